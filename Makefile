@@ -1,0 +1,64 @@
+# Everything that a developer or a newcomer runs. `make help` lists it.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help setup demo test lint types imports check format lock up down status clean
+
+help: ## List these targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup: $(STAMP) ## Make .venv with everything that requirements.lock pins
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version). Set PYTHON=…"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@if command -v uv >/dev/null; then \
+		uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock && \
+		uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable . ; \
+	else \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r requirements.lock && \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . ; \
+	fi
+	@touch $(STAMP)
+
+demo: setup ## Start the stack, ingest a small directory (or DIR=…), show what came out of it
+	@$(BIN)/dreamlake demo $(DIR)
+
+test: setup ## Run all tests: real Postgres, real S3 server, real ffmpeg, real Dagster
+	@$(BIN)/python -m pytest
+
+lint: setup ## Style
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+
+types: setup ## Types
+	@$(BIN)/mypy
+
+imports: setup ## Who may import whom
+	@$(BIN)/lint-imports
+
+check: lint types imports test ## All of the above, as CI runs it
+
+format: setup ## Format the code
+	@$(BIN)/ruff check --fix-only --quiet . ; $(BIN)/ruff format .
+
+lock: ## Resolve pyproject.toml again and write requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group dev \
+		--no-emit-index-url --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
+
+up: setup ## Start the embedded stack
+	@$(BIN)/dreamlake up
+
+down: setup ## Stop the embedded stack
+	@$(BIN)/dreamlake down
+
+status: setup ## What the embedded stack is doing
+	@$(BIN)/dreamlake status
+
+clean: ## Remove .venv and caches (never any data)
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,262 @@
+"""BSS: uploads, records, playback, and the bulk routes of the client."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from ..kinds import Kind
+from .common import Bytes, Episode, ErrorBody, Hash, Id, Model, Name, Owner, Project, Timestamp
+
+
+class Status(StrEnum):
+    """The life of a record. `failed` and `ready` are its ends; a requeue starts it over."""
+
+    REGISTERED = "registered"
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    READY = "ready"
+    FAILED = "failed"
+
+    @property
+    def is_final(self) -> bool:
+        return self in (Status.READY, Status.FAILED)
+
+
+# POST R/upload/multipart/…
+
+
+class UploadInit(Model):
+    owner: Owner
+    project: Project
+    hash: Hash
+    size: Bytes | None = None
+    content_type: str | None = Field(None, max_length=255)
+    name: Name | None = None
+    episode: Episode | None = None
+    checksum: Literal["sha256"] | None = Field(
+        None, description="Set when every part will be sent with its SHA-256, so that S3 checks it."
+    )
+
+
+class UploadInitiated(Model):
+    upload_id: str
+    key: str
+    part_size: int
+
+
+class UploadRef(Model):
+    upload_id: str = Field(min_length=1, max_length=1024)
+    key: str = Field(min_length=1, max_length=1024)
+
+
+class PartPlan(Model):
+    part_number: int = Field(ge=1, le=10_000)
+    size: int = Field(ge=1, le=5 * 2**30)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class UploadParts(UploadRef):
+    """Either bare numbers, or plans whose length and checksum are signed into the URLs."""
+
+    part_numbers: list[int] = Field(default_factory=list, max_length=1000)
+    parts: list[PartPlan] = Field(default_factory=list, max_length=1000)
+
+    @model_validator(mode="after")
+    def _has_one_form(self) -> UploadParts:
+        if bool(self.part_numbers) == bool(self.parts):
+            raise ValueError("give either partNumbers or parts")
+        if any(not 1 <= number <= 10_000 for number in self.part_numbers):
+            raise ValueError("part numbers go from 1 to 10000")
+        return self
+
+
+class PartUrl(Model):
+    part_number: int
+    url: str
+    headers: dict[str, str] = Field(default_factory=dict, description="Signed: send exactly these.")
+
+
+class PartUrls(Model):
+    parts: list[PartUrl]
+
+
+class DonePart(Model):
+    part_number: int
+    etag: str
+    size: int
+
+
+class PartsDone(Model):
+    """What has arrived; `expired` when the upload is no longer there and must be started again."""
+
+    expired: bool
+    parts: list[DonePart]
+
+
+class CompletedPart(Model):
+    part_number: int = Field(ge=1, le=10_000)
+    etag: str = Field(min_length=1, max_length=255)
+
+
+class UploadComplete(UploadRef):
+    parts: list[CompletedPart] = Field(min_length=1, max_length=10_000)
+
+
+class Success(Model):
+    success: Literal[True] = True
+
+
+# POST R, GET R…
+
+
+class Register(Model):
+    """Registration of a staged file. The same file under the same name again is the same record."""
+
+    name: Name
+    owner: Owner
+    project: Project
+    episode: Episode | None = None
+    staging_hash: Hash
+    size: Bytes | None = None
+    content_type: str | None = Field(None, max_length=255)
+
+
+class Registered(Model):
+    """`id` is also given under the kind's own key; the others are absent."""
+
+    id: Id
+    status: Status
+    video_id: Id | None = None
+    audio_id: Id | None = None
+    label_id: Id | None = None
+    text_track_id: Id | None = None
+
+
+class Record(Model):
+    """One file, as BSS knows it. `metadata` has the shape of `api.metadata` for its kind once it is known."""
+
+    id: Id
+    kind: Kind
+    owner: str
+    project: str
+    episode: str | None
+    name: str
+    staging_hash: str | None = Field(description="As promised at upload; verified when first read.")
+    staging_key: str
+    sha256: str | None = Field(None, description="Of the stored bytes, once they were read.")
+    size: int | None
+    content_type: str | None
+    status: Status
+    error: ErrorBody | None = None
+    warnings: list[str] = Field(default_factory=list)
+    metadata: dict[str, Any] | None = None
+    attempts: int = 0
+    partition: str | None = Field(None, description="The batch that processes or processed it.")
+    created_at: Timestamp
+    updated_at: Timestamp
+    ready_at: Timestamp | None = None
+
+
+class Playback(Model):
+    """A URL that a browser can open with no header."""
+
+    url: str
+    expires_at: Timestamp
+
+
+class HlsSplit(Model):
+    video_id: Id
+
+
+class AudioProcess(Model):
+    audio_id: Id
+
+
+class Queued(Model):
+    status: Status
+
+
+# Bulk
+
+
+class PlannedFile(Model):
+    """What a client wants to store; `hash` is the whole SHA-256."""
+
+    kind: Kind
+    name: Name
+    episode: Episode | None = None
+    hash: str = Field(pattern=r"^[0-9a-f]{64}$")
+    size: int = Field(ge=1, le=5 * 2**40)
+    content_type: str | None = Field(None, max_length=255)
+
+
+class PlanUploads(Model):
+    owner: Owner
+    project: Project
+    files: list[PlannedFile] = Field(min_length=1, max_length=1000)
+
+
+class PlanAction(StrEnum):
+    STAGED = "staged"  # the bytes are there: send nothing
+    PUT = "put"  # one PUT to `url` with `headers`
+    MULTIPART = "multipart"  # `uploadId`, `partSize`: ask for part URLs; parts that arrived earlier are kept
+
+
+class Plan(Model):
+    action: PlanAction
+    key: str
+    url: str | None = None
+    headers: dict[str, str] = Field(default_factory=dict)
+    upload_id: str | None = None
+    part_size: int | None = None
+    record_id: Id | None = Field(None, description="Set when this file is registered under this name already.")
+
+
+class PlannedUploads(Model):
+    """In the order of the request."""
+
+    files: list[Plan]
+
+
+class FinishedFile(PlannedFile):
+    """A file whose bytes were sent. `uploadId` and `parts` complete a multipart upload first."""
+
+    upload_id: str | None = None
+    parts: list[CompletedPart] = Field(default_factory=list, max_length=10_000)
+    process: bool = Field(True, description="Queue it for processing, as POST /lambdas/… does.")
+
+
+class FinishUploads(Model):
+    owner: Owner
+    project: Project
+    files: list[FinishedFile] = Field(min_length=1, max_length=1000)
+
+
+class Finished(Model):
+    """Either `id` and `status`, or the `error` of this one file; its neighbours are not affected."""
+
+    id: Id | None = None
+    status: Status | None = None
+    created: bool = Field(False, description="False: it was registered before.")
+    error: ErrorBody | None = None
+
+
+class FinishedUploads(Model):
+    files: list[Finished]
+
+
+class Ids(Model):
+    ids: list[Id] = Field(min_length=1, max_length=1000)
+
+
+class Requeue(Ids):
+    force: bool = Field(False, description="Also what is ready; else only what failed or was never processed.")
+
+
+class Records(Model):
+    """Those of the ids that exist and that the caller may read."""
+
+    items: list[Record]

@@ -1,0 +1,67 @@
+"""The base of every model, and the types with rules of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from .. import names
+from ..errors import DreamlakeError
+from ..ids import ID_PATTERN
+
+
+class Model(BaseModel):
+    """camelCase outside, snake_case inside."""
+
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
+
+    def wire(self) -> dict[str, Any]:
+        """The JSON object that travels: camelCase keys, times in RFC 3339, unset optionals left out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+def _rule(check: Callable[[str], str]) -> AfterValidator:
+    """A naming rule as a validator: its message reaches the caller as the field's problem."""
+
+    def validate(text: str) -> str:
+        try:
+            return check(text)
+        except DreamlakeError as error:
+            raise ValueError(error.message) from None
+
+    return AfterValidator(validate)
+
+
+Owner = Annotated[str, _rule(names.check_owner)]
+Project = Annotated[str, _rule(names.check_project)]
+Episode = Annotated[str, _rule(names.check_episode)]
+Name = Annotated[str, _rule(names.check_name)]
+Hash = Annotated[str, _rule(names.check_hash)]
+Id = Annotated[str, Field(pattern=ID_PATTERN)]
+Bytes = Annotated[int, Field(ge=0, le=5 * 2**40)]  # S3's largest object is 5 TiB
+Timestamp = datetime
+
+Item = TypeVar("Item")
+
+
+class Listing(Model, Generic[Item]):
+    """One page: pass `cursor` back for the next; it is absent on the last page."""
+
+    items: list[Item]
+    cursor: str | None = None
+
+
+class ErrorBody(Model):
+    """What went wrong: a stable code and a sentence for a person."""
+
+    code: str
+    message: str
+    hint: str | None = None
+
+
+class ErrorResponse(Model):
+    error: ErrorBody

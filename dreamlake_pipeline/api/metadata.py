@@ -1,0 +1,147 @@
+"""What is known of a processed file, per kind: the `metadata` of a record, and most of its meta.json."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field
+
+from .common import Model
+
+
+class Mode(StrEnum):
+    COPY = "copy"
+    TRANSCODE = "transcode"
+
+
+class Processing(Model):
+    """How it was made: the recipe's id, the mode, why it was re-encoded, and the seconds it took."""
+
+    recipe: str
+    mode: Mode | None = None
+    transcode_reasons: list[str] = Field(default_factory=list)
+    seconds: float
+
+
+class Chunks(Model):
+    """The segments in the pool; `new` were stored by this file, `reused` were there already."""
+
+    count: int
+    bytes: int
+    new: int
+    reused: int
+
+
+class TimeOrigin(Model):
+    """Where the file's clock starts. Playback time p seconds shows source time `sourceStart` + p.
+
+    `sourceStart` is the first presentation time of the source in seconds, exact as `pts` * `timeBase`;
+    `streamStart` is the PTS in seconds at which the first segment starts (what X-TIMESTAMP-MAP needs).
+    """
+
+    source_start: float
+    pts: int
+    time_base: str
+    stream_start: float
+
+
+class SourceInfo(Model):
+    """The uploaded file, as probed: container, and one entry per stream."""
+
+    container: str
+    extension_agrees: bool = True
+    streams: list[dict[str, Any]] = Field(default_factory=list)
+
+
+class VideoMetadata(Model):
+    duration_sec: float
+    length: int = Field(description="Frames.")
+    fps: float
+    width: int
+    height: int
+    codec: str
+    has_audio: bool
+    streams: list[str] = Field(description="Hashes of the media playlists, best first.")
+    chunks: Chunks
+    poster_url: str | None = None
+    contact_sheet_url: str | None = None
+    time_origin: TimeOrigin
+    source: SourceInfo
+    conformance: dict[str, Any] = Field(default_factory=dict)
+    warnings: list[str] = Field(default_factory=list)
+    processing: Processing
+
+
+class Loudness(Model):
+    """EBU R128: integrated (LUFS), range (LU), true peak (dBTP); None for silence or too short a file."""
+
+    integrated: float | None
+    range: float | None
+    true_peak: float | None
+
+
+class AudioMetadata(Model):
+    duration_sec: float
+    sample_rate: int
+    channels: int
+    codec: str
+    streams: list[str]
+    chunks: Chunks
+    loudness: Loudness
+    peak_db: float | None = Field(description="Highest sample, dBFS.")
+    rms_db: float | None
+    waveform_url: str | None = None
+    waveform_image_url: str | None = None
+    time_origin: TimeOrigin
+    source: SourceInfo
+    conformance: dict[str, Any] = Field(default_factory=dict)
+    warnings: list[str] = Field(default_factory=list)
+    processing: Processing
+
+
+class BadLine(Model):
+    """A line (1-based) of the source that could not be used, and why."""
+
+    line: int
+    reason: str
+
+
+class TextTrackMetadata(Model):
+    cues: int
+    duration_sec: float = Field(description="End of the last cue.")
+    start_sec: float
+    end_sec: float
+    words: int
+    words_per_minute: float | None
+    language: str | None
+    encoding: str
+    format: str
+    bad_cues: int = 0
+    bad_lines: list[BadLine] = Field(default_factory=list, description="The first of them.")
+    warnings: list[str] = Field(default_factory=list)
+    processing: Processing
+
+
+class FieldStats(Model):
+    name: str
+    type: str
+    nulls: int
+    distinct: int | None = None
+    min: Any = None
+    max: Any = None
+
+
+class LabelTrackMetadata(Model):
+    entries: int
+    fields: list[FieldStats]
+    time_field: str | None = None
+    start: float | str | None = None
+    end: float | str | None = None
+    duration_sec: float | None = None
+    encoding: str
+    format: str
+    bad_entries: int = 0
+    bad_lines: list[BadLine] = Field(default_factory=list)
+    warnings: list[str] = Field(default_factory=list)
+    processing: Processing

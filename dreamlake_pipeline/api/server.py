@@ -1,0 +1,142 @@
+"""DreamLake Server: the index and the folder tree."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from ..kinds import KINDS, Kind
+from .common import Episode, Id, Model, Name, Owner, Project, Timestamp
+
+
+class AssetIn(Model):
+    """Registration of one file in the index; the same name again is the same asset.
+
+    `status`, `size`, `sha256` and `metadata` are what BSS knows of the file at the time; the pipeline sends
+    them when it has them. Where they are absent, an upsert with the same BSS id keeps what is stored;
+    an upsert with another BSS id (new content under an old name) forgets it.
+    """
+
+    namespace: Owner
+    project: Project
+    episode_name: Episode | None = None
+    name: Name
+    bss_video_id: Id | None = None
+    bss_audio_id: Id | None = None
+    bss_label_id: Id | None = None
+    bss_text_track_id: Id | None = None
+    status: str | None = Field(None, max_length=32)
+    size: int | None = Field(None, ge=0)
+    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{16,64}$")
+    metadata: dict[str, Any] | None = None
+
+    def bss_id(self, kind: Kind) -> str:
+        """The record's id under the key of its kind. Raises ValueError when it is missing."""
+        value = {
+            Kind.VIDEO: self.bss_video_id,
+            Kind.AUDIO: self.bss_audio_id,
+            Kind.LABEL_TRACK: self.bss_label_id,
+            Kind.TEXT_TRACK: self.bss_text_track_id,
+        }[kind]
+        if value is None:
+            raise ValueError(f"{KINDS[kind].bss_id_field} is missing")
+        return value
+
+
+class BatchAsset(AssetIn):
+    kind: Kind
+
+    @model_validator(mode="after")
+    def _has_its_id(self) -> BatchAsset:
+        self.bss_id(self.kind)
+        return self
+
+
+class AssetBatch(Model):
+    assets: list[BatchAsset] = Field(min_length=1, max_length=10_000)
+
+
+class AssetRef(Model):
+    id: Id
+    project_id: Id
+    episode_id: Id | None
+    node_id: Id = Field(description="The folder that holds the file.")
+    filename: str
+
+
+class AssetRefs(Model):
+    """In the order of the request."""
+
+    items: list[AssetRef]
+
+
+class Asset(Model):
+    id: Id
+    kind: Kind
+    namespace: str
+    project: str
+    project_id: Id
+    episode: str | None
+    episode_id: Id | None
+    node_id: Id
+    name: str
+    folder: str
+    filename: str
+    bss_id: Id
+    status: str
+    size: int | None = None
+    sha256: str | None = None
+    metadata: dict[str, Any] | None = None
+    created_at: Timestamp
+    updated_at: Timestamp
+
+
+class NodeType(StrEnum):
+    FOLDER = "folder"
+    ASSET = "asset"
+
+
+class Node(Model):
+    """A folder, or a file in it. `path` is absolute within the episode; `asset` is set for files."""
+
+    type: NodeType
+    id: Id
+    name: str
+    path: str
+    parent_id: Id | None
+    asset: Asset | None = None
+
+
+class NamespaceInfo(Model):
+    id: Id
+    name: str
+
+
+class ProjectInfo(Model):
+    id: Id
+    namespace: str
+    name: str
+    assets: int
+    created_at: Timestamp
+
+
+class EpisodeInfo(Model):
+    """`name` is null for files that belong to no episode."""
+
+    id: Id | None
+    name: str | None
+    assets: int
+    created_at: Timestamp | None
+
+
+class Download(Model):
+    url: str = Field(description="BSS's URL of the raw file; send the same bearer token.")
+
+
+class Me(Model):
+    sub: str
+    namespaces: list[str]
+    scope: str
+    expires_at: Timestamp | None

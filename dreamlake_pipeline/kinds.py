@@ -1,0 +1,111 @@
+"""The four kinds of file, and everything that is spelled once per kind.
+
+This table is the only place that names a file extension or a route segment of a kind.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import PurePosixPath
+
+
+class Kind(StrEnum):
+    VIDEO = "video"
+    AUDIO = "audio"
+    TEXT_TRACK = "text-track"
+    LABEL_TRACK = "label-track"
+
+    @property
+    def spec(self) -> KindSpec:
+        return KINDS[self]
+
+
+@dataclass(frozen=True, slots=True)
+class KindSpec:
+    """How one kind is spelled in each system.
+
+    `route` is BSS's route and the S3 folder of its results; `id_field` is the key under which BSS
+    answers with the record's id; `bss_id_field` the one under which DreamLake Server takes it.
+    `asks` is true where a client must ask for processing (`POST /lambdas/…`); the other kinds are
+    queued as soon as they are registered.
+    """
+
+    kind: Kind
+    extensions: dict[str, str]  # extension with its dot -> content type
+    route: str
+    id_field: str
+    bss_id_field: str
+    label: str  # plural, for people
+    asks: bool
+
+
+KINDS: dict[Kind, KindSpec] = {
+    spec.kind: spec
+    for spec in (
+        KindSpec(
+            Kind.VIDEO,
+            {
+                ".mp4": "video/mp4",
+                ".mov": "video/quicktime",
+                ".avi": "video/x-msvideo",
+                ".mkv": "video/x-matroska",
+                ".webm": "video/webm",
+            },
+            "videos",
+            "videoId",
+            "bssVideoId",
+            "videos",
+            asks=True,
+        ),
+        KindSpec(
+            Kind.AUDIO,
+            {
+                ".wav": "audio/wav",
+                ".mp3": "audio/mpeg",
+                ".flac": "audio/flac",
+                ".aac": "audio/aac",
+                ".ogg": "audio/ogg",
+            },
+            "audio",
+            "audioId",
+            "bssAudioId",
+            "audio files",
+            asks=True,
+        ),
+        KindSpec(
+            Kind.TEXT_TRACK,
+            {".vtt": "text/vtt", ".srt": "application/x-subrip"},
+            "text-tracks",
+            "textTrackId",
+            "bssTextTrackId",
+            "text tracks",
+            asks=False,
+        ),
+        KindSpec(
+            Kind.LABEL_TRACK,
+            {".jsonl": "application/x-ndjson", ".csv": "text/csv"},
+            "labels",
+            "labelId",
+            "bssLabelId",
+            "label tracks",
+            asks=False,
+        ),
+    )
+}
+
+_BY_EXTENSION = {extension: spec.kind for spec in KINDS.values() for extension in spec.extensions}
+
+KNOWN_EXTENSIONS: tuple[str, ...] = tuple(_BY_EXTENSION)
+
+
+def kind_of(name: str) -> Kind | None:
+    """The kind that the file name's extension stands for, whatever its case; None when it is not one of ours."""
+    return _BY_EXTENSION.get(PurePosixPath(name).suffix.lower())
+
+
+def content_type_of(name: str) -> str:
+    """The content type for a file name; `application/octet-stream` for extensions that are not ours."""
+    extension = PurePosixPath(name).suffix.lower()
+    kind = _BY_EXTENSION.get(extension)
+    return KINDS[kind].extensions[extension] if kind else "application/octet-stream"

@@ -1,0 +1,98 @@
+"""Where everything lies in the bucket: the one place that builds or reads an S3 key."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+from urllib.parse import quote, unquote
+
+from .kinds import Kind
+
+CHUNK_PREFIX = "chunks/"
+CATALOG_PREFIX = "catalog/"
+MASTER_PLAYLIST = "master.m3u8"
+
+# S3 allows 2 KiB of user metadata per object; names are left out (meta.json has them) before that is reached.
+_USER_METADATA_BYTES = 1800
+
+
+class StagingKey(NamedTuple):
+    """A staging key, taken apart. `rest` is a hash for our own uploads; anything for a foreign uploader's."""
+
+    owner: str
+    project: str
+    rest: str
+
+
+def project_prefix(owner: str, project: str) -> str:
+    return f"{owner}/{project}/"
+
+
+def staging_prefix(owner: str, project: str) -> str:
+    return f"{owner}/{project}/staging/"
+
+
+def staging_key(owner: str, project: str, content_hash: str) -> str:
+    return staging_prefix(owner, project) + content_hash
+
+
+def parse_staging_key(key: str) -> StagingKey | None:
+    """The parts of a key under a staging prefix; None for any other key."""
+    parts = key.split("/", 3)
+    if len(parts) != 4 or parts[2] != "staging" or not parts[3]:
+        return None
+    return StagingKey(parts[0], parts[1], parts[3])
+
+
+def asset_prefix(owner: str, project: str, kind: Kind, asset_id: str) -> str:
+    """The folder of everything made from one record, with its trailing slash."""
+    return f"{owner}/{project}/{kind.spec.route}/{asset_id}/"
+
+
+def meta_key(owner: str, project: str, kind: Kind, asset_id: str) -> str:
+    return asset_prefix(owner, project, kind, asset_id) + "meta.json"
+
+
+def master_key(owner: str, project: str, kind: Kind, asset_id: str) -> str:
+    return asset_prefix(owner, project, kind, asset_id) + f"stream/{MASTER_PLAYLIST}"
+
+
+def stream_key(owner: str, project: str, kind: Kind, asset_id: str, stream_hash: str) -> str:
+    return asset_prefix(owner, project, kind, asset_id) + f"stream/{stream_hash}.m3u8"
+
+
+def chunk_key(sha256: str) -> str:
+    return f"{CHUNK_PREFIX}{sha256}.ts"
+
+
+def chunk_uri(sha256: str) -> str:
+    """How a stored media playlist names a chunk: relative to itself, so that it plays from any bucket or CDN."""
+    # {owner}/{project}/{route}/{id}/stream/{h}.m3u8 lies five folders below the bucket's root.
+    return "../" * 5 + chunk_key(sha256)
+
+
+def chunk_of_uri(uri: str) -> str:
+    """The SHA-256 that a chunk URI of a stored playlist names."""
+    return uri.rsplit("/", 1)[-1].removesuffix(".ts")
+
+
+def staging_metadata(*, kind: Kind | None, name: str | None, episode: str | None, content_hash: str) -> dict[str, str]:
+    """S3 user metadata of a staging object; values are percent-encoded, since headers carry ASCII only.
+
+    A name or episode that would pass S3's limit of 2 KiB is left out.
+    """
+    values = {"kind": kind and str(kind), "hash": content_hash, "name": name, "episode": episode}
+    metadata: dict[str, str] = {}
+    size = 0
+    for field, value in values.items():
+        if not value:
+            continue
+        encoded = quote(value, safe="/")
+        size += len(field) + len(encoded)
+        if size <= _USER_METADATA_BYTES:
+            metadata[field] = encoded
+    return metadata
+
+
+def read_staging_metadata(metadata: dict[str, str]) -> dict[str, str]:
+    """The values that `staging_metadata` wrote, decoded; unknown fields are left out."""
+    return {field: unquote(metadata[field]) for field in ("kind", "hash", "name", "episode") if metadata.get(field)}

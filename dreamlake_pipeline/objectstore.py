@@ -1,0 +1,376 @@
+"""The object store: one S3 bucket, through boto3.
+
+The docstrings are the contract; `tests/objectstore/` holds every S3 server we use to it. A vendor's
+error becomes ours here and nowhere else: missing keys are `None` or NOT_FOUND, anything else STORAGE_FAILED.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import boto3
+import boto3.exceptions
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from .errors import Code, DreamlakeError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_BLOCK = 1 << 20
+_MISSING = {"404", "NoSuchKey", "NotFound"}
+
+
+def client_config(*, max_connections: int = 32) -> Config:
+    """The botocore configuration that every S3 client of this project is made with.
+
+    SigV4 is forced: on custom endpoints boto3 presigns with SigV2, which signs neither length nor checksum.
+    Checksums are sent when an operation requires them: the default CRC32 breaks some S3 servers.
+    """
+    return Config(
+        signature_version="s3v4",
+        request_checksum_calculation="when_required",
+        response_checksum_validation="when_required",
+        retries={"mode": "standard", "max_attempts": 5},
+        max_pool_connections=max_connections,
+        connect_timeout=10,
+        read_timeout=60,
+        s3={"addressing_style": "path"} if os.environ.get("AWS_ENDPOINT_URL") else {},
+    )
+
+
+def open_client() -> S3Client:
+    """An S3 client for the endpoint and credentials of boto3's environment variables."""
+    return boto3.client("s3", config=client_config(), region_name=os.environ.get("AWS_REGION", "us-east-1"))
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """What is known of a stored object without reading it. `metadata` is empty in listings."""
+
+    key: str
+    size: int
+    etag: str
+    last_modified: datetime
+    content_type: str | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a listing: objects, common prefixes (with a delimiter), and whether more follow."""
+
+    objects: list[ObjectInfo]
+    prefixes: list[str]
+    truncated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRequest:
+    """A request that anybody may send until it expires: exactly this URL with exactly these headers."""
+
+    url: str
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedPart:
+    part_number: int
+    etag: str
+    size: int
+    sha256: str | None = None  # base64, as S3 gives it; only of uploads created with checksums
+
+
+class ObjectStore:
+    """One bucket of an S3 server. Safe to share between threads."""
+
+    def __init__(self, client: S3Client, bucket: str) -> None:
+        self.client = client
+        self.bucket = bucket
+
+    # Reading
+
+    def head(self, key: str) -> ObjectInfo | None:
+        """What is stored under `key`; None when nothing is."""
+        try:
+            with _translated("look at", key):
+                found = self.client.head_object(Bucket=self.bucket, Key=key)
+        except DreamlakeError as error:
+            if error.code is Code.NOT_FOUND:
+                return None
+            raise
+        return ObjectInfo(
+            key,
+            found["ContentLength"],
+            found["ETag"].strip('"'),
+            found["LastModified"],
+            found.get("ContentType"),
+            dict(found.get("Metadata", {})),
+        )
+
+    def read(self, key: str, *, start: int = 0, length: int | None = None) -> bytes:
+        """The object's bytes, or `length` of them from `start` (fewer at its end). Raises NOT_FOUND."""
+        extra: dict[str, Any] = {}
+        if start or length is not None:
+            end = "" if length is None else start + length - 1
+            extra["Range"] = f"bytes={start}-{end}"
+        with _translated("read", key):
+            return self.client.get_object(Bucket=self.bucket, Key=key, **extra)["Body"].read()
+
+    def download(self, key: str, path: Path) -> str:
+        """Write the object to `path` and return the SHA-256 (hex) of what was written. Raises NOT_FOUND."""
+        digest = hashlib.sha256()
+        with _translated("download", key), path.open("wb") as out:
+            body = self.client.get_object(Bucket=self.bucket, Key=key)["Body"]
+            while block := body.read(_BLOCK):
+                digest.update(block)
+                out.write(block)
+        return digest.hexdigest()
+
+    def list_page(self, prefix: str, *, after: str = "", delimiter: str = "", limit: int = 1000) -> Page:
+        """Up to `limit` keys under `prefix` that sort after `after`, in order; with `delimiter`, folders too."""
+        with _translated("list", prefix):
+            found = self.client.list_objects_v2(
+                Bucket=self.bucket, Prefix=prefix, StartAfter=after, Delimiter=delimiter, MaxKeys=limit
+            )
+        objects = [
+            ObjectInfo(item["Key"], item["Size"], item["ETag"].strip('"'), item["LastModified"])
+            for item in found.get("Contents", [])
+        ]
+        prefixes = [item["Prefix"] for item in found.get("CommonPrefixes", [])]
+        return Page(objects, prefixes, found.get("IsTruncated", False))
+
+    def list_all(self, prefix: str) -> Iterator[ObjectInfo]:
+        """Every object under `prefix`, in key order, page by page."""
+        after = ""
+        while True:
+            page = self.list_page(prefix, after=after)
+            yield from page.objects
+            if not page.truncated or not page.objects:
+                return
+            after = page.objects[-1].key
+
+    # Writing
+
+    def put(self, key: str, data: bytes, *, content_type: str, metadata: dict[str, str] | None = None) -> None:
+        """Store `data` under `key`, replacing what was there."""
+        with _translated("store", key):
+            self.client.put_object(
+                Bucket=self.bucket, Key=key, Body=data, ContentType=content_type, Metadata=metadata or {}
+            )
+
+    def upload(self, key: str, path: Path, *, content_type: str, metadata: dict[str, str] | None = None) -> None:
+        """Store a file of any size under `key`; the object appears whole or not at all."""
+        with _translated("store", key):
+            self.client.upload_file(
+                str(path),
+                self.bucket,
+                key,
+                ExtraArgs={"ContentType": content_type, "Metadata": metadata or {}},
+            )
+
+    def copy(self, source: str, target: str) -> None:
+        """Copy an object inside the bucket, on the server's side. Raises NOT_FOUND."""
+        with _translated("copy", source):
+            self.client.copy_object(Bucket=self.bucket, Key=target, CopySource={"Bucket": self.bucket, "Key": source})
+
+    def delete(self, keys: Iterable[str]) -> None:
+        """Delete objects; a key under which nothing is stored is no error."""
+        batch = list(keys)
+        for start in range(0, len(batch), 1000):
+            with _translated("delete", batch[start]):
+                self.client.delete_objects(
+                    Bucket=self.bucket,
+                    Delete={"Objects": [{"Key": key} for key in batch[start : start + 1000]], "Quiet": True},
+                )
+
+    # Presigned requests (SigV4; AWS "Authenticating Requests: Using Query Parameters")
+
+    def presign_get(
+        self, key: str, *, expires: int, filename: str | None = None, content_type: str | None = None
+    ) -> str:
+        """A URL that reads `key` for `expires` seconds; with `filename`, as a download of that name."""
+        params: dict[str, Any] = {"Bucket": self.bucket, "Key": key}
+        if filename:
+            params["ResponseContentDisposition"] = _attachment(filename)
+        if content_type:
+            params["ResponseContentType"] = content_type
+        return self.client.generate_presigned_url("get_object", Params=params, ExpiresIn=expires)
+
+    def presign_put(
+        self, key: str, *, size: int, sha256: str, content_type: str, metadata: dict[str, str], expires: int
+    ) -> SignedRequest:
+        """A PUT of exactly `size` bytes whose SHA-256 (hex) is `sha256`: length and checksum are signed."""
+        checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
+        url = self.client.generate_presigned_url(
+            "put_object",
+            Params={
+                "Bucket": self.bucket,
+                "Key": key,
+                "ContentLength": size,
+                "ContentType": content_type,
+                "ChecksumSHA256": checksum,
+                "Metadata": metadata,
+            },
+            ExpiresIn=expires,
+        )
+        headers = {
+            "Content-Type": content_type,
+            "Content-Length": str(size),
+            "x-amz-checksum-sha256": checksum,
+        }
+        return SignedRequest(url, headers | {f"x-amz-meta-{name}": value for name, value in metadata.items()})
+
+    def presign_part(
+        self,
+        key: str,
+        upload_id: str,
+        part_number: int,
+        *,
+        expires: int,
+        size: int | None = None,
+        sha256: str | None = None,
+    ) -> SignedRequest:
+        """A PUT of one part; with `size` and `sha256` (hex), those are signed and must be sent."""
+        params: dict[str, Any] = {
+            "Bucket": self.bucket,
+            "Key": key,
+            "UploadId": upload_id,
+            "PartNumber": part_number,
+        }
+        headers = {}
+        if size is not None:
+            params["ContentLength"] = size
+            headers["Content-Length"] = str(size)
+        if sha256 is not None:
+            checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
+            params["ChecksumSHA256"] = checksum
+            headers["x-amz-checksum-sha256"] = checksum
+        return SignedRequest(
+            self.client.generate_presigned_url("upload_part", Params=params, ExpiresIn=expires), headers
+        )
+
+    # Multipart uploads
+
+    def create_multipart(
+        self, key: str, *, content_type: str, metadata: dict[str, str], checksums: bool = False
+    ) -> str:
+        """Begin a multipart upload; its upload id.
+
+        With `checksums`, S3 demands a SHA-256 with every part; without it, S3 refuses parts that carry one.
+        """
+        extra: dict[str, Any] = {"ChecksumAlgorithm": "SHA256"} if checksums else {}
+        with _translated("begin an upload to", key):
+            return self.client.create_multipart_upload(
+                Bucket=self.bucket, Key=key, ContentType=content_type, Metadata=metadata, **extra
+            )["UploadId"]
+
+    def list_parts(self, key: str, upload_id: str) -> list[UploadedPart] | None:
+        """The parts that have arrived, in order; None when the upload is not (or no longer) there."""
+        parts: list[UploadedPart] = []
+        marker = 0
+        while True:
+            try:
+                with _translated("list the parts of", key):
+                    found = self.client.list_parts(
+                        Bucket=self.bucket, Key=key, UploadId=upload_id, PartNumberMarker=marker
+                    )
+            except DreamlakeError as error:
+                if error.code is Code.UPLOAD_EXPIRED:
+                    return None
+                raise
+            parts += [
+                UploadedPart(part["PartNumber"], part["ETag"].strip('"'), part["Size"], part.get("ChecksumSHA256"))
+                for part in found.get("Parts", [])
+            ]
+            if not found.get("IsTruncated"):
+                return parts
+            marker = int(found["NextPartNumberMarker"])
+
+    def complete_multipart(self, key: str, upload_id: str, parts: Iterable[UploadedPart]) -> None:
+        """Join parts into the object. Raises UPLOAD_EXPIRED, or CONFLICT for wrong parts.
+
+        Parts of an upload that was created with checksums must carry theirs (`list_parts` gives them).
+        """
+        with _translated("complete the upload of", key):
+            self.client.complete_multipart_upload(
+                Bucket=self.bucket,
+                Key=key,
+                UploadId=upload_id,
+                MultipartUpload={"Parts": [_completed(part) for part in sorted(parts, key=lambda p: p.part_number)]},
+            )
+
+    def abort_multipart(self, key: str, upload_id: str) -> None:
+        """Give an upload up and free its parts; one that is already gone is no error."""
+        try:
+            with _translated("abort the upload of", key):
+                self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
+        except DreamlakeError as error:
+            if error.code is not Code.UPLOAD_EXPIRED:
+                raise
+
+    # The bucket itself
+
+    def check(self) -> None:
+        """Raise STORAGE_FAILED or UNREACHABLE unless the bucket answers."""
+        with _translated("reach bucket", self.bucket):
+            self.client.head_bucket(Bucket=self.bucket)
+
+    def create_bucket(self) -> None:
+        """Make the bucket; one that is there already is no error."""
+        try:
+            with _translated("create bucket", self.bucket):
+                self.client.create_bucket(Bucket=self.bucket)
+        except DreamlakeError as error:
+            if error.code is not Code.CONFLICT:
+                raise
+
+
+def _completed(part: UploadedPart) -> Any:
+    body: dict[str, Any] = {"PartNumber": part.part_number, "ETag": part.etag}
+    return body | {"ChecksumSHA256": part.sha256} if part.sha256 else body
+
+
+def _attachment(filename: str) -> str:
+    """A Content-Disposition for any filename (RFC 6266, RFC 8187)."""
+    return f"attachment; filename*=UTF-8''{quote(filename, safe='')}"
+
+
+_CODE_OF_S3_ERROR = {
+    "NoSuchUpload": Code.UPLOAD_EXPIRED,
+    "InvalidPart": Code.CONFLICT,
+    "InvalidPartOrder": Code.CONFLICT,
+    "EntityTooSmall": Code.CONFLICT,
+    "BucketAlreadyOwnedByYou": Code.CONFLICT,
+    "BucketAlreadyExists": Code.CONFLICT,
+}
+
+
+@contextmanager
+def _translated(action: str, key: str) -> Iterator[None]:
+    """Turn botocore's exceptions into ours."""
+    try:
+        yield
+    except ClientError as error:
+        code = error.response.get("Error", {}).get("Code", "")
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+        if code in _MISSING:
+            raise DreamlakeError(Code.NOT_FOUND, f"Nothing is stored under {key!r}.") from error
+        ours = _CODE_OF_S3_ERROR.get(code, Code.STORAGE_FULL if status == 507 else Code.STORAGE_FAILED)
+        raise DreamlakeError(ours, f"The object store could not {action} {key!r}: {code or status}.") from error
+    except BotoCoreError as error:
+        raise DreamlakeError(
+            Code.STORAGE_FAILED, f"The object store could not {action} {key!r}: {type(error).__name__}."
+        ) from error
+    except boto3.exceptions.S3UploadFailedError as error:
+        raise DreamlakeError(Code.STORAGE_FAILED, f"The object store could not {action} {key!r}: {error}") from error

@@ -1,0 +1,90 @@
+"""Every setting, defined once: name, type, default and meaning.
+
+Values come from the environment (`DREAMLAKE_…`) and are read when a process asks for `Settings()`,
+never at import. The embedded stack sets all of them for its own processes. S3 itself is configured by
+boto3's own variables (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_REGION`).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ENV_PREFIX = "DREAMLAKE_"
+
+
+class Settings(BaseSettings):
+    """All settings. A process reads those that concern it; what it cannot do without it asks for by `require`."""
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="ignore")
+
+    # Where things are
+    home: Path = Field(
+        default_factory=lambda: Path.home() / ".dreamlake",
+        description="State of the embedded stack; the CLI finds a running stack there by itself.",
+    )
+    remote: str | None = Field(None, description="URL of DreamLake Server.")
+    bss_url: str | None = Field(None, description="URL of BSS.")
+    dagster_url: str | None = Field(None, description="URL of the Dagster UI, for links.")
+    api_key: SecretStr | None = Field(None, description="Bearer token of the CLI and of the pipeline.")
+    postgres_url: SecretStr | None = Field(
+        None,
+        description="`postgresql://user:password@host:port/database`; each service keeps to its own schema.",
+    )
+    bucket: str = Field("dreamlake", description="The one S3 bucket.")
+    namespace: str = Field("local", description="Namespace that the CLI uses when `--episode` names none.")
+
+    # Secrets
+    auth_secret: SecretStr | None = Field(
+        None, description="Key that signs and verifies tokens (HS256), 32 bytes or more."
+    )
+
+    # Uploads and playback
+    part_size: int = Field(
+        8 * 2**20, ge=5 * 2**20, description="Bytes of a multipart part; files up to this size go by one PUT."
+    )
+    url_ttl: int = Field(6 * 3600, ge=60, description="Seconds for which a presigned or playback URL is valid.")
+
+    # The pipeline
+    sensor_interval: int = Field(3, ge=1, description="Seconds between two ticks of the staging sensor.")
+    staging_grace: int = Field(
+        10,
+        ge=0,
+        description="Seconds after which a staged object that nobody registered is registered by the sensor.",
+    )
+    processing_grace: int = Field(
+        30,
+        ge=0,
+        description="Seconds after which a registered file whose processing nobody asked for is queued.",
+    )
+    batch_files: int = Field(2000, ge=1, description="Most files in a batch.")
+    batch_bytes: int = Field(64 * 2**30, ge=1, description="Most bytes in a batch.")
+    batch_settle: int = Field(
+        2,
+        ge=0,
+        description="Seconds without a new file after which a batch is formed, so that a bulk ingest makes large ones.",
+    )
+    batch_lease: int = Field(
+        120, ge=10, description="Seconds without a heartbeat after which a batch is offered again."
+    )
+    batch_attempts: int = Field(3, ge=1, description="Attempts at a batch before what is left of it is marked failed.")
+    workers: int = Field(2, ge=1, description="Files of a batch that are processed side by side.")
+    scratch: Path | None = Field(None, description="Folder for temporary files of processing; the system's by default.")
+
+    def require(self, field: str) -> str:
+        """The value of a text setting that this process cannot do without.
+
+        Raises DreamlakeError(USAGE) that names the variable.
+        """
+        from .errors import Code, DreamlakeError
+
+        value = getattr(self, field)
+        if value is None or value == "":
+            raise DreamlakeError(
+                Code.USAGE,
+                f"{ENV_PREFIX}{field.upper()} is not set.",
+                hint="Start the embedded stack with `dreamlake up`, or set the variable.",
+            )
+        return value.get_secret_value() if isinstance(value, SecretStr) else str(value)

