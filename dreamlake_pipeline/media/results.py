@@ -1,0 +1,125 @@
+"""What `make_video` and `make_audio` hand back: values only, no behaviour but a stream's name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+Mode = Literal["copy", "transcode"]
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One MPEG-TS segment on the local disk; `duration` in seconds, `size` in bytes."""
+
+    path: Path
+    sha256: str
+    size: int
+    duration: Fraction
+
+
+@dataclass(frozen=True)
+class Stream:
+    """One HLS rendition: its segments in playing order and what a master playlist says about it.
+
+    `codecs` is an RFC 6381 list (`avc1.64001f,mp4a.40.2`); bandwidths are bits per second: the peak over runs of
+    0.5 to 1.5 target durations, and the average. `independent` is true when every segment starts with an IDR.
+    """
+
+    segments: tuple[Segment, ...]
+    codecs: str
+    bandwidth: int
+    average_bandwidth: int
+    width: int | None
+    height: int | None
+    fps: Fraction | None
+    independent: bool
+
+    @cached_property
+    def hash(self) -> str:
+        """32 hex digits: SHA-256 over canonical JSON of the parameters and of the chunks' hashes and durations."""
+        body = {
+            "bandwidth": [self.bandwidth, self.average_bandwidth],
+            "codecs": self.codecs,
+            "fps": str(self.fps) if self.fps is not None else None,
+            "independent": self.independent,
+            "size": [self.width, self.height],
+            "segments": [[segment.sha256, str(segment.duration)] for segment in self.segments],
+        }
+        canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
+        return hashlib.sha256(canonical.encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True, slots=True)
+class TimeOrigin:
+    """Where the file's clock starts: playback time p shows source time `source_start` + p.
+
+    `source_start` is `pts` * `time_base` in seconds; `stream_start` is the PTS in seconds of the first segment.
+    """
+
+    source_start: float
+    pts: int
+    time_base: str
+    stream_start: float
+
+
+@dataclass(frozen=True, slots=True)
+class VideoResult:
+    """A video made into HLS. `duration` in seconds, `fps` the average rate, `width` x `height` as displayed.
+
+    `frames` is the number of pictures in the output, which equals the number presented by the source.
+    `codec` is the source's. `container` is what the content is, whatever the file's extension says.
+    """
+
+    duration: float
+    frames: int
+    fps: float
+    width: int
+    height: int
+    codec: str
+    has_audio: bool
+    streams: tuple[Stream, ...]
+    poster: Path | None
+    contact_sheet: Path | None
+    time_origin: TimeOrigin
+    container: str
+    source_streams: list[dict[str, Any]]
+    mode: Mode
+    transcode_reasons: tuple[str, ...]
+    warnings: tuple[str, ...]
+    conformance: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class AudioResult:
+    """An audio file made into HLS, and measured.
+
+    `integrated` in LUFS, `loudness_range` in LU, `true_peak` in dBTP (EBU R128), `peak_db` and `rms_db` in dBFS:
+    each None where silence or a file too short leaves nothing to measure. `waveform_json` holds
+    `{"version", "sampleRate", "samplesPerPeak", "durationSec", "peaks": [[min, max], …]}`, values from -1 to 1.
+    """
+
+    duration: float
+    sample_rate: int
+    channels: int
+    codec: str
+    streams: tuple[Stream, ...]
+    integrated: float | None
+    loudness_range: float | None
+    true_peak: float | None
+    peak_db: float | None
+    rms_db: float | None
+    waveform_json: Path
+    waveform_png: Path
+    time_origin: TimeOrigin
+    container: str
+    source_streams: list[dict[str, Any]]
+    mode: Mode
+    transcode_reasons: tuple[str, ...]
+    warnings: tuple[str, ...]
+    conformance: dict[str, Any]
