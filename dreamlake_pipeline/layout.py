@@ -60,6 +60,20 @@ def stream_key(owner: str, project: str, kind: Kind, asset_id: str, stream_hash:
     return asset_prefix(owner, project, kind, asset_id) + f"stream/{stream_hash}.m3u8"
 
 
+# What a processed record of each kind offers beside its streams, with the content type it is stored and served under.
+RESULT_FILES: dict[Kind, dict[str, str]] = {
+    Kind.VIDEO: {"poster.jpg": "image/jpeg", "contact-sheet.jpg": "image/jpeg"},
+    Kind.AUDIO: {"waveform.png": "image/png", "waveform.json": "application/json"},
+    Kind.TEXT_TRACK: {"track.vtt": "text/vtt; charset=utf-8"},
+    Kind.LABEL_TRACK: {"data.parquet": "application/vnd.apache.parquet"},
+}
+
+
+def result_key(owner: str, project: str, kind: Kind, asset_id: str, filename: str) -> str:
+    """Where a file of `RESULT_FILES` lies."""
+    return asset_prefix(owner, project, kind, asset_id) + filename
+
+
 def chunk_key(sha256: str) -> str:
     return f"{CHUNK_PREFIX}{sha256}.ts"
 

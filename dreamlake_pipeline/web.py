@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Annotated
 
 from fastapi import Depends, FastAPI, Request
@@ -30,12 +31,19 @@ _CODE_OF_STATUS = {
 }
 
 
-def create_service(*, title: str, description: str, secret: str, is_healthy: Callable[[], None]) -> FastAPI:
+def create_service(
+    *,
+    title: str,
+    description: str,
+    secret: str,
+    is_healthy: Callable[[], None],
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
+) -> FastAPI:
     """A FastAPI application with the manners of this house; the caller adds its routers.
 
     `is_healthy` raises when the service cannot do its work (its database does not answer).
     """
-    service = FastAPI(title=title, description=description, version=__version__)
+    service = FastAPI(title=title, description=description, version=__version__, lifespan=lifespan)
     service.state.secret = secret
     registry = CollectorRegistry()
     service.state.metrics = registry

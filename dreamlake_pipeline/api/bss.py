@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from ..kinds import Kind
-from .common import Bytes, Episode, ErrorBody, Hash, Id, Model, Name, Owner, Project, Timestamp
+from .common import Bytes, ContentType, Episode, ErrorBody, Hash, Id, Model, Name, Owner, Printable, Project, Timestamp
 
 
 class Status(StrEnum):
@@ -33,7 +33,7 @@ class UploadInit(Model):
     project: Project
     hash: Hash
     size: Bytes | None = None
-    content_type: str | None = Field(None, max_length=255)
+    content_type: ContentType | None = None
     name: Name | None = None
     episode: Episode | None = None
     checksum: Literal["sha256"] | None = Field(
@@ -48,8 +48,8 @@ class UploadInitiated(Model):
 
 
 class UploadRef(Model):
-    upload_id: str = Field(min_length=1, max_length=1024)
-    key: str = Field(min_length=1, max_length=1024)
+    upload_id: Printable
+    key: Printable
 
 
 class PartPlan(Model):
@@ -98,7 +98,7 @@ class PartsDone(Model):
 
 class CompletedPart(Model):
     part_number: int = Field(ge=1, le=10_000)
-    etag: str = Field(min_length=1, max_length=255)
+    etag: Printable
 
 
 class UploadComplete(UploadRef):
@@ -121,7 +121,7 @@ class Register(Model):
     episode: Episode | None = None
     staging_hash: Hash
     size: Bytes | None = None
-    content_type: str | None = Field(None, max_length=255)
+    content_type: ContentType | None = None
 
 
 class Registered(Model):
@@ -190,7 +190,7 @@ class PlannedFile(Model):
     episode: Episode | None = None
     hash: str = Field(pattern=r"^[0-9a-f]{64}$")
     size: int = Field(ge=1, le=5 * 2**40)
-    content_type: str | None = Field(None, max_length=255)
+    content_type: ContentType | None = None
 
 
 class PlanUploads(Model):
@@ -202,7 +202,9 @@ class PlanUploads(Model):
 class PlanAction(StrEnum):
     STAGED = "staged"  # the bytes are there: send nothing
     PUT = "put"  # one PUT to `url` with `headers`
-    MULTIPART = "multipart"  # `uploadId`, `partSize`: ask for part URLs; parts that arrived earlier are kept
+    # `uploadId`, `partSize`: ask for part URLs with sizes and checksums (the upload demands a SHA-256 of every part);
+    # parts that arrived earlier are kept.
+    MULTIPART = "multipart"
 
 
 class Plan(Model):
@@ -224,7 +226,7 @@ class PlannedUploads(Model):
 class FinishedFile(PlannedFile):
     """A file whose bytes were sent. `uploadId` and `parts` complete a multipart upload first."""
 
-    upload_id: str | None = None
+    upload_id: Printable | None = None
     parts: list[CompletedPart] = Field(default_factory=list, max_length=10_000)
     process: bool = Field(True, description="Queue it for processing, as POST /lambdas/… does.")
 

@@ -36,12 +36,21 @@ def _rule(check: Callable[[str], str]) -> AfterValidator:
     return AfterValidator(validate)
 
 
+def _check_text(text: str) -> str:
+    if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
+        raise ValueError("holds a NUL or half a surrogate pair")
+    return text
+
+
 Owner = Annotated[str, _rule(names.check_owner)]
 Project = Annotated[str, _rule(names.check_project)]
 Episode = Annotated[str, _rule(names.check_episode)]
 Name = Annotated[str, _rule(names.check_name)]
 Hash = Annotated[str, _rule(names.check_hash)]
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
+Text = Annotated[str, AfterValidator(_check_text)]  # any text that Postgres and S3 can hold
+Printable = Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[\x20-\x7e]+$")]
+ContentType = Annotated[str, Field(max_length=255, pattern=r"^[\x21-\x7e][\x20-\x7e]*$")]  # it becomes a header
 Bytes = Annotated[int, Field(ge=0, le=5 * 2**40)]  # S3's largest object is 5 TiB
 Timestamp = datetime
 

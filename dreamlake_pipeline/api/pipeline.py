@@ -5,19 +5,29 @@ Only a token that writes in every namespace may use them.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ..kinds import Kind
 from .bss import Record
-from .common import Bytes, Episode, ErrorBody, Id, Model, Name, Owner, Project
+from .common import Bytes, ContentType, Episode, ErrorBody, Id, Model, Name, Owner, Printable, Project, Text
 
 _SHA256 = r"^[0-9a-f]{64}$"
+Sha256 = Annotated[str, Field(pattern=_SHA256)]
 
 
 class StagedKeys(Model):
-    keys: list[str] = Field(max_length=1000)
+    """Keys as listed. With `etags` (as many, in the same order), a refused object whose content changed is unknown."""
+
+    keys: list[Text] = Field(max_length=1000)
+    etags: list[Text] = Field(default_factory=list, max_length=1000)
+
+    @model_validator(mode="after")
+    def _has_an_etag_for_each(self) -> StagedKeys:
+        if self.etags and len(self.etags) != len(self.keys):
+            raise ValueError("give as many etags as keys, or none")
+        return self
 
 
 class UnknownKeys(Model):
@@ -32,16 +42,16 @@ class StagedObject(Model):
     Without a kind it is remembered as ignored, with `reason`, and not offered again.
     """
 
-    key: str
+    key: Text
     owner: Owner
     project: Project
     size: Bytes
-    etag: str
+    etag: Text
     kind: Kind | None = None
     name: Name | None = None
     episode: Episode | None = None
-    content_type: str | None = None
-    reason: str | None = None
+    content_type: ContentType | None = None
+    reason: Text | None = None
 
 
 class AdoptObjects(Model):
@@ -81,10 +91,14 @@ class BatchOffers(Model):
 
 
 class BeginBatch(Model):
-    """A run takes the batch. Without `force`, only items that are not done are handed out."""
+    """A run takes the batch; the run that had it before loses it.
 
-    partition: str
-    run_id: str
+    Handed out are the items that are not done; of a batch that was closed, also those that failed. `force` hands
+    out all, `only` those named, done or not.
+    """
+
+    partition: Printable
+    run_id: Printable
     lease_seconds: float = Field(gt=0)
     force: bool = False
     only: list[Id] = Field(default_factory=list)
@@ -101,8 +115,8 @@ class BatchItems(Model):
 
 
 class BatchRef(Model):
-    partition: str
-    run_id: str
+    partition: Printable
+    run_id: Printable
     lease_seconds: float = Field(gt=0)
 
 
@@ -125,7 +139,7 @@ class LeasedChunks(Model):
 
 
 class StoredChunks(Model):
-    chunks: list[str] = Field(max_length=10_000)
+    chunks: list[Sha256] = Field(max_length=10_000)
 
 
 class ItemResult(Model):
@@ -133,26 +147,26 @@ class ItemResult(Model):
 
     id: Id
     sha256: str | None = Field(None, pattern=_SHA256)
-    size: int | None = None
-    recipe: str | None = Field(None, description="Id of how it was made; results are shared by sha256 and recipe.")
+    size: Bytes | None = None
+    recipe: Text | None = Field(None, description="Id of how it was made; results are shared by sha256 and recipe.")
     metadata: dict[str, Any] | None = None
     warnings: list[str] = Field(default_factory=list)
     error: ErrorBody | None = None
-    chunks: list[str] = Field(default_factory=list)
+    chunks: list[Sha256] = Field(default_factory=list)
 
 
 class ReportResults(Model):
     """Results are stored; items with an error become `failed`, the others stay `processing` until they are indexed."""
 
-    partition: str
+    partition: Printable
     results: list[ItemResult] = Field(max_length=1000)
 
 
 class FinishBatch(Model):
     """The last step: everything that has a result is `ready`; the batch is closed if nothing is left."""
 
-    partition: str
-    run_id: str
+    partition: Printable
+    run_id: Printable
 
 
 class BatchSummary(Model):
@@ -165,7 +179,7 @@ class BatchSummary(Model):
 class ResultKey(Model):
     kind: Kind
     sha256: str = Field(pattern=_SHA256)
-    recipe: str
+    recipe: Text
 
 
 class LookupResults(Model):
