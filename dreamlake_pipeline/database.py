@@ -8,7 +8,6 @@ from sqlalchemy import Engine, create_engine, make_url, text
 
 BSS_SCHEMA = "bss"
 SERVER_SCHEMA = "dreamlake"
-DAGSTER_SCHEMA = "dagster"
 
 # A statement that waits this long for a lock, or runs this long, is a fault: better an error than a stall.
 _LOCK_TIMEOUT = "30s"

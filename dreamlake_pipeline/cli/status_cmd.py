@@ -1,0 +1,65 @@
+"""`dreamlake status`: what the embedded stack is doing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from ..errors import ExitCode
+from .options import AsJson
+from .output import note, plural, print_json
+
+if TYPE_CHECKING:
+    from ..stack.control import ProcessStatus
+
+
+def status(as_json: AsJson = False) -> None:
+    """Show each process of the embedded stack. Exits 0 when all are healthy, else 3.
+
+    With --json, one object a line, one for each process.
+    """
+    from ..settings import Settings
+    from ..stack import control
+
+    home = Settings().home
+    processes = control.status(home)
+    if as_json:
+        for process in processes:
+            print_json(process.as_dict())
+    else:
+        _show(processes)
+    if not processes:
+        note(f"No stack was ever started under {home}.")
+    if not processes or not all(process.healthy for process in processes):
+        raise typer.Exit(ExitCode.UNREACHABLE)
+
+
+def _show(processes: list[ProcessStatus]) -> None:
+    for process in processes:
+        typer.echo(_row(process))
+    if any(process.state == "unsupervised" for process in processes):
+        note(f"{processes[0].problem}.")
+        return
+    for process in processes:
+        if not process.healthy and process.state != "stopped":
+            note(f"{process.name}: {process.problem}. Its log is {process.log}.")
+
+
+def _row(process: ProcessStatus) -> str:
+    columns = [
+        f"{process.name:<17}",
+        f"{process.state:<12}",
+        f"{'healthy' if process.healthy else '' if process.state == 'stopped' else 'not healthy':<11}",
+        f"{f'pid {process.pid}' if process.pid else '':<11}",
+        f"{'' if process.uptime is None else _show_uptime(process.uptime):<7}",
+        process.url or "",
+        f"({plural(process.restarts, 'restart')})" if process.restarts else "",
+    ]
+    return " ".join(columns).rstrip()
+
+
+def _show_uptime(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{rest:02}s" if minutes else f"{rest}s"

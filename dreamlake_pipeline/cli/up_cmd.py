@@ -1,0 +1,46 @@
+"""`dreamlake up`: start the embedded stack in the background."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import typer
+
+from .options import AsJson
+from .output import note, print_json
+
+if TYPE_CHECKING:
+    from ..stack.state import Stack
+
+
+def up(as_json: AsJson = False) -> None:
+    """Start Postgres, S3, BSS, DreamLake Server and Dagster, and wait until all are healthy.
+
+    They run in the background, on 127.0.0.1 only. Harmless when they run already. With --json, prints what
+    `dreamlake env --json` prints.
+    """
+    from ..settings import Settings
+    from ..stack import control
+
+    begun = time.monotonic()
+    stack = control.up(Settings().home, note)
+    note(f"The stack is up ({time.monotonic() - begun:.1f} s).")
+    if as_json:
+        print_json(stack.environment())
+    else:
+        typer.echo(describe(stack))
+
+
+def describe(stack: Stack) -> str:
+    """Every URL of the stack, for a person."""
+    rows = [
+        ("Dagster", stack.url_of("dagster-webserver")),
+        ("BSS API", f"{stack.url_of('bss')}/docs"),
+        ("Server API", f"{stack.url_of('server')}/docs"),
+        ("S3", stack.url_of("s3")),
+        ("Postgres", stack.url_of("postgres")),
+        ("State, logs", stack.home),
+        ("In a shell", 'eval "$(dreamlake env)"'),
+    ]
+    return "\n".join(f"{title:<13}{value}" for title, value in rows)

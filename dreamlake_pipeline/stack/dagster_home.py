@@ -1,0 +1,57 @@
+"""Dagster as the stack runs it: its home folder, and what is asked of its webserver over GraphQL."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+import httpx
+
+from .processes import CODE_LOCATION
+from .state import HOST, Stack
+
+
+def write(stack: Stack) -> None:
+    """Write dagster.yaml and workspace.yaml: this version's, with this start's port."""
+    (stack.dagster_home / "dagster.yaml").write_text((files(__package__) / "dagster.yaml").read_text())
+    # JSON is YAML.
+    server = {"host": HOST, "port": stack.ports["dagster-code"], "location_name": CODE_LOCATION}
+    (stack.dagster_home / "workspace.yaml").write_text(json.dumps({"load_from": [{"grpc_server": server}]}) + "\n")
+
+
+def query(stack: Stack, document: str, **variables: Any) -> dict[str, Any]:
+    """The data that the webserver answers with. Raises httpx.TransportError when it does not answer."""
+    answer = httpx.post(
+        f"{stack.url_of('dagster-webserver')}/graphql",
+        json={"query": document, "variables": variables},
+        timeout=10,
+        trust_env=False,
+    )
+    body = answer.json() if answer.is_success else {}
+    if not body.get("data") or body.get("errors"):
+        raise httpx.ReadError(f"the webserver answers {answer.status_code}: {answer.text[:200]}")
+    return dict(body["data"])
+
+
+def settle_lost_runs(stack: Stack, *, before: float) -> int:
+    """Cancel runs that were under way before the stack was started, at `before`: their processes are gone.
+
+    After `down` there are none; after a power cut each would hold a place of the run queue until its maximum
+    runtime. Returns how many there were.
+    """
+    found = query(stack, _RUNS, filter={"statuses": ["STARTING", "STARTED", "CANCELING"], "updatedBefore": before})
+    runs = [run["runId"] for run in found["runsOrError"].get("results", [])]
+    if runs:
+        query(stack, _CANCEL, runs=runs)
+    return len(runs)
+
+
+_RUNS = """
+query ($filter: RunsFilter!) { runsOrError(filter: $filter, limit: 1000) { ... on Runs { results { runId } } } }
+"""
+_CANCEL = """
+mutation ($runs: [String!]!) {
+  terminateRuns(runIds: $runs, terminatePolicy: MARK_AS_CANCELED_IMMEDIATELY) { __typename }
+}
+"""

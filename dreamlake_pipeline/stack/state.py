@@ -1,0 +1,284 @@
+"""What the embedded stack remembers under `$DREAMLAKE_HOME`: its id, its ports and its credentials.
+
+stack.json         id, ports, the supervisor's socket
+credentials.json   passwords, keys and tokens (0600)
+logs/              one per process, rotated
+run/               sockets, pid files, one note for every start of a process
+dagster/           DAGSTER_HOME: dagster.yaml, workspace.yaml, compute logs
+postgres/          the database cluster
+objects/           what the S3 server stores
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import tempfile
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from ..errors import Code, DreamlakeError
+
+HOST = "127.0.0.1"
+REGION = "us-east-1"
+BUCKET = "dreamlake"
+DATABASE = "dreamlake"
+DATABASE_USER = "dreamlake"
+DAGSTER_SCHEMA = "dagster"
+
+LISTENERS = ("postgres", "s3", "bss", "server", "dagster-code", "dagster-webserver")
+
+# Below the ranges from which Linux and macOS give ports to outgoing connections: a remembered port stays free.
+_PORTS = range(20000, 32000)
+
+# sockaddr_un holds 104 bytes on macOS and 108 on Linux; supervisord binds a name with its pid behind it first.
+_LONGEST_SOCKET_PATH = 90
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """Generated at the first start, never shown except by `dreamlake env`."""
+
+    postgres_password: str
+    s3_access_key: str
+    s3_secret_key: str
+    auth_secret: str
+    cli_token: str
+    service_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """One embedded stack: where it lives, where its parts listen, what they trust."""
+
+    home: Path
+    id: str
+    ports: dict[str, int]
+    socket: Path
+    credentials: Credentials = field(repr=False)
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "logs"
+
+    @property
+    def run(self) -> Path:
+        return self.home / "run"
+
+    @property
+    def dagster_home(self) -> Path:
+        return self.home / "dagster"
+
+    @property
+    def postgres_data(self) -> Path:
+        return self.home / "postgres"
+
+    @property
+    def objects(self) -> Path:
+        return self.home / "objects"
+
+    def log_of(self, process: str) -> Path:
+        return self.logs / f"{process}.log"
+
+    def url_of(self, process: str) -> str | None:
+        """Where a process answers; None when it listens to nobody. Postgres's has no password in it."""
+        if process not in self.ports:
+            return None
+        if process == "postgres":
+            return f"postgresql://{DATABASE_USER}@{HOST}:{self.ports[process]}/{DATABASE}"
+        return f"http://{HOST}:{self.ports[process]}"
+
+    def postgres_url(self, database: str = DATABASE) -> str:
+        password = self.credentials.postgres_password
+        return f"postgresql://{DATABASE_USER}:{password}@{HOST}:{self.ports['postgres']}/{database}"
+
+    @property
+    def dagster_postgres_url(self) -> str:
+        """The same database for Dagster: its driver named (it needs psycopg2), its tables in a schema of their own."""
+        options = quote(f"-csearch_path={DAGSTER_SCHEMA}", safe="")
+        return f"{self.postgres_url().replace('postgresql:', 'postgresql+psycopg2:', 1)}?options={options}"
+
+    def environment(self) -> dict[str, str]:
+        """What a client of this stack needs in its environment."""
+        keys = self.credentials
+        return {
+            "DREAMLAKE_HOME": str(self.home),
+            "DREAMLAKE_REMOTE": f"http://{HOST}:{self.ports['server']}",
+            "DREAMLAKE_BSS_URL": f"http://{HOST}:{self.ports['bss']}",
+            "DREAMLAKE_API_KEY": keys.cli_token,
+            "DREAMLAKE_DAGSTER_URL": f"http://{HOST}:{self.ports['dagster-webserver']}",
+            "DREAMLAKE_BUCKET": BUCKET,
+            "DREAMLAKE_POSTGRES_URL": self.postgres_url(),
+            "DREAMLAKE_AUTH_SECRET": keys.auth_secret,
+            "AWS_ENDPOINT_URL": f"http://{HOST}:{self.ports['s3']}",
+            "AWS_ACCESS_KEY_ID": keys.s3_access_key,
+            "AWS_SECRET_ACCESS_KEY": keys.s3_secret_key,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            # Without it boto3 may ask a cloud's metadata address, which costs seconds where there is none.
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "DAGSTER_HOME": str(self.dagster_home),
+            "DAGSTER_POSTGRES_URL": self.dagster_postgres_url,
+        }
+
+    def save(self) -> None:
+        """Write both files; stack.json last, since a stack exists once it does."""
+        _write(self.home / "credentials.json", asdict(self.credentials))
+        _write(self.home / "stack.json", {"id": self.id, "ports": self.ports, "socket": str(self.socket)})
+
+    def with_free_ports(self) -> Stack:
+        """This stack with another port in the place of each that somebody else listens on now."""
+        ports = dict(self.ports)
+        for name, port in self.ports.items():
+            if not _is_free(port):
+                ports[name] = _free_port(taken=set(ports.values()))
+        return replace(self, ports=ports)
+
+    def with_socket(self) -> Stack:
+        """This stack with a folder for its supervisor's socket that exists and is ours alone."""
+        folder = self.socket.parent
+        if folder.is_dir() and folder.stat().st_uid == os.geteuid():
+            return self
+        return replace(self, socket=_socket_path(self.home))
+
+
+def environment(home: Path) -> dict[str, str] | None:
+    """What a client of the stack under `home` needs in its environment; None when none was ever started there.
+
+    It says nothing about whether the stack is running. Raises DreamlakeError when its files cannot be read.
+    """
+    stack = load(home)
+    return stack.environment() if stack else None
+
+
+def load(home: Path) -> Stack | None:
+    """The stack that lives under `home`; None when none was ever started there."""
+    home = _absolute(home)
+    try:
+        if not (home / "stack.json").exists():
+            return None
+        remembered = json.loads((home / "stack.json").read_text())
+        keys = json.loads((home / "credentials.json").read_text())
+        return Stack(
+            home=home,
+            id=str(remembered["id"]),
+            ports={name: int(remembered["ports"][name]) for name in LISTENERS},
+            socket=Path(remembered["socket"]),
+            credentials=Credentials(**keys),
+        )
+    except PermissionError as fault:
+        raise DreamlakeError(
+            Code.STACK_FAILED,
+            f"{fault.filename} cannot be read: this stack belongs to another user.",
+            hint="Become that user, or set DREAMLAKE_HOME to a folder of your own.",
+        ) from fault
+    except (OSError, ValueError, KeyError, TypeError) as fault:
+        raise DreamlakeError(
+            Code.STACK_FAILED,
+            f"The state under {home} is damaged: {fault}.",
+            hint="Restore stack.json and credentials.json, or set DREAMLAKE_HOME to another folder.",
+        ) from fault
+
+
+def create(home: Path) -> Stack:
+    """A new stack under `home`, with ports and credentials of its own. Raises DreamlakeError(STACK_FAILED)."""
+    home = _absolute(home)
+    ports: dict[str, int] = {}
+    for name in LISTENERS:
+        ports[name] = _free_port(taken=set(ports.values()))
+    stack = Stack(
+        home=home, id=secrets.token_hex(8), ports=ports, socket=_socket_path(home), credentials=_new_credentials()
+    )
+    stack.save()
+    return stack
+
+
+def make_home(home: Path) -> Path:
+    """The folder, made if need be, readable by its owner only. Raises DreamlakeError(STACK_FAILED)."""
+    home = _absolute(home)
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in ("logs", "run", "dagster", "objects"):
+            (home / name).mkdir(mode=0o700, exist_ok=True)
+        owner = home.stat().st_uid
+        if owner == os.geteuid() and home.stat().st_mode & 0o067:
+            # Group search stays: as root, Postgres's user reaches its data by it (postgres.py).
+            home.chmod(0o700)
+    except OSError as fault:
+        raise DreamlakeError(
+            Code.STACK_FAILED,
+            f"{home} cannot hold the stack's state: {fault.strerror} ({fault.filename}).",
+            hint="Set DREAMLAKE_HOME to a folder that you may write to.",
+        ) from fault
+    if owner != os.geteuid():
+        raise DreamlakeError(
+            Code.STACK_FAILED,
+            f"{home} belongs to another user.",
+            hint="Become that user, or set DREAMLAKE_HOME to a folder of your own.",
+        )
+    return home
+
+
+def _new_credentials() -> Credentials:
+    # Imported here: every process of the stack reads this module before it starts (become.py).
+    from ..auth import EVERY_NAMESPACE, Scope, issue_token
+
+    secret = secrets.token_hex(32)
+
+    def token(sub: str) -> str:
+        return issue_token(secret, sub=sub, namespaces=[EVERY_NAMESPACE], scope=Scope.WRITE, ttl=None)
+
+    return Credentials(
+        postgres_password=secrets.token_hex(24),
+        s3_access_key=f"DL{secrets.token_hex(9).upper()}",
+        s3_secret_key=secrets.token_hex(20),
+        auth_secret=secret,
+        cli_token=token("local"),
+        service_token=token("pipeline"),
+    )
+
+
+def _socket_path(home: Path) -> Path:
+    path = home / "run" / "supervisor.sock"
+    if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
+        return path
+    return Path(tempfile.mkdtemp(prefix="dreamlake-")) / "supervisor.sock"
+
+
+def _free_port(taken: set[int]) -> int:
+    for _ in range(1000):
+        port = secrets.choice(_PORTS)
+        if port not in taken and _is_free(port):
+            return port
+    raise DreamlakeError(Code.STACK_FAILED, f"No free port between {_PORTS.start} and {_PORTS.stop} on {HOST}.")
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as listener:
+        # As the servers themselves do: connections of an earlier start that linger must not count.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((HOST, port))
+        except OSError:
+            return False
+        return True
+
+
+def _absolute(home: Path) -> Path:
+    return Path(os.path.abspath(home.expanduser()))  # noqa: PTH100 - without following symlinks
+
+
+def _write(path: Path, value: dict[str, Any]) -> None:
+    """Replace a JSON file in one step, readable by its owner only."""
+    new = path.with_name(f".{path.name}.new")
+    new.unlink(missing_ok=True)
+    with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        json.dump(value, file, indent=2)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    new.replace(path)
