@@ -1,0 +1,1 @@
+"""File in, files out: probing, HLS, audio, text tracks, label tracks, and the one place that runs ffmpeg."""

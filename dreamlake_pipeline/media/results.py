@@ -100,8 +100,8 @@ class AudioResult:
     """An audio file made into HLS, and measured.
 
     `integrated` in LUFS, `loudness_range` in LU, `true_peak` in dBTP (EBU R128), `peak_db` and `rms_db` in dBFS:
-    each None where silence or a file too short leaves nothing to measure. `waveform_json` holds
-    `{"version", "sampleRate", "samplesPerPeak", "durationSec", "peaks": [[min, max], …]}`, values from -1 to 1.
+    each None where silence or a file too short leaves nothing to measure. `waveform_json` is in the form of BBC
+    audiowaveform 2 (8 bits, 100 peaks a second), which waveform players read; `waveform_png` has a transparent ground.
     """
 
     duration: float

@@ -1,0 +1,90 @@
+"""Whether a file is whole, by what its container says about its own length. Nothing is decoded."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import BinaryIO
+
+_UNKNOWN_SIZES = {0, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF}
+
+
+def missing_part(path: Path, demuxer: str) -> str | None:
+    """What is missing at the end of the file, in words; None when nothing is, or the container does not tell."""
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        if demuxer == "mov":
+            return _mov(file, size)
+        if demuxer in ("wav", "avi"):
+            return _riff(file, size)
+        if demuxer == "matroska":
+            return _matroska(file, size)
+    return None
+
+
+def _short(missing: int) -> str:
+    return f"{missing:,} bytes that its header announces are missing at its end"
+
+
+def _mov(file: BinaryIO, size: int) -> str | None:
+    """Top-level boxes (ISO/IEC 14496-12 4.2) must end where the file ends, and a `moov` must be among them."""
+    at, indexed = 0, False
+    while at + 8 <= size:
+        file.seek(at)
+        header = file.read(16)
+        length, kind = struct.unpack(">I4s", header[:8])
+        if length == 1 and len(header) == 16:
+            (length,) = struct.unpack(">Q", header[8:])
+        if length == 0:
+            length = size - at
+        if length < 8:
+            break  # padding or junk behind the last box
+        indexed |= kind in (b"moov", b"moof")
+        at += length
+        if at > size and kind in (b"mdat", b"moov", b"moof"):
+            return _short(at - size)
+    return None if indexed else "its index (`moov`) is missing, as when a recording was broken off"
+
+
+def _riff(file: BinaryIO, size: int) -> str | None:
+    """The first RIFF chunk, and in WAV its `data` chunk, must fit into the file."""
+    file.seek(0)
+    header = file.read(12)
+    if header[:4] != b"RIFF":
+        return None  # RF64 keeps its sizes elsewhere
+    (length,) = struct.unpack("<I", header[4:8])
+    if header[8:] == b"AVI ":
+        return _short(length + 8 - size) if length not in _UNKNOWN_SIZES and length + 8 > size else None
+    at = 12
+    while at + 8 <= size:
+        file.seek(at)
+        kind, length = struct.unpack("<4sI", file.read(8))
+        if kind == b"data":
+            unknown = length in _UNKNOWN_SIZES or length >= 0x7FFFF000
+            return _short(at + 8 + length - size) if not unknown and at + 8 + length > size else None
+        at += 8 + length + (length & 1)
+    return "its sound data are missing"
+
+
+def _matroska(file: BinaryIO, size: int) -> str | None:
+    """The Segment element (RFC 8794, RFC 9559) must fit into the file when its size is known."""
+    at = 0
+    for _ in range(8):
+        file.seek(at)
+        head = file.read(12)
+        if len(head) < 5:
+            return None
+        id_length = 9 - head[0].bit_length()
+        if id_length > 4:
+            return None
+        size_length = 9 - head[id_length].bit_length()
+        if size_length > 8:
+            return None
+        field = head[id_length : id_length + size_length]
+        length = int.from_bytes(field, "big") & (1 << 7 * size_length) - 1
+        at += id_length + size_length
+        if head[:id_length] == b"\x18\x53\x80\x67":
+            unknown = length == (1 << 7 * size_length) - 1
+            return _short(at + length - size) if not unknown and at + length > size else None
+        at += length
+    return None

@@ -1,0 +1,215 @@
+"""Reads the MPEG-TS segments that were written: tables, times, keyframes (ISO/IEC 13818-1).
+
+Times are integers of the 90 kHz clock. Only one programme of at most one video and one audio is understood, which is
+what this package writes. Packet headers are read as numpy columns: the cost per segment is that of its frames.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+from . import h264
+
+CLOCK = 90_000
+PACKET = 188
+H264, AAC_ADTS = 0x1B, 0x0F
+_WRAP = 1 << 33
+
+
+class MalformedSegment(ValueError):
+    """The bytes are no MPEG-TS segment of the form that is written here."""
+
+
+@dataclass(slots=True)
+class Elementary:
+    """One elementary stream of a segment: times of its PES packets in the order of decoding.
+
+    `pcr` are the (clock, DTS of the next PES) pairs where this PID carries the clock. `access_units` is the number of
+    pictures, or of ADTS frames.
+    """
+
+    pid: int
+    stream_type: int
+    pts: list[int] = field(default_factory=list)
+    dts: list[int] = field(default_factory=list)
+    keyframes: list[int] = field(default_factory=list)
+    access_units: int = 0
+    first_counter: int = -1
+    last_counter: int = -1
+    continuous: bool = True
+
+
+@dataclass(slots=True)
+class TsSegment:
+    """What one segment holds. `head_units` are the NAL unit types of the first picture."""
+
+    packets: int
+    streams: list[Elementary]
+    tables_first: bool
+    transport_errors: int
+    head_units: list[int]
+    sps: h264.SequenceParameters | None
+    pcr_after_dts: int
+
+    def of_type(self, stream_type: int) -> Elementary | None:
+        return next((stream for stream in self.streams if stream.stream_type == stream_type), None)
+
+
+def read_segment(path: Path) -> TsSegment:
+    """Raises MalformedSegment when lengths, sync bytes or tables are not those of a segment."""
+    raw = np.fromfile(path, dtype=np.uint8)
+    if not len(raw) or len(raw) % PACKET:
+        raise MalformedSegment(f"its length of {len(raw)} bytes is no multiple of {PACKET}")
+    rows = raw.reshape(-1, PACKET)
+    if (rows[:, 0] != 0x47).any():
+        raise MalformedSegment("a packet does not start with the sync byte")
+    pids = (rows[:, 1] & 0x1F).astype(np.int32) << 8 | rows[:, 2]
+    starts = (rows[:, 1] & 0x40) != 0
+    adapted = (rows[:, 3] & 0x20) != 0
+    loaded = (rows[:, 3] & 0x10) != 0
+    offsets = np.where(adapted, 5 + rows[:, 4].astype(np.int32), 4)
+
+    table_row, program = _table(rows, pids, starts, offsets, 0, 0x00)
+    pmt_pid = int.from_bytes(program[8 + 2 : 8 + 4].tobytes(), "big") & 0x1FFF
+    pmt_row, pmt = _table(rows, pids, starts, offsets, pmt_pid, 0x02)
+    streams = [Elementary(pid, kind) for kind, pid in _elementary(pmt)]
+    clock_pid = int.from_bytes(pmt[8:10].tobytes(), "big") & 0x1FFF
+
+    segment = TsSegment(
+        packets=len(rows),
+        streams=streams,
+        tables_first=False,
+        transport_errors=int(((rows[:, 1] & 0x80) != 0).sum()),
+        head_units=[],
+        sps=None,
+        pcr_after_dts=0,
+    )
+    first_pes = len(rows)
+    for stream in streams:
+        mine = np.flatnonzero((pids == stream.pid) & loaded)
+        if not len(mine):
+            continue
+        counters = (rows[mine, 3] & 15).astype(np.int32)
+        stream.first_counter, stream.last_counter = int(counters[0]), int(counters[-1])
+        stream.continuous = bool(((np.diff(counters) & 15) == 1).all())
+        heads = mine[starts[mine]]
+        if not len(heads) or heads[0] != mine[0]:
+            raise MalformedSegment("a segment starts in the middle of a picture or sound packet")
+        first_pes = min(first_pes, int(heads[0]))
+        for row in heads:
+            pts, dts = _times(rows[row, offsets[row] :].tobytes())
+            stream.pts.append(pts)
+            stream.dts.append(dts)
+        # The random access indicator (2.4.3.5) marks what the muxer took for a keyframe.
+        marked = heads[adapted[heads] & (rows[heads, 4] > 0) & ((rows[heads, 5] & 0x40) != 0)]
+        position = {int(row): at for at, row in enumerate(heads)}
+        stream.keyframes = [stream.pts[position[int(row)]] for row in marked]
+        if stream.stream_type == H264:
+            stream.access_units = len(heads)
+            end = heads[1] if len(heads) > 1 else len(rows)
+            head = _payload(rows, offsets, mine[mine < end])
+            _read_head(segment, head[9 + head[8] :])
+        else:
+            stream.access_units = _adts_frames(rows, offsets, mine, heads)
+        if stream.pid == clock_pid:
+            segment.pcr_after_dts = _late_clocks(rows, mine, heads, stream.dts)
+    segment.tables_first = table_row < pmt_row < first_pes
+    return segment
+
+
+def unwrap(times: list[int], reference: int) -> list[int]:
+    """The 33-bit times as plain integers near `reference`, across a wrap of the clock."""
+    return [time + _WRAP * round((reference - time) / _WRAP) for time in times]
+
+
+def _table(
+    rows: np.ndarray, pids: np.ndarray, starts: np.ndarray, offsets: np.ndarray, pid: int, table_id: int
+) -> tuple[int, np.ndarray]:
+    """Row and bytes of the first section on `pid`; raises MalformedSegment when it is missing."""
+    found = np.flatnonzero((pids == pid) & starts)
+    if not len(found):
+        raise MalformedSegment("it has no programme tables")
+    row = int(found[0])
+    payload = rows[row, offsets[row] :]
+    section = payload[1 + payload[0] :]
+    if len(section) < 12 or section[0] != table_id:
+        raise MalformedSegment("its programme tables are damaged")
+    length = 3 + ((int(section[1]) & 15) << 8 | int(section[2]))
+    return row, section[: length - 4]
+
+
+def _elementary(pmt: np.ndarray) -> list[tuple[int, int]]:
+    """(stream type, PID) of each stream in the programme map."""
+    at = 12 + ((int(pmt[10]) & 15) << 8 | int(pmt[11]))
+    streams = []
+    while at + 5 <= len(pmt):
+        streams.append((int(pmt[at]), (int(pmt[at + 1]) & 31) << 8 | int(pmt[at + 2])))
+        at += 5 + ((int(pmt[at + 3]) & 15) << 8 | int(pmt[at + 4]))
+    return streams
+
+
+def _times(pes: bytes) -> tuple[int, int]:
+    """PTS and DTS of a PES header (2.4.3.6)."""
+    if pes[:3] != b"\x00\x00\x01":
+        raise MalformedSegment("a PES packet has no start code")
+    flags = pes[7] >> 6
+    if not flags & 2:
+        raise MalformedSegment("a PES packet has no time")
+    pts = _stamp(pes[9:14])
+    return pts, _stamp(pes[14:19]) if flags == 3 else pts
+
+
+def _stamp(five: bytes) -> int:
+    return (five[0] >> 1 & 7) << 30 | five[1] << 22 | (five[2] >> 1) << 15 | five[3] << 7 | five[4] >> 1
+
+
+def _payload(rows: np.ndarray, offsets: np.ndarray, mine: np.ndarray) -> bytes:
+    return b"".join(rows[row, offsets[row] :].tobytes() for row in mine)
+
+
+def _read_head(segment: TsSegment, head: bytes) -> None:
+    for unit in h264.units_with_start_code(head):
+        kind = h264.unit_type(unit)
+        segment.head_units.append(kind)
+        if kind == h264.SPS:
+            try:
+                segment.sps = h264.parse_sps(unit)
+            except ValueError as error:
+                raise MalformedSegment(str(error)) from None
+
+
+def _adts_frames(rows: np.ndarray, offsets: np.ndarray, mine: np.ndarray, heads: np.ndarray) -> int:
+    """The number of ADTS frames, whose lengths must fill the PES packets exactly."""
+    frames = 0
+    bounds = [*np.searchsorted(mine, heads).tolist(), len(mine)]
+    for start, end in pairwise(bounds):
+        pes = _payload(rows, offsets, mine[start:end])
+        at = 9 + pes[8]
+        while at + 7 <= len(pes):
+            if pes[at] != 0xFF or pes[at + 1] & 0xF0 != 0xF0:
+                raise MalformedSegment("an AAC frame has no sync word")
+            length = (pes[at + 3] & 3) << 11 | pes[at + 4] << 3 | pes[at + 5] >> 5
+            if length < 7:
+                raise MalformedSegment("an AAC frame has no length")
+            at += length
+            frames += 1
+        if at != len(pes):
+            raise MalformedSegment("an AAC frame is cut off")
+    return frames
+
+
+def _late_clocks(rows: np.ndarray, mine: np.ndarray, heads: np.ndarray, dts: list[int]) -> int:
+    """How many programme clock references lie after the DTS of the picture or sound that they come with."""
+    carries = (rows[mine, 3] & 0x20 != 0) & (rows[mine, 4] >= 7) & (rows[mine, 5] & 0x10 != 0)
+    late = 0
+    for row in mine[carries]:
+        six = rows[row, 6:12].tobytes()
+        clock = int.from_bytes(six[:4], "big") << 1 | six[4] >> 7
+        at = int(np.searchsorted(heads, row, side="right")) - 1
+        behind = (clock - dts[max(at, 0)]) % _WRAP
+        late += 0 < behind < _WRAP // 2
+    return late

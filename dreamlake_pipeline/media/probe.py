@@ -1,0 +1,465 @@
+"""What a media file holds: streams, times, keyframes, and whether its video can be kept as it is.
+
+PyAV reads the packets once. One picture is decoded, for what only a decoder tells (rotation, interlacing, colour);
+nothing else is.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import av.container
+import av.error
+import numpy as np
+from av.audio.stream import AudioStream
+from av.stream import Disposition
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from ..errors import Code, DreamlakeError
+from ..kinds import Kind
+from . import ffmpeg, h264
+from .integrity import missing_part
+from .sniff import HEAD_BYTES, Sniffed, sniff
+
+MAX_SECONDS = 26 * 3600  # MPEG-TS clocks wrap after 26.5 hours
+MAX_PIXELS = 8192 * 8192
+MAX_PACKETS = 20_000_000
+
+# color_trc values of HDR: SMPTE ST 2084 (PQ) and ARIB STD-B67 (HLG), by ITU-T H.273.
+_HDR_TRANSFERS = {16, 18}
+_FULL_RANGE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What the first decoded picture says; `rotation` in degrees."""
+
+    width: int
+    height: int
+    pix_fmt: str
+    rotation: int
+    mirrored: bool
+    interlaced: bool
+    full_range: bool
+    hdr: bool
+    rgb: bool
+
+
+@dataclass(frozen=True)
+class VideoTrack:
+    """The video stream that is used. `pts` holds the presented frames' times in order, `end` where the last one ends,
+    both in units of `time_base`. `hidden` counts packets that an edit list keeps out of the presentation.
+    `keyframes` are times of pictures that are marked as such, `idr` how many of them are IDR pictures with their
+    parameter sets at hand (H.264 only). `damaged` counts packets whose NAL units do not add up.
+    """
+
+    index: int
+    codec: str
+    profile: str | None
+    sample_aspect: Fraction
+    rate: Fraction | None
+    time_base: Fraction
+    picture: Picture
+    pts: np.ndarray
+    end: int
+    hidden: int
+    keyframes: np.ndarray
+    idr: int
+    damaged: int
+    starts_with_keyframe: bool
+    sps: h264.SequenceParameters | None
+
+    @property
+    def frames(self) -> int:
+        return len(self.pts)
+
+    @property
+    def start(self) -> int:
+        return int(self.pts[0])
+
+    @property
+    def duration(self) -> Fraction:
+        """Seconds from the first frame's start to the last one's end."""
+        return (self.end - self.start) * self.time_base
+
+    @property
+    def longest_frame(self) -> Fraction:
+        """Seconds of the frame that is shown longest, typically; the unit of 'within one frame'."""
+        steps = np.diff(self.pts)
+        return Fraction(int(np.median(steps)) if len(steps) else self.end - self.start) * self.time_base
+
+
+@dataclass(frozen=True, slots=True)
+class AudioTrack:
+    """The audio stream that is used. `start` is its first time that is presented, in units of `time_base`."""
+
+    index: int
+    codec: str
+    profile: str | None
+    sample_rate: int
+    channels: int
+    time_base: Fraction
+    start: int | None
+    declared: Fraction | None  # seconds, where the container is exact about it
+
+
+@dataclass(frozen=True)
+class Probe:
+    sniffed: Sniffed
+    streams: list[dict[str, Any]]
+    video: VideoTrack | None
+    audio: AudioTrack | None
+    warnings: tuple[str, ...]
+
+
+def identify(source: Path, subject: str) -> Sniffed:
+    """What the file is, by its content. Raises DreamlakeError when it is no audio or video that is known here."""
+    with source.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    if not head:
+        raise DreamlakeError(Code.FILE_EMPTY, f"{subject} is empty: it holds no bytes.")
+    sniffed = sniff(head)
+    if sniffed is None:
+        raise DreamlakeError(Code.NOT_MEDIA, f"{subject} holds nothing that is known as audio or video.")
+    if sniffed.container == "encrypted":
+        raise DreamlakeError(Code.MEDIA_ENCRYPTED, f"{subject} is an encrypted file.")
+    if sniffed.demuxer is None:
+        raise DreamlakeError(Code.NOT_MEDIA, f"{subject} is no audio or video: its content is {sniffed.container}.")
+    missing = missing_part(source, sniffed.demuxer)
+    if missing:
+        raise DreamlakeError(
+            Code.MEDIA_TRUNCATED,
+            f"{subject} is incomplete: {missing}.",
+            hint="Upload it again; if the original is as short, its recording was cut off.",
+        )
+    return sniffed
+
+
+def probe(source: Path, subject: str, *, wanted: Kind) -> Probe:
+    """Read the file's streams; for `wanted` VIDEO also every packet of the video.
+
+    Raises DreamlakeError with a media code (NOT_MEDIA, NO_VIDEO, NO_AUDIO, MEDIA_…); `subject` names the file.
+    """
+    sniffed = identify(source, subject)
+    with _opened(source, sniffed, subject) as container:
+        streams = [_describe(stream) for stream in container.streams]
+        _refuse_encrypted(streams, subject)
+        video = _choose(container.streams.video, streams, "video", subject) if wanted is Kind.VIDEO else None
+        audio = _choose(container.streams.audio, streams, "audio", subject)
+        if wanted is Kind.VIDEO and video is None:
+            has_audio = " It has sound only." if audio else ""
+            raise DreamlakeError(
+                Code.NO_VIDEO,
+                f"{subject} holds no video stream.{has_audio}",
+                hint="Upload it with --type audio." if audio else None,
+            )
+        if wanted is Kind.AUDIO and audio is None:
+            raise DreamlakeError(Code.NO_AUDIO, f"{subject} holds no audio stream.")
+        warnings = _warnings(sniffed, streams, subject, video, audio)
+        starts: dict[int, int] = {}
+        video_track = None
+        if video is not None:
+            assert isinstance(video, VideoStream)
+            video_track = _scan(container, video, audio, starts, subject)
+        assert audio is None or isinstance(audio, AudioStream)
+        audio_track = _audio_track(audio, sniffed, starts) if audio is not None else None
+        return Probe(sniffed, streams, video_track, audio_track, tuple(warnings))
+
+
+@contextmanager
+def _opened(source: Path, sniffed: Sniffed, subject: str) -> Iterator[av.container.InputContainer]:
+    """The file, opened with the sniffed demuxer and nothing else; FFmpeg's errors become ours."""
+    assert sniffed.demuxer is not None
+    try:
+        with av.open(
+            f"file:{source.resolve()}",
+            format=sniffed.demuxer,
+            options=ffmpeg.input_options(sniffed.demuxer),
+            metadata_errors="replace",
+            timeout=60,
+        ) as container:
+            yield container
+    except av.error.FFmpegError as error:
+        raise DreamlakeError(
+            Code.MEDIA_CORRUPT,
+            f"{subject} looks like {sniffed.container} but can't be read as that: {error.strerror}.",
+            hint="Play it locally to see whether the original is whole, and upload it again.",
+        ) from None
+
+
+def _describe(stream: Any) -> dict[str, Any]:
+    """One stream of the source for the record: JSON values only."""
+    context = stream.codec_context
+    described: dict[str, Any] = {
+        "index": stream.index,
+        "type": stream.type,
+        "codec": context.codec.canonical_name if context else None,
+        "tag": _printable(getattr(stream, "codec_tag", None)),
+        "profile": context.profile if context else None,
+        "language": stream.language,
+        "timeBase": str(stream.time_base) if stream.time_base else None,
+        "startSec": _seconds(stream.start_time, stream.time_base),
+        "durationSec": _seconds(stream.duration, stream.time_base),
+        "frames": stream.frames or None,
+        "disposition": [flag.name for flag in Disposition if flag & stream.disposition],
+    }
+    if stream.type == "video" and context:
+        described |= {
+            "width": context.width,
+            "height": context.height,
+            "pixelFormat": context.pix_fmt,
+            "sampleAspect": str(stream.sample_aspect_ratio) if stream.sample_aspect_ratio else None,
+            "frameRate": float(stream.average_rate) if stream.average_rate else None,
+        }
+    if stream.type == "audio" and context:
+        described |= {
+            "sampleRate": context.sample_rate,
+            "channels": context.layout.nb_channels,
+            "sampleFormat": context.format.name if context.format else None,
+        }
+    return {key: value for key, value in described.items() if value not in (None, [])}
+
+
+def _printable(tag: str | None) -> str | None:
+    return tag if tag and tag.isprintable() and not tag.startswith("\\") else None
+
+
+def _seconds(ticks: int | None, time_base: Fraction | None) -> float | None:
+    return float(ticks * time_base) if ticks is not None and time_base else None
+
+
+def _refuse_encrypted(streams: list[dict[str, Any]], subject: str) -> None:
+    # Sample entries of protected tracks (ISO/IEC 14496-12 8.12).
+    if any(stream.get("tag") in ("encv", "enca", "drmi", "drms") for stream in streams):
+        raise DreamlakeError(Code.MEDIA_ENCRYPTED, f"{subject} is encrypted; it can't be processed without its key.")
+
+
+def _choose(candidates: Any, described: list[dict[str, Any]], kind: str, subject: str) -> Any:
+    """The stream to use: the default one among those that can be decoded, else the first.
+
+    Cover art is no video. Raises MEDIA_UNSUPPORTED when there are streams and none can be decoded.
+    """
+    known = (ffmpeg.VIDEO_DECODERS if kind == "video" else ffmpeg.AUDIO_DECODERS).split(",")
+    real = [stream for stream in candidates if not stream.disposition & Disposition.attached_pic]
+    usable = [
+        stream
+        for stream in real
+        if stream.codec_context is not None
+        and (stream.codec_context.name in known)
+        and (stream.codec_context.width if kind == "video" else stream.codec_context.sample_rate)
+    ]
+    if real and not usable:
+        if kind == "audio" and any(stream["type"] == "video" for stream in described):
+            return None  # the picture is worth keeping without it; a warning says so
+        names = ", ".join(str(described[stream.index].get("codec", "unknown")) for stream in real)
+        raise DreamlakeError(Code.MEDIA_UNSUPPORTED, f"The {kind} of {subject} can't be decoded here (codec: {names}).")
+    return next((stream for stream in usable if stream.disposition & Disposition.default), next(iter(usable), None))
+
+
+def _warnings(sniffed: Sniffed, streams: list[dict[str, Any]], subject: str, video: Any, audio: Any) -> list[str]:
+    warnings = []
+    used = {stream.index for stream in (video, audio) if stream is not None}
+    for stream in streams:
+        if stream["index"] in used or (stream["type"] == "video" and video is None):
+            continue
+        what = "cover art" if "attached_pic" in stream.get("disposition", []) else stream["type"]
+        codec = f" ({stream['codec']})" if "codec" in stream else ""
+        warnings.append(f"Stream {stream['index']}, {what}{codec}, is not part of the playable version.")
+    return warnings
+
+
+@dataclass
+class _Packets:
+    pts: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    keyframes: list[int] = field(default_factory=list)
+    hidden: int = 0
+    idr: int = 0
+    damaged: int = 0
+    starts_with_keyframe: bool = False
+
+
+def _scan(
+    container: av.container.InputContainer,
+    video: VideoStream,
+    audio: AudioStream | None,
+    starts: dict[int, int],
+    subject: str,
+) -> VideoTrack:
+    context = video.codec_context
+    context.thread_count = 1
+    if context.width * context.height > MAX_PIXELS:
+        raise DreamlakeError(
+            Code.MEDIA_TOO_LARGE, f"The picture of {subject} is {context.width} x {context.height} pixels large."
+        )
+    is_h264 = context.codec.canonical_name == "h264"
+    header = h264.parameter_sets(context.extradata) if is_h264 else []
+    length_size = h264.length_size(context.extradata) if is_h264 else None
+    sps = _first_sps(header)
+    packets, seen, picture = _Packets(), 0, None
+    for packet in container.demux(*(stream for stream in (video, audio) if stream is not None)):
+        if not packet.size:
+            continue
+        seen += 1
+        if seen > MAX_PACKETS:
+            raise DreamlakeError(Code.MEDIA_TOO_LARGE, f"{subject} has more than {MAX_PACKETS:,} packets.")
+        if packet.has_sidedata("encryption_info"):
+            raise DreamlakeError(
+                Code.MEDIA_ENCRYPTED, f"{subject} is encrypted; it can't be processed without its key."
+            )
+        time = packet.pts if packet.pts is not None else packet.dts
+        if packet.stream_index != video.index:
+            if time is not None and packet.time_base is not None:
+                # Priming that lies before the start of the presentation is not its start.
+                assert audio is not None
+                if not packet.is_discard and packet.stream_index not in starts:
+                    starts[audio.index] = time
+            continue
+        if picture is None:
+            picture = _first_picture(packet)
+        if is_h264:
+            units = _units(packet, length_size)
+            if units is None:
+                packets.damaged += 1
+            elif packet.is_keyframe:
+                kinds = {h264.unit_type(unit) for unit in units}
+                sps = sps or _first_sps(units)
+                packets.idr += h264.IDR in kinds and (bool(header) or {h264.SPS, h264.PPS} <= kinds)
+        if packet.is_discard:
+            packets.hidden += 1
+            continue
+        if time is None:
+            raise DreamlakeError(Code.MEDIA_UNSUPPORTED, f"The pictures of {subject} carry no times.")
+        if not packets.pts:
+            packets.starts_with_keyframe = packet.is_keyframe
+        packets.pts.append(time)
+        packets.ends.append(time + (packet.duration or 0))
+        if packet.is_keyframe:
+            packets.keyframes.append(time)
+    if not packets.pts:
+        raise DreamlakeError(Code.NO_VIDEO, f"{subject} holds a video stream without any picture.")
+    if picture is None:
+        picture = next((_picture(frame) for frame in context.decode(None)), None)
+    if picture is None:
+        raise DreamlakeError(Code.MEDIA_CORRUPT, f"No picture of {subject} can be decoded.")
+    if video.frames and len(packets.pts) + packets.hidden < video.frames and container.format.name.startswith("mov"):
+        raise DreamlakeError(
+            Code.MEDIA_TRUNCATED,
+            f"{subject} is incomplete: its index lists {video.frames} pictures, {len(packets.pts)} are there.",
+        )
+    assert video.time_base is not None
+    return _track(video, picture, packets, sps, subject)
+
+
+def _track(
+    video: VideoStream,
+    picture: Picture,
+    packets: _Packets,
+    sps: h264.SequenceParameters | None,
+    subject: str,
+) -> VideoTrack:
+    time_base = video.time_base
+    assert time_base is not None
+    pts = np.sort(np.array(packets.pts, dtype=np.int64))
+    last = int(pts[-1])
+    end = max(packets.ends)
+    if end <= last:
+        # The last frame has no duration of its own: it is taken to last as long as the others do.
+        steps = np.diff(pts)
+        rate = video.average_rate or Fraction(25)
+        end = last + max(1, int(np.median(steps)) if len(steps) else round(1 / (rate * time_base)))
+    if (end - int(pts[0])) * time_base > MAX_SECONDS:
+        hours = float((end - int(pts[0])) * time_base) / 3600
+        raise DreamlakeError(Code.MEDIA_TOO_LARGE, f"{subject} is {hours:.1f} hours long; 26 hours are the limit.")
+    return VideoTrack(
+        index=video.index,
+        codec=video.codec_context.codec.canonical_name,
+        profile=video.codec_context.profile,
+        sample_aspect=video.sample_aspect_ratio or Fraction(1),
+        rate=video.average_rate,
+        time_base=time_base,
+        picture=picture,
+        pts=pts,
+        end=end,
+        hidden=packets.hidden,
+        keyframes=np.sort(np.array(packets.keyframes, dtype=np.int64)),
+        idr=packets.idr,
+        damaged=packets.damaged,
+        starts_with_keyframe=packets.starts_with_keyframe,
+        sps=sps,
+    )
+
+
+def _units(packet: Any, length_size: int | None) -> list[memoryview] | None:
+    """The NAL units of a packet; None when they do not add up."""
+    data = bytes(memoryview(packet))
+    try:
+        return list(h264.units_with_length(data, length_size) if length_size else h264.units_with_start_code(data))
+    except ValueError:
+        return None
+
+
+def _first_sps(units: list[memoryview]) -> h264.SequenceParameters | None:
+    for unit in units:
+        if h264.unit_type(unit) == h264.SPS:
+            try:
+                return h264.parse_sps(unit)
+            except ValueError:
+                return None
+    return None
+
+
+def _first_picture(packet: Any) -> Picture | None:
+    try:
+        return next((_picture(frame) for frame in packet.decode()), None)
+    except av.error.FFmpegError:
+        return None  # a later packet may do; a file without any picture is refused at its end
+
+
+def _picture(frame: VideoFrame) -> Picture:
+    name = frame.format.name
+    return Picture(
+        width=frame.width,
+        height=frame.height,
+        pix_fmt=name,
+        rotation=round(frame.rotation) % 360,
+        mirrored=_is_mirrored(frame),
+        interlaced=bool(frame.interlaced_frame),
+        full_range=name.startswith("yuvj") or frame.color_range == _FULL_RANGE,
+        hdr=frame.color_trc in _HDR_TRANSFERS,
+        rgb="rgb" in name or "bgr" in name or name.startswith(("gbr", "pal")),
+    )
+
+
+def _is_mirrored(frame: VideoFrame) -> bool:
+    """Whether the display matrix, nine 32-bit numbers, turns the picture over: its determinant is negative."""
+    data: Any = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return False
+    a, b, _, c, d, *_ = struct.unpack("=9i", memoryview(data))
+    return a * d - b * c < 0
+
+
+def _audio_track(audio: AudioStream, sniffed: Sniffed, starts: dict[int, int]) -> AudioTrack:
+    context = audio.codec_context
+    assert audio.time_base is not None
+    # FLAC and WAV know their length to the sample; the others estimate it or count priming.
+    exact = sniffed.demuxer in ("flac", "wav") and audio.duration
+    return AudioTrack(
+        index=audio.index,
+        codec=context.codec.canonical_name,
+        profile=context.profile,
+        sample_rate=context.sample_rate,
+        channels=context.layout.nb_channels,
+        time_base=audio.time_base,
+        start=starts.get(audio.index, audio.start_time),
+        declared=audio.duration * audio.time_base if exact and audio.duration else None,
+    )

@@ -1,0 +1,42 @@
+"""Recipes: what decides, together with a file's bytes, what comes out. Equal bytes and recipe give equal chunks.
+
+A recipe's id is known before a file is read, so that results can be looked up by content hash and recipe.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+from ..kinds import Kind
+from . import audio_codec, ffmpeg, segments, video
+
+# Raised by one whenever the code of a kind makes something else of the same bytes.
+VERSIONS: dict[Kind, int] = {Kind.VIDEO: 1, Kind.AUDIO: 1, Kind.TEXT_TRACK: 1, Kind.LABEL_TRACK: 1}
+
+
+@cache
+def recipe_of(kind: Kind) -> str:
+    """The id of the recipe for a kind: `{kind}-{version}-{16 hex digits}` over everything that goes into it."""
+    ingredients = {"kind": str(kind), "version": VERSIONS[kind]} | _ingredients(kind)
+    canonical = json.dumps(ingredients, sort_keys=True, separators=(",", ":"))
+    return f"{kind}-{VERSIONS[kind]}-{hashlib.sha256(canonical.encode()).hexdigest()[:16]}"
+
+
+def _ingredients(kind: Kind) -> dict[str, Any]:
+    if kind is Kind.TEXT_TRACK:
+        return {"encodings": version("charset-normalizer")}
+    if kind is Kind.LABEL_TRACK:
+        return {"parquet": version("pyarrow")}
+    made = {
+        "ffmpeg": ffmpeg.build().version,
+        "probe": version("av"),
+        "segmentSeconds": segments.SECONDS,
+        "audio": audio_codec.SETTINGS,
+    }
+    if kind is Kind.VIDEO:
+        made |= {"video": video.SETTINGS, "threads": ffmpeg.THREADS}
+    return made

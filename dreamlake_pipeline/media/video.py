@@ -1,0 +1,276 @@
+"""A video file in, HLS out: kept as it is where that is right, transcoded where it is not, verified either way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import Code, DreamlakeError
+from ..kinds import Kind
+from . import ffmpeg, mpegts, segments, stills
+from .audio_codec import aac_options, audio_reasons
+from .probe import AudioTrack, Probe, VideoTrack, probe
+from .results import Mode, TimeOrigin, VideoResult
+from .verify import Expected, verify
+
+KEYFRAME_SECONDS = 2  # of a transcode
+MAX_KEYFRAME_GAP = 12  # seconds; a copy can only be cut at keyframes
+# Steps between frames that still count as a steady rate: half to twice the usual one.
+_STEADY = (0.5, 2.0)
+_HIGH = 100  # profile_idc of High, the last one that every browser plays
+_TRAILING_SOUND = Fraction(1, 2)  # seconds of sound behind the last picture that are worth a word
+
+PRESET = "veryfast"
+CRF = 20
+# What of this decides about the bytes that come out; part of the recipe.
+SETTINGS = {"preset": PRESET, "crf": CRF, "keyframeSeconds": KEYFRAME_SECONDS, "maxKeyframeGap": MAX_KEYFRAME_GAP}
+
+
+def make_video(source: Path, out: Path, *, filename: str) -> VideoResult:
+    """Make HLS segments, a poster and a contact sheet of `source` in the directory `out`.
+
+    `out` must be empty or new, and private to this call; `filename` is the name for messages. `mode` of the result is
+    about the picture; why sound was re-encoded is in `transcode_reasons` too, as `audio_…`.
+    Raises DreamlakeError with a media code; what `out` holds then is worthless.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    found = probe(source, filename, wanted=Kind.VIDEO)
+    video, audio = found.video, found.audio
+    assert video is not None
+    reasons = video_reasons(video)
+    mode: Mode = "transcode" if reasons else "copy"
+    sound = audio_reasons(audio) if audio else []
+    finished = _write(source, out, found, transcode=bool(reasons), encode_audio=bool(sound), filename=filename)
+
+    written = segments.read_back(out, filename)
+    if written.video is None:
+        raise DreamlakeError(Code.OUTPUT_INVALID, f"Nothing came out of {filename}: the segments hold no picture.")
+    frames = video.frames
+    if mode == "transcode":
+        # Packets are not always frames (hidden ones of VP8, fields): what counts is what the decoder gave.
+        frames = ffmpeg.frames_decoded(finished, video.index) or frames
+    warnings = list(found.warnings)
+    end = _end(written, video, audio, warnings)
+    fps = _rate(video, frames)
+    stream = segments.to_stream(written, end, fps=fps, independent=True)
+    lead = Fraction(written.video - written.start, mpegts.CLOCK)
+    expected = Expected(
+        duration=video.duration + lead + _trail(end, written, video),
+        tolerance=video.longest_frame + Fraction(2, mpegts.CLOCK),
+        frames=frames,
+        span=(int(video.pts[-1]) - video.start) * video.time_base,
+        keyframe_seconds=Fraction(KEYFRAME_SECONDS) if mode == "transcode" else None,
+    )
+    conformance = verify(written, stream, expected, filename)
+    pictures = stills.make_stills(written, out, filename)
+    assert stream.width and stream.height
+    return VideoResult(
+        duration=float(sum(segment.duration for segment in stream.segments)),
+        frames=frames,
+        fps=float(fps),
+        width=stream.width,
+        height=stream.height,
+        codec=video.codec,
+        has_audio=written.audio is not None,
+        streams=(stream,),
+        poster=pictures.poster,
+        contact_sheet=pictures.contact_sheet,
+        time_origin=_time_origin(video, written, lead),
+        container=found.sniffed.container,
+        source_streams=found.streams,
+        mode=mode,
+        transcode_reasons=(*reasons, *sound),
+        warnings=tuple(warnings),
+        conformance=conformance,
+    )
+
+
+def video_reasons(video: VideoTrack) -> list[str]:
+    """Why the video can't be kept as it is, each as `code: explanation`; empty when it can (DESIGN 6)."""
+    picture, reasons = video.picture, []
+    if video.codec != "h264":
+        reasons.append(f"video_codec: {video.codec} is not H.264")
+    sps = video.sps
+    if picture.pix_fmt not in ("yuv420p", "yuvj420p") or (sps is not None and sps.profile > _HIGH):
+        reasons.append(f"pixel_format: {picture.pix_fmt} ({video.profile or 'no profile'}) is not 8-bit 4:2:0")
+    if picture.full_range:
+        reasons.append("color_range: full-range colour")
+    if picture.hdr:
+        reasons.append("hdr: high dynamic range is tone-mapped")
+    if picture.interlaced or (sps is not None and not sps.progressive):
+        reasons.append("interlaced: the picture consists of fields")
+    if picture.rotation or picture.mirrored:
+        turned = f"turned by {picture.rotation} degrees" if picture.rotation else "mirrored"
+        reasons.append(f"rotation: the file asks to be shown {turned}")
+    if video.sample_aspect != 1:
+        reasons.append(f"sample_aspect: pixels are {video.sample_aspect} as wide as high")
+    if picture.width % 2 or picture.height % 2:
+        reasons.append(f"odd_size: {picture.width} x {picture.height}")
+    if video.hidden:
+        reasons.append(f"edit_list: {video.hidden} pictures are cut away by the file's edit list")
+    reasons += _time_reasons(video)
+    if video.codec == "h264":
+        reasons += _cut_reasons(video)
+    return reasons
+
+
+def _time_reasons(video: VideoTrack) -> list[str]:
+    steps = np.diff(video.pts)
+    if not len(steps):
+        return []
+    if (steps <= 0).any():
+        return ["times: several pictures share one time"]
+    usual = float(np.median(steps))
+    if steps.min() < _STEADY[0] * usual or steps.max() > _STEADY[1] * usual:
+        return [
+            "variable_frame_rate: frames last from "
+            f"{float(int(steps.min()) * video.time_base):.3f} to {float(int(steps.max()) * video.time_base):.3f} s"
+        ]
+    return []
+
+
+def _cut_reasons(video: VideoTrack) -> list[str]:
+    reasons = []
+    if video.damaged:
+        reasons.append(f"damaged: {video.damaged} packets do not add up")
+    if video.sps is None:
+        reasons.append("parameter_sets: the stream's header can't be read")
+    if not video.starts_with_keyframe or not len(video.keyframes):
+        reasons.append("keyframes: the video does not start with a keyframe")
+    elif video.idr < len(video.keyframes):
+        open_ended = len(video.keyframes) - video.idr
+        reasons.append(f"open_gop: {open_ended} of {len(video.keyframes)} keyframes are no IDR pictures")
+    if len(video.keyframes):
+        gap = int(np.diff(np.append(video.keyframes, video.end)).max()) * video.time_base
+        if gap > MAX_KEYFRAME_GAP:
+            reasons.append(f"keyframes: they are up to {float(gap):.1f} s apart")
+    return reasons
+
+
+def _write(
+    source: Path, out: Path, found: Probe, *, transcode: bool, encode_audio: bool, filename: str
+) -> ffmpeg.Finished:
+    video, audio = found.video, found.audio
+    assert video is not None and found.sniffed.demuxer is not None
+    node = ffmpeg.source_input(found.sniffed.demuxer, threads=ffmpeg.THREADS)
+    inputs = [node[str(video.index)]]
+    options = transcode_options(video) if transcode else {"c:v": "copy"}
+    if audio is not None:
+        inputs.append(node[str(audio.index)])
+        options |= aac_options(audio) if encode_audio else {"c:a": "copy"}
+        options["bsf:a"] = segments.DROP_PRIMING
+    size, seconds = source.stat().st_size, float(video.duration)
+    limits = ffmpeg.Limits(
+        seconds=300 + 20 * seconds + size / 10e6,
+        output_bytes=64 * 2**20 + (round(seconds * 100e6 / 8) if transcode else 2 * size),
+    )
+    return ffmpeg.run(
+        [segments.hls_output(*inputs, **options)], source=source, cwd=out, limits=limits, subject=filename
+    )
+
+
+def transcode_options(video: VideoTrack) -> dict[str, Any]:
+    """x264 so that each frame of the source comes out once, at its time, and each segment can stand alone."""
+    return {
+        "c:v": "libx264",
+        "preset": PRESET,
+        "crf": CRF,
+        "threads:v": ffmpeg.THREADS,
+        "vf": _filters(video),
+        "fps_mode": "passthrough",
+        "enc_time_base": "demux",
+        "force_key_frames": f"expr:gte(t,n_forced*{KEYFRAME_SECONDS})",
+        "forced-idr": 1,
+        "sc_threshold": 0,
+        "g": 9999,
+        "flags:v": "+bitexact+cgop",
+    }
+
+
+def _filters(video: VideoTrack) -> str:
+    picture = video.picture
+    filters = []
+    if picture.interlaced:
+        filters.append("bwdif=mode=send_frame:deint=interlaced")
+    if picture.hdr:
+        filters += [
+            "zscale=t=linear:npl=100",
+            "format=gbrpf32le",
+            "zscale=p=bt709",
+            "tonemap=hable:desat=0",
+            "zscale=t=bt709:m=bt709:r=tv",
+        ]
+    size = "{}:{}".format(*display_size(video))
+    matrix = ":out_color_matrix=bt709" if picture.rgb else ""
+    filters += [f"scale={size}:out_range=tv{matrix}", "setsar=1", "format=yuv420p"]
+    return ",".join(filters)
+
+
+def display_size(video: VideoTrack) -> tuple[int, int]:
+    """Width and height as shown: turned upright, with square pixels, even."""
+    picture = video.picture
+    width, height = round(picture.width * video.sample_aspect), picture.height
+    if picture.rotation in (90, 270):
+        width, height = height, width
+    return max(2, width // 2 * 2), max(2, height // 2 * 2)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    video: Fraction
+    audio: Fraction | None
+
+
+def _ends(written: segments.Written, video: VideoTrack, audio: AudioTrack | None) -> _Ends:
+    """Where the last picture and the last sound end, in ticks."""
+    last_frame = (video.end - int(video.pts[-1])) * video.time_base * mpegts.CLOCK
+    pictures = max(written.all_times(mpegts.H264)) + last_frame
+    if written.audio is None or audio is None:
+        return _Ends(pictures, None)
+    units = written.access_units(mpegts.AAC_ADTS)
+    rate = int(aac_options(audio)["ar"]) if audio_reasons(audio) else audio.sample_rate
+    return _Ends(pictures, written.audio + Fraction(units * segments.AAC_FRAME * mpegts.CLOCK, rate))
+
+
+def _end(written: segments.Written, video: VideoTrack, audio: AudioTrack | None, warnings: list[str]) -> Fraction:
+    """Where playback ends: with the last picture, or with the sound when that goes on markedly longer."""
+    ends = _ends(written, video, audio)
+    if ends.audio is None:
+        return ends.video
+    longer = (ends.audio - ends.video) / mpegts.CLOCK
+    if longer > _TRAILING_SOUND:
+        warnings.append(f"The sound goes on for {float(longer):.1f} s after the last picture.")
+        return ends.audio
+    if longer < -2 * _TRAILING_SOUND:
+        warnings.append(f"The sound ends {float(-longer):.1f} s before the last picture.")
+    return ends.video
+
+
+def _trail(end: Fraction, written: segments.Written, video: VideoTrack) -> Fraction:
+    """Seconds of sound behind the last picture that count towards the duration."""
+    assert written.video is not None
+    return max(Fraction(0), (end - written.video) / mpegts.CLOCK - video.duration)
+
+
+def _rate(video: VideoTrack, frames: int) -> Fraction:
+    """Frames a second as measured, or the rate that the file declares where the two agree to one in 500."""
+    span = (int(video.pts[-1]) - video.start) * video.time_base
+    measured = (frames - 1) / span if frames > 1 and span else 1 / video.duration
+    if video.rate and abs(measured / video.rate - 1) < Fraction(1, 500):
+        return video.rate
+    return Fraction(measured).limit_denominator(100_000)
+
+
+def _time_origin(video: VideoTrack, written: segments.Written, lead: Fraction) -> TimeOrigin:
+    """Playback starts with the first picture, or with sound that comes before it."""
+    pts = video.start - round(lead / video.time_base)
+    return TimeOrigin(
+        source_start=float(video.start * video.time_base - lead),
+        pts=pts,
+        time_base=str(video.time_base),
+        stream_start=written.start / mpegts.CLOCK,
+    )

@@ -1,0 +1,130 @@
+"""Waveforms: peaks of a stream of samples, as JSON that players read and as a picture that people do."""
+
+from __future__ import annotations
+
+import json
+import math
+import struct
+import zlib
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+
+PEAKS_PER_SECOND = 100
+WIDTH, HEIGHT = 1200, 240
+
+# Readable on white and on black: the picture's ground is transparent.
+_PEAK_COLOUR = (96, 165, 250)
+_RMS_COLOUR = (37, 99, 235)
+_SILENCE = 1e-5  # -100 dBFS
+
+
+class Waveform:
+    """Measures interleaved 32-bit float samples that come in pieces of any length."""
+
+    def __init__(self, sample_rate: int, channels: int) -> None:
+        self.sample_rate, self.channels = sample_rate, channels
+        self.samples_per_peak = max(1, sample_rate // PEAKS_PER_SECOND)
+        self.samples = 0  # per channel
+        self._rest = b""
+        self._low: list[np.ndarray] = []
+        self._high: list[np.ndarray] = []
+        self._power: list[np.ndarray] = []
+        self._highest, self._squares = 0.0, 0.0
+
+    def feed(self, data: bytes) -> None:
+        data = self._rest + data
+        step = 4 * self.channels * self.samples_per_peak
+        whole = len(data) // step * step
+        self._rest = data[whole:]
+        if whole:
+            self._measure(np.frombuffer(data[:whole], dtype="<f4").reshape(-1, self.samples_per_peak * self.channels))
+
+    def finish(self) -> None:
+        """Take in the last piece, which may be shorter than a peak. Further pieces must not follow."""
+        samples = np.frombuffer(self._rest[: len(self._rest) // (4 * self.channels) * 4 * self.channels], dtype="<f4")
+        self._rest = b""
+        if len(samples):
+            self._measure(samples.reshape(1, -1))
+
+    def _measure(self, rows: np.ndarray) -> None:
+        squares = np.square(rows, dtype=np.float64).sum(axis=1)
+        low, high = rows.min(axis=1), rows.max(axis=1)
+        self._low.append(low)
+        self._high.append(high)
+        self._power.append(squares / rows.shape[1])
+        self._squares += float(squares.sum())
+        self._highest = max(self._highest, float(high.max()), -float(low.min()))
+        self.samples += rows.size // self.channels
+
+    @property
+    def peak_db(self) -> float | None:
+        """The highest sample in dBFS; None for digital silence."""
+        return round(20 * math.log10(self._highest), 2) if self._highest > 0 else None
+
+    @property
+    def rms_db(self) -> float | None:
+        """The root mean square over all channels in dBFS; None for digital silence."""
+        if self._squares <= 0:
+            return None
+        return round(10 * math.log10(self._squares / (self.samples * self.channels)), 2)
+
+    def write_json(self, path: Path) -> None:
+        """Peaks in the form of BBC audiowaveform 2, 8 bits, channels taken together: `data` is min, max, min, max, …"""
+        low, high = (np.concatenate(parts) for parts in (self._low, self._high))
+        data = np.empty(2 * len(low), dtype=np.int64)
+        data[0::2] = np.clip(np.floor(low * 128), -128, 127)
+        data[1::2] = np.clip(np.ceil(high * 127), -128, 127)
+        body = {
+            "version": 2,
+            "channels": 1,
+            "sample_rate": self.sample_rate,
+            "samples_per_pixel": self.samples_per_peak,
+            "bits": 8,
+            "length": len(low),
+            "data": data.tolist(),
+        }
+        path.write_text(json.dumps(body, separators=(",", ":")))
+
+    def write_png(self, path: Path) -> None:
+        """WIDTH x HEIGHT pixels on a transparent ground; the loudest moment fills the height, silence is a line."""
+        low, high, power = (np.concatenate(parts) for parts in (self._low, self._high, self._power))
+        scale = 0.46 * HEIGHT / self._highest if self._highest > _SILENCE else 0.0
+        rms = np.sqrt(_columns(power, np.mean)) * scale
+        coverage = _coverage(_columns(high, np.max) * scale, _columns(low, np.min) * scale)
+        inner = _coverage(rms, -rms) * (rms > 0)
+        colour = np.array(_PEAK_COLOUR) + inner[..., None] * (np.array(_RMS_COLOUR) - np.array(_PEAK_COLOUR))
+        pixels = np.dstack([colour, 255 * coverage])
+        path.write_bytes(_png(np.rint(pixels).astype(np.uint8)))
+
+
+def _columns(values: np.ndarray, reduce: Callable[[np.ndarray], np.floating]) -> np.ndarray:
+    """One value a column of the picture: reduced where there are more, interpolated where there are fewer."""
+    count = len(values)
+    if count <= WIDTH:
+        return np.interp(np.linspace(0, count - 1, WIDTH), np.arange(count), values)
+    bounds = np.linspace(0, count, WIDTH + 1).astype(int)
+    return np.array([reduce(values[start:end]) for start, end in pairwise(bounds)])
+
+
+def _coverage(above: np.ndarray, below: np.ndarray) -> np.ndarray:
+    """How much of each pixel lies between two heights over the middle line: edges come out smooth."""
+    middle, rows = HEIGHT / 2, np.arange(HEIGHT)[:, None]
+    top, bottom = middle - np.maximum(above, 0.75), middle - np.minimum(below, -0.75)
+    return np.clip(np.minimum(rows + 1, bottom) - np.maximum(rows, top), 0, 1)
+
+
+def _png(pixels: np.ndarray) -> bytes:
+    """RGBA pixels as a PNG (ISO/IEC 15948)."""
+    height, width, _ = pixels.shape
+    rows = np.zeros((height, 1 + width * 4), dtype=np.uint8)  # each row starts with its filter: none
+    rows[:, 1:] = pixels.reshape(height, -1)
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
+    body = zlib.compress(rows.tobytes(), 6)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
