@@ -44,6 +44,12 @@ class Principal:
             raise DreamlakeError(Code.FORBIDDEN, f"This token does not reach namespace {namespace!r}.")
         self._require_scope(scope)
 
+    def require_any(self, scope: Scope) -> None:
+        """Raise FORBIDDEN unless this principal may do `scope` somewhere; what it reaches is then filtered."""
+        if self.scope is Scope.PLAY:
+            raise DreamlakeError(Code.FORBIDDEN, "A playback token only plays.")
+        self._require_scope(scope)
+
     def require_service(self) -> None:
         """Raise FORBIDDEN unless this principal writes everywhere, as the pipeline does."""
         if EVERY_NAMESPACE not in self.namespaces:

@@ -199,7 +199,11 @@ class ObjectStore:
     def presign_get(
         self, key: str, *, expires: int, filename: str | None = None, content_type: str | None = None
     ) -> str:
-        """A URL that reads `key` for `expires` seconds; with `filename`, as a download of that name."""
+        """A URL that reads `key` for `expires` seconds.
+
+        `filename` and `content_type` ask the server to answer with that Content-Disposition and Content-Type. S3 does;
+        some servers answer with what was stored instead: nobody may depend on either.
+        """
         params: dict[str, Any] = {"Bucket": self.bucket, "Key": key}
         if filename:
             params["ResponseContentDisposition"] = _attachment(filename)

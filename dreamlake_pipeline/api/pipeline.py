@@ -14,6 +14,7 @@ from .bss import Record
 from .common import Bytes, ContentType, Episode, ErrorBody, Id, Model, Name, Owner, Printable, Project, Text
 
 _SHA256 = r"^[0-9a-f]{64}$"
+Seconds = Annotated[float, Field(ge=0, le=30 * 86400, allow_inf_nan=False)]
 Sha256 = Annotated[str, Field(pattern=_SHA256)]
 
 
@@ -67,11 +68,11 @@ class ClaimBatches(Model):
     """Limits of one claim. `run` states are BSS's own: a batch whose lease ended is offered again."""
 
     max_batches: int = Field(10, ge=1, le=100)
-    max_files: int = Field(ge=1)
-    max_bytes: int = Field(ge=1)
-    settle_seconds: float = Field(ge=0)
-    processing_grace_seconds: float = Field(ge=0)
-    lease_seconds: float = Field(gt=0)
+    max_files: int = Field(ge=1, le=2**31 - 1)
+    max_bytes: int = Field(ge=1, le=2**63 - 1)
+    settle_seconds: Seconds
+    processing_grace_seconds: Seconds
+    lease_seconds: Seconds
     max_attempts: int = Field(ge=1)
 
 
@@ -99,7 +100,7 @@ class BeginBatch(Model):
 
     partition: Printable
     run_id: Printable
-    lease_seconds: float = Field(gt=0)
+    lease_seconds: Seconds
     force: bool = False
     only: list[Id] = Field(default_factory=list)
 
@@ -117,19 +118,19 @@ class BatchItems(Model):
 class BatchRef(Model):
     partition: Printable
     run_id: Printable
-    lease_seconds: float = Field(gt=0)
+    lease_seconds: Seconds
 
 
 class Chunk(Model):
     sha256: str = Field(pattern=_SHA256)
-    size: int = Field(ge=1)
+    size: int = Field(ge=1, le=2**40)
 
 
 class LeaseChunks(Model):
     """The writer's side of the pool: the rows are upserted and leased before the pool is trusted."""
 
     chunks: list[Chunk] = Field(max_length=10_000)
-    lease_seconds: float = Field(3600, gt=0)
+    lease_seconds: Seconds = 3600
 
 
 class LeasedChunks(Model):

@@ -1,0 +1,1 @@
+"""BSS, the binary storage service: uploads, records, the processing queue, playback."""

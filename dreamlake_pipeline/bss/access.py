@@ -1,0 +1,89 @@
+"""Who may reach which record.
+
+A record in a namespace that the caller's token does not reach is NOT_FOUND, as if it did not exist: ids give
+nothing away. Where the caller names the namespace, the answer is FORBIDDEN.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Query, Request
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from sqlalchemy import Engine
+
+from ..api.bss import Record, Status
+from ..auth import Principal, Scope, verify_token
+from ..errors import Code, DreamlakeError
+from ..kinds import Kind
+from ..web import authenticate
+from . import records
+
+_bearer = HTTPBearer(auto_error=False, description="A token made by `dreamlake token create`.")
+
+
+def find(database: Engine, caller: Principal, kind: Kind, record_id: str, scope: Scope) -> Record:
+    """The record, for a caller who may do `scope` to it. Raises NOT_FOUND, FORBIDDEN."""
+    record = _get(database, kind, record_id)
+    if caller.scope is not Scope.PLAY and not caller.reaches(record.owner):
+        raise _not_found(kind, record_id)
+    caller.require(record.owner, scope)
+    return record
+
+
+def find_playable(database: Engine, viewer: Principal, kind: Kind, record_id: str) -> Record:
+    """The record, for somebody who may play it. Raises NOT_FOUND, FORBIDDEN."""
+    if viewer.scope is Scope.PLAY:
+        viewer.require_play("", record_id)
+        return _get(database, kind, record_id)
+    return find(database, viewer, kind, record_id, Scope.READ)
+
+
+def find_ready(database: Engine, viewer: Principal, kind: Kind, record_id: str) -> Record:
+    """The processed record, for somebody who may play it. Raises NOT_FOUND, FORBIDDEN, NOT_READY."""
+    record = find_playable(database, viewer, kind, record_id)
+    if record.status is not Status.READY:
+        raise not_ready(record)
+    return record
+
+
+def not_ready(record: Record) -> DreamlakeError:
+    """What to answer for a record that has no result to show."""
+    reason = f" ({record.error.message})" if record.error else ""
+    return DreamlakeError(Code.NOT_READY, f"{record.name} is {record.status}, not ready{reason}.")
+
+
+def _get(database: Engine, kind: Kind, record_id: str) -> Record:
+    with database.connect() as connection:
+        record = records.get(connection, record_id)
+    if record is None or record.kind is not kind:
+        raise _not_found(kind, record_id)
+    return record
+
+
+def _not_found(kind: Kind, record_id: str) -> DreamlakeError:
+    return DreamlakeError(Code.NOT_FOUND, f"There is no {kind} {record_id}.")
+
+
+def view(
+    request: Request,
+    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+    token: Annotated[str | None, Query(description="A playback token, where no header can be sent.")] = None,
+) -> Principal:
+    """Who watches: from the Authorization header, or from a playback token in the URL.
+
+    Other tokens are refused in URLs, which end up in logs and histories.
+    """
+    if credentials is not None or token is None:
+        return authenticate(request, credentials)
+    viewer = verify_token(request.app.state.secret, token)
+    if viewer.scope is not Scope.PLAY:
+        raise DreamlakeError(
+            Code.FORBIDDEN,
+            "Only a playback token may travel in a URL.",
+            hint="Send this one in the Authorization header, or ask for …/playback.",
+        )
+    return viewer
+
+
+Viewer = Annotated[Principal, Depends(view)]

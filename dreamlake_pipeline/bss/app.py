@@ -1,0 +1,77 @@
+"""The application: `uvicorn --factory dreamlake_pipeline.bss.app:create_app`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from sqlalchemy import text
+
+from .. import database
+from ..api.common import ErrorResponse
+from ..kinds import KINDS
+from ..objectstore import ObjectStore, open_client
+from ..settings import Settings
+from ..web import create_service
+from .routes import bulk, pipeline, playback, processing, records, uploads
+
+_DESCRIPTION = """
+Binary storage of dreamlake-pipeline: files are uploaded straight to S3, registered here, processed by the pipeline,
+and played from here.
+
+Send `Authorization: Bearer <token>`. Lists are `{items, cursor}`; errors are `{error: {code, message, hint}}`.
+Every route may be called twice with the same effect as once.
+"""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """BSS, as `settings` (by default the environment) configure it. Its schema is upgraded when it starts.
+
+    Raises DreamlakeError(USAGE) when a setting is missing.
+    """
+    settings = settings or Settings()
+    postgres_url = settings.require("postgres_url")
+    service: FastAPI
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        database.migrate(postgres_url, schema=database.BSS_SCHEMA, package="dreamlake_pipeline.bss")
+        app.state.database = database.open_engine(postgres_url, schema=database.BSS_SCHEMA)
+        app.state.store = ObjectStore(open_client(), settings.bucket)
+        try:
+            yield
+        finally:
+            app.state.database.dispose()
+
+    def check_health() -> None:
+        with service.state.database.connect() as connection:
+            connection.execute(text("SELECT 1"))
+        service.state.store.check()
+
+    service = create_service(
+        title="BSS",
+        description=_DESCRIPTION,
+        secret=settings.require("auth_secret"),
+        is_healthy=check_health,
+        lifespan=lifespan,
+    )
+    service.state.settings = settings
+    # Players in a browser load playlists from pages of other origins. Tokens are sent explicitly, never as cookies.
+    service.add_middleware(
+        CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], allow_headers=["Authorization", "Range"]
+    )
+
+    errors = {status: {"model": ErrorResponse} for status in (401, 403, 404, 409, 422)}
+    kinds = list(KINDS.values())
+    for routes in (
+        *(uploads.router(spec) for spec in kinds),
+        playback.routes,
+        *(records.router(spec) for spec in kinds),
+        processing.routes,
+        bulk.routes,
+        pipeline.routes,
+    ):
+        service.include_router(routes, responses=errors)  # type: ignore[arg-type]
+    return service

@@ -1,0 +1,138 @@
+"""Many files in one call: plan their uploads, then complete, verify, register and queue them.
+
+A call costs a constant number of SQL statements whatever the number of files; calls to the object store go
+several at once, and only for what the tables don't know.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import Engine
+
+from .. import layout
+from ..api.bss import (
+    Finished,
+    FinishedFile,
+    FinishUploads,
+    Plan,
+    PlanAction,
+    PlannedFile,
+    PlanUploads,
+    Record,
+    Status,
+)
+from ..api.common import ErrorBody
+from ..errors import DreamlakeError
+from ..kinds import content_type_of
+from ..objectstore import ObjectStore
+from . import records, staged, uploads
+from .records import NewRecord
+
+
+def plan(database: Engine, store: ObjectStore, asked: PlanUploads, *, part_size: int, expires: int) -> list[Plan]:
+    """How to upload each file: not at all, by one PUT (up to `part_size` bytes), or in parts. In their order."""
+    keys = [layout.staging_key(asked.owner, asked.project, file.hash) for file in asked.files]
+    with database.connect() as connection:
+        sizes = staged.known_sizes(connection, keys)
+        registered = records.find(connection, [_new_record(asked, file) for file in asked.files])
+    unseen = [key for key in dict.fromkeys(keys) if key not in sizes]
+    heads = staged.side_by_side(store.head, unseen)
+    sizes |= {head.key: head.size for head in heads if head is not None}
+
+    # An object of another size under the hash is none that a client of ours finished: it is written again.
+    missing = [(file, key) for file, key in zip(asked.files, keys, strict=True) if sizes.get(key) != file.size]
+    in_parts = uploads.start_many(
+        database,
+        store,
+        [_wanted(asked, file) for file, _ in missing if file.size > part_size],
+        part_size=part_size,
+    )
+
+    def how(file: PlannedFile, key: str, record: Record | None) -> Plan:
+        if sizes.get(key) == file.size:
+            return Plan(action=PlanAction.STAGED, key=key, record_id=record.id if record else None)
+        if upload := in_parts.get(key):
+            return Plan(action=PlanAction.MULTIPART, key=key, upload_id=upload.upload_id, part_size=upload.part_size)
+        want = _wanted(asked, file)
+        signed = store.presign_put(
+            key,
+            size=file.size,
+            sha256=file.hash,
+            content_type=want.content_type,
+            metadata=want.metadata,
+            expires=expires,
+        )
+        return Plan(action=PlanAction.PUT, key=key, url=signed.url, headers=signed.headers)
+
+    return [how(file, key, record) for file, key, record in zip(asked.files, keys, registered, strict=True)]
+
+
+def finish(database: Engine, store: ObjectStore, asked: FinishUploads) -> list[Finished]:
+    """Complete, verify, register and queue files whose bytes were sent; each has its own outcome, in their order."""
+    keys = [layout.staging_key(asked.owner, asked.project, file.hash) for file in asked.files]
+    with database.connect() as connection:
+        sizes = staged.known_sizes(connection, keys)
+
+    def verify(n: int) -> DreamlakeError | None:
+        file, key = asked.files[n], keys[n]
+        try:
+            if file.upload_id is not None:
+                uploads.complete(store, key, file.upload_id, file.parts)
+                staged.require(store, key, size=file.size)
+            elif key in sizes:
+                staged.check_size(key, sizes[key], promised=file.size)
+            else:
+                staged.require(store, key, size=file.size)
+        except DreamlakeError as error:
+            return error
+        return None
+
+    faults = staged.side_by_side(verify, range(len(keys)))
+    over = [file.upload_id for file, fault in zip(asked.files, faults, strict=True) if file.upload_id and not fault]
+    if over:
+        uploads.forget(database, over)
+
+    good = [n for n, fault in enumerate(faults) if fault is None]
+    outcomes = {n: Finished(error=_body(fault)) for n, fault in enumerate(faults) if fault is not None}
+    if good:
+        with database.begin() as connection:
+            inserted = records.insert(connection, [_new_record(asked, asked.files[n]) for n in good])
+            asking = [item.record.id for n, item in zip(good, inserted, strict=True) if asked.files[n].process]
+            # What is ready stays so: sending a directory again must not process it again.
+            queued = records.queue(connection, asking, records.UNPROCESSED)
+        for n, (record, created) in zip(good, inserted, strict=True):
+            status = Status.QUEUED if record.id in queued else record.status
+            outcomes[n] = Finished(id=record.id, status=status, created=created)
+    return [outcomes[n] for n in range(len(keys))]
+
+
+def _wanted(asked: PlanUploads, file: PlannedFile) -> uploads.Wanted:
+    return uploads.wanted(
+        file.kind,
+        asked.owner,
+        asked.project,
+        file.hash,
+        name=file.name,
+        episode=file.episode,
+        size=file.size,
+        content_type=file.content_type,
+        checksummed=True,
+    )
+
+
+def _new_record(asked: PlanUploads | FinishUploads, file: PlannedFile | FinishedFile) -> NewRecord:
+    return NewRecord(
+        kind=file.kind,
+        owner=asked.owner,
+        project=asked.project,
+        episode=file.episode,
+        name=file.name,
+        staging_key=layout.staging_key(asked.owner, asked.project, file.hash),
+        staging_hash=file.hash,
+        size=file.size,
+        content_type=file.content_type or content_type_of(file.name),
+        queue=not file.kind.spec.asks,
+    )
+
+
+def _body(fault: DreamlakeError) -> ErrorBody:
+    return ErrorBody(code=str(fault.code), message=fault.message, hint=fault.hint)

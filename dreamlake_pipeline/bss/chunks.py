@@ -1,0 +1,69 @@
+"""The chunk pool. A chunk's row is the lock and the truth for its object (DESIGN: S3 layout).
+
+A writer leases the rows of all its chunks, stores those that are missing, says so, and refers to them in the
+transaction that reports its result (`batches.report`). While a lease lasts nothing may be swept.
+Rows are always taken in the order of their hashes: writers that share chunks wait for each other, never deadlock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, text
+
+from ..api.pipeline import Chunk
+from ..auth import EVERY_NAMESPACE, Principal, Scope
+from ..errors import Code, DreamlakeError
+
+
+def lease(connection: Connection, chunks: Sequence[Chunk], seconds: float) -> list[str]:
+    """Announce chunks; the hashes of those that are not in the pool, sorted.
+
+    Two writers may both be told that a chunk is missing: they write the same bytes.
+    """
+    sizes = {chunk.sha256: chunk.size for chunk in chunks}
+    rows = connection.execute(
+        text("""
+        INSERT INTO chunks (sha256, size, lease_until)
+        SELECT sha256, size, now() + make_interval(secs => :seconds)
+        FROM unnest(CAST(:hashes AS text[]), CAST(:sizes AS bigint[])) AS c(sha256, size) ORDER BY sha256 COLLATE "C"
+        ON CONFLICT (sha256) DO UPDATE SET lease_until = greatest(chunks.lease_until, excluded.lease_until)
+        RETURNING sha256, stored_at"""),
+        {"hashes": list(sizes), "sizes": list(sizes.values()), "seconds": seconds},
+    )
+    return sorted(sha256 for sha256, stored_at in rows if stored_at is None)
+
+
+def mark_stored(connection: Connection, hashes: Sequence[str]) -> None:
+    """These chunks' objects are in the pool now. Raises CONFLICT for a chunk that nobody leased."""
+    wanted = sorted(set(hashes))
+    marked = set(
+        connection.execute(
+            text("""
+            UPDATE chunks SET stored_at = coalesce(stored_at, now())
+            WHERE sha256 IN (SELECT sha256 FROM chunks WHERE sha256 = ANY(:hashes) ORDER BY sha256 FOR UPDATE)
+            RETURNING sha256"""),
+            {"hashes": wanted},
+        ).scalars()
+    )
+    if len(marked) < len(wanted):
+        stranger = next(sha256 for sha256 in wanted if sha256 not in marked)
+        raise DreamlakeError(Code.CONFLICT, f"Chunk {stranger} was never leased: lease it, then store it.")
+
+
+def is_readable(connection: Connection, sha256: str, caller: Principal) -> bool:
+    """Whether a record that the caller may read plays this chunk."""
+    namespaces = () if caller.scope is Scope.PLAY else caller.namespaces
+    return bool(
+        connection.execute(
+            text("""
+            SELECT EXISTS (SELECT FROM chunk_refs c JOIN records r ON r.id = c.record_id WHERE c.sha256 = :sha256
+                AND (:everywhere OR r.owner = ANY(:namespaces) OR r.id = :asset))"""),
+            {
+                "sha256": sha256,
+                "everywhere": EVERY_NAMESPACE in namespaces,
+                "namespaces": list(namespaces),
+                "asset": caller.asset,
+            },
+        ).scalar()
+    )

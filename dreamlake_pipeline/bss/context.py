@@ -1,0 +1,30 @@
+"""What every route needs: the database, the object store, the settings."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import Depends, Path, Request
+from sqlalchemy import Engine
+
+from ..ids import ID_PATTERN
+from ..objectstore import ObjectStore
+from ..settings import Settings
+
+
+def _database(request: Request) -> Engine:
+    return request.app.state.database
+
+
+def _store(request: Request) -> ObjectStore:
+    return request.app.state.store
+
+
+def _config(request: Request) -> Settings:
+    return request.app.state.settings
+
+
+Database = Annotated[Engine, Depends(_database)]
+Store = Annotated[ObjectStore, Depends(_store)]
+Config = Annotated[Settings, Depends(_config)]
+RecordId = Annotated[str, Path(pattern=ID_PATTERN)]

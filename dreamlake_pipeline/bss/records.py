@@ -1,0 +1,209 @@
+"""The table of records: one file under one name, from registration to ready.
+
+Every function works in the caller's transaction. Statements that touch many rows take them in the order
+of their ids (or of their identity, when they are new), so that two of them never deadlock.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, text
+
+from ..api.bss import Record, Status
+from ..api.common import Listing
+from ..api.pipeline import ResultKey
+from ..auth import EVERY_NAMESPACE, Principal
+from ..errors import Code, DreamlakeError
+from ..ids import is_id, new_id
+from ..kinds import Kind
+from .values import to_jsonb
+
+_COLUMNS = ", ".join(f"r.{name}" for name in Record.model_fields)
+
+_FILES = """jsonb_to_recordset(CAST(:files AS jsonb)) AS f(n int, id text, kind text, owner text, project text,
+    episode text, name text, staging_key text, staging_hash text, size bigint, content_type text, queue boolean)"""
+
+# Which records POST /lambdas/… and a requeue start over; what is queued or being processed stays as it is.
+UNPROCESSED = (Status.REGISTERED, Status.FAILED)
+SETTLED = (*UNPROCESSED, Status.READY)
+
+
+class NewRecord(NamedTuple):
+    """What a registration says of a file. `queue`: its processing need not be asked for."""
+
+    kind: Kind
+    owner: str
+    project: str
+    episode: str | None
+    name: str
+    staging_key: str
+    staging_hash: str | None
+    size: int
+    content_type: str
+    queue: bool
+
+
+class Inserted(NamedTuple):
+    record: Record
+    created: bool
+
+
+def _record(row: Any) -> Record:
+    return Record.model_validate(dict(row))
+
+
+def insert(connection: Connection, files: Sequence[NewRecord]) -> list[Inserted]:
+    """Register files; those that are registered already are found. In the order of `files`, which may repeat itself."""
+    made = set(
+        connection.execute(
+            text(f"""
+            INSERT INTO records (id, kind, owner, project, episode, name, staging_key, staging_hash, size, content_type,
+                status, queued_at)
+            SELECT id, kind, owner, project, episode, name, staging_key, staging_hash, size, content_type,
+                CASE WHEN queue THEN 'queued' ELSE 'registered' END, CASE WHEN queue THEN now() END
+            FROM {_FILES}
+            ORDER BY owner, project, kind, name, staging_key, episode
+            ON CONFLICT ON CONSTRAINT records_identity DO NOTHING
+            RETURNING id"""),  # noqa: S608 (spelled above)
+            {"files": to_jsonb([file._asdict() | {"id": new_id()} for file in files])},
+        ).scalars()
+    )
+    inserted = []
+    for record in find(connection, files):
+        if record is None:
+            raise DreamlakeError(Code.CONFLICT, "A record was deleted while it was being registered: try again.")
+        inserted.append(Inserted(record, record.id in made))
+        made.discard(record.id)  # of two equal files in one call, the first made the record
+    return inserted
+
+
+def find(connection: Connection, files: Sequence[NewRecord]) -> list[Record | None]:
+    """For each file the record that it has already, or None."""
+    rows = connection.execute(
+        text(f"""
+        SELECT f.n, {_COLUMNS} FROM {_FILES}
+        JOIN records r ON (r.owner, r.project, r.kind, r.name, r.staging_key)
+            = (f.owner, f.project, f.kind, f.name, f.staging_key) AND r.episode IS NOT DISTINCT FROM f.episode"""),  # noqa: S608
+        {"files": to_jsonb([file._asdict() | {"n": n} for n, file in enumerate(files)])},
+    )
+    found = {row["n"]: _record(row) for row in rows.mappings()}
+    return [found.get(n) for n in range(len(files))]
+
+
+def get(connection: Connection, record_id: str) -> Record | None:
+    """The record of this id."""
+    row = connection.execute(text(f"SELECT {_COLUMNS} FROM records r WHERE id = :id"), {"id": record_id})  # noqa: S608
+    found = row.mappings().one_or_none()
+    return _record(found) if found else None
+
+
+def get_many(connection: Connection, ids: Sequence[str], caller: Principal) -> list[Record]:
+    """Those of the ids that exist and lie in a namespace that the caller reaches, in the order of `ids`."""
+    rows = connection.execute(
+        text(f"""
+        SELECT {_COLUMNS} FROM unnest(CAST(:ids AS text[])) WITH ORDINALITY AS asked(id, n) JOIN records r USING (id)
+        WHERE :everywhere OR r.owner = ANY(:namespaces)
+        ORDER BY asked.n"""),  # noqa: S608
+        {"ids": list(dict.fromkeys(ids))} | _reach(caller),
+    )
+    return [_record(row) for row in rows.mappings()]
+
+
+def list_page(
+    connection: Connection,
+    kind: Kind,
+    *,
+    owner: str | None,
+    project: str | None,
+    status: Status | None,
+    episode: str | None,
+    cursor: str | None,
+    limit: int,
+) -> Listing[Record]:
+    """One page of a kind's records, oldest first. A filter that is None filters nothing."""
+    filters = {"owner": owner, "project": project, "status": status and str(status), "episode": episode}
+    given = {name: value for name, value in filters.items() if value is not None}
+    conditions = "".join(f" AND r.{name} = :{name}" for name in given)
+    rows = (
+        connection.execute(
+            text(f"""
+            SELECT {_COLUMNS} FROM records r
+            WHERE r.kind = :kind AND r.id > :after {conditions} ORDER BY r.id LIMIT :limit"""),  # noqa: S608
+            given | {"kind": str(kind), "after": _read_cursor(cursor), "limit": limit + 1},
+        )
+        .mappings()
+        .all()
+    )
+    items = [_record(row) for row in rows[:limit]]
+    return Listing[Record](items=items, cursor=_make_cursor(items[-1].id) if len(rows) > limit else None)
+
+
+def queue(connection: Connection, ids: Iterable[str], statuses: Iterable[Status]) -> set[str]:
+    """Start over those of the records that are in one of `statuses`: they join a new batch. Their ids."""
+    return set(
+        connection.execute(
+            text("""
+            UPDATE records SET status = 'queued', queued_at = now(), updated_at = now(), partition = NULL, error = NULL,
+                reported_at = NULL
+            WHERE id IN (SELECT id FROM records WHERE id = ANY(:ids) AND status = ANY(:statuses) ORDER BY id FOR UPDATE)
+            RETURNING id"""),
+            {"ids": sorted(set(ids)), "statuses": [str(status) for status in statuses]},
+        ).scalars()
+    )
+
+
+def delete(connection: Connection, record: Record, etag: str | None) -> None:
+    """Forget a record and what it refers to.
+
+    Its staging object stays. When no other record uses it, its key and `etag` are remembered, or the staging
+    sensor would take it for a new arrival.
+    """
+    connection.execute(text("DELETE FROM records WHERE id = :id"), {"id": record.id})
+    if etag is not None:
+        connection.execute(
+            text("""
+            INSERT INTO ignored_objects (staging_key, etag, size, reason)
+            SELECT :key, :etag, :size, 'its record was deleted'
+            WHERE NOT EXISTS (SELECT FROM records WHERE staging_key = :key)
+            ON CONFLICT DO NOTHING"""),
+            {"key": record.staging_key, "etag": etag, "size": record.size},
+        )
+
+
+def known_results(connection: Connection, owner: str, keys: Sequence[ResultKey]) -> list[Record | None]:
+    """For each key the latest ready record of this owner that has the result, or None."""
+    rows = connection.execute(
+        text(f"""
+        SELECT DISTINCT ON (k.n) k.n, {_COLUMNS}
+        FROM jsonb_to_recordset(CAST(:keys AS jsonb)) AS k(n int, kind text, sha256 text, recipe text)
+        JOIN records r ON (r.kind, r.sha256, r.recipe) = (k.kind, k.sha256, k.recipe)
+        WHERE r.owner = :owner AND r.status = 'ready'
+        ORDER BY k.n, r.ready_at DESC"""),  # noqa: S608
+        {"keys": to_jsonb([key.model_dump(mode="json") | {"n": n} for n, key in enumerate(keys)]), "owner": owner},
+    )
+    found = {row["n"]: _record(row) for row in rows.mappings()}
+    return [found.get(n) for n in range(len(keys))]
+
+
+def _reach(caller: Principal) -> dict[str, Any]:
+    return {"everywhere": EVERY_NAMESPACE in caller.namespaces, "namespaces": list(caller.namespaces)}
+
+
+def _make_cursor(record_id: str) -> str:
+    return base64.urlsafe_b64encode(bytes.fromhex(record_id)).decode()
+
+
+def _read_cursor(cursor: str | None) -> str:
+    if not cursor:
+        return ""
+    try:
+        record_id = base64.b64decode(cursor, altchars=b"-_", validate=True).hex()
+    except (binascii.Error, ValueError):
+        record_id = ""
+    if not is_id(record_id):
+        raise DreamlakeError(Code.INVALID_REQUEST, "cursor: this is not one that a listing gave.")
+    return record_id

@@ -1,0 +1,45 @@
+"""Many files in one call."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from ...api.bss import FinishedUploads, FinishUploads, Ids, PlannedUploads, PlanUploads, Records, Requeue
+from ...auth import Scope
+from ...web import Caller
+from .. import bulk, records
+from ..context import Config, Database, Store
+
+routes = APIRouter(tags=["bulk"])
+
+
+@routes.post("/uploads/plan", summary="How to upload many files", response_model_exclude_none=True)
+def plan(body: PlanUploads, caller: Caller, database: Database, store: Store, config: Config) -> PlannedUploads:
+    """For each file: its bytes are there already (`staged`), one PUT, or a multipart upload with checksums."""
+    caller.require(body.owner, Scope.WRITE)
+    return PlannedUploads(files=bulk.plan(database, store, body, part_size=config.part_size, expires=config.url_ttl))
+
+
+@routes.post("/uploads/finish", summary="Complete, verify, register and queue", response_model_exclude_none=True)
+def finish(body: FinishUploads, caller: Caller, database: Database, store: Store) -> FinishedUploads:
+    """Each file has its own outcome. Ready files stay ready; failed ones are queued again."""
+    caller.require(body.owner, Scope.WRITE)
+    return FinishedUploads(files=bulk.finish(database, store, body))
+
+
+@routes.post("/records/query", summary="Many records by id")
+def query(body: Ids, caller: Caller, database: Database) -> Records:
+    """Those that exist and that the caller may read, in the order of the ids."""
+    caller.require_any(Scope.READ)
+    with database.connect() as connection:
+        return Records(items=records.get_many(connection, body.ids, caller))
+
+
+@routes.post("/records/requeue", summary="Process again")
+def requeue(body: Requeue, caller: Caller, database: Database) -> Records:
+    """What failed or was never processed; with `force`, also what is ready. The records as they are then."""
+    caller.require_any(Scope.WRITE)
+    with database.begin() as connection:
+        reachable = [record.id for record in records.get_many(connection, body.ids, caller)]
+        records.queue(connection, reachable, records.SETTLED if body.force else records.UNPROCESSED)
+        return Records(items=records.get_many(connection, reachable, caller))

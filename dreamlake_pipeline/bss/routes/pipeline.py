@@ -1,0 +1,108 @@
+"""/pipeline/…: what the staging sensor and the assets say. Only a token that writes everywhere may."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+
+from ...api.bss import Success
+from ...api.common import Printable
+from ...api.pipeline import (
+    Adopted,
+    AdoptObjects,
+    BatchItems,
+    BatchOffers,
+    BatchRef,
+    BatchSummary,
+    BeginBatch,
+    ClaimBatches,
+    FinishBatch,
+    KnownResults,
+    LeaseChunks,
+    LeasedChunks,
+    LookupResults,
+    ReportResults,
+    StagedKeys,
+    StoredChunks,
+    UnknownKeys,
+)
+from ...web import Caller
+from .. import batches, chunks, records, staged
+from ..context import Database
+
+
+def _require_service(caller: Caller) -> None:
+    caller.require_service()
+
+
+routes = APIRouter(prefix="/pipeline", tags=["pipeline"], dependencies=[Depends(_require_service)])
+
+
+@routes.post("/staged/unknown", summary="Staged objects that nobody accounts for")
+def unknown(body: StagedKeys, database: Database) -> UnknownKeys:
+    with database.connect() as connection:
+        return UnknownKeys(keys=staged.unknown(connection, body.keys, body.etags))
+
+
+@routes.post("/staged/adopt", summary="Register staged objects, or remember that they are none of ours")
+def adopt(body: AdoptObjects, database: Database) -> Adopted:
+    with database.begin() as connection:
+        return staged.adopt(connection, body.objects)
+
+
+@routes.post("/batches/claim", summary="Batches to launch")
+def claim(body: ClaimBatches, database: Database) -> BatchOffers:
+    with database.begin() as connection:
+        return BatchOffers(batches=batches.claim(connection, body))
+
+
+@routes.post("/batches/begin", summary="A run takes a batch")
+def begin(body: BeginBatch, database: Database) -> BatchItems:
+    with database.begin() as connection:
+        return batches.begin(connection, body)
+
+
+@routes.get("/batches/items", summary="Every item of a batch")
+def items(database: Database, partition: Annotated[Printable, Query()]) -> BatchItems:
+    with database.connect() as connection:
+        return batches.items(connection, partition)
+
+
+@routes.post("/batches/heartbeat", summary="A run is still at work")
+def heartbeat(body: BatchRef, database: Database) -> Success:
+    with database.begin() as connection:
+        batches.heartbeat(connection, body.partition, body.run_id, body.lease_seconds)
+    return Success()
+
+
+@routes.post("/batches/results", summary="What became of items")
+def results(body: ReportResults, database: Database) -> Success:
+    with database.begin() as connection:
+        batches.report(connection, body.partition, body.results)
+    return Success()
+
+
+@routes.post("/batches/finish", summary="The items with results are indexed: they are ready")
+def finish(body: FinishBatch, database: Database) -> BatchSummary:
+    with database.begin() as connection:
+        return batches.finish(connection, body.partition, body.run_id)
+
+
+@routes.post("/chunks/lease", summary="Announce chunks; which of them must be stored")
+def lease(body: LeaseChunks, database: Database) -> LeasedChunks:
+    with database.begin() as connection:
+        return LeasedChunks(missing=chunks.lease(connection, body.chunks, body.lease_seconds))
+
+
+@routes.post("/chunks/stored", summary="Chunks are in the pool now")
+def stored(body: StoredChunks, database: Database) -> Success:
+    with database.begin() as connection:
+        chunks.mark_stored(connection, body.chunks)
+    return Success()
+
+
+@routes.post("/results/lookup", summary="Results that exist already")
+def lookup(body: LookupResults, database: Database) -> KnownResults:
+    with database.connect() as connection:
+        return KnownResults(items=records.known_results(connection, body.owner, body.keys))

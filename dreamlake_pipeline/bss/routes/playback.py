@@ -1,0 +1,138 @@
+"""Playback: playlists with presigned chunk URLs, pictures, and the results of text and label tracks.
+
+Every route takes a bearer token, or a playback token in `?token=`, which playlists hand on to what they name.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Path, Request
+from fastapi.responses import RedirectResponse, Response
+
+from ... import layout, names
+from ...api.bss import Playback, Record
+from ...auth import Scope, issue_token
+from ...errors import Code, DreamlakeError
+from ...kinds import KINDS, Kind, KindSpec
+from ...objectstore import ObjectStore
+from ...web import Caller
+from .. import access, chunks, playlists
+from ..access import Viewer
+from ..context import Config, Database, RecordId, Store
+
+_STREAMED = (Kind.VIDEO, Kind.AUDIO)
+StreamHash = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
+ChunkHash = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
+
+routes = APIRouter(tags=["playback"])
+
+
+class PlaylistResponse(Response):
+    media_type = playlists.CONTENT_TYPE
+
+
+@routes.get("/chunks/{hash}.ts", summary="A segment", status_code=302, response_class=RedirectResponse)
+def chunk(hash: ChunkHash, viewer: Viewer, database: Database, store: Store, config: Config) -> str:
+    """A redirect to its bytes, for those who may read a record that plays it; knowing its hash is not enough."""
+    with database.connect() as connection:
+        if not chunks.is_readable(connection, hash, viewer):
+            raise DreamlakeError(Code.NOT_FOUND, f"There is no chunk {hash}.")
+    return store.presign_get(layout.chunk_key(hash), expires=config.url_ttl, content_type="video/mp2t")
+
+
+def _add_streams(spec: KindSpec) -> None:
+    """The playlists of one kind."""
+
+    @routes.get(
+        f"/{spec.route}/{{id}}/stream/{layout.MASTER_PLAYLIST}",
+        summary=f"Master playlist of {spec.label}",
+        response_class=PlaylistResponse,
+    )
+    def master(id: RecordId, request: Request, viewer: Viewer, database: Database, store: Store) -> Response:
+        record = access.find_ready(database, viewer, spec.kind, id)
+        playlist = _read(store, layout.master_key(record.owner, record.project, spec.kind, id))
+        token = request.query_params.get("token")
+        if token is not None:
+            playlist = playlists.replace_uris(playlist, lambda uri: f"{uri}?token={quote(token)}")
+        return PlaylistResponse(playlist)
+
+    @routes.get(
+        f"/{spec.route}/{{id}}/stream/{{hash}}.m3u8",
+        summary=f"Media playlist of {spec.label}",
+        response_class=PlaylistResponse,
+    )
+    def media(
+        id: RecordId, hash: StreamHash, viewer: Viewer, database: Database, store: Store, config: Config
+    ) -> Response:
+        """Its segments are presigned URLs, valid for as long as a playback token."""
+        record = access.find_ready(database, viewer, spec.kind, id)
+        playlist = _read(store, layout.stream_key(record.owner, record.project, spec.kind, id, hash))
+
+        def presigned(uri: str) -> str:
+            sha256 = layout.chunk_of_uri(uri)
+            if not names.is_sha256(sha256):
+                return uri
+            return store.presign_get(layout.chunk_key(sha256), expires=config.url_ttl)
+
+        return PlaylistResponse(playlists.replace_uris(playlist, presigned))
+
+
+def _add_playback(spec: KindSpec) -> None:
+    @routes.get(f"/{spec.route}/{{id}}/playback", summary=f"A URL that opens one of {spec.label} with no header")
+    def playback(
+        id: RecordId, request: Request, caller: Caller, database: Database, store: Store, config: Config
+    ) -> Playback:
+        """Video and audio: a playlist. Text tracks: WebVTT. Label tracks: Parquet."""
+        record = access.find_ready(database, caller, spec.kind, id)
+        expires = int(time.time()) + config.url_ttl
+        if spec.kind in _STREAMED:
+            token = issue_token(
+                request.app.state.secret,
+                sub=caller.sub,
+                namespaces=[],
+                scope=Scope.PLAY,
+                ttl=config.url_ttl,
+                asset=record.id,
+            )
+            url = f"{request.base_url}{spec.route}/{id}/stream/{layout.MASTER_PLAYLIST}?token={token}"
+        else:
+            [filename] = layout.RESULT_FILES[spec.kind]
+            url = _presigned(store, record, filename, config.url_ttl)
+        return Playback(url=url, expires_at=datetime.fromtimestamp(expires, UTC))
+
+
+def _add_result(spec: KindSpec, filename: str) -> None:
+    """One file that was made from a record."""
+
+    @routes.get(
+        f"/{spec.route}/{{id}}/{filename}",
+        summary=f"{filename} of {spec.label}",
+        status_code=302,
+        response_class=RedirectResponse,
+    )
+    def result(id: RecordId, viewer: Viewer, database: Database, store: Store, config: Config) -> str:
+        record = access.find_ready(database, viewer, spec.kind, id)
+        if store.head(layout.result_key(record.owner, record.project, spec.kind, id, filename)) is None:
+            raise DreamlakeError(Code.NOT_FOUND, f"{record.name} has no {filename}.")
+        return _presigned(store, record, filename, config.url_ttl)
+
+
+for _spec in KINDS.values():
+    if _spec.kind in _STREAMED:
+        _add_streams(_spec)
+    _add_playback(_spec)
+    for _filename in layout.RESULT_FILES[_spec.kind]:
+        _add_result(_spec, _filename)
+
+
+def _read(store: ObjectStore, key: str) -> str:
+    return store.read(key).decode()
+
+
+def _presigned(store: ObjectStore, record: Record, filename: str, expires: int) -> str:
+    key = layout.result_key(record.owner, record.project, record.kind, record.id, filename)
+    return store.presign_get(key, expires=expires, content_type=layout.RESULT_FILES[record.kind][filename])

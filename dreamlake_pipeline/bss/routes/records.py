@@ -1,0 +1,115 @@
+"""R: registration, lists, one record, its metadata and raw bytes, deletion."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from fastapi.responses import RedirectResponse
+
+from ... import layout
+from ...api.bss import Record, Register, Registered, Status
+from ...api.common import Episode, Listing, Owner, Project
+from ...auth import EVERY_NAMESPACE, Scope
+from ...errors import Code, DreamlakeError
+from ...kinds import KindSpec, content_type_of
+from ...names import split_name
+from ...web import Caller
+from .. import access, records, staged
+from ..context import Config, Database, RecordId, Store
+from ..records import NewRecord
+
+
+def router(spec: KindSpec) -> APIRouter:
+    """The record routes of one kind."""
+    routes = APIRouter(prefix=f"/{spec.route}", tags=[spec.label])
+
+    @routes.post("", summary="Register an uploaded file", response_model_exclude_none=True)
+    def register(body: Register, caller: Caller, database: Database, store: Store) -> Registered:
+        """The same file under the same name again is the same record. Its bytes must have arrived."""
+        caller.require(body.owner, Scope.WRITE)
+        key = layout.staging_key(body.owner, body.project, body.staging_hash)
+        found = staged.require(store, key, size=body.size)
+        with database.begin() as connection:
+            [inserted] = records.insert(
+                connection,
+                [
+                    NewRecord(
+                        kind=spec.kind,
+                        owner=body.owner,
+                        project=body.project,
+                        episode=body.episode,
+                        name=body.name,
+                        staging_key=key,
+                        staging_hash=body.staging_hash,
+                        size=found.size,
+                        content_type=body.content_type or content_type_of(body.name),
+                        queue=not spec.asks,
+                    )
+                ],
+            )
+        record = inserted.record
+        return Registered.model_validate({"id": record.id, "status": record.status, spec.id_field: record.id})
+
+    @routes.get("", summary=f"List {spec.label}")
+    def list_records(
+        caller: Caller,
+        database: Database,
+        owner: Annotated[Owner | None, Query(description="Needed unless the token reaches every namespace.")] = None,
+        project: Annotated[Project | None, Query()] = None,
+        status: Annotated[Status | None, Query()] = None,
+        episode: Annotated[Episode | None, Query()] = None,
+        cursor: Annotated[str | None, Query(max_length=100)] = None,
+        limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    ) -> Listing[Record]:
+        """Oldest first; pass `cursor` back for the next page."""
+        if owner is not None:
+            caller.require(owner, Scope.READ)
+        elif EVERY_NAMESPACE in caller.namespaces:
+            caller.require(EVERY_NAMESPACE, Scope.READ)
+        else:
+            raise DreamlakeError(Code.INVALID_REQUEST, "owner: say whose records to list.")
+        with database.connect() as connection:
+            return records.list_page(
+                connection,
+                spec.kind,
+                owner=owner,
+                project=project,
+                status=status,
+                episode=episode,
+                cursor=cursor,
+                limit=limit,
+            )
+
+    @routes.get("/{id}", summary="One record")
+    def get(id: RecordId, caller: Caller, database: Database) -> Record:
+        return access.find(database, caller, spec.kind, id, Scope.READ)
+
+    @routes.get("/{id}/metadata", summary="What is known of its content")
+    def metadata(id: RecordId, caller: Caller, database: Database) -> dict[str, Any]:
+        """409 `not_ready` until it has been processed."""
+        record = access.find(database, caller, spec.kind, id, Scope.READ)
+        if record.metadata is None:
+            raise access.not_ready(record)
+        return record.metadata
+
+    @routes.get("/{id}/raw", summary="The file as it was uploaded", status_code=302, response_class=RedirectResponse)
+    def raw(id: RecordId, caller: Caller, database: Database, store: Store, config: Config) -> str:
+        """A redirect to a URL that gives the bytes, as a download of the file's own name."""
+        record = access.find(database, caller, spec.kind, id, Scope.READ)
+        return store.presign_get(record.staging_key, expires=config.url_ttl, filename=split_name(record.name).filename)
+
+    @routes.delete("/{id}", summary="Forget a record and what was made from it", status_code=204)
+    def delete(id: RecordId, caller: Caller, database: Database, store: Store) -> None:
+        """Removes the record, its playlists and other results. Two things stay: the uploaded bytes (other records
+        may share them; registering them again needs no upload), and its chunks, which belong to the common pool.
+        """
+        record = access.find(database, caller, spec.kind, id, Scope.WRITE)
+        stored = store.head(record.staging_key)
+        with database.begin() as connection:
+            records.delete(connection, record, stored.etag if stored else None)
+        # The record goes first: a crash in between leaves files that nobody names, never a record without its files.
+        prefix = layout.asset_prefix(record.owner, record.project, record.kind, record.id)
+        store.delete([item.key for item in store.list_all(prefix)])
+
+    return routes

@@ -1,0 +1,82 @@
+"""R/upload/multipart/…: a file in parts, straight to the object store."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+
+from ...api.bss import (
+    PartsDone,
+    PartUrls,
+    Success,
+    UploadComplete,
+    UploadInit,
+    UploadInitiated,
+    UploadParts,
+    UploadRef,
+)
+from ...api.common import Printable
+from ...auth import Scope
+from ...kinds import KindSpec
+from ...web import Caller
+from .. import uploads
+from ..context import Config, Database, Store
+
+
+def router(spec: KindSpec) -> APIRouter:
+    """The upload routes of one kind."""
+    routes = APIRouter(prefix=f"/{spec.route}/upload/multipart", tags=["uploads"])
+
+    @routes.post("/init", summary=f"Begin to upload {spec.label}, or go on with an upload")
+    def init(body: UploadInit, caller: Caller, database: Database, store: Store, config: Config) -> UploadInitiated:
+        """Twice for the same owner, project and hash gives the same upload while it is open."""
+        caller.require(body.owner, Scope.WRITE)
+        want = uploads.wanted(
+            spec.kind,
+            body.owner,
+            body.project,
+            body.hash,
+            name=body.name,
+            episode=body.episode,
+            size=body.size,
+            content_type=body.content_type,
+            checksummed=body.checksum is not None,
+        )
+        return uploads.start(database, store, want, part_size=config.part_size)
+
+    @routes.post("/parts", summary="URLs to send parts to")
+    def parts(body: UploadParts, caller: Caller, database: Database, store: Store, config: Config) -> PartUrls:
+        """Bare numbers: any bytes will do. Planned parts: length and checksum are signed; send the headers given."""
+        key = uploads.check_key(caller, body.key)
+        return PartUrls(
+            parts=uploads.sign_parts(
+                database, store, key, body.upload_id, body.part_numbers, body.parts, expires=config.url_ttl
+            )
+        )
+
+    @routes.get("/parts-done", summary="Which parts have arrived")
+    def parts_done(
+        caller: Caller,
+        database: Database,
+        store: Store,
+        upload_id: Annotated[Printable, Query(alias="uploadId")],
+        key: Annotated[Printable, Query()],
+    ) -> PartsDone:
+        """`expired`: the upload is gone and must be begun again."""
+        return uploads.parts_done(database, store, uploads.check_key(caller, key), upload_id)
+
+    @routes.post("/complete", summary="Join the parts into the file")
+    def complete(body: UploadComplete, caller: Caller, database: Database, store: Store) -> Success:
+        """Twice is a success, too."""
+        uploads.complete(store, uploads.check_key(caller, body.key), body.upload_id, body.parts)
+        uploads.forget(database, [body.upload_id])
+        return Success()
+
+    @routes.post("/abort", summary="Give an upload up")
+    def abort(body: UploadRef, caller: Caller, database: Database, store: Store) -> Success:
+        """Its parts are freed. Twice is a success, too."""
+        uploads.give_up(database, store, uploads.check_key(caller, body.key), body.upload_id)
+        return Success()
+
+    return routes

@@ -1,0 +1,145 @@
+"""The staging prefixes: which objects are there, and which of them nobody accounts for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from sqlalchemy import Connection, text
+
+from .. import layout, names
+from ..api.pipeline import Adopted, StagedObject
+from ..errors import Code, DreamlakeError
+from ..kinds import content_type_of
+from ..objectstore import ObjectInfo, ObjectStore
+from . import records
+from .records import NewRecord
+from .values import to_jsonb
+
+# An upload that began less than this many seconds ago accounts for an object under its key. Its row goes when it is
+# completed; one that is left over by a crash must not hide the object for ever.
+_UPLOAD_ACCOUNTS_SECONDS = 3600
+
+_IN_FLIGHT = 16
+
+Argument = TypeVar("Argument")
+Result = TypeVar("Result")
+
+
+def side_by_side(work: Callable[[Argument], Result], arguments: Sequence[Argument]) -> list[Result]:
+    """`work` on each argument, several at once, in order: for calls that wait for the object store."""
+    if len(arguments) < 2:
+        return [work(argument) for argument in arguments]
+    with ThreadPoolExecutor(min(_IN_FLIGHT, len(arguments))) as pool:
+        return list(pool.map(work, arguments))
+
+
+def require(store: ObjectStore, key: str, *, size: int | None) -> ObjectInfo:
+    """The staged object. Raises STAGED_OBJECT_MISSING, FILE_EMPTY, or CONFLICT when it has another size."""
+    found = store.head(key)
+    if found is None:
+        raise DreamlakeError(
+            Code.STAGED_OBJECT_MISSING, f"Nothing is stored under {key!r}.", hint="Upload the file first."
+        )
+    check_size(key, found.size, promised=size)
+    return found
+
+
+def check_size(key: str, stored: int, *, promised: int | None) -> None:
+    """Raise FILE_EMPTY, or CONFLICT unless the stored size is the promised one (None: nothing was promised)."""
+    if stored == 0:
+        raise DreamlakeError(Code.FILE_EMPTY, f"The object {key!r} holds no bytes.")
+    if promised is not None and stored != promised:
+        raise DreamlakeError(
+            Code.CONFLICT, f"The object {key!r} has {stored} bytes, not {promised}.", hint="Upload the file again."
+        )
+
+
+def known_sizes(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
+    """Sizes of those staged objects that a record vouches for: they need not be looked at again."""
+    rows = connection.execute(
+        text("""
+        SELECT DISTINCT ON (staging_key) staging_key, size FROM records
+        WHERE staging_key = ANY(:keys) AND size IS NOT NULL ORDER BY staging_key, id"""),
+        {"keys": list(set(keys))},
+    )
+    return {row.staging_key: row.size for row in rows}
+
+
+def unknown(connection: Connection, keys: Sequence[str], etags: Sequence[str]) -> list[str]:
+    """Those of the keys that no record, no upload under way and no earlier refusal accounts for, in order.
+
+    With `etags`, a refusal counts only for the content that was refused.
+    """
+    asked = [{"n": n, "key": key, "etag": etags[n] if etags else None} for n, key in enumerate(keys)]
+    return list(
+        connection.execute(
+            text("""
+            SELECT a.key FROM jsonb_to_recordset(CAST(:asked AS jsonb)) AS a(n int, key text, etag text)
+            WHERE NOT EXISTS (SELECT FROM records r WHERE r.staging_key = a.key)
+                AND NOT EXISTS (SELECT FROM uploads u WHERE u.staging_key = a.key
+                    AND u.created_at > now() - make_interval(secs => :accounts))
+                AND NOT EXISTS (SELECT FROM ignored_objects i WHERE i.staging_key = a.key
+                    AND (a.etag IS NULL OR i.etag = a.etag))
+            ORDER BY a.n"""),
+            {"asked": to_jsonb(asked), "accounts": _UPLOAD_ACCOUNTS_SECONDS},
+        ).scalars()
+    )
+
+
+def adopt(connection: Connection, objects: Sequence[StagedObject]) -> Adopted:
+    """Register and queue objects that nobody registered; remember those without a kind as none of ours.
+
+    Raises INVALID_REQUEST for a key that is not under the staging prefix of its owner and project, or a kind
+    without a name.
+    """
+    ours = [_adopted(item) for item in objects if item.kind is not None]
+    refused = [item for item in objects if item.kind is None]
+    for item in refused:
+        _check_key(item)
+    if refused:
+        connection.execute(
+            text("""
+            INSERT INTO ignored_objects (staging_key, etag, size, reason)
+            SELECT key, etag, size, reason
+            FROM jsonb_to_recordset(CAST(:refused AS jsonb)) AS o(key text, etag text, size bigint, reason text)
+            ORDER BY key, etag ON CONFLICT DO NOTHING"""),
+            {
+                "refused": to_jsonb(
+                    [
+                        {"key": o.key, "etag": o.etag, "size": o.size, "reason": o.reason or "of no known kind"}
+                        for o in refused
+                    ]
+                )
+            },
+        )
+    inserted = records.insert(connection, ours) if ours else []
+    return Adopted(registered=sum(item.created for item in inserted), ignored=len(refused))
+
+
+def _check_key(item: StagedObject) -> layout.StagingKey:
+    key = layout.parse_staging_key(item.key)
+    if key is None or (key.owner, key.project) != (item.owner, item.project):
+        raise DreamlakeError(
+            Code.INVALID_REQUEST, f"{item.key!r} is not under the staging prefix of {item.owner}/{item.project}."
+        )
+    return key
+
+
+def _adopted(item: StagedObject) -> NewRecord:
+    key = _check_key(item)
+    if item.kind is None or item.name is None:
+        raise DreamlakeError(Code.INVALID_REQUEST, f"{item.key!r} has a kind but no name.")
+    return NewRecord(
+        kind=item.kind,
+        owner=item.owner,
+        project=item.project,
+        episode=item.episode,
+        name=item.name,
+        staging_key=item.key,
+        staging_hash=key.rest if names.is_hash(key.rest) else None,
+        size=item.size,
+        content_type=item.content_type or content_type_of(item.name),
+        queue=True,
+    )

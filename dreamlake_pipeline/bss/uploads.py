@@ -1,0 +1,247 @@
+"""Multipart uploads to the staging prefix, and the table that lets a client find its own again.
+
+The object store holds the truth (which parts have arrived); a row only remembers an upload's id, part size and
+checksum mode. It goes when the upload is completed, aborted, or found to be gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, Engine, text
+
+from .. import layout, names
+from ..api.bss import CompletedPart, DonePart, PartPlan, PartsDone, PartUrl, UploadInitiated
+from ..auth import Principal, Scope
+from ..errors import Code, DreamlakeError
+from ..kinds import Kind, content_type_of
+from ..objectstore import ObjectStore, SignedRequest, UploadedPart
+from .staged import side_by_side
+
+MAX_PARTS = 10_000
+_MIB = 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class OpenUpload:
+    """A multipart upload under way; `part_size` in bytes."""
+
+    upload_id: str
+    staging_key: str
+    checksummed: bool
+    part_size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """An object that a caller wants to upload in parts."""
+
+    staging_key: str
+    checksummed: bool
+    size: int | None
+    content_type: str
+    metadata: dict[str, str]
+
+
+def wanted(
+    kind: Kind,
+    owner: str,
+    project: str,
+    content_hash: str,
+    *,
+    name: str | None,
+    episode: str | None,
+    size: int | None,
+    content_type: str | None,
+    checksummed: bool,
+) -> Wanted:
+    """What is to be uploaded for a file, with everything that makes the object explain itself."""
+    return Wanted(
+        staging_key=layout.staging_key(owner, project, content_hash),
+        checksummed=checksummed,
+        size=size,
+        content_type=content_type or content_type_of(name or ""),
+        metadata=layout.staging_metadata(kind=kind, name=name, episode=episode, content_hash=content_hash),
+    )
+
+
+def part_size_for(size: int | None, smallest: int) -> int:
+    """Bytes of a part: `smallest`, or as many whole MiB as make 10,000 parts suffice for `size` bytes."""
+    if size is None or size <= smallest * MAX_PARTS:
+        return smallest
+    return -(-size // (MAX_PARTS * _MIB)) * _MIB
+
+
+def check_key(caller: Principal, key: str) -> str:
+    """The key of an upload, as `init` gave it. Raises INVALID_REQUEST, or FORBIDDEN outside the caller's namespaces."""
+    parts = layout.parse_staging_key(key)
+    if parts is None or not names.is_hash(parts.rest):
+        raise DreamlakeError(Code.INVALID_REQUEST, f"{key!r} is not the key of an upload.")
+    caller.require(names.check_owner(parts.owner), Scope.WRITE)
+    names.check_project(parts.project)
+    return key
+
+
+def start(database: Engine, store: ObjectStore, want: Wanted, *, part_size: int) -> UploadInitiated:
+    """Begin an upload, or find the one of the same object that is still alive."""
+    found = _find(database, [want.staging_key], want.checksummed).get(want.staging_key)
+    if found and store.list_parts(found.staging_key, found.upload_id) is None:
+        forget(database, [found.upload_id])
+    upload = start_many(database, store, [want], part_size=part_size)[want.staging_key]
+    return UploadInitiated(upload_id=upload.upload_id, key=upload.staging_key, part_size=upload.part_size)
+
+
+def start_many(
+    database: Engine, store: ObjectStore, wants: Sequence[Wanted], *, part_size: int
+) -> dict[str, OpenUpload]:
+    """An open upload for each object, by key. All of `wants` have the same checksum mode.
+
+    One that was begun earlier is taken as it is: whether it is still alive shows when its parts are listed.
+    """
+    if not wants:
+        return {}
+    checksummed = wants[0].checksummed
+    by_key = {want.staging_key: want for want in wants}
+    found = _find(database, list(by_key), checksummed)
+    for upload in [upload for upload in found.values() if not _fits(upload, by_key[upload.staging_key].size)]:
+        give_up(database, store, upload.staging_key, upload.upload_id)
+        del found[upload.staging_key]
+
+    def begin(want: Wanted) -> OpenUpload:
+        upload_id = store.create_multipart(
+            want.staging_key, content_type=want.content_type, metadata=want.metadata, checksums=checksummed
+        )
+        return OpenUpload(upload_id, want.staging_key, checksummed, part_size_for(want.size, part_size))
+
+    begun = side_by_side(begin, [want for key, want in by_key.items() if key not in found])
+    if begun:
+        with database.begin() as connection:
+            kept = _keep(connection, begun)
+        # Somebody else began the same object at the same moment: theirs is used, ours given back.
+        for upload in begun:
+            if kept[upload.staging_key].upload_id != upload.upload_id:
+                store.abort_multipart(upload.staging_key, upload.upload_id)
+        found |= kept
+    return found
+
+
+def sign_parts(
+    database: Engine,
+    store: ObjectStore,
+    key: str,
+    upload_id: str,
+    numbers: Iterable[int],
+    plans: Iterable[PartPlan],
+    *,
+    expires: int,
+) -> list[PartUrl]:
+    """URLs for parts. Planned ones are signed over length and, where the upload has checksums, SHA-256.
+
+    Raises UPLOAD_EXPIRED for an upload that was never begun under this key, or was completed or aborted.
+    """
+    with database.connect() as connection:
+        checksummed = connection.execute(
+            text("SELECT checksummed FROM uploads WHERE upload_id = :upload_id AND staging_key = :key"),
+            {"upload_id": upload_id, "key": key},
+        ).scalar()
+    if checksummed is None:
+        raise DreamlakeError(Code.UPLOAD_EXPIRED, f"This upload of {key!r} is not under way.", hint="Start it again.")
+
+    def url(number: int, signed: SignedRequest) -> PartUrl:
+        return PartUrl(part_number=number, url=signed.url, headers=signed.headers)
+
+    return [url(n, store.presign_part(key, upload_id, n, expires=expires)) for n in numbers] + [
+        url(
+            plan.part_number,
+            store.presign_part(
+                key,
+                upload_id,
+                plan.part_number,
+                expires=expires,
+                size=plan.size,
+                sha256=plan.sha256 if checksummed else None,
+            ),
+        )
+        for plan in plans
+    ]
+
+
+def parts_done(database: Engine, store: ObjectStore, key: str, upload_id: str) -> PartsDone:
+    """Which parts have arrived; `expired` when the upload is gone."""
+    arrived = store.list_parts(key, upload_id)
+    if arrived is None:
+        forget(database, [upload_id])
+        return PartsDone(expired=True, parts=[])
+    return PartsDone(
+        expired=False,
+        parts=[DonePart(part_number=part.part_number, etag=part.etag, size=part.size) for part in arrived],
+    )
+
+
+def complete(store: ObjectStore, key: str, upload_id: str, parts: Sequence[CompletedPart]) -> None:
+    """Join the parts (all that arrived, when none are named); the caller then forgets the row.
+
+    Done already is done: an upload that is gone while its object exists is a success. Raises UPLOAD_EXPIRED, CONFLICT.
+    """
+    arrived = store.list_parts(key, upload_id)
+    if arrived is None:
+        if store.head(key) is None:
+            raise DreamlakeError(Code.UPLOAD_EXPIRED, f"This upload of {key!r} is gone.", hint="Start it again.")
+        return
+    # An upload with checksums wants them again when it is completed: they are those that arrived with the parts.
+    checksums = {part.part_number: part.sha256 for part in arrived}
+    named = [UploadedPart(part.part_number, part.etag.strip('"'), 0, checksums.get(part.part_number)) for part in parts]
+    if not (named or arrived):
+        raise DreamlakeError(Code.CONFLICT, f"No part of {key!r} has arrived.")
+    store.complete_multipart(key, upload_id, named or arrived)
+
+
+def give_up(database: Engine, store: ObjectStore, key: str, upload_id: str) -> None:
+    """Abort an upload and free its parts; one that is gone is no error."""
+    store.abort_multipart(key, upload_id)
+    forget(database, [upload_id])
+
+
+def forget(database: Engine, upload_ids: Sequence[str]) -> None:
+    """Drop the rows of uploads that are over."""
+    with database.begin() as connection:
+        connection.execute(text("DELETE FROM uploads WHERE upload_id = ANY(:ids)"), {"ids": sorted(upload_ids)})
+
+
+def _fits(upload: OpenUpload, size: int | None) -> bool:
+    """Whether an upload's parts are large enough for a file of `size` bytes."""
+    return size is None or size <= upload.part_size * MAX_PARTS
+
+
+def _find(database: Engine, keys: Sequence[str], checksummed: bool) -> dict[str, OpenUpload]:
+    with database.connect() as connection:
+        return _select(connection, keys, checksummed)
+
+
+def _select(connection: Connection, keys: Sequence[str], checksummed: bool) -> dict[str, OpenUpload]:
+    rows = connection.execute(
+        text("""
+        SELECT upload_id, staging_key, checksummed, part_size FROM uploads
+        WHERE staging_key = ANY(:keys) AND checksummed = :checksummed"""),
+        {"keys": list(keys), "checksummed": checksummed},
+    )
+    return {row.staging_key: OpenUpload(*row) for row in rows}
+
+
+def _keep(connection: Connection, begun: Sequence[OpenUpload]) -> dict[str, OpenUpload]:
+    """Remember new uploads; for each key the one that counts, which may be somebody else's."""
+    connection.execute(
+        text("""
+        INSERT INTO uploads (upload_id, staging_key, checksummed, part_size)
+        SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:keys AS text[]), CAST(:modes AS boolean[]),
+            CAST(:part_sizes AS bigint[])) AS u(upload_id, staging_key, checksummed, part_size)
+        ORDER BY staging_key ON CONFLICT DO NOTHING"""),
+        {
+            "ids": [upload.upload_id for upload in begun],
+            "keys": [upload.staging_key for upload in begun],
+            "modes": [upload.checksummed for upload in begun],
+            "part_sizes": [upload.part_size for upload in begun],
+        },
+    )
+    return _select(connection, [upload.staging_key for upload in begun], begun[0].checksummed)

@@ -1,0 +1,240 @@
+"""The life of a batch: claimed, begun, reported, finished; offered again when its run died."""
+
+from __future__ import annotations
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+METADATA = {"cues": 3, "durationSec": 1.5, "odd": "a\x00b", "nothing": None}
+
+
+@pytest.fixture
+def report(pipeline):
+    def reported(partition, *results):
+        return pipeline.post("/pipeline/batches/results", json={"partition": partition, "results": list(results)})
+
+    return reported
+
+
+@pytest.fixture
+def finish(pipeline):
+    def finished(partition, run_id="run-1"):
+        return pipeline.post("/pipeline/batches/finish", json={"partition": partition, "runId": run_id})
+
+    return finished
+
+
+def _result(record_id, **more):
+    return {"id": record_id, "sha256": "ab" * 32, "recipe": "r1", "metadata": METADATA} | more
+
+
+def _ids(items):
+    return [item["id"] for item in items["items"]]
+
+
+def test_from_queue_to_ready(api, files, owner, claim, begin, report, finish, pipeline) -> None:
+    good, bad = files.queued(2)
+    [offer] = claim()
+    assert offer == {
+        "partition": offer["partition"], "owner": owner, "project": "lab", "attempt": 1, "files": 2, "bytes": 100,
+    }  # fmt: skip
+    assert offer["partition"].startswith(f"{owner}/lab/20")
+    assert claim() == []
+    assert api.get(f"/text-tracks/{good}").json()["status"] == "queued"
+
+    items = begin(offer["partition"])
+    assert _ids(items) == [good, bad] and items["attempt"] == 1
+    assert {item["status"] for item in items["items"]} == {"processing"}
+    beat = {"partition": offer["partition"], "runId": "run-1", "leaseSeconds": 60}
+    assert pipeline.post("/pipeline/batches/heartbeat", json=beat).json() == {"success": True}
+
+    error = {"code": "text_invalid", "message": "There is no cue in /a.srt."}
+    answer = report(
+        offer["partition"], _result(good, warnings=["odd"], size=50), {"id": bad, "error": error, "sha256": "cd" * 32}
+    )
+    assert answer.json() == {"success": True}
+    # Failed at once; ready only when it is indexed.
+    assert api.get(f"/text-tracks/{bad}").json()["error"] == error | {"hint": None}
+    record = api.get(f"/text-tracks/{good}").json()
+    assert record["status"] == "processing" and record["readyAt"] is None
+    assert record["metadata"] == METADATA | {"odd": "a\ufffdb"} and record["warnings"] == ["odd"]
+
+    summary = {"partition": offer["partition"], "ready": 1, "failed": 1, "unfinished": 0}
+    assert finish(offer["partition"]).json() == summary
+    assert finish(offer["partition"]).json() == summary
+    record = api.get(f"/text-tracks/{good}").json()
+    assert record["status"] == "ready" and record["readyAt"] and record["partition"] == offer["partition"]
+    assert record["sha256"] == "ab" * 32 and record["attempts"] == 1
+    assert api.get(f"/text-tracks/{good}/metadata").json()["cues"] == 3
+    assert _ids(pipeline.get("/pipeline/batches/items", params={"partition": offer["partition"]}).json()) == [good, bad]
+
+    lookup = {"owner": owner, "keys": [{"kind": "text-track", "sha256": "ab" * 32, "recipe": r} for r in ("r2", "r1")]}
+    known = pipeline.post("/pipeline/results/lookup", json=lookup).json()["items"]
+    assert known[0] is None and known[1]["id"] == good
+    elsewhere = pipeline.post("/pipeline/results/lookup", json=lookup | {"owner": owner + "x"}).json()
+    assert elsewhere == {"items": [None, None]}
+
+
+def test_an_abandoned_batch_is_offered_again_until_its_attempts_are_used_up(api, files, claim, begin, pipeline) -> None:
+    [record] = files.queued(1)
+    [first] = claim(leaseSeconds=0)
+    begin(first["partition"], "run-1", leaseSeconds=0)
+    [second] = claim(leaseSeconds=0, maxAttempts=2)
+    assert second == first | {"attempt": 2}
+    begin(first["partition"], "run-2", leaseSeconds=0)
+
+    # The run that was thought dead lost it.
+    beat = {"partition": first["partition"], "runId": "run-1", "leaseSeconds": 60}
+    lost = pipeline.post("/pipeline/batches/heartbeat", json=beat)
+    assert lost.status_code == 409 and lost.json()["error"]["code"] == "conflict"
+    late = pipeline.post("/pipeline/batches/finish", json={"partition": first["partition"], "runId": "run-1"})
+    assert late.status_code == 409
+
+    assert claim(maxAttempts=2) == []
+    failed = api.get(f"/text-tracks/{record}").json()
+    assert failed["status"] == "failed" and "attempted 2 times" in failed["error"]["message"]
+
+    # Asked for again, it joins a new batch.
+    api.post("/records/requeue", json={"ids": [record]})
+    [fresh] = claim()
+    assert fresh["partition"] != first["partition"] and fresh["attempt"] == 1
+
+
+def test_a_heartbeat_keeps_the_batch(files, claim, begin, pipeline) -> None:
+    files.queued(1)
+    [offer] = claim(leaseSeconds=0)
+    begin(offer["partition"], leaseSeconds=0)
+    beat = {"partition": offer["partition"], "runId": "run-1", "leaseSeconds": 60}
+    assert pipeline.post("/pipeline/batches/heartbeat", json=beat).status_code == 200
+    assert claim() == []
+
+
+def test_rerunning_a_partition_redoes_what_is_not_ready(api, files, claim, begin, report, finish) -> None:
+    good, bad, unfinished = files.queued(3)
+    [offer] = claim()
+    partition = offer["partition"]
+    begin(partition)
+    report(partition, _result(good), {"id": bad, "error": {"code": "text_invalid", "message": "No cue."}})
+    assert finish(partition).json()["unfinished"] == 1
+    # Still open: what failed in this batch is not tried again by itself.
+    assert _ids(begin(partition)) == [unfinished]
+    report(partition, _result(unfinished))
+    assert finish(partition).json() == {"partition": partition, "ready": 2, "failed": 1, "unfinished": 0}
+
+    closed = report(partition, _result(good))
+    assert closed.status_code == 409 and "closed" in closed.json()["error"]["message"]
+    assert _ids(begin(partition, "run-2")) == [bad]
+    report(partition, _result(bad))
+    assert finish(partition, "run-2").json() == {"partition": partition, "ready": 3, "failed": 0, "unfinished": 0}
+
+    assert _ids(begin(partition, "run-3")) == []
+    assert finish(partition, "run-3").json()["ready"] == 3
+    assert _ids(begin(partition, "run-4", only=[good])) == [good]
+    assert api.get(f"/text-tracks/{good}").json()["status"] == "processing"
+    # Begun again but not reported: its old result does not count.
+    assert finish(partition, "run-4").json()["unfinished"] == 1
+    assert _ids(begin(partition, "run-5", force=True)) == [good, bad, unfinished]
+
+
+def test_results_are_all_or_nothing_and_only_for_items_of_the_batch(api, files, claim, begin, report) -> None:
+    ours, gone = files.queued(2)
+    [offer] = claim()
+    stranger = files.register("/text-tracks", "/later.srt")["id"]
+    begin(offer["partition"])
+    refused = report(offer["partition"], _result(ours), _result(stranger))
+    assert refused.status_code == 409 and stranger in refused.json()["error"]["message"]
+    dangling = report(offer["partition"], _result(ours, chunks=["ef" * 32]))
+    assert dangling.status_code == 409 and "ef" * 32 in dangling.json()["error"]["message"]
+    assert api.get(f"/text-tracks/{ours}").json()["metadata"] is None
+
+    # A record that was deleted meanwhile does not harm its neighbours.
+    api.delete(f"/text-tracks/{gone}")
+    assert report(offer["partition"], _result(ours), _result(gone)).status_code == 200
+    assert api.get(f"/text-tracks/{ours}").json()["metadata"]["cues"] == 3
+
+
+def test_batches_wait_until_a_project_has_settled(files, claim) -> None:
+    files.queued(2)
+    assert claim(settleSeconds=30) == []
+    [full] = claim(settleSeconds=30, maxFiles=2)
+    assert full["files"] == 2
+    files.queued(1)
+    assert claim(settleSeconds=0.2) == []
+    time.sleep(0.25)
+    assert len(claim(settleSeconds=0.2)) == 1
+
+
+def test_batches_are_bounded_by_files_and_bytes(files, claim) -> None:
+    files.queued(5)
+    assert [batch["files"] for batch in claim(maxFiles=2)] == [2, 2, 1]
+    files.queued(3)
+    assert [batch["bytes"] for batch in claim(maxBytes=120)] == [100, 50]
+    files.queued(1)
+    # A file that is larger than a batch may be is a batch of its own.
+    assert [batch["files"] for batch in claim(maxBytes=1)] == [1]
+    files.queued(2)
+    assert len(claim(maxFiles=1, maxBatches=1)) <= 1
+
+
+def test_what_nobody_asked_for_is_queued_after_a_grace(api, files, claim) -> None:
+    video = files.register("/videos", "/a.mp4")["id"]
+    assert claim() == []
+    [offer] = claim(processingGraceSeconds=0)
+    assert offer["files"] == 1
+    assert api.get(f"/videos/{video}").json()["partition"] == offer["partition"]
+
+
+def test_two_sensors_at_once_get_disjoint_work(files, claim) -> None:
+    files.queued(30)
+    start = threading.Barrier(4)
+
+    def sensor(_):
+        start.wait()
+        return claim(maxFiles=3)
+
+    with ThreadPoolExecutor(4) as pool:
+        batches = [batch for offered in pool.map(sensor, range(4)) for batch in offered]
+    batches += claim(maxFiles=3)
+    assert len({batch["partition"] for batch in batches}) == len(batches)
+    assert sum(batch["files"] for batch in batches) == 30
+
+
+def test_adopting_what_nobody_registered(api, files, owner, object_store, pipeline, claim) -> None:
+    keys = [f"{owner}/lab/staging/{rest}" for rest in ("robot/run 1/a.MP4", "cd" * 32, "notes.txt")]
+    for key in keys:
+        object_store.put(key, b"data", content_type="application/octet-stream")
+    known = f"{owner}/lab/staging/{files.stage()}"
+    files.register("/videos", "/known.mp4", known.rsplit("/", 1)[1])
+    asked = {"keys": [*keys, known]}
+    assert pipeline.post("/pipeline/staged/unknown", json=asked).json() == {"keys": keys}
+
+    base = {"owner": owner, "project": "lab", "size": 4, "etag": "e1"}
+    objects = [
+        base | {"key": keys[0], "kind": "video", "name": "/robot/run 1/a.MP4"},
+        base | {"key": keys[1], "kind": "text-track", "name": "/a.srt", "episode": "run 1"},
+        base | {"key": keys[2], "reason": "notes.txt is of no known kind"},
+    ]
+    adopt = {"objects": objects}
+    assert pipeline.post("/pipeline/staged/adopt", json=adopt).json() == {"registered": 2, "ignored": 1}
+    assert pipeline.post("/pipeline/staged/adopt", json=adopt).json()["registered"] == 0
+    assert pipeline.post("/pipeline/staged/unknown", json=asked).json() == {"keys": []}
+    changed = {"keys": [keys[2]], "etags": ["e2"]}
+    assert pipeline.post("/pipeline/staged/unknown", json=changed).json() == {"keys": [keys[2]]}
+
+    [video] = api.get("/videos", params={"owner": owner, "status": "queued"}).json()["items"]
+    assert video["stagingHash"] is None and video["stagingKey"] == keys[0] and video["contentType"] == "video/mp4"
+    assert claim()[0]["files"] == 2
+    foreign = [objects[0] | {"key": f"{owner}/other/staging/x"}]
+    assert pipeline.post("/pipeline/staged/adopt", json={"objects": foreign}).status_code == 422
+
+
+def test_an_upload_under_way_accounts_for_its_key(api, owner, pipeline) -> None:
+    body = {"owner": owner, "project": "lab", "hash": "12" * 32}
+    upload = api.post("/videos/upload/multipart/init", json=body).json()
+    unknown = {"keys": [upload["key"]]}
+    assert pipeline.post("/pipeline/staged/unknown", json=unknown).json() == {"keys": []}
+    api.post("/videos/upload/multipart/abort", json={"uploadId": upload["uploadId"], "key": upload["key"]})
+    assert pipeline.post("/pipeline/staged/unknown", json=unknown).json() == unknown

@@ -1,0 +1,109 @@
+"""Registration, lists, deletion, and asking for processing."""
+
+from __future__ import annotations
+
+import secrets
+
+import pytest
+
+
+def test_register_is_idempotent_and_keyed_by_content_and_name(api, files, owner) -> None:
+    content = files.stage()
+    first = files.register("/videos", "/cam/a.mp4", content)
+    assert first == {"id": first["id"], "videoId": first["id"], "status": "registered"}
+    assert files.register("/videos", "/cam/a.mp4", content, size=50)["id"] == first["id"]
+
+    others = [
+        files.register("/videos", "/cam/b.mp4", content),
+        files.register("/videos", "/cam/a.mp4", content, episode="run 1"),
+        files.register("/videos", "/cam/a.mp4", files.stage()),
+        files.register("/audio", "/cam/a.mp4", content),
+    ]
+    assert len({first["id"], *(other["id"] for other in others)}) == 5
+    assert others[3]["audioId"] == others[3]["id"] and "videoId" not in others[3]
+
+    record = api.get(f"/videos/{first['id']}").json()
+    assert record["stagingHash"] == content and record["stagingKey"] == f"{owner}/lab/staging/{content}"
+    assert record["size"] == 50 and record["contentType"] == "video/mp4" and record["episode"] is None
+    assert record["status"] == "registered" and record["metadata"] is None and record["sha256"] is None
+    assert record["createdAt"].endswith("Z")
+    assert api.get(f"/audio/{first['id']}").status_code == 404
+
+
+@pytest.mark.parametrize(("route", "field"), [("/text-tracks", "textTrackId"), ("/labels", "labelId")])
+def test_text_and_labels_are_queued_at_once(files, route, field) -> None:
+    answer = files.register(route, "/a.srt")
+    assert answer["status"] == "queued" and answer[field] == answer["id"]
+
+
+def test_registration_needs_the_bytes(api, files, owner, object_store) -> None:
+    body = {"owner": owner, "project": "lab", "name": "/a.mp4", "stagingHash": secrets.token_hex(32)}
+    missing = api.post("/videos", json=body)
+    assert missing.status_code == 409 and missing.json()["error"]["code"] == "staged_object_missing"
+    wrong = api.post("/videos", json=body | {"stagingHash": files.stage(), "size": 51})
+    assert wrong.status_code == 409 and wrong.json()["error"]["code"] == "conflict"
+    object_store.put(f"{owner}/lab/staging/{body['stagingHash']}", b"", content_type="video/mp4")
+    empty = api.post("/videos", json=body)
+    assert empty.status_code == 422 and empty.json()["error"]["code"] == "file_empty"
+    assert api.get("/videos", params={"owner": owner}).json()["items"] == []
+
+
+def test_lists_are_paged_and_filtered(api, files, owner) -> None:
+    content = files.stage()
+    ids = [files.register("/videos", f"/{n}.mp4", content, episode=f"run {n % 2}")["id"] for n in range(5)]
+    seen, cursor = [], None
+    while True:
+        page = api.get("/videos", params={"owner": owner, "project": "lab", "limit": 2, "cursor": cursor}).json()
+        assert len(page["items"]) <= 2
+        seen += [item["id"] for item in page["items"]]
+        cursor = page["cursor"]
+        if cursor is None:
+            break
+    assert seen == sorted(ids)
+
+    def listed(**params):
+        return {item["name"] for item in api.get("/videos", params={"owner": owner} | params).json()["items"]}
+
+    assert listed(episode="run 1") == {"/1.mp4", "/3.mp4"}
+    assert listed(status="ready") == set() and len(listed(status="registered")) == 5
+    assert listed(project="other") == set()
+    assert api.get("/videos", params={"owner": owner, "cursor": "nonsense"}).status_code == 422
+
+
+def test_asking_for_processing(api, files) -> None:
+    video = files.register("/videos", "/a.mp4")["id"]
+    for _ in range(2):
+        answer = api.post("/lambdas/hls-split", json={"videoId": video})
+        assert (answer.status_code, answer.json()) == (202, {"status": "queued"})
+    assert api.post("/lambdas/audio-process", json={"audioId": video}).status_code == 404
+    audio = files.register("/audio", "/a.wav")["id"]
+    assert api.post("/lambdas/audio-process", json={"audioId": audio}).json() == {"status": "queued"}
+
+
+def test_query_and_requeue_many(api, files) -> None:
+    ids = [files.register("/videos", f"/{n}.mp4")["id"] for n in range(3)]
+    found = api.post("/records/query", json={"ids": [ids[2], "0" * 24, ids[0], ids[2]]}).json()["items"]
+    assert [item["id"] for item in found] == [ids[2], ids[0]]
+    for _ in range(2):
+        items = api.post("/records/requeue", json={"ids": ids}).json()["items"]
+        assert [item["status"] for item in items] == ["queued"] * 3
+
+
+def test_delete_keeps_the_staged_bytes_and_takes_the_results(api, files, owner, pipeline, object_store) -> None:
+    content = files.stage()
+    first, second = (files.register("/videos", name, content)["id"] for name in ("/a.mp4", "/b.mp4"))
+    key = f"{owner}/lab/staging/{content}"
+    result = f"{owner}/lab/videos/{first}/meta.json"
+    object_store.put(result, b"{}", content_type="application/json")
+
+    assert api.delete(f"/videos/{first}").status_code == 204
+    assert api.get(f"/videos/{first}").status_code == 404
+    assert api.delete(f"/videos/{first}").status_code == 404
+    assert object_store.head(result) is None
+    assert object_store.head(key) is not None and api.get(f"/videos/{second}").status_code == 200
+
+    # With its last record gone, the staged object is no new arrival; registering it again needs no upload.
+    assert api.delete(f"/videos/{second}").status_code == 204
+    unknown = pipeline.post("/pipeline/staged/unknown", json={"keys": [key, key + "0"]}).json()
+    assert unknown == {"keys": [key + "0"]}
+    assert files.register("/videos", "/a.mp4", content)["status"] == "registered"

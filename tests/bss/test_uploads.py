@@ -1,0 +1,154 @@
+"""Multipart uploads: what a client of any kind sends, resumes, completes and gives up."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+import httpx
+import pytest
+
+MIB = 2**20
+
+
+@pytest.fixture(scope="module")
+def data() -> bytes:
+    """Two whole parts and a short one."""
+    return secrets.token_bytes(10 * MIB + 17)
+
+
+def _init(api, owner, data, **more):
+    content_hash = hashlib.sha256(data).hexdigest()
+    body = {"owner": owner, "project": "lab", "hash": content_hash, "size": len(data), "name": "/cam/a.mp4"}
+    answer = api.post("/videos/upload/multipart/init", json=body | more)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def _pieces(data, size):
+    return {n + 1: data[start : start + size] for n, start in enumerate(range(0, len(data), size))}
+
+
+def test_bare_numbers_with_an_unsigned_content_type(api, files, owner, data, object_store, send: httpx.Client) -> None:
+    upload = _init(api, owner, data, episode="run 1/ä")
+    ref = {"uploadId": upload["uploadId"], "key": upload["key"]}
+    assert upload["key"] == f"{owner}/lab/staging/{hashlib.sha256(data).hexdigest()}"
+
+    pieces = _pieces(data, upload["partSize"])
+    urls = api.post("/videos/upload/multipart/parts", json=ref | {"partNumbers": list(pieces)}).json()["parts"]
+    etags = {}
+    for part in urls:
+        sent = send.put(part["url"], content=pieces[part["partNumber"]], headers={"Content-Type": "video/whatever"})
+        assert sent.status_code == 200, sent.text
+        etags[part["partNumber"]] = sent.headers["ETag"]
+
+    done = api.get("/videos/upload/multipart/parts-done", params=ref).json()
+    assert not done["expired"]
+    assert [(part["partNumber"], part["size"]) for part in done["parts"]] == [(n, len(p)) for n, p in pieces.items()]
+
+    body = ref | {"parts": [{"partNumber": n, "etag": etag} for n, etag in etags.items()]}
+    assert api.post("/videos/upload/multipart/complete", json=body).json() == {"success": True}
+    assert object_store.read(upload["key"]) == data
+    stored = object_store.head(upload["key"])
+    assert stored.metadata["name"] == "/cam/a.mp4" and stored.metadata["kind"] == "video"
+
+    # Once more is a success, too, and the upload is over.
+    assert api.post("/videos/upload/multipart/complete", json=body).json() == {"success": True}
+    assert api.get("/videos/upload/multipart/parts-done", params=ref).json() == {"expired": True, "parts": []}
+    registered = files.register("/videos", "/cam/a.mp4", hashlib.sha256(data).hexdigest(), episode="run 1/ä")
+    raw = api.get(f"/videos/{registered['id']}/raw")
+    assert raw.status_code == 302
+    assert send.get(raw.headers["Location"]).content == data
+
+
+def test_planned_parts_are_signed_over_length_and_checksum(api, owner, data, object_store, send: httpx.Client) -> None:
+    data = data[::-1]
+    upload = _init(api, owner, data, checksum="sha256")
+    ref = {"uploadId": upload["uploadId"], "key": upload["key"]}
+    pieces = _pieces(data, upload["partSize"])
+    plans = [
+        {"partNumber": n, "size": len(piece), "sha256": hashlib.sha256(piece).hexdigest()}
+        for n, piece in pieces.items()
+    ]
+    urls = api.post("/videos/upload/multipart/parts", json=ref | {"parts": plans}).json()["parts"]
+
+    # A URL is good for its own length only.
+    wrong = dict(urls[0]["headers"]) | {"Content-Length": "3"}
+    assert send.put(urls[0]["url"], content=b"abc", headers=wrong).status_code == 403
+
+    etags = {}
+    for part in urls:
+        sent = send.put(part["url"], content=pieces[part["partNumber"]], headers=part["headers"])
+        assert sent.status_code == 200, sent.text
+        etags[part["partNumber"]] = sent.headers["ETag"]
+    body = ref | {"parts": [{"partNumber": n, "etag": etag} for n, etag in etags.items()]}
+    assert api.post("/videos/upload/multipart/complete", json=body).status_code == 200
+    assert object_store.read(upload["key"]) == data
+
+
+def test_init_again_is_the_same_upload_until_it_is_over(api, owner, data, object_store) -> None:
+    first = _init(api, owner, data[:100])
+    assert _init(api, owner, data[:100]) == first
+    ref = {"uploadId": first["uploadId"], "key": first["key"]}
+
+    assert api.post("/videos/upload/multipart/abort", json=ref).json() == {"success": True}
+    assert api.post("/videos/upload/multipart/abort", json=ref).json() == {"success": True}
+    expired = api.post("/videos/upload/multipart/parts", json=ref | {"partNumbers": [1]})
+    assert expired.status_code == 410 and expired.json()["error"]["code"] == "upload_expired"
+    complete = api.post("/videos/upload/multipart/complete", json=ref | {"parts": [{"partNumber": 1, "etag": "x"}]})
+    assert complete.status_code == 410
+    second = _init(api, owner, data[:100])
+    assert second["uploadId"] != first["uploadId"]
+
+    # Gone behind BSS's back: found out at the next init.
+    object_store.abort_multipart(second["key"], second["uploadId"])
+    assert _init(api, owner, data[:100])["uploadId"] != second["uploadId"]
+
+
+def test_parts_grow_so_that_ten_thousand_are_enough(api, owner) -> None:
+    body = {"owner": owner, "project": "lab", "hash": "ab" * 32}
+    small = api.post("/audio/upload/multipart/init", json=body).json()
+    assert small["partSize"] == 5 * MIB
+    huge = api.post("/audio/upload/multipart/init", json=body | {"size": 2**40}).json()
+    assert huge["partSize"] * 10_000 >= 2**40 and huge["partSize"] % MIB == 0
+    assert huge["uploadId"] != small["uploadId"]
+
+
+def test_wrong_parts_are_a_conflict_and_can_be_completed_afterwards(api, owner, send: httpx.Client) -> None:
+    data = secrets.token_bytes(100)
+    upload = _init(api, owner, data)
+    ref = {"uploadId": upload["uploadId"], "key": upload["key"]}
+    [part] = api.post("/videos/upload/multipart/parts", json=ref | {"partNumbers": [1]}).json()["parts"]
+    etag = send.put(part["url"], content=data).headers["ETag"]
+    wrong = api.post("/videos/upload/multipart/complete", json=ref | {"parts": [{"partNumber": 1, "etag": "0" * 32}]})
+    assert wrong.status_code == 409, wrong.text
+    right = api.post("/videos/upload/multipart/complete", json=ref | {"parts": [{"partNumber": 1, "etag": etag}]})
+    assert right.json() == {"success": True}
+
+
+def test_a_hash_prefix_is_a_hash(api, files, owner, object_store) -> None:
+    prefix = secrets.token_hex(8)
+    body = {"owner": owner, "project": "lab", "hash": prefix}
+    key = api.post("/labels/upload/multipart/init", json=body).json()["key"]
+    assert key == f"{owner}/lab/staging/{prefix}"
+    object_store.put(key, b'{"t": 1}', content_type="application/x-ndjson")
+    registered = files.register("/labels", "/a.jsonl", prefix)
+    assert registered == {"id": registered["id"], "labelId": registered["id"], "status": "queued"}
+
+
+def test_an_upload_belongs_to_its_namespace(api, as_caller, owner) -> None:
+    upload = _init(api, owner, b"mine")
+    ref = {"uploadId": upload["uploadId"], "key": upload["key"]}
+    other = as_caller(f"{owner}x")
+    for answer in (
+        other.post("/videos/upload/multipart/init", json={"owner": owner, "project": "lab", "hash": "ab" * 32}),
+        other.post("/videos/upload/multipart/parts", json=ref | {"partNumbers": [1]}),
+        other.get("/videos/upload/multipart/parts-done", params=ref),
+        other.post("/videos/upload/multipart/complete", json=ref | {"parts": [{"partNumber": 1, "etag": "x"}]}),
+        other.post("/videos/upload/multipart/abort", json=ref),
+    ):
+        assert answer.status_code == 403 and answer.json()["error"]["code"] == "forbidden"
+    # A key that no init gave, however it is spelled.
+    for key in ("chunks/" + "0" * 64 + ".ts", f"{owner}/lab/staging/../x", f"{owner}/lab/videos/x", "x"):
+        answer = api.post("/videos/upload/multipart/abort", json=ref | {"key": key})
+        assert answer.status_code == 422, key
