@@ -4,15 +4,33 @@ from __future__ import annotations
 
 import re
 import secrets
+import threading
 import time
 
 ID_PATTERN = r"^[0-9a-f]{24}$"
 _ID = re.compile(r"[0-9a-f]{24}")
 
 
+_lock = threading.Lock()
+_last_second = 0
+_last_tail = 0
+
+
 def new_id() -> str:
-    """4 bytes of Unix seconds, then 8 random bytes."""
-    return int(time.time()).to_bytes(4, "big").hex() + secrets.token_hex(8)
+    """4 bytes of Unix seconds, then 8 random bytes.
+
+    Within one second, each id of a process is a random step above its last one: the ids of a process sort in the
+    order in which they were made (as monotonic ULIDs do), also when its clock is set back.
+    """
+    global _last_second, _last_tail
+    with _lock:
+        second = int(time.time())
+        if second > _last_second:
+            # Half of the range is left for the steps of this second.
+            _last_second, _last_tail = second, secrets.randbits(63)
+        else:
+            _last_tail += 1 + secrets.randbits(40)
+        return (_last_second << 64 | _last_tail).to_bytes(12, "big").hex()
 
 
 def is_id(text: str) -> bool:

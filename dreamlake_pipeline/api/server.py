@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from ..kinds import KINDS, Kind
-from .common import Episode, Id, Model, Name, Owner, Project, Timestamp
+from .bss import Status
+from .common import Bytes, Episode, Id, Model, Name, Owner, Project, Timestamp
 
 
 class AssetIn(Model):
@@ -16,7 +17,11 @@ class AssetIn(Model):
 
     `status`, `size`, `sha256` and `metadata` are what BSS knows of the file at the time; the pipeline sends
     them when it has them. Where they are absent, an upsert with the same BSS id keeps what is stored;
-    an upsert with another BSS id (new content under an old name) forgets it.
+    an upsert with another BSS id (new content under an old name) forgets it. `ready` and `failed` of a record
+    give way to each other, but not to an earlier status that arrives late.
+
+    BSS ids sort by creation time: where the name belongs to a newer record already, an upsert changes nothing
+    and answers with the asset that is there, unless `restore` is set.
     """
 
     namespace: Owner
@@ -27,10 +32,14 @@ class AssetIn(Model):
     bss_audio_id: Id | None = None
     bss_label_id: Id | None = None
     bss_text_track_id: Id | None = None
-    status: str | None = Field(None, max_length=32)
-    size: int | None = Field(None, ge=0)
+    status: Status | None = None
+    size: Bytes | None = None
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{16,64}$")
     metadata: dict[str, Any] | None = None
+    restore: bool = Field(
+        False,
+        description="Take the name back from a newer record: earlier content was uploaded again under its old name.",
+    )
 
     def bss_id(self, kind: Kind) -> str:
         """The record's id under the key of its kind. Raises ValueError when it is missing."""

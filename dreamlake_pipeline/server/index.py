@@ -1,0 +1,363 @@
+"""Writing the index: files and the folders that hold them, a batch at a time.
+
+The number of statements does not grow with the batch: one finds the trees, one the folders, one writes the files,
+and when something is new, one more for each table and each depth of folders.
+
+Many writers may work on the same names at once. A row that is not there is inserted with ON CONFLICT DO NOTHING and
+read again, since another transaction may have been first. Every transaction takes its locks in the same order
+(table by table, folders by depth, rows sorted as Postgres sorts them), so that none can wait in a circle. Both need
+READ COMMITTED, and one `upsert_assets` per transaction.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from itertools import groupby
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, text
+
+from ..api.bss import Status
+from ..api.server import AssetRef, BatchAsset
+from ..ids import new_id
+from ..names import split_name
+from .treekey import tree_key
+
+
+class Place(NamedTuple):
+    """Where a tree of folders belongs, by name; the episode is None for files that belong to none."""
+
+    namespace: str
+    project: str
+    episode: str | None
+
+
+class Tree(NamedTuple):
+    """The tree of a place, by id."""
+
+    project_id: str
+    episode_id: str | None
+    root_id: str
+
+
+class Folder(NamedTuple):
+    """A folder, by its tree and its path in it."""
+
+    root_id: str
+    path: str
+
+
+def upsert_assets(connection: Connection, assets: list[BatchAsset]) -> list[AssetRef]:
+    """Register files in the index, all in the transaction of `connection`; the references come in their order.
+
+    Namespaces, projects, episodes and folders that are not there are made. The effect is that of one upsert after
+    the other, by the rules of `AssetIn`; a name that comes twice gives the same reference twice. An asset whose BSS
+    id is older than the stored one (a batch that reports after new content took the name) is only looked up.
+    """
+    if not assets:
+        return []
+    folded: dict[tuple[Place, str], BatchAsset] = {}
+    for asset in assets:
+        key = _place_of(asset), asset.name
+        folded[key] = _fold(folded[key], asset) if key in folded else asset
+
+    trees = _ensure_trees(connection, {place for place, _ in folded})
+    folders = {(place, name): Folder(trees[place].root_id, split_name(name).folder) for place, name in folded}
+    node_ids = _ensure_folders(connection, set(folders.values()))
+    files = {(node_ids[folders[key]], split_name(key[1]).filename): asset for key, asset in folded.items()}
+    asset_ids = _upsert_files(connection, files)
+
+    refs = []
+    for asset in assets:
+        place = _place_of(asset)
+        node_id, filename = node_ids[folders[place, asset.name]], split_name(asset.name).filename
+        refs.append(
+            AssetRef(
+                id=asset_ids[node_id, filename],
+                project_id=trees[place].project_id,
+                episode_id=trees[place].episode_id,
+                node_id=node_id,
+                filename=filename,
+            )
+        )
+    return refs
+
+
+def _place_of(asset: BatchAsset) -> Place:
+    return Place(asset.namespace, asset.project, asset.episode_name)
+
+
+def _fold(earlier: BatchAsset, later: BatchAsset) -> BatchAsset:
+    """One upsert with the effect of two of the same name; `_UPSERT_FILES` has the same rules for a stored asset."""
+    restore = earlier.restore or later.restore
+    earlier_id, later_id = earlier.bss_id(earlier.kind), later.bss_id(later.kind)
+    if later_id != earlier_id:
+        stays = later_id < earlier_id and not later.restore
+        return (earlier if stays else later).model_copy(update={"restore": restore})
+    kept = {name: getattr(earlier, name) for name in ("size", "sha256", "metadata") if getattr(later, name) is None}
+    status = earlier.status if _outlasts(earlier.status, later.status) else later.status
+    return later.model_copy(update={**kept, "status": status, "restore": restore})
+
+
+def _outlasts(stored: Status | None, said: Status | None) -> bool:
+    """Whether what is stored of a record stays although `said` came later."""
+    return said is None or (stored is not None and stored.is_final and not said.is_final)
+
+
+# Trees: a namespace, a project, an episode or none, and the root folder.
+
+_FIND_TREES = text("""
+    SELECT place.namespace, place.project, place.episode,
+           root.project_id, root.episode_id, root.id AS root_id
+    FROM unnest(CAST(:namespaces AS text[]), CAST(:projects AS text[]), CAST(:episodes AS text[]))
+         AS place (namespace, project, episode)
+    JOIN namespaces AS namespace ON namespace.name = place.namespace
+    JOIN projects AS project ON project.namespace_id = namespace.id AND project.name = place.project
+    LEFT JOIN episodes AS episode ON episode.project_id = project.id AND episode.name = place.episode
+    JOIN nodes AS root ON root.project_id = project.id AND coalesce(root.episode_id, '') = coalesce(episode.id, '')
+         AND root.parent_id IS NULL
+    WHERE place.episode IS NULL OR episode.id IS NOT NULL
+""")
+
+_MAKE_NAMESPACES = text("""
+    INSERT INTO namespaces (id, name)
+    SELECT new.id, new.name
+    FROM unnest(CAST(:ids AS text[]), CAST(:names AS text[])) AS new (id, name)
+    ORDER BY new.name COLLATE "C"
+    ON CONFLICT DO NOTHING
+""")
+
+_MAKE_PROJECTS = text("""
+    INSERT INTO projects (id, namespace_id, name)
+    SELECT new.id, namespace.id, new.project
+    FROM unnest(CAST(:ids AS text[]), CAST(:namespaces AS text[]), CAST(:projects AS text[]))
+         AS new (id, namespace, project)
+    JOIN namespaces AS namespace ON namespace.name = new.namespace
+    ORDER BY namespace.name, new.project COLLATE "C"
+    ON CONFLICT DO NOTHING
+""")
+
+_MAKE_EPISODES = text("""
+    INSERT INTO episodes (id, project_id, name)
+    SELECT new.id, project.id, new.episode
+    FROM unnest(CAST(:ids AS text[]), CAST(:namespaces AS text[]), CAST(:projects AS text[]),
+                CAST(:episodes AS text[])) AS new (id, namespace, project, episode)
+    JOIN namespaces AS namespace ON namespace.name = new.namespace
+    JOIN projects AS project ON project.namespace_id = namespace.id AND project.name = new.project
+    WHERE new.episode IS NOT NULL
+    ORDER BY namespace.name, project.name, new.episode COLLATE "C"
+    ON CONFLICT DO NOTHING
+""")
+
+_MAKE_ROOTS = text("""
+    INSERT INTO nodes (id, project_id, episode_id, root_id, parent_id, name, path)
+    SELECT new.id, project.id, episode.id, new.id, NULL, '', '/'
+    FROM unnest(CAST(:ids AS text[]), CAST(:namespaces AS text[]), CAST(:projects AS text[]),
+                CAST(:episodes AS text[])) AS new (id, namespace, project, episode)
+    JOIN namespaces AS namespace ON namespace.name = new.namespace
+    JOIN projects AS project ON project.namespace_id = namespace.id AND project.name = new.project
+    LEFT JOIN episodes AS episode ON episode.project_id = project.id AND episode.name = new.episode
+    ORDER BY namespace.name, project.name, episode.name NULLS FIRST
+    ON CONFLICT DO NOTHING
+""")
+
+
+def _ensure_trees(connection: Connection, places: Collection[Place]) -> dict[Place, Tree]:
+    trees = _find_trees(connection, places)
+    missing = sorted((place for place in places if place not in trees), key=lambda place: (*place[:2], place[2] or ""))
+    if not missing:
+        return trees
+
+    namespaces = dict.fromkeys(place.namespace for place in missing)
+    connection.execute(_MAKE_NAMESPACES, {"ids": _new_ids(namespaces), "names": list(namespaces)})
+    projects = dict.fromkeys((place.namespace, place.project) for place in missing)
+    connection.execute(
+        _MAKE_PROJECTS,
+        {
+            "ids": _new_ids(projects),
+            "namespaces": [ns for ns, _ in projects],
+            "projects": [name for _, name in projects],
+        },
+    )
+    connection.execute(_MAKE_EPISODES, {"ids": _new_ids(missing), **_columns(missing)})
+    connection.execute(_MAKE_ROOTS, {"ids": _new_ids(missing), **_columns(missing)})
+    return trees | _find_trees(connection, missing)
+
+
+def _find_trees(connection: Connection, places: Collection[Place]) -> dict[Place, Tree]:
+    rows = connection.execute(_FIND_TREES, _columns(places))
+    return {
+        Place(row.namespace, row.project, row.episode): Tree(row.project_id, row.episode_id, row.root_id)
+        for row in rows
+    }
+
+
+def _columns(places: Collection[Place]) -> dict[str, list[Any]]:
+    return {
+        "namespaces": [place.namespace for place in places],
+        "projects": [place.project for place in places],
+        "episodes": [place.episode for place in places],
+    }
+
+
+def _new_ids(things: Collection[object]) -> list[str]:
+    return [new_id() for _ in things]
+
+
+# Folders
+
+_FIND_FOLDERS = text("""
+    SELECT node.root_id, node.path, node.id
+    FROM unnest(CAST(:roots AS text[]), CAST(:keys AS text[])) AS folder (root_id, tree_key)
+    JOIN nodes AS node ON node.root_id = folder.root_id AND node.tree_key = folder.tree_key
+""")
+
+_MAKE_FOLDERS = text("""
+    INSERT INTO nodes (id, project_id, episode_id, root_id, parent_id, name, path)
+    SELECT new.id, parent.project_id, parent.episode_id, parent.root_id, parent.id, new.name, new.path
+    FROM unnest(CAST(:ids AS text[]), CAST(:roots AS text[]), CAST(:parent_keys AS text[]), CAST(:names AS text[]),
+                CAST(:paths AS text[])) AS new (id, root_id, parent_key, name, path)
+    JOIN nodes AS parent ON parent.root_id = new.root_id AND parent.tree_key = new.parent_key
+    ORDER BY new.root_id COLLATE "C", new.path COLLATE "C"
+    ON CONFLICT DO NOTHING
+""")
+
+
+def _ensure_folders(connection: Connection, folders: Collection[Folder]) -> dict[Folder, str]:
+    """The ids of the folders, which are made with all that lead to them."""
+    node_ids = _find_folders(connection, folders)
+    missing = {ancestor for folder in folders if folder not in node_ids for ancestor in _lineage(folder)}
+    if not missing:
+        return node_ids
+
+    node_ids |= _find_folders(connection, missing)
+    absent = sorted((_depth(folder), folder) for folder in missing if folder not in node_ids)
+    for _, level in groupby(absent, key=lambda pair: pair[0]):
+        new = [folder for _, folder in level]
+        parts = [split_name(folder.path) for folder in new]
+        connection.execute(
+            _MAKE_FOLDERS,
+            {
+                "ids": _new_ids(new),
+                "roots": [folder.root_id for folder in new],
+                "parent_keys": [tree_key(part.folder) for part in parts],
+                "names": [part.filename for part in parts],
+                "paths": [folder.path for folder in new],
+            },
+        )
+    return node_ids | _find_folders(connection, [folder for _, folder in absent])
+
+
+def _find_folders(connection: Connection, folders: Collection[Folder]) -> dict[Folder, str]:
+    rows = connection.execute(
+        _FIND_FOLDERS,
+        {"roots": [folder.root_id for folder in folders], "keys": [tree_key(folder.path) for folder in folders]},
+    )
+    return {Folder(row.root_id, row.path): row.id for row in rows}
+
+
+def _lineage(folder: Folder) -> Iterable[Folder]:
+    """The folder and those that lead to it, without the root, which every tree has."""
+    path = folder.path
+    while path != "/":
+        yield Folder(folder.root_id, path)
+        path = split_name(path).folder
+
+
+def _depth(folder: Folder) -> int:
+    return folder.path.count("/")
+
+
+# Files
+
+_UPSERT_FILES = text("""
+    INSERT INTO assets AS stored
+        (id, project_id, episode_id, root_id, node_id, filename, path, kind, bss_id, status, size, sha256, metadata)
+    SELECT new.id, folder.project_id, folder.episode_id, folder.root_id, folder.id, new.filename, new.path,
+           new.kind, new.bss_id, new.status, new.size, new.sha256, CAST(new.metadata AS jsonb)
+    FROM unnest(CAST(:ids AS text[]), CAST(:nodes AS text[]), CAST(:filenames AS text[]), CAST(:paths AS text[]),
+                CAST(:kinds AS text[]), CAST(:bss_ids AS text[]), CAST(:statuses AS text[]), CAST(:sizes AS bigint[]),
+                CAST(:sha256s AS text[]), CAST(:metadata AS text[]))
+         AS new (id, node_id, filename, path, kind, bss_id, status, size, sha256, metadata)
+    JOIN nodes AS folder ON folder.id = new.node_id
+    ORDER BY folder.id, new.filename COLLATE "C"
+    ON CONFLICT (node_id, filename) DO UPDATE SET
+        kind = excluded.kind,
+        bss_id = excluded.bss_id,
+        status = CASE
+            WHEN stored.bss_id <> excluded.bss_id THEN excluded.status
+            WHEN stored.status IN ('ready', 'failed') AND excluded.status NOT IN ('ready', 'failed') THEN stored.status
+            ELSE coalesce(excluded.status, stored.status)
+        END,
+        size = CASE
+            WHEN stored.bss_id = excluded.bss_id THEN coalesce(excluded.size, stored.size)
+            ELSE excluded.size
+        END,
+        sha256 = CASE
+            WHEN stored.bss_id = excluded.bss_id THEN coalesce(excluded.sha256, stored.sha256)
+            ELSE excluded.sha256
+        END,
+        metadata = CASE
+            WHEN stored.bss_id = excluded.bss_id THEN coalesce(excluded.metadata, stored.metadata)
+            ELSE excluded.metadata
+        END,
+        updated_at = now()
+    WHERE (stored.bss_id <= excluded.bss_id OR excluded.bss_id = ANY (CAST(:restored AS text[])))
+      -- What says nothing new writes nothing: a directory that is ingested again costs no new row versions.
+      AND (excluded.bss_id, excluded.kind, coalesce(excluded.status, stored.status),
+           coalesce(excluded.size, stored.size), coalesce(excluded.sha256, stored.sha256),
+           coalesce(excluded.metadata, stored.metadata))
+          IS DISTINCT FROM
+          (stored.bss_id, stored.kind, stored.status, stored.size, stored.sha256, stored.metadata)
+    RETURNING node_id, filename, id
+""")
+
+_FIND_FILES = text("""
+    SELECT asset.node_id, asset.filename, asset.id
+    FROM unnest(CAST(:nodes AS text[]), CAST(:filenames AS text[])) AS file (node_id, filename)
+    JOIN assets AS asset ON asset.node_id = file.node_id AND asset.filename = file.filename
+""")
+
+
+def _upsert_files(connection: Connection, files: dict[tuple[str, str], BatchAsset]) -> dict[tuple[str, str], str]:
+    """Write files, given by (folder's id, filename); the ids of their assets."""
+    columns = defaultdict[str, list[Any]](list)
+    for (node_id, filename), asset in files.items():
+        columns["ids"].append(new_id())
+        columns["nodes"].append(node_id)
+        columns["filenames"].append(filename)
+        columns["paths"].append(asset.name)
+        columns["kinds"].append(asset.kind)
+        columns["bss_ids"].append(asset.bss_id(asset.kind))
+        columns["statuses"].append(asset.status)
+        columns["sizes"].append(asset.size)
+        columns["sha256s"].append(asset.sha256)
+        columns["metadata"].append(None if asset.metadata is None else json.dumps(_storable(asset.metadata)))
+    restored = [asset.bss_id(asset.kind) for asset in files.values() if asset.restore]
+    ids = _by_name(connection.execute(_UPSERT_FILES, {**columns, "restored": restored}))
+
+    unchanged = [key for key in files if key not in ids]
+    if unchanged:
+        nodes, filenames = zip(*unchanged, strict=True)
+        ids |= _by_name(connection.execute(_FIND_FILES, {"nodes": list(nodes), "filenames": list(filenames)}))
+    return ids
+
+
+def _by_name(rows: Iterable[Any]) -> dict[tuple[str, str], str]:
+    return {(row.node_id, row.filename): row.id for row in rows}
+
+
+def _storable(value: Any) -> Any:
+    """The JSON value without what jsonb cannot hold: NUL, half a surrogate pair, NaN and infinities."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {_storable(key): _storable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_storable(item) for item in value]
+    return value

@@ -1,0 +1,1 @@
+"""The routes of DreamLake Server, by subject: each checks who calls, and leaves the work to the modules above."""

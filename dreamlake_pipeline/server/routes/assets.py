@@ -1,0 +1,104 @@
+"""Files: registration, one at a time or many, and lookup."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Annotated
+
+from fastapi import Query, Request
+
+from ...api.common import Id, Listing, Name, Owner, Project, Text
+from ...api.server import Asset, AssetBatch, AssetIn, AssetRef, AssetRefs, BatchAsset, Download
+from ...auth import Scope
+from ...errors import Code, DreamlakeError
+from ...kinds import Kind
+from ...web import Caller
+from ..assets import find_asset, get_asset, list_assets
+from ..index import upsert_assets
+from ..paging import Cursor, Limit
+from .parameters import DEFAULT_LIMIT, NOT_FOUND, Database, EpisodeOrNone, episode_or_none, new_router
+
+router = new_router("assets")
+
+
+@router.post("/assets/batch", summary="Register many files")
+def register_batch(body: AssetBatch, caller: Caller, database: Database) -> AssetRefs:
+    """Upserts all of them in one transaction, or none. The references come in the order of the request."""
+    for namespace in {asset.namespace for asset in body.assets}:
+        caller.require(namespace, Scope.WRITE)
+    with database.begin() as connection:
+        return AssetRefs(items=upsert_assets(connection, body.assets))
+
+
+@router.post("/assets/{kind}", summary="Register a file")
+def register_asset(kind: Kind, body: AssetIn, caller: Caller, database: Database) -> AssetRef:
+    """Upserts project and episode, ensures the folders, and creates the file's entry or updates it: the same name
+    twice is one entry. The BSS id is expected under the key of the kind."""
+    caller.require(body.namespace, Scope.WRITE)
+    try:
+        body.bss_id(kind)
+    except ValueError as problem:
+        raise DreamlakeError(Code.INVALID_REQUEST, f"{kind} {body.name!r}: {problem}.") from None
+    asset = BatchAsset.model_construct(**dict(body), kind=kind)
+    with database.begin() as connection:
+        return upsert_assets(connection, [asset])[0]
+
+
+@router.get("/assets/{kind}", summary="List files of a kind", responses=NOT_FOUND)
+def list_assets_of_kind(
+    kind: Kind,
+    caller: Caller,
+    database: Database,
+    namespace: Owner,
+    project: Annotated[Project | None, Query(description="Absent: all projects of the namespace.")] = None,
+    episode: Annotated[
+        str | None, Query(description="Absent: all episodes. Empty: the files that belong to none.")
+    ] = None,
+    prefix: Annotated[Text, Query(description="How the name starts, such as `/camera/`.", max_length=1024)] = "/",
+    cursor: Cursor = None,
+    limit: Limit = DEFAULT_LIMIT,
+) -> Listing[Asset]:
+    """Episode by episode, in tree order."""
+    caller.require(namespace, Scope.READ)
+    if episode is not None and project is None:
+        raise DreamlakeError(Code.INVALID_REQUEST, "episode: name the project that it belongs to, too.")
+    if not prefix.startswith("/"):
+        raise DreamlakeError(Code.INVALID_NAME, f"prefix {prefix!r} must start with '/', as every name does.")
+    with database.connect() as connection:
+        return list_assets(
+            connection,
+            kind,
+            namespace,
+            project,
+            episode=episode_or_none(episode),
+            any_episode=episode is None,
+            prefix=unicodedata.normalize("NFC", prefix),
+            cursor=cursor,
+            limit=limit,
+        )
+
+
+@router.get("/assets/{kind}/download", summary="Where a file's bytes are", responses=NOT_FOUND)
+def download_asset(
+    request: Request,
+    kind: Kind,
+    caller: Caller,
+    database: Database,
+    namespace: Owner,
+    project: Project,
+    path: Name,
+    episode: EpisodeOrNone = None,
+) -> Download:
+    """BSS's URL of the file as it was uploaded; it takes the same bearer token."""
+    caller.require(namespace, Scope.READ)
+    with database.connect() as connection:
+        asset = find_asset(connection, kind, namespace, project, episode_or_none(episode), path)
+    return Download(url=f"{request.app.state.bss_url}/{kind.spec.route}/{asset.bss_id}/raw")
+
+
+@router.get("/assets/{kind}/{id}", summary="A file of the index", responses=NOT_FOUND)
+def get_asset_by_id(kind: Kind, id: Id, caller: Caller, database: Database) -> Asset:
+    with database.connect() as connection:
+        asset = get_asset(connection, kind, id)
+    caller.require(asset.namespace, Scope.READ)
+    return asset
