@@ -1,0 +1,263 @@
+"""What type a field of a label file has: inferred over all of its values, then applied to each chunk of them.
+
+| values | type | Arrow |
+| --- | --- | --- |
+| none but null | null | null |
+| true, false | bool | bool |
+| integers that fit | int64 | int64 |
+| numbers, NaN and infinities | float64 | double |
+| ISO 8601 dates and times, all with a zone or all without | timestamp | timestamp[us or ns], UTC or no zone |
+| lists of numbers (JSON) | list<int64>, list<float64> | list |
+| other lists, and objects (JSON) | json | the arrow.json type: JSON text, marked as such in Parquet |
+| text, or a mixture | string | string; values of a mixture that are no text are JSON text |
+
+Nothing is rounded: integers beyond 64 bits, and integers beyond 2**53 among fractions, make the field a
+string. Text is never read as null in a field of strings; an empty cell of a CSV always is.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from itertools import chain
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+
+class Form(StrEnum):
+    """What a single value looks like; a field's type follows from the forms of its values."""
+
+    BOOL = "booleans"
+    INT = "integers"
+    BIG_INT = "integers beyond 64 bits"
+    FLOAT = "fractions"
+    NUMBER = "numbers"  # among text, in a CSV
+    UTC = "times with a zone"
+    LOCAL = "times without a zone"
+    STRING = "text"
+    INT_LIST = "lists of integers"
+    FLOAT_LIST = "lists of fractions"
+    NESTED = "lists or objects"
+
+
+_EXACT = 2**53
+_INT64 = range(-(2**63), 2**63)
+
+# CSV cells. A zero or plus that leads is part of an identifier (007, a postcode, a telephone), not of a number.
+_INT_CELL = r"^-?(?:0|[1-9][0-9]*)$"
+_FRACTION = r"[+-]?(?:(?:0|[1-9][0-9]*)?\.[0-9]+|(?:0|[1-9][0-9]*)\.)(?:[eE][+-]?[0-9]+)?"
+_EXPONENT = r"[+-]?(?:0|[1-9][0-9]*)[eE][+-]?[0-9]+"
+_FLOAT_CELL = rf"{_INT_CELL}|^(?:{_FRACTION}|{_EXPONENT}|(?i:[+-]?inf(?:inity)?|nan))$"
+_BOOL_CELL = r"^(?i:true|false)$"
+_TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"
+_LOCAL_TIME = _TIME + r")?$"
+_UTC_TIME = _TIME + r"(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?))$"
+# Spellings of "no value" that count as such in fields of anything but text.
+_NULL_CELLS = pa.array(["null", "NULL", "Null", "None", "NONE", "none", "NA", "N/A", "n/a", "#N/A", "-"])
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+@dataclass(frozen=True, slots=True)
+class FieldType:
+    """`name` is for people and records, `arrow` what the Parquet column has."""
+
+    name: str
+    arrow: pa.DataType
+
+
+NULL = FieldType("null", pa.null())
+BOOL = FieldType("bool", pa.bool_())
+INT = FieldType("int64", pa.int64())
+FLOAT = FieldType("float64", pa.float64())
+STRING = FieldType("string", pa.string())
+JSON = FieldType("json", pa.json_())
+INT_LIST = FieldType("list<int64>", pa.list_(pa.int64()))
+FLOAT_LIST = FieldType("list<float64>", pa.list_(pa.float64()))
+
+
+@dataclass
+class Inference:
+    """Learns a field's type chunk by chunk. `units` are the time units that have held every time so far."""
+
+    forms: set[Form] = field(default_factory=set)
+    spelled_nulls: bool = False  # a cell said NA, null or the like
+    exact: bool = True  # every integer can be a float64 without rounding
+    units: set[str] = field(default_factory=lambda: {"us", "ns"})
+
+    def see_values(self, values: list[Any]) -> None:
+        """Values of JSON."""
+        for kind in set(map(type, values)) - {type(None)}:
+            if kind is bool:
+                self.forms.add(Form.BOOL)
+            elif kind is float:
+                self.forms.add(Form.FLOAT)
+            elif kind is int:
+                self._see_integers([value for value in values if type(value) is int], Form.INT)
+            elif kind is str:
+                self._see_text([value for value in values if type(value) is str])
+            else:
+                self._see_nested([value for value in values if type(value) is kind])
+
+    def see_cells(self, cells: pa.Array) -> None:
+        """Cells of a CSV as `clean_cells` gives them."""
+        if Form.STRING in self.forms:
+            return
+        known = cells.drop_null()
+        values = known.filter(pc.invert(pc.is_in(known, _NULL_CELLS)))
+        self.spelled_nulls |= len(values) < len(known)
+        if not len(values):
+            return
+        form = self._form_of_cells(values)
+        self.forms.add(form)
+        if form is Form.STRING and pc.any(pc.match_substring_regex(values, _FLOAT_CELL)).as_py():
+            self.forms.add(Form.NUMBER)
+
+    def resolve(self) -> FieldType:
+        """The type that holds everything seen, exactly."""
+        match frozenset(self.forms):
+            case forms if not forms:
+                return STRING if self.spelled_nulls else NULL
+            case forms if forms == {Form.BOOL}:
+                return BOOL
+            case forms if forms == {Form.INT}:
+                return INT
+            case forms if forms <= {Form.INT, Form.FLOAT} and self.exact:
+                return FLOAT
+            case forms if forms in ({Form.UTC}, {Form.LOCAL}) and self.units:
+                unit = "us" if "us" in self.units else "ns"
+                zone = "UTC" if Form.UTC in forms else None
+                return FieldType(f"timestamp[{unit}{', UTC' if zone else ''}]", pa.timestamp(unit, zone))
+            case forms if forms == {Form.INT_LIST}:
+                return INT_LIST
+            case forms if forms <= {Form.INT_LIST, Form.FLOAT_LIST} and self.exact:
+                return FLOAT_LIST
+            case forms if forms <= {Form.INT_LIST, Form.FLOAT_LIST, Form.NESTED}:
+                return JSON
+            case _:
+                return STRING
+
+    def mixture(self) -> str | None:
+        """What a field of strings holds beside text, for a warning; None where there is nothing to warn of."""
+        if self.resolve() is not STRING or self.forms <= {Form.STRING}:
+            return None
+        return ", ".join(sorted(self.forms))
+
+    def _see_integers(self, values: list[int], form: Form) -> None:
+        low, high = min(values), max(values)
+        fits = low in _INT64 and high in _INT64
+        self.forms.add(form if fits else Form.BIG_INT if form is Form.INT else Form.NESTED)
+        self.exact &= low >= -_EXACT and high <= _EXACT
+
+    def _see_text(self, values: list[str]) -> None:
+        form = None
+        if Form.STRING not in self.forms and len(values[0]) <= 40 and values[0][:4].isdigit():
+            form = self._form_of_times(_to_strings(values))
+        self.forms.add(form or Form.STRING)
+
+    def _see_nested(self, values: list[Any]) -> None:
+        if Form.NESTED in self.forms:
+            return
+        if any(type(value) is not list for value in values):
+            self.forms.add(Form.NESTED)
+            return
+        kinds = set(map(type, chain.from_iterable(values)))
+        if not kinds <= {int, float, type(None)}:
+            self.forms.add(Form.NESTED)
+            return
+        if int in kinds:
+            self._see_integers([item for item in chain.from_iterable(values) if type(item) is int], Form.INT_LIST)
+        if float in kinds:
+            self.forms.add(Form.FLOAT_LIST)
+        elif int not in kinds:
+            self.forms.add(Form.INT_LIST)
+
+    def _form_of_cells(self, cells: pa.Array) -> Form:
+        if _match_all(cells, _INT_CELL):
+            try:
+                bounds = pc.min_max(pc.cast(cells, pa.int64()))
+            except pa.ArrowInvalid:
+                return Form.BIG_INT
+            self.exact &= bounds["min"].as_py() >= -_EXACT and bounds["max"].as_py() <= _EXACT
+            return Form.INT
+        if _match_all(cells, _FLOAT_CELL):
+            integers = cells.filter(pc.match_substring_regex(cells, _INT_CELL))
+            fits = not len(integers) or self._form_of_cells(integers) is Form.INT
+            return Form.FLOAT if fits else Form.BIG_INT
+        if _match_all(cells, _BOOL_CELL):
+            return Form.BOOL
+        return self._form_of_times(cells) or Form.STRING
+
+    def _form_of_times(self, cells: pa.Array) -> Form | None:
+        for form, pattern, zone in ((Form.UTC, _UTC_TIME, "UTC"), (Form.LOCAL, _LOCAL_TIME, None)):
+            if _match_all(cells, pattern):
+                units = {unit for unit in self.units if _can_cast(cells, pa.timestamp(unit, zone))}
+                if units:
+                    self.units = units
+                    return form
+        return None
+
+
+def clean_cells(cells: list[str]) -> pa.Array:
+    """Cells of a CSV for everything but text: trimmed, the empty ones null."""
+    trimmed = pc.utf8_trim_whitespace(pa.array(cells, pa.string()))
+    return pc.if_else(pc.equal(trimmed, ""), None, trimmed)
+
+
+def column_of_cells(cells: list[str], type_: FieldType) -> pa.Array:
+    """Cells of a CSV as a column of the type that was inferred for all of them."""
+    if type_ is STRING:
+        texts = pa.array(cells, pa.string())
+        return pc.if_else(pc.equal(texts, ""), None, texts)
+    if type_ is NULL:
+        return pa.nulls(len(cells))
+    cleaned = clean_cells(cells)
+    known = pc.if_else(pc.is_in(cleaned, _NULL_CELLS), None, cleaned)
+    if type_ is BOOL:
+        return pc.equal(pc.utf8_lower(known), "true")
+    return pc.cast(known, type_.arrow)
+
+
+def column_of_values(values: list[Any], type_: FieldType) -> pa.Array:
+    """Values of JSON as a column of the type that was inferred for all of them."""
+    if type_ is JSON:
+        return pa.ExtensionArray.from_storage(type_.arrow, _to_strings([_to_json(value) for value in values]))
+    if type_ is STRING:
+        return _to_strings([value if type(value) is str else _to_json(value) for value in values])
+    if pa.types.is_timestamp(type_.arrow):
+        return pc.cast(_to_strings(values), type_.arrow)
+    return pa.array(values, type_.arrow)
+
+
+def _to_json(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def _to_strings(values: Sequence[str | None]) -> pa.Array:
+    try:
+        return pa.array(values, pa.string())
+    except UnicodeEncodeError:
+        return pa.array([value and clean_text(value) for value in values], pa.string())
+
+
+def clean_text(text: str) -> str:
+    """The text with U+FFFD for each half of a surrogate pair: JSON can escape one, but it is no character."""
+    return _SURROGATE.sub("\ufffd", text)
+
+
+def _match_all(cells: pa.Array, pattern: str) -> bool:
+    return bool(pc.all(pc.match_substring_regex(cells, pattern)).as_py())
+
+
+def _can_cast(cells: pa.Array, type_: pa.DataType) -> bool:
+    try:
+        pc.cast(cells, type_)
+    except pa.ArrowInvalid:
+        return False
+    return True

@@ -1,0 +1,178 @@
+"""Reading text of unknown encoding line by line, and saying which lines could not be used."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from charset_normalizer import from_bytes
+
+MAX_BAD_LINES = 100
+MAX_LINE_CHARS = 16 * 2**20
+
+# Lone surrogates can't come out of a codec, so these mark what could not be read without hiding real text.
+_UNDECODABLE = "\udcff"
+_OVERLONG = "\udcfe"
+_MARK = re.compile(f"[{_UNDECODABLE}{_OVERLONG}]")
+_ERRORS = "dreamlake-mark"
+
+
+def _mark_undecodable(fault: UnicodeError) -> tuple[str, int]:
+    assert isinstance(fault, UnicodeDecodeError)
+    return _UNDECODABLE, max(fault.end, fault.start + 1)
+
+
+codecs.register_error(_ERRORS, _mark_undecodable)
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark is the beginning of this one
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+# What files of subtitles and tables are really written in. The rarer a candidate, the more often it is a wrong guess.
+_LEGACY_ENCODINGS = [
+    *("cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp874"),
+    *("cp932", "euc_jp", "gb18030", "big5", "cp949"),
+]
+_SAMPLE_BYTES = 64 * 2**10
+_BLOCK_BYTES = 2**20
+
+
+class BadLine(NamedTuple):
+    """A line (1-based) of the source that could not be used, and why."""
+
+    line: int
+    reason: str
+
+
+@dataclass
+class BadLines:
+    """Counts what could not be used and keeps the first `MAX_BAD_LINES` of it."""
+
+    count: int = 0
+    first: list[BadLine] = field(default_factory=list)
+
+    def add(self, line: int, reason: str) -> None:
+        self.count += 1
+        if len(self.first) < MAX_BAD_LINES:
+            self.first.append(BadLine(line, reason))
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """A Python codec, and whether it was a guess (legacy encodings carry no mark of their own)."""
+
+    codec: str
+    guessed: bool = False
+
+    @property
+    def name(self) -> str:
+        return self.codec.removesuffix("-sig")
+
+
+def detect_encoding(source: Path) -> Encoding | None:
+    """The encoding of a text file; None when it is no text. Reads a file of any size in bounded memory.
+
+    A byte order mark decides; then UTF-8 if all of the file (or all but a few damaged bytes) is valid; then
+    the likeliest legacy encoding of the text around the first byte that is not.
+    """
+    with source.open("rb") as file:
+        head = file.read(_SAMPLE_BYTES)
+        for mark, codec in _BOMS:
+            if head.startswith(mark):
+                return Encoding(codec)
+        if b"\0" in head:
+            return _detect_utf16(head)
+        fault = _find_invalid_utf8(file)
+        if fault is None:
+            return Encoding("utf-8")
+        file.seek(max(fault - _SAMPLE_BYTES // 2, 0))
+        sample = _whole_lines(file.read(_SAMPLE_BYTES), at_start=fault <= _SAMPLE_BYTES // 2)
+    return _detect_legacy(sample)
+
+
+def read_lines(source: Path, encoding: Encoding) -> Iterator[str]:
+    """The lines with their line ends. `problem_of` tells those that can't be used: of these, the text may be cut."""
+    with source.open(encoding=encoding.codec, errors=_ERRORS, newline="") as file:
+        while line := file.readline(MAX_LINE_CHARS):
+            if len(line) == MAX_LINE_CHARS and line[-1] not in "\r\n":
+                while (rest := file.readline(MAX_LINE_CHARS)) and rest[-1] not in "\r\n":
+                    pass
+                line = _OVERLONG + "\n"
+            yield line
+
+
+def problem_of(line: str, encoding: Encoding) -> str | None:
+    """Why a line of `read_lines` can't be used; None for a good one."""
+    if line.isascii() or not (found := _MARK.search(line)):
+        return None
+    if found[0] == _OVERLONG:
+        return f"The line is longer than {MAX_LINE_CHARS} characters."
+    return f"The line has bytes that are not {encoding.name}."
+
+
+def decode(data: bytes, encoding: Encoding) -> tuple[str, int]:
+    """The text, with U+FFFD for what could not be decoded, and how many times that happened."""
+    text = data.decode(encoding.codec, errors=_ERRORS)
+    return text.replace(_UNDECODABLE, "\ufffd"), text.count(_UNDECODABLE)
+
+
+def _detect_utf16(head: bytes) -> Encoding | None:
+    """UTF-16 without a mark: text that is mostly Latin has a zero in every second byte, always the same one."""
+    pairs = len(head) // 2
+    zeros = (head[: pairs * 2 : 2].count(0), head[1 : pairs * 2 : 2].count(0))
+    for codec, zero, other in (("utf-16-be", zeros[0], zeros[1]), ("utf-16-le", zeros[1], zeros[0])):
+        if zero > pairs * 0.4 and other < pairs * 0.02:
+            return Encoding(codec, guessed=True)
+    return None
+
+
+def _find_invalid_utf8(file: BinaryIO) -> int | None:
+    """Where, near enough, the first byte lies that is not UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    file.seek(0)
+    position = 0
+    while block := file.read(_BLOCK_BYTES):
+        try:
+            decoder.decode(block)
+        except UnicodeDecodeError as fault:
+            return position + fault.start
+        position += len(block)
+    try:
+        decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return max(position - 1, 0)
+    return None
+
+
+def _whole_lines(sample: bytes, *, at_start: bool) -> bytes:
+    """The sample without the lines that its ends cut, if any other is left."""
+    begin = 0 if at_start else sample.find(b"\n") + 1
+    end = sample.rfind(b"\n") + 1 if len(sample) == _SAMPLE_BYTES else len(sample)
+    return sample[begin:end] or sample
+
+
+def _detect_legacy(sample: bytes) -> Encoding:
+    text = sample.decode("utf-8", errors=_ERRORS)
+    damaged = text.count(_UNDECODABLE)
+    readable = sum(not char.isascii() for char in text) - damaged
+    if readable > 4 * damaged:
+        return Encoding("utf-8")  # and the damaged lines are bad lines
+    matches = list(from_bytes(sample, cp_isolation=_LEGACY_ENCODINGS))
+    if not matches:
+        return Encoding("cp1252", guessed=True)
+    best = matches[0]
+    # Short Western text fits its neighbours of Eastern Europe as well; the commonest of them is the best guess.
+    western = any(
+        "cp1252" in (match.encoding, *match.could_be_from_charset)
+        and match.chaos <= best.chaos + 0.06
+        and match.coherence >= best.coherence - 0.01
+        for match in matches
+    )
+    return Encoding("cp1252" if western else best.encoding, guessed=True)
