@@ -71,6 +71,7 @@ class Settings(BaseSettings):
     )
     batch_attempts: int = Field(3, ge=1, description="Attempts at a batch before what is left of it is marked failed.")
     workers: int = Field(2, ge=1, description="Files of a batch that are processed side by side.")
+    ffmpeg: Path | None = Field(None, description="The ffmpeg to run; by default the one that imageio-ffmpeg carries.")
     scratch: Path | None = Field(None, description="Folder for temporary files of processing; the system's by default.")
 
     def require(self, field: str) -> str:
