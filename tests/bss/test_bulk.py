@@ -1,0 +1,131 @@
+"""Plan and finish: many files in one call."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+
+import httpx
+
+MIB = 2**20
+
+
+def _file(data, name, kind="video", **more):
+    return {"kind": kind, "name": name, "hash": hashlib.sha256(data).hexdigest(), "size": len(data)} | more
+
+
+def _plan(api, owner, *files):
+    answer = api.post("/uploads/plan", json={"owner": owner, "project": "lab", "files": list(files)})
+    assert answer.status_code == 200, answer.text
+    return answer.json()["files"]
+
+
+def _finish(api, owner, *files):
+    answer = api.post("/uploads/finish", json={"owner": owner, "project": "lab", "files": list(files)})
+    assert answer.status_code == 200, answer.text
+    return answer.json()["files"]
+
+
+def test_plan_send_finish(api, owner, object_store, send: httpx.Client) -> None:
+    small, text, large = (secrets.token_bytes(n) for n in (1000, 50, 6 * MIB))
+    files = [
+        _file(small, "/ä b.mp4", episode="run 1"),
+        _file(text, "/a.srt", "text-track"),
+        _file(large, "/large.mp4"),
+        _file(small, "/copy.mp4"),
+    ]
+    plans = _plan(api, owner, *files)
+    assert [plan["action"] for plan in plans] == ["put", "put", "multipart", "put"]
+    assert _plan(api, owner, files[2])[0] == plans[2], "a multipart upload is resumed"
+
+    for plan, data in zip(plans[:2], (small, text), strict=True):
+        wrong = plan["headers"] | {"Content-Length": "3"}
+        assert send.put(plan["url"], content=b"abc", headers=wrong).status_code == 403
+        assert send.put(plan["url"], content=data, headers=plan["headers"]).status_code == 200
+    ref = {"uploadId": plans[2]["uploadId"], "key": plans[2]["key"]}
+    pieces = [large[: plans[2]["partSize"]], large[plans[2]["partSize"] :]]
+    planned = [
+        {"partNumber": n + 1, "size": len(piece), "sha256": hashlib.sha256(piece).hexdigest()}
+        for n, piece in enumerate(pieces)
+    ]
+    urls = api.post("/videos/upload/multipart/parts", json=ref | {"parts": planned}).json()["parts"]
+    parts = [
+        {
+            "partNumber": url["partNumber"],
+            "etag": send.put(url["url"], content=piece, headers=url["headers"]).headers["ETag"],
+        }
+        for url, piece in zip(urls, pieces, strict=True)
+    ]
+
+    sent = [files[0], files[1], files[2] | {"uploadId": plans[2]["uploadId"], "parts": parts}, files[3]]
+    finished = _finish(api, owner, *sent)
+    assert [outcome["status"] for outcome in finished] == ["queued"] * 4
+    assert all(outcome["created"] for outcome in finished)
+    assert len({outcome["id"] for outcome in finished}) == 4
+    assert object_store.read(plans[2]["key"]) == large
+    stored = object_store.head(plans[0]["key"])
+    assert stored.content_type == "video/mp4" and stored.metadata["name"] == "/%C3%A4%20b.mp4"
+
+    # Everything once more: nothing is sent, nothing is made.
+    assert [(plan["action"], plan["recordId"]) for plan in _plan(api, owner, *files)] == [
+        ("staged", outcome["id"]) for outcome in finished
+    ]
+    again = _finish(api, owner, *sent)
+    assert [outcome["id"] for outcome in again] == [outcome["id"] for outcome in finished]
+    assert not any(outcome["created"] for outcome in again)
+    # The same bytes under a new name need no sending, but are a file of their own.
+    [renamed] = _plan(api, owner, _file(small, "/renamed.mp4"))
+    assert renamed["action"] == "staged" and "recordId" not in renamed
+
+
+def test_one_bad_file_harms_no_other(api, owner, files, object_store) -> None:
+    good = secrets.token_bytes(20)
+    files.stage(good)
+    never_sent, truncated, expired = (secrets.token_bytes(20) for _ in range(3))
+    object_store.put(
+        f"{owner}/lab/staging/{hashlib.sha256(truncated).hexdigest()}", truncated[:5], content_type="video/mp4"
+    )
+    assert _plan(api, owner, _file(truncated, "/t.mp4"))[0]["action"] == "put", "a wrong size is sent again"
+    outcomes = _finish(
+        api,
+        owner,
+        _file(never_sent, "/n.mp4"),
+        _file(good, "/g.mp4"),
+        _file(truncated, "/t.mp4"),
+        _file(expired, "/e.mp4", uploadId="gone", parts=[{"partNumber": 1, "etag": "x"}]),
+        _file(good, "/g.mp4"),
+        _file(good, "/later.mp4", process=False),
+    )
+    assert [outcome.get("error", {}).get("code") for outcome in outcomes] == [
+        "staged_object_missing", None, "conflict", "upload_expired", None, None,
+    ]  # fmt: skip
+    assert outcomes[1]["id"] == outcomes[4]["id"] and outcomes[1]["created"] and not outcomes[4]["created"]
+    assert outcomes[5]["status"] == "registered"
+    names = {item["name"] for item in api.get("/videos", params={"owner": owner}).json()["items"]}
+    assert names == {"/g.mp4", "/later.mp4"}
+
+
+def test_finishing_again_leaves_ready_files_and_retries_failed_ones(api, owner, files, claim, begin, pipeline) -> None:
+    data = [secrets.token_bytes(20) for _ in range(2)]
+    sent = [_file(item, f"/{n}.mp4") for n, item in enumerate(data)]
+    for item in data:
+        files.stage(item)
+    ready, failed = (outcome["id"] for outcome in _finish(api, owner, *sent))
+    partition = claim()[0]["partition"]
+    begin(partition)
+    results = [{"id": ready, "metadata": {}}, {"id": failed, "error": {"code": "not_media", "message": "No video."}}]
+    pipeline.post("/pipeline/batches/results", json={"partition": partition, "results": results})
+    pipeline.post("/pipeline/batches/finish", json={"partition": partition, "runId": "run-1"})
+    assert [outcome["status"] for outcome in _finish(api, owner, *sent)] == ["ready", "queued"]
+
+    requeued = api.post("/records/requeue", json={"ids": [ready]}).json()["items"]
+    assert requeued[0]["status"] == "ready"
+    requeued = api.post("/records/requeue", json={"ids": [ready], "force": True}).json()["items"]
+    assert requeued[0]["status"] == "queued"
+
+
+def test_a_thousand_files_in_one_call(api, owner) -> None:
+    files = [_file(secrets.token_bytes(8), f"/{n}.csv", "label-track") for n in range(1000)]
+    assert {plan["action"] for plan in _plan(api, owner, *files)} == {"put"}
+    too_many = api.post("/uploads/plan", json={"owner": owner, "project": "lab", "files": [*files, files[0]]})
+    assert too_many.status_code == 422

@@ -1,0 +1,144 @@
+"""Playback as a browser does it: one URL, no header."""
+
+from __future__ import annotations
+
+import secrets
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+import pytest
+
+from dreamlake_pipeline.auth import Scope, issue_token
+
+SECRET = "a secret for tests only, 32 bytes or more"
+STREAM = "5" * 32
+
+
+@pytest.fixture
+def make_ready(pipeline, claim, begin):
+    """Do to queued records what the pipeline does."""
+
+    def make(*ids, chunks=()):
+        partition = claim(processingGraceSeconds=0)[0]["partition"]
+        begin(partition)
+        leased = {"chunks": [{"sha256": chunk, "size": 3} for chunk in chunks]}
+        missing = pipeline.post("/pipeline/chunks/lease", json=leased).json()["missing"]
+        pipeline.post("/pipeline/chunks/stored", json={"chunks": missing})
+        results = [{"id": record, "metadata": {"streams": [STREAM]}, "chunks": list(chunks)} for record in ids]
+        body = {"partition": partition, "results": results}
+        assert pipeline.post("/pipeline/batches/results", json=body).status_code == 200
+        pipeline.post("/pipeline/batches/finish", json={"partition": partition, "runId": "run-1"})
+
+    return make
+
+
+@pytest.fixture
+def video(api, files, owner, object_store, make_ready):
+    """A ready video of two chunks: its id and its chunks."""
+    record = files.register("/videos", "/cam/a.mp4")["id"]
+    chunks = {secrets.token_hex(32): data for data in (b"one", b"two")}
+    for sha256, data in chunks.items():
+        object_store.put(f"chunks/{sha256}.ts", data, content_type="video/mp2t")
+    lines = "".join(f"#EXTINF:6.000,\n../../../../../chunks/{sha256}.ts\n" for sha256 in chunks)
+    stream = f"{owner}/lab/videos/{record}/stream"
+    object_store.put(
+        f"{stream}/{STREAM}.m3u8",
+        f"#EXTM3U\n#EXT-X-TARGETDURATION:6\n{lines}#EXT-X-ENDLIST\n".encode(),
+        content_type="application/vnd.apple.mpegurl",
+    )
+    master = (
+        "#EXTM3U\n#EXT-X-INDEPENDENT-SEGMENTS\n"
+        f'#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="URI",URI="{STREAM}.m3u8",DEFAULT=YES\n'
+        f'#EXT-X-STREAM-INF:BANDWIDTH=100,CODECS="avc1.64001f,mp4a.40.2"\n{STREAM}.m3u8\n'
+    )
+    object_store.put(f"{stream}/master.m3u8", master.encode(), content_type="application/vnd.apple.mpegurl")
+    object_store.put(f"{owner}/lab/videos/{record}/poster.jpg", b"jpeg", content_type="image/jpeg")
+    make_ready(record, chunks=chunks)
+    return record, chunks
+
+
+def _uris(playlist):
+    return [line for line in playlist.splitlines() if line and not line.startswith("#")]
+
+
+def test_a_browser_plays_with_no_header(service, api, video, send: httpx.Client) -> None:
+    record, chunks = video
+    playback = api.get(f"/videos/{record}/playback").json()
+    assert playback["expiresAt"].endswith("Z")
+
+    url = playback["url"]
+    master = service.get(url, headers={"Origin": "https://viewer.example"})
+    assert master.status_code == 200 and master.headers["Content-Type"] == "application/vnd.apple.mpegurl"
+    assert master.headers["Access-Control-Allow-Origin"] == "*"
+    [variant] = _uris(master.text)
+    assert variant.startswith(f"{STREAM}.m3u8?token=")
+    assert f'NAME="URI",URI="{variant}",DEFAULT=YES' in master.text
+
+    media = service.get(urljoin(url, variant))
+    assert media.status_code == 200, media.text
+    assert media.text.startswith("#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6.000,\nhttp")
+    assert media.text.endswith("#EXT-X-ENDLIST\n")
+    assert [send.get(uri).content for uri in _uris(media.text)] == list(chunks.values())
+
+    token = urlsplit(url).query
+    poster = service.get(f"/videos/{record}/poster.jpg?{token}")
+    assert poster.status_code == 302 and send.get(poster.headers["Location"]).content == b"jpeg"
+    chunk = service.get(f"/chunks/{next(iter(chunks))}.ts?{token}")
+    assert chunk.status_code == 302 and send.get(chunk.headers["Location"]).content == b"one"
+    assert service.get(f"/videos/{record}/contact-sheet.jpg?{token}").status_code == 404
+    assert service.get(f"/videos/{record}/stream/{'6' * 32}.m3u8?{token}").status_code == 404
+
+
+def test_a_bearer_gets_playlists_without_a_token(api, video) -> None:
+    record, _ = video
+    master = api.get(f"/videos/{record}/stream/master.m3u8")
+    assert _uris(master.text) == [f"{STREAM}.m3u8"]
+    assert api.get(f"/videos/{record}/stream/{STREAM}.m3u8").status_code == 200
+
+
+def test_a_playback_token_opens_its_own_asset_only(service, api, as_caller, files, video, pipeline, owner) -> None:
+    record, chunks = video
+    token = urlsplit(api.get(f"/videos/{record}/playback").json()["url"]).query
+    other = files.register("/videos", "/other.mp4")["id"]
+    stranger = secrets.token_hex(32)
+    pipeline.post("/pipeline/chunks/lease", json={"chunks": [{"sha256": stranger, "size": 3}]})
+    for path in (f"/videos/{other}/stream/master.m3u8", f"/videos/{other}/poster.jpg"):
+        assert service.get(f"{path}?{token}").status_code == 403
+    assert service.get(f"/chunks/{stranger}.ts?{token}").status_code == 404
+    # It is no bearer token for anything else, and other tokens do not travel in URLs.
+    bearer = {"Authorization": f"Bearer {token.removeprefix('token=')}"}
+    for path in (f"/videos/{record}", f"/videos/{record}/raw", f"/videos?owner={owner}"):
+        assert service.get(path, headers=bearer).status_code == 403
+    assert service.post("/records/query", json={"ids": [record]}, headers=bearer).status_code == 403
+    full = issue_token(SECRET, sub="t", namespaces=[owner], scope=Scope.READ, ttl=60)
+    assert service.get(f"/videos/{record}/stream/master.m3u8?token={full}").status_code == 403
+    expired = issue_token(SECRET, sub="t", namespaces=[], scope=Scope.PLAY, ttl=-5, asset=record)
+    assert service.get(f"/videos/{record}/stream/master.m3u8?token={expired}").status_code == 401
+    assert service.get(f"/videos/{record}/stream/master.m3u8").status_code == 401
+
+    # Another namespace's reader reaches neither the record nor, by its hash, a chunk.
+    outsider = as_caller(f"{owner}x", scope=Scope.READ)
+    assert outsider.get(f"/videos/{record}/stream/master.m3u8").status_code == 404
+    assert outsider.get(f"/chunks/{next(iter(chunks))}.ts").status_code == 404
+    reader = as_caller(owner, scope=Scope.READ)
+    assert reader.get(f"/chunks/{next(iter(chunks))}.ts").status_code == 302
+
+
+def test_what_is_not_ready_does_not_play(api, files) -> None:
+    record = files.register("/audio", "/a.wav")["id"]
+    for path in ("stream/master.m3u8", f"stream/{STREAM}.m3u8", "playback", "waveform.png", "metadata"):
+        answer = api.get(f"/audio/{record}/{path}")
+        assert answer.status_code == 409 and answer.json()["error"]["code"] == "not_ready", path
+
+
+@pytest.mark.parametrize(
+    ("route", "name", "result"),
+    [("/text-tracks", "/a.srt", "track.vtt"), ("/labels", "/a.csv", "data.parquet")],
+)
+def test_text_and_labels_open_as_files(api, files, owner, object_store, make_ready, send, route, name, result) -> None:
+    record = files.register(route, name)["id"]
+    object_store.put(f"{owner}/lab{route}/{record}/{result}", b"made", content_type="text/plain")
+    make_ready(record)
+    assert send.get(api.get(f"{route}/{record}/playback").json()["url"]).content == b"made"
+    found = api.get(f"{route}/{record}/{result}")
+    assert found.status_code == 302 and send.get(found.headers["Location"]).content == b"made"
