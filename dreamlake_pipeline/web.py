@@ -13,6 +13,8 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
 from . import __version__
@@ -125,6 +127,19 @@ def _add_error_handlers(service: FastAPI) -> None:
         response.status_code = error.status_code
         response.headers.update(error.headers or {})
         return response
+
+    @service.exception_handler(OperationalError)
+    async def database(request: Request, error: OperationalError) -> Response:
+        log.warning("%s %s: %s", request.method, request.url.path, error.orig)
+        # With an SQLSTATE it answers, but had to give up (a lock, a timeout); without one there is no connection.
+        if getattr(error.orig, "sqlstate", None):
+            return _error_response(DreamlakeError(Code.OVERLOADED, "The database is too busy; try again later."))
+        return _error_response(DreamlakeError(Code.UNREACHABLE, "The service cannot reach its database."))
+
+    @service.exception_handler(PoolTimeoutError)
+    async def busy(request: Request, _: PoolTimeoutError) -> Response:
+        log.warning("%s %s: no database connection became free", request.method, request.url.path)
+        return _error_response(DreamlakeError(Code.OVERLOADED, "Too many requests are under way; try again later."))
 
     @service.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import make_url
+from sqlalchemy import Engine, event, make_url, text
 
+from dreamlake_pipeline.auth import Scope, issue_token
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.server.app import create_app
 from dreamlake_pipeline.settings import Settings
@@ -60,5 +63,23 @@ def test_a_setting_that_is_missing_is_named() -> None:
 def test_without_its_database_it_says_that_it_is_not_well(server_database: str) -> None:
     gone = make_url(server_database).set(database="gone").render_as_string(hide_password=False)
     app = create_app(Settings(auth_secret="x" * 32, postgres_url=gone, bss_url="http://127.0.0.1:1"))
-    answer = TestClient(app).get("/healthz")  # not started: nothing is migrated
-    assert answer.status_code == 503 and answer.json()["error"]["code"] == "unreachable"
+    client = TestClient(app)  # not started, or it would fail to migrate
+    headers = {"Authorization": f"Bearer {issue_token('x' * 32, sub='a', namespaces=['*'], scope=Scope.READ, ttl=60)}"}
+    for path in ("/healthz", "/namespaces"):
+        answer = client.get(path, headers=headers)
+        assert answer.status_code == 503 and answer.json()["error"]["code"] == "unreachable", path
+
+
+def test_a_lock_that_is_held_too_long_is_an_answer(engine: Engine, server_database: str) -> None:
+    app = create_app(Settings(auth_secret="x" * 32, postgres_url=server_database, bss_url="http://127.0.0.1:1"))
+
+    @event.listens_for(app.state.engine, "connect")
+    def be_impatient(connection: Any, _: object) -> None:
+        connection.execute("SET lock_timeout = '100ms'")
+        connection.commit()
+
+    headers = {"Authorization": f"Bearer {issue_token('x' * 32, sub='a', namespaces=['*'], scope=Scope.READ, ttl=60)}"}
+    with engine.begin() as connection:
+        connection.execute(text("LOCK TABLE namespaces"))
+        answer = TestClient(app).get("/namespaces", headers=headers)
+    assert answer.status_code == 503 and answer.json()["error"]["code"] == "overloaded"

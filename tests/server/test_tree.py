@@ -16,6 +16,7 @@ from dreamlake_pipeline.ids import new_id
 from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.names import split_name
 from dreamlake_pipeline.server.index import upsert_assets
+from dreamlake_pipeline.server.tree import list_nodes
 
 Call = Callable[..., Any]
 Make = Callable[..., BatchAsset]
@@ -97,37 +98,54 @@ segment = st.text(
 paths = st.lists(segment, min_size=1, max_size=5).map(lambda parts: "/" + "/".join(parts))
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(names=st.sets(paths, min_size=1, max_size=25), limit=st.integers(1, 10))
 def test_the_tree_is_exactly_what_was_registered(
-    register: Callable[..., None], asset: Make, nodes: Callable[..., list[Any]], names: set[str], limit: int
+    engine: Engine, asset: Make, owner: str, names: set[str], limit: int
 ) -> None:
     project = f"p{new_id()}"
     batch = [asset(name, project=project) for name in names]
-    register(*batch[::2])
-    register(*batch)
     files = {one.name for one in batch}  # in NFC
-    tree = nodes(project, recursive=True, limit=limit)
+    with engine.begin() as connection:
+        upsert_assets(connection, batch[::2])
+        upsert_assets(connection, batch)
+
+        def nodes(path: str, recursive: bool = False) -> Iterator[dict[str, Any]]:
+            cursor = None
+            while True:
+                page = list_nodes(
+                    connection,
+                    owner,
+                    project,
+                    episode=None,
+                    path=path,
+                    recursive=recursive,
+                    cursor=cursor,
+                    limit=limit,
+                )
+                assert len(page.items) <= limit
+                yield from (node.wire() for node in page.items)
+                if not (cursor := page.cursor):
+                    return
+
+        def walk(path: str) -> Iterator[dict[str, Any]]:
+            for node in nodes(path):
+                yield node
+                if node["type"] == "folder":
+                    yield from walk(node["path"])
+
+        tree = list(nodes("/", recursive=True))
+        assert list(walk("/")) == tree
+
     found = shown(tree)
-    assert {path for path in found if not path.endswith("/")} == files
-    assert {path for path in found if path.endswith("/")} == {
-        folder + "/" for name in files for folder in ancestors(name)
-    }
     assert len(found) == len(set(found))
-
-    # Walking from folder to folder gives the same list, and each node names the parent under which it was found.
-    def walk(path: str) -> Iterator[dict[str, Any]]:
-        for node in nodes(project, path=path, limit=limit):
-            yield node
-            if node["type"] == "folder":
-                yield from walk(node["path"])
-
-    assert list(walk("/")) == tree
+    assert {path for path in found if not path.endswith("/")} == files
+    assert {path for path in found if path.endswith("/")} == {f"{up}/" for name in files for up in ancestors(name)}
     folder_ids = {node["path"]: node["id"] for node in tree if node["type"] == "folder"}
     for node in tree:
-        folder = split_name(node["path"]).folder
+        folder, filename = split_name(node["path"])
+        assert node["name"] == filename
         assert folder == "/" or node["parentId"] == folder_ids[folder]
-        assert node["name"] == split_name(node["path"]).filename
 
 
 def ancestors(name: str) -> Iterator[str]:
