@@ -182,7 +182,7 @@ def transcode_options(video: VideoTrack) -> dict[str, Any]:
         "threads:v": ffmpeg.THREADS,
         "vf": _filters(video),
         "fps_mode": "passthrough",
-        "enc_time_base": "demux",
+        "enc_time_base:v": "demux",
         "force_key_frames": f"expr:gte(t,n_forced*{KEYFRAME_SECONDS})",
         "forced-idr": 1,
         "sc_threshold": 0,
