@@ -101,8 +101,8 @@ def staging_metadata(*, kind: Kind | None, name: str | None, episode: str | None
         if not value:
             continue
         encoded = quote(value, safe="/")
-        size += len(field) + len(encoded)
-        if size <= _USER_METADATA_BYTES:
+        if size + len(field) + len(encoded) <= _USER_METADATA_BYTES:
+            size += len(field) + len(encoded)
             metadata[field] = encoded
     return metadata
 

@@ -82,10 +82,11 @@ class Settings(BaseSettings):
         from .errors import Code, DreamlakeError
 
         value = getattr(self, field)
-        if value is None or value == "":
+        text = value.get_secret_value() if isinstance(value, SecretStr) else str(value or "")
+        if not text:
             raise DreamlakeError(
                 Code.USAGE,
                 f"{ENV_PREFIX}{field.upper()} is not set.",
                 hint="Start the embedded stack with `dreamlake up`, or set the variable.",
             )
-        return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        return text

@@ -60,11 +60,15 @@ def create_service(
     @service.middleware("http")
     async def measure(request: Request, call_next: Callable) -> Response:
         started = time.perf_counter()
-        response: Response = await call_next(request)
-        route = getattr(request.scope.get("route"), "path", "unknown")
-        requests.labels(request.method, route, response.status_code).inc()
-        seconds.labels(request.method, route).observe(time.perf_counter() - started)
-        return response
+        status = 500  # of a fault that passes through here on its way to the handler of unexpected ones
+        try:
+            response: Response = await call_next(request)
+            status = response.status_code
+            return response
+        finally:
+            route = getattr(request.scope.get("route"), "path", "unknown")
+            requests.labels(request.method, route, status).inc()
+            seconds.labels(request.method, route).observe(time.perf_counter() - started)
 
     @service.get("/healthz", tags=["operations"], summary="Whether the service can do its work")
     def healthz() -> dict[str, str]:
@@ -110,7 +114,8 @@ def _add_error_handlers(service: FastAPI) -> None:
     @service.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         problems = [
-            {"field": ".".join(map(str, problem["loc"])), "problem": problem["msg"]} for problem in error.errors()
+            {"field": ".".join(map(str, problem["loc"])), "problem": problem["msg"].removeprefix("Value error, ")}
+            for problem in error.errors()
         ]
         first = problems[0]
         return _error_response(

@@ -1,0 +1,81 @@
+"""Settings, and the page that lists them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from dreamlake_pipeline import objectstore
+from dreamlake_pipeline.errors import Code, DreamlakeError
+from dreamlake_pipeline.settings import ENV_PREFIX, Settings
+
+PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
+
+
+@pytest.fixture(autouse=True)
+def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    for field in Settings.model_fields:
+        monkeypatch.delenv(f"{ENV_PREFIX}{field.upper()}", raising=False)
+
+
+def documented(section: str) -> list[list[str]]:
+    """The cells of the rows of a section's table."""
+    text = PAGE.read_text().split(f"## {section}\n", 1)[1].split("\n## ", 1)[0]
+    return [
+        [cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if line.startswith("| `")
+    ]
+
+
+def test_the_documentation_lists_exactly_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/somebody")
+    defaults = Settings()
+    values = {name: getattr(defaults, name) for name in Settings.model_fields}
+    shown = {name: str(value).replace("/somebody", "~") for name, value in values.items() if value is not None}
+    assert documented("Settings") == [
+        [f"`{ENV_PREFIX}{name.upper()}`", f"`{shown[name]}`" if name in shown else "", field.description]
+        for name, field in Settings.model_fields.items()
+    ]
+
+
+def test_the_documentation_has_every_variable_that_the_object_store_reads() -> None:
+    read = set(re.findall(r"\"(AWS_[A-Z_]+)\"", Path(objectstore.__file__).read_text()))
+    assert read
+    names = " ".join(row[0] for row in documented("S3"))
+    assert read <= set(re.findall(r"AWS_[A-Z_]+", names))
+
+
+def test_values_come_from_the_environment_when_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().bucket == "dreamlake"
+    monkeypatch.setenv("DREAMLAKE_BUCKET", "recordings")
+    monkeypatch.setenv("DREAMLAKE_WORKERS", "7")
+    monkeypatch.setenv("DREAMLAKE_UNKNOWN", "x")
+    settings = Settings()
+    assert (settings.bucket, settings.workers) == ("recordings", 7)
+
+
+@pytest.mark.parametrize(("variable", "value"), [("PART_SIZE", "1"), ("WORKERS", "0"), ("BATCH_LEASE", "soon")])
+def test_values_out_of_bounds_are_refused(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    monkeypatch.setenv(ENV_PREFIX + variable, value)
+    with pytest.raises(ValidationError):
+        Settings()
+
+
+def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for value in (None, ""):
+        if value is not None:
+            monkeypatch.setenv("DREAMLAKE_AUTH_SECRET", value)
+        with pytest.raises(DreamlakeError, match="DREAMLAKE_AUTH_SECRET is not set") as caught:
+            Settings().require("auth_secret")
+        assert caught.value.code is Code.USAGE
+    monkeypatch.setenv("DREAMLAKE_AUTH_SECRET", "key")
+    assert Settings().require("auth_secret") == "key"
+
+
+def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    secrets = {"AUTH_SECRET": "hush-1", "API_KEY": "hush-2", "POSTGRES_URL": "postgresql://u:hush-3@h/d"}
+    for name, value in secrets.items():
+        monkeypatch.setenv(ENV_PREFIX + name, value)
+    assert "hush" not in repr(Settings()) + str(Settings()) + Settings().model_dump_json()
