@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _BLOCK = 1 << 20
+_BAD_RANGE = {"InvalidRange", "InvalidArgument"}
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 
 
@@ -68,7 +70,7 @@ class ObjectInfo:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a listing: objects, common prefixes (with a delimiter), and whether more follow."""
+    """One page of a listing: objects, common prefixes (with a delimiter), and whether more may follow (the last page may be empty)."""
 
     objects: list[ObjectInfo]
     prefixes: list[str]
@@ -119,11 +121,22 @@ class ObjectStore:
         )
 
     def read(self, key: str, *, start: int = 0, length: int | None = None) -> bytes:
-        """The object's bytes, or `length` of them from `start` (fewer at its end). Raises NOT_FOUND."""
-        extra: dict[str, Any] = {}
-        if start or length is not None:
-            end = "" if length is None else start + length - 1
-            extra["Range"] = f"bytes={start}-{end}"
+        """The object's bytes, or `length` of them from `start` (fewer at its end, none behind it). Raises NOT_FOUND."""
+        if not start and length is None:
+            return self._get(key)
+        end = "" if length is None else start + length - 1
+        try:
+            return self._get(key, Range=f"bytes={start}-{end}")
+        except DreamlakeError as error:
+            if not _is_bad_range(error):
+                raise
+        # A range must start inside the object (RFC 9110, 14.1.2), and some servers also want it to end there.
+        found = self.head(key)
+        if found is None or start >= found.size:
+            return b""
+        return self._get(key, Range=f"bytes={start}-{found.size - 1}")
+
+    def _get(self, key: str, **extra: Any) -> bytes:
         with _translated("read", key):
             return self.client.get_object(Bucket=self.bucket, Key=key, **extra)["Body"].read()
 
@@ -138,27 +151,60 @@ class ObjectStore:
         return digest.hexdigest()
 
     def list_page(self, prefix: str, *, after: str = "", delimiter: str = "", limit: int = 1000) -> Page:
-        """Up to `limit` keys under `prefix` that sort after `after`, in order; with `delimiter`, folders too."""
-        with _translated("list", prefix):
-            found = self.client.list_objects_v2(
-                Bucket=self.bucket, Prefix=prefix, StartAfter=after, Delimiter=delimiter, MaxKeys=limit
-            )
-        objects = [
-            ObjectInfo(item["Key"], item["Size"], item["ETag"].strip('"'), item["LastModified"])
-            for item in found.get("Contents", [])
-        ]
-        prefixes = [item["Prefix"] for item in found.get("CommonPrefixes", [])]
-        return Page(objects, prefixes, found.get("IsTruncated", False))
+        """Up to `limit` keys under `prefix` that sort after `after`, in order of their UTF-8 bytes.
+
+        With `delimiter`, what lies deeper is folded into prefixes, of which a page may have more than `limit`, and
+        the same again. `prefix` is a folder: empty, or ending in `/`.
+        """
+        if delimiter:
+            return _page(self._list(prefix, StartAfter=after, Delimiter=delimiter, MaxKeys=limit))
+        found = list(islice(self._walk(prefix, after, limit), limit))
+        return Page(found, [], truncated=len(found) == limit)
 
     def list_all(self, prefix: str) -> Iterator[ObjectInfo]:
-        """Every object under `prefix`, in key order, page by page."""
-        after = ""
+        """Every object under the folder `prefix`, in order of the keys' UTF-8 bytes."""
+        return self._walk(prefix, "", 1000)
+
+    def _walk(self, folder: str, after: str, limit: int) -> Iterator[ObjectInfo]:
+        """Every object in and below a folder that sorts after `after`, in order.
+
+        One folder at a time, since not every server lists across folders in key order: one that finishes `run/` before
+        it comes to `run.mp4`, which sorts first, never gives the latter when a page ends inside `run/`.
+        """
+        for entry in self._entries(folder, after, limit):
+            if isinstance(entry, ObjectInfo):
+                if entry.key > after:
+                    yield entry
+            elif entry > after or after.startswith(entry):
+                yield from self._walk(entry, after, limit)
+
+    def _entries(self, folder: str, after: str, limit: int) -> Iterator[ObjectInfo | str]:
+        """The objects and folders (`…/`) right inside a folder, in order, from about `after` on."""
+        inside = after.removeprefix(folder) if after.startswith(folder) else ""
+        # A folder that `after` lies in sorts before `after`, and is still to be finished.
+        start = folder + inside.split("/")[0] if "/" in inside else after
+        where = {"StartAfter": start}
+        waiting: dict[str, ObjectInfo | str] = {}
+        given = ""
         while True:
-            page = self.list_page(prefix, after=after)
-            yield from page.objects
-            if not page.truncated or not page.objects:
+            found = self._list(folder, Delimiter="/", MaxKeys=limit, **where)
+            page = _page(found)
+            waiting |= {entry.key: entry for entry in page.objects}
+            waiting |= {name: name for name in page.prefixes if name > given}  # some servers repeat them
+            names = sorted(waiting)
+            if page.truncated and page.objects:
+                # Nothing that sorts before the page's last object is still to come; a folder behind it waits.
+                names = [name for name in names if name <= page.objects[-1].key]
+            for name in names:
+                given = name
+                yield waiting.pop(name)
+            if not page.truncated:
                 return
-            after = page.objects[-1].key
+            where = {"ContinuationToken": found["NextContinuationToken"]}
+
+    def _list(self, prefix: str, **extra: Any) -> Any:
+        with _translated("list", prefix):
+            return self.client.list_objects_v2(Bucket=self.bucket, Prefix=prefix, **extra)
 
     # Writing
 
@@ -306,13 +352,21 @@ class ObjectStore:
 
         Parts of an upload that was created with checksums must carry theirs (`list_parts` gives them).
         """
-        with _translated("complete the upload of", key):
-            self.client.complete_multipart_upload(
-                Bucket=self.bucket,
-                Key=key,
-                UploadId=upload_id,
-                MultipartUpload={"Parts": [_completed(part) for part in sorted(parts, key=lambda p: p.part_number)]},
-            )
+        try:
+            with _translated("complete the upload of", key):
+                self.client.complete_multipart_upload(
+                    Bucket=self.bucket,
+                    Key=key,
+                    UploadId=upload_id,
+                    MultipartUpload={
+                        "Parts": [_completed(part) for part in sorted(parts, key=lambda p: p.part_number)]
+                    },
+                )
+        except DreamlakeError as error:
+            # Not every server says that an upload is gone; all of them know its parts no more.
+            if error.code is Code.STORAGE_FAILED and self.list_parts(key, upload_id) is None:
+                raise DreamlakeError(Code.UPLOAD_EXPIRED, f"The upload of {key!r} is gone.") from error
+            raise
 
     def abort_multipart(self, key: str, upload_id: str) -> None:
         """Give an upload up and free its parts; one that is already gone is no error."""
@@ -338,6 +392,20 @@ class ObjectStore:
         except DreamlakeError as error:
             if error.code is not Code.CONFLICT:
                 raise
+
+
+def _page(found: Any) -> Page:
+    objects = [
+        ObjectInfo(item["Key"], item["Size"], item["ETag"].strip('"'), item["LastModified"])
+        for item in found.get("Contents", [])
+    ]
+    prefixes = [item["Prefix"] for item in found.get("CommonPrefixes", [])]
+    return Page(objects, prefixes, found.get("IsTruncated", False))
+
+
+def _is_bad_range(error: DreamlakeError) -> bool:
+    cause = error.__cause__
+    return isinstance(cause, ClientError) and cause.response["Error"].get("Code") in _BAD_RANGE
 
 
 def _completed(part: UploadedPart) -> Any:
