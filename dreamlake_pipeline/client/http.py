@@ -32,9 +32,11 @@ class ServiceClient:
             headers={"Authorization": f"Bearer {token}", "User-Agent": f"dreamlake/{__version__}"},
             timeout=_TIMEOUT,
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
+            # A proxy from the environment is for other machines, not for the embedded stack on this one.
+            mounts={f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")},
         )
 
-    def get(self, path: str, answer: type[Answer], **params: Any) -> Answer:
+    def get(self, path: str, answer: type[Answer], /, **params: Any) -> Answer:
         """GET a route; parameters that are None are left out. Raises DreamlakeError."""
         return answer.model_validate(self.call("GET", path, params=params))
 
@@ -48,6 +50,19 @@ class ServiceClient:
 
     def call(self, method: str, path: str, *, params: dict[str, Any] | None = None, json: Any = None) -> Any:
         """One request, retried; the decoded JSON body, None when there is none. Raises DreamlakeError."""
+        response = self._send(method, path, params=params, json=json)
+        return response.json() if response.content else None
+
+    def location(self, path: str) -> str:
+        """Where a route that answers with a redirect points to. Raises DreamlakeError."""
+        response = self._send("GET", path)
+        if not response.has_redirect_location:
+            raise _error_of(response, self.name)
+        return str(response.url.join(response.headers["location"]))
+
+    def _send(
+        self, method: str, path: str, *, params: dict[str, Any] | None = None, json: Any = None
+    ) -> httpx.Response:
         present = {name: value for name, value in (params or {}).items() if value is not None}
         try:
             for attempt in stamina.retry_context(on=_is_passing, attempts=self._attempts, wait_max=5, timeout=60):
@@ -55,7 +70,7 @@ class ServiceClient:
                     response = self._http.request(method, path, params=present, json=json)
                     if response.is_error:
                         raise _error_of(response, self.name)
-                    return response.json() if response.content else None
+                    return response
         except httpx.TransportError as fault:
             raise DreamlakeError(
                 Code.UNREACHABLE,

@@ -1,0 +1,64 @@
+"""`dreamlake ingest`: store everything below a directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import AsJson, Episode, Jobs, Timeout, To, Wait
+
+_GLOB = "held against the path below DIR and each part of it; may be given again."
+
+
+def ingest(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory to store.")],
+    episode: Episode,
+    to: To = "/",
+    episode_per_folder: Annotated[
+        bool,
+        typer.Option(
+            "--episode-per-folder",
+            help="Each first-level folder is an episode of its name (EPISODE/folder, if --episode names one too); "
+            "files beside those folders go where --episode says.",
+        ),
+    ] = False,
+    include: Annotated[
+        list[str] | None, typer.Option("--include", metavar="GLOB", help=f"Only what matches; {_GLOB}")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option("--exclude", metavar="GLOB", help=f"Not what matches; {_GLOB}")
+    ] = None,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Also follow symbolic links that lead out of DIR.")
+    ] = False,
+    jobs: Jobs = 8,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, and send nothing.")] = False,
+    wait: Wait = False,
+    timeout: Timeout = None,
+    as_json: AsJson = False,
+) -> None:
+    """Store every video, audio, subtitle and label file below a directory, under its path.
+
+    Other files are skipped and counted. Running it again, or after Ctrl-C, sends only what has not arrived.
+    """
+    from ..client import Selection
+    from ..client.target import parse_target
+    from .connection import connect, namespace
+    from .progress import run_transfer
+
+    selection = Selection(
+        directory,
+        parse_target(episode, namespace=namespace()),
+        to=to,
+        episode_per_folder=episode_per_folder,
+        include=include or (),
+        exclude=exclude or (),
+        follow_links=follow_links,
+    )
+    if dry_run:
+        raise typer.Exit(run_transfer(selection.plan(), as_json=as_json, tell_each=True))
+    with connect() as lake:
+        events = lake.store(selection.files(), selection.target, jobs=jobs, wait=wait, timeout=timeout)
+        raise typer.Exit(run_transfer(events, as_json=as_json, tell_each=False))

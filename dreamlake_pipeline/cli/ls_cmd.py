@@ -1,0 +1,71 @@
+"""`dreamlake ls`: one level of namespaces, projects, episodes, folders and files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from .options import AsJson, OptionalTarget
+
+if TYPE_CHECKING:
+    from ..api.server import Asset
+    from ..client import DreamLake
+
+
+def ls(
+    target: OptionalTarget = None,
+    path: Annotated[str | None, typer.Argument(help="A folder of the episode.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List projects; the episodes of a project; or a folder of an episode.
+
+    With PATH and no episode, the files that belong to the project itself.
+    """
+    from .connection import connect
+    from .output import as_returned, print_columns, print_json
+
+    with connect() as lake:
+        rows = []
+        for item, row in _level(lake, target, path):
+            if as_json:
+                print_json(as_returned(item))
+            rows.append(row)
+    if rows and not as_json:
+        print_columns(rows)
+
+
+def _level(lake: DreamLake, text: str | None, path: str | None) -> Iterable[tuple[Any, list[str]]]:
+    """What the services return, and the columns that show it."""
+    from .output import plural
+
+    if text is None:
+        for namespace in lake.index.namespaces():
+            for project in lake.index.projects(namespace.name):
+                yield project, [f"{project.name}@{namespace.name}", plural(project.assets, "file")]
+        return
+    target = lake.target(text)
+    if target.episode is None and path is None:
+        for episode in lake.index.episodes(target.namespace, target.project):
+            yield episode, [episode.name or "(no episode)", plural(episode.assets, "file")]
+        return
+    nodes = lake.index.nodes(target.namespace, target.project, episode=target.episode, path=path or "/")
+    for node in nodes:
+        if node.asset is None:
+            yield node, [f"{node.name}/", "", "", "", ""]
+        else:
+            yield node.asset, [node.name, *file_columns(node.asset, node.asset.status)]
+
+
+def file_columns(asset: Asset, status: str) -> list[str]:
+    """Kind, duration, size and status of a file."""
+    from .output import show_bytes, show_seconds, show_status
+
+    duration = (asset.metadata or {}).get("durationSec")
+    return [
+        str(asset.kind),
+        show_seconds(duration),
+        "" if asset.size is None else show_bytes(asset.size),
+        show_status(status),
+    ]

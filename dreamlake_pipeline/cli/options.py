@@ -1,0 +1,89 @@
+"""Options and arguments that several verbs share, with their validation."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, TypeVar
+
+import typer
+
+Checked = TypeVar("Checked")
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw]?)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+
+
+def parse_duration(text: str | float) -> float:
+    """Seconds of `90`, `30s`, `10m`, `12h`, `90d` or `2w`."""
+    if isinstance(text, float):  # a default, which typer converts as well
+        return text
+    match = _DURATION.fullmatch(text.strip().lower())
+    if match is None or not float(match[1]):
+        raise typer.BadParameter(f"{text!r} is no duration such as 30s, 10m, 12h or 90d.")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+EPISODE_FORM = "PROJECT[@NAMESPACE][:EPISODE]"
+
+
+def check_target(text: str | None) -> str | None:
+    """The same text, if it names a target."""
+    if text is not None:
+        from ..client.target import parse_target
+        from ..errors import DreamlakeError
+
+        try:
+            parse_target(text, namespace="local")
+        except DreamlakeError as error:
+            raise typer.BadParameter(str(error)) from None
+    return text
+
+
+def check_folder(text: str) -> str:
+    """The same folder in canonical form."""
+    from ..errors import DreamlakeError
+    from ..names import check_folder as check
+
+    try:
+        return check(text)
+    except DreamlakeError as error:
+        raise typer.BadParameter(error.message) from None
+
+
+Episode = Annotated[
+    str,
+    typer.Option(
+        "--episode",
+        "-e",
+        metavar=EPISODE_FORM,
+        help="Where the files go. The namespace is DREAMLAKE_NAMESPACE (local) where none is named; without an "
+        "episode, files belong to the project itself.",
+        callback=check_target,
+    ),
+]
+OptionalEpisode = Annotated[
+    str | None,
+    typer.Option("--episode", "-e", metavar=EPISODE_FORM, help="Where a path is looked up.", callback=check_target),
+]
+OptionalTarget = Annotated[
+    str | None,
+    typer.Argument(metavar=f"[{EPISODE_FORM}]", help="A project, or an episode of it.", callback=check_target),
+]
+To = Annotated[
+    str, typer.Option("--to", metavar="FOLDER", help="Folder of the project that they go to.", callback=check_folder)
+]
+Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Files and parts that are sent at once.")]
+Wait = Annotated[bool, typer.Option("--wait", "-w", help="Until everything is processed: ready, or failed.")]
+Timeout = Annotated[
+    float | None,
+    typer.Option(
+        "--timeout",
+        metavar="DURATION",
+        help="With --wait: give up waiting after so long (30s, 10m, 2h); processing goes on.",
+        parser=parse_duration,
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout, and nothing else there.")]
+What = Annotated[
+    str, typer.Argument(metavar="PATH|ID", help="A path in the episode, such as /camera/run01.mp4, or an id.")
+]

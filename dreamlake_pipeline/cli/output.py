@@ -1,0 +1,84 @@
+"""What goes to the terminal: results on stdout, everything else on stderr; JSON is one object a line."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from ..api.common import Model
+
+_STYLE = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class Interrupted(Exception):
+    """Ctrl-C, with a sentence that says what remains and how to go on."""
+
+
+def complain(message: str, hint: str | None = None) -> None:
+    """One line that says what is wrong, and one that says what to do."""
+    typer.echo(f"{typer.style('error:', fg='red', bold=True)} {message}", err=True)
+    if hint:
+        typer.echo(f"{typer.style('hint:', fg='cyan', bold=True)} {hint}", err=True)
+
+
+def note(message: str) -> None:
+    """A remark that is no result."""
+    typer.echo(message, err=True)
+
+
+def print_json(value: dict[str, Any]) -> None:
+    """One JSON object on a line of its own, at once."""
+    typer.echo(json.dumps(value))
+
+
+def show_bytes(count: float) -> str:
+    """A number of bytes for people, in powers of 1000."""
+    for unit in ("B", "kB", "MB", "GB", "TB"):
+        if abs(count) < 999.5 or unit == "TB":
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 99.95 else f"{count:.1f} {unit}"
+        count /= 1000
+    raise AssertionError("the last unit returns")
+
+
+def show_seconds(seconds: float | None) -> str:
+    """A duration for people; empty when it is not known."""
+    if seconds is None:
+        return ""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def plural(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def as_returned(model: Model) -> dict[str, Any]:
+    """The JSON object as the service returned it."""
+    return model.model_dump(mode="json", by_alias=True)
+
+
+def print_columns(rows: Sequence[Sequence[str]]) -> None:
+    """Rows of text with their columns aligned; styles do not count as width."""
+    widths = [max(len(unstyle(cell)) for cell in column) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [cell + " " * (width - len(unstyle(cell))) for cell, width in zip(row, widths, strict=True)]
+        typer.echo("  ".join(cells).rstrip())
+
+
+def unstyle(text: str) -> str:
+    return _STYLE.sub("", text)
+
+
+_STATUS_COLORS = {"ready": "green", "failed": "red", "processing": "cyan", "queued": "cyan", "registered": "yellow"}
+
+
+def show_status(status: str) -> str:
+    return typer.style(status, fg=_STATUS_COLORS.get(status))

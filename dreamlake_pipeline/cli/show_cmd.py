@@ -1,0 +1,76 @@
+"""`dreamlake show`: everything that is known of one file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from .options import AsJson, OptionalEpisode, What
+
+if TYPE_CHECKING:
+    from ..api.bss import Record
+
+
+def show(what: What, episode: OptionalEpisode = None, as_json: AsJson = False) -> None:
+    """Show the whole record of a file: status, why it failed, what was found in it, how it was processed."""
+    from .connection import connect
+    from .locate import find_record
+    from .output import as_returned, print_columns, print_json
+
+    with connect() as lake:
+        record = find_record(lake, what, episode)
+    if as_json:
+        print_json(as_returned(record))
+    else:
+        print_columns([[typer.style(field, dim=True), value] for field, value in _fields(record)])
+
+
+def _fields(record: Record) -> Iterator[tuple[str, str]]:
+    from .output import show_bytes, show_status
+
+    yield "name", record.name
+    yield "episode", record.episode or "(no episode)"
+    yield "project", f"{record.project}@{record.owner}"
+    yield "kind", str(record.kind)
+    yield "status", show_status(record.status)
+    if record.error:
+        yield "error", f"{record.error.message} ({record.error.code})"
+        if record.error.hint:
+            yield "hint", record.error.hint
+    for warning in record.warnings:
+        yield "warning", warning
+    if record.size is not None:
+        yield "size", f"{show_bytes(record.size)} ({record.size:,} bytes)"
+    if digest := record.sha256 or record.staging_hash:
+        yield "sha256", digest + ("" if record.sha256 else " (promised, not verified yet)")
+    yield "id", record.id
+    yield "stored as", record.staging_key
+    if record.partition:
+        yield "batch", f"{record.partition} (attempt {record.attempts})"
+    yield "created", f"{record.created_at:%Y-%m-%d %H:%M:%S %Z}"
+    if record.ready_at:
+        yield "ready", f"{record.ready_at:%Y-%m-%d %H:%M:%S %Z}"
+    for field, value in (record.metadata or {}).items():
+        if field != "warnings":  # those of the record, shown above
+            yield from _flat(field, value)
+
+
+def _flat(field: str, value: Any) -> Iterator[tuple[str, str]]:
+    """A value of the metadata as lines; what is nested gets dotted names."""
+    if value is None or value == [] or value == {}:
+        return
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _flat(f"{field}.{name}", inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield field, inner if isinstance(inner, str) else json.dumps(inner, ensure_ascii=False)
+    elif isinstance(value, bool):
+        yield field, "yes" if value else "no"
+    elif isinstance(value, float):
+        yield field, f"{value:.6g}"
+    else:
+        yield field, str(value)

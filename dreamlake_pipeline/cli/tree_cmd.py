@@ -1,0 +1,87 @@
+"""`dreamlake tree`: a project or episode as a tree, with what is known of each file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .ls_cmd import file_columns
+from .options import EPISODE_FORM, AsJson, check_target
+
+if TYPE_CHECKING:
+    from ..api.server import Node
+    from ..client import DreamLake
+
+
+def tree(
+    target: Annotated[
+        str, typer.Argument(metavar=EPISODE_FORM, help="A project, or an episode of it.", callback=check_target)
+    ],
+    path: Annotated[str, typer.Argument(help="A folder of it.")] = "/",
+    as_json: AsJson = False,
+) -> None:
+    """Show a project or an episode as a tree: kind, duration, size and status of each file."""
+    from .connection import connect
+    from .output import as_returned, plural, print_json
+
+    with connect() as lake:
+        where = lake.target(target)
+        if where.episode is None:
+            episodes = [episode.name for episode in lake.index.episodes(where.namespace, where.project)]
+        else:
+            episodes = [where.episode]
+        files = 0
+        for episode in episodes:
+            nodes = list(lake.index.nodes(where.namespace, where.project, episode=episode, path=path, recursive=True))
+            files += sum(node.asset is not None for node in nodes)
+            if as_json:
+                for node in nodes:
+                    print_json(as_returned(node))
+                continue
+            place = f"{where.project}@{where.namespace}" + (f":{episode}" if episode else "")
+            typer.echo(typer.style(place, bold=True))
+            _draw(nodes, _live_states(lake, nodes))
+        if not as_json:
+            typer.echo(plural(files, "file"))
+
+
+def _live_states(lake: DreamLake, nodes: list[Node]) -> dict[str, str]:
+    """The status of every file by its BSS id: BSS is asked for those that the index does not know to be final."""
+    from ..api.bss import Status
+    from ..client.bss import in_slices
+
+    states = {node.asset.bss_id: node.asset.status for node in nodes if node.asset is not None}
+    moving = [bss_id for bss_id, status in states.items() if status not in (Status.READY, Status.FAILED)]
+    for some in in_slices(moving):
+        states |= {record.id: str(record.status) for record in lake.bss.query(some)}
+    return states
+
+
+def _draw(nodes: list[Node], states: dict[str, str]) -> None:
+    """Print nodes that come in tree order, each folder followed by what it holds."""
+    from .output import unstyle
+
+    depths = [node.path.count("/") for node in nodes]
+    top = min(depths, default=0)
+    last_at: dict[int, bool] = {}  # by depth: whether what stands there is the last of its folder
+    is_last = [False] * len(nodes)
+    for place in range(len(nodes) - 1, -1, -1):
+        depth = depths[place]
+        is_last[place] = depth not in last_at
+        last_at = {above: True for above in last_at if above < depth} | {depth: True}
+    rows: list[tuple[str, list[str]]] = []
+    ended: dict[int, bool] = {}
+    for node, depth, last in zip(nodes, depths, is_last, strict=True):
+        guides = "".join("    " if ended.get(above) else "│   " for above in range(top, depth))
+        ended[depth] = last
+        branch = "└── " if last else "├── "
+        if node.asset is None:
+            rows.append((guides + branch + typer.style(node.name + "/", fg="blue"), []))
+        else:
+            rows.append((guides + branch + node.name, file_columns(node.asset, states[node.asset.bss_id])))
+    name_width = max((len(unstyle(name)) for name, _ in rows), default=0)
+    widths = [max((len(unstyle(cells[column])) for _, cells in rows if cells), default=0) for column in range(4)]
+    for name, cells in rows:
+        padded = [cell + " " * (width - len(unstyle(cell))) for cell, width in zip(cells, widths, strict=False)]
+        typer.echo("  ".join([name + " " * (name_width - len(unstyle(name))), *padded]).rstrip())

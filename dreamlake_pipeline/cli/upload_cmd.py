@@ -1,0 +1,36 @@
+"""`dreamlake upload`: store single files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..kinds import Kind
+from .options import AsJson, Episode, Jobs, Timeout, To, Wait
+
+
+def upload(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Files to store.")],
+    episode: Episode,
+    to: To = "/",
+    kind: Annotated[
+        Kind | None,
+        typer.Option("--type", metavar="KIND", help=f"What they are, whatever they are called: {', '.join(Kind)}."),
+    ] = None,
+    jobs: Jobs = 8,
+    wait: Wait = False,
+    timeout: Timeout = None,
+    as_json: AsJson = False,
+) -> None:
+    """Store files: their bytes, a record of each, and an entry in the index.
+
+    Running it again is harmless: bytes that arrived are not sent twice.
+    """
+    from .connection import connect
+    from .progress import run_transfer
+
+    with connect() as lake:
+        events = lake.upload(files, episode=episode, to=to, kind=kind, jobs=jobs, wait=wait, timeout=timeout)
+        raise typer.Exit(run_transfer(events, as_json=as_json, tell_each=True))

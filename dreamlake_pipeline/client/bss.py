@@ -1,0 +1,186 @@
+"""BSS, as a client sees it: one method per route."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeVar
+
+from ..api.bss import (
+    AudioProcess,
+    CompletedPart,
+    DonePart,
+    FinishedFile,
+    FinishedUploads,
+    FinishUploads,
+    HlsSplit,
+    Ids,
+    PartPlan,
+    PartsDone,
+    PartUrl,
+    PartUrls,
+    Plan,
+    PlannedFile,
+    PlannedUploads,
+    PlanUploads,
+    Playback,
+    Queued,
+    Record,
+    Records,
+    Register,
+    Registered,
+    Requeue,
+    Status,
+    Success,
+    UploadComplete,
+    UploadInit,
+    UploadInitiated,
+    UploadParts,
+    UploadRef,
+)
+from ..api.bss import Finished as FinishedUpload
+from ..api.common import Listing
+from ..errors import Code, DreamlakeError
+from ..kinds import Kind
+from .http import ServiceClient
+
+# How many ids, files or part numbers the bulk routes take in one call (api/bss.py).
+MOST_PER_CALL = 1000
+
+Item = TypeVar("Item")
+
+
+def in_slices(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """The items, as many at a time as a bulk route takes."""
+    return (items[start : start + MOST_PER_CALL] for start in range(0, len(items), MOST_PER_CALL))
+
+
+class BssClient:
+    """BSS over HTTP. Safe to share between threads. Every method raises DreamlakeError."""
+
+    def __init__(self, http: ServiceClient) -> None:
+        self.http = http
+
+    # One upload, step by step
+
+    def init_upload(self, kind: Kind, upload: UploadInit) -> UploadInitiated:
+        """Begin (or find again) the multipart upload of a file."""
+        return self.http.post(f"/{kind.spec.route}/upload/multipart/init", upload, UploadInitiated)
+
+    def sign_parts(self, kind: Kind, upload: UploadRef, parts: Sequence[PartPlan]) -> list[PartUrl]:
+        """URLs to PUT parts to, signed over length and checksum; at most MOST_PER_CALL of them."""
+        body = UploadParts(upload_id=upload.upload_id, key=upload.key, parts=list(parts))
+        return self.http.post(f"/{kind.spec.route}/upload/multipart/parts", body, PartUrls).parts
+
+    def parts_done(self, kind: Kind, upload: UploadRef) -> list[DonePart]:
+        """The parts that have arrived. Raises UPLOAD_EXPIRED when the upload is gone."""
+        route = f"/{kind.spec.route}/upload/multipart/parts-done"
+        done = self.http.get(route, PartsDone, uploadId=upload.upload_id, key=upload.key)
+        if done.expired:
+            raise DreamlakeError(Code.UPLOAD_EXPIRED, f"The upload of {upload.key} is gone.")
+        return done.parts
+
+    def complete_upload(self, kind: Kind, upload: UploadRef, parts: Sequence[CompletedPart]) -> None:
+        """Join the parts into the staged object."""
+        body = UploadComplete(upload_id=upload.upload_id, key=upload.key, parts=list(parts))
+        self.http.post(f"/{kind.spec.route}/upload/multipart/complete", body, Success)
+
+    def abort_upload(self, kind: Kind, upload: UploadRef) -> None:
+        """Give an upload up and free its parts."""
+        self.http.post(f"/{kind.spec.route}/upload/multipart/abort", upload, Success)
+
+    def register(self, kind: Kind, file: Register) -> Registered:
+        """Register a staged file; the same file under the same name again is the same record."""
+        return self.http.post(f"/{kind.spec.route}", file, Registered)
+
+    def process(self, kind: Kind, record_id: str) -> Status:
+        """Queue a video or audio (again) for processing."""
+        if kind is Kind.VIDEO:
+            return self.http.post("/lambdas/hls-split", HlsSplit(video_id=record_id), Queued).status
+        if kind is Kind.AUDIO:
+            return self.http.post("/lambdas/audio-process", AudioProcess(audio_id=record_id), Queued).status
+        raise ValueError(f"a {kind} is queued when it is registered")
+
+    # Records
+
+    def list_page(
+        self,
+        kind: Kind,
+        *,
+        owner: str,
+        project: str | None = None,
+        status: Status | None = None,
+        episode: str | None = None,
+        cursor: str | None = None,
+        limit: int | None = None,
+    ) -> Listing[Record]:
+        """One page of a kind's records."""
+        return self.http.get(
+            f"/{kind.spec.route}",
+            Listing[Record],
+            owner=owner,
+            project=project,
+            status=status and str(status),
+            episode=episode,
+            cursor=cursor,
+            limit=limit,
+        )
+
+    def list_all(
+        self,
+        kind: Kind,
+        *,
+        owner: str,
+        project: str | None = None,
+        status: Status | None = None,
+        episode: str | None = None,
+    ) -> Iterator[Record]:
+        """All of a kind's records, page by page."""
+        cursor: str | None = None
+        while True:
+            page = self.list_page(
+                kind, owner=owner, project=project, status=status, episode=episode, cursor=cursor, limit=MOST_PER_CALL
+            )
+            yield from page.items
+            if not (cursor := page.cursor):
+                return
+
+    def get(self, kind: Kind, record_id: str) -> Record:
+        """One record. Raises NOT_FOUND."""
+        return self.http.get(f"/{kind.spec.route}/{record_id}", Record)
+
+    def metadata(self, kind: Kind, record_id: str) -> dict[str, Any]:
+        """What is known of a processed file's content (api/metadata.py). Raises NOT_READY."""
+        found: dict[str, Any] = self.http.call("GET", f"/{kind.spec.route}/{record_id}/metadata")
+        return found
+
+    def raw_url(self, kind: Kind, record_id: str) -> str:
+        """A presigned URL of the raw file; it needs no header."""
+        return self.http.location(f"/{kind.spec.route}/{record_id}/raw")
+
+    def playback(self, kind: Kind, record_id: str) -> Playback:
+        """A URL that a browser can play. Raises NOT_READY."""
+        return self.http.get(f"/{kind.spec.route}/{record_id}/playback", Playback)
+
+    def delete(self, kind: Kind, record_id: str) -> None:
+        """Delete a record."""
+        self.http.delete(f"/{kind.spec.route}/{record_id}")
+
+    # Bulk; each takes at most MOST_PER_CALL
+
+    def plan_uploads(self, owner: str, project: str, files: Sequence[PlannedFile]) -> list[Plan]:
+        """How to send each file, in order: not at all, by one PUT, or in parts."""
+        body = PlanUploads(owner=owner, project=project, files=list(files))
+        return self.http.post("/uploads/plan", body, PlannedUploads).files
+
+    def finish_uploads(self, owner: str, project: str, files: Sequence[FinishedFile]) -> list[FinishedUpload]:
+        """Register staged files, in order; one that is refused carries its error."""
+        body = FinishUploads(owner=owner, project=project, files=list(files))
+        return self.http.post("/uploads/finish", body, FinishedUploads).files
+
+    def query(self, ids: Sequence[str]) -> list[Record]:
+        """Those of the records that exist and that the caller may read."""
+        return self.http.post("/records/query", Ids(ids=list(ids)), Records).items
+
+    def requeue(self, ids: Sequence[str], *, force: bool = False) -> list[Record]:
+        """Queue again what failed or was never processed; with `force`, also what is ready."""
+        return self.http.post("/records/requeue", Requeue(ids=list(ids), force=force), Records).items

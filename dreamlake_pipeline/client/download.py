@@ -1,0 +1,59 @@
+"""A raw file from BSS to disk: verified, and there whole or not at all."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+
+import stamina
+
+from ..api.bss import Record
+from ..errors import Code, DreamlakeError
+from .bss import BssClient
+from .transfer import StoreAway, Transfer
+
+_ATTEMPTS = 5
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+def download(bss: BssClient, record: Record, path: Path, on_bytes: Callable[[int], None] = lambda _: None) -> str:
+    """Write the raw bytes of `record` to `path`, replacing what is there; their SHA-256 (hex).
+
+    They go to a temporary file beside it, which takes its place once the hash is right. A connection that
+    breaks is taken up where it broke. Raises HASH_MISMATCH, NOT_FOUND, FILE_UNREADABLE when `path` cannot be
+    written, STORAGE_FULL when the disk is full, STORAGE_FAILED, UNREACHABLE.
+    """
+    partial = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
+    transfer = Transfer(1)
+    try:
+        with partial.open("xb") as out:
+            digest = hashlib.sha256()
+            written = 0
+            for attempt in stamina.retry_context(on=StoreAway, attempts=_ATTEMPTS, wait_max=5, timeout=None):
+                with attempt:
+                    for block in transfer.get(bss.raw_url(record.kind, record.id), start=written):
+                        out.write(block)
+                        digest.update(block)
+                        written += len(block)
+                        on_bytes(len(block))
+            out.flush()
+            os.fsync(out.fileno())
+        promised = record.sha256 or record.staging_hash
+        if promised and not digest.hexdigest().startswith(promised):
+            raise DreamlakeError(
+                Code.HASH_MISMATCH,
+                f"What is stored for {record.name} has SHA-256 {digest.hexdigest()}, not {promised} as promised.",
+                hint="The stored bytes are damaged; upload the file again.",
+            )
+        partial.replace(path)
+        return digest.hexdigest()
+    except OSError as fault:
+        code = Code.STORAGE_FULL if fault.errno in _FULL else Code.FILE_UNREADABLE
+        raise DreamlakeError(code, f"{path} cannot be written: {fault.strerror or fault}.") from None
+    finally:
+        transfer.close()
+        partial.unlink(missing_ok=True)

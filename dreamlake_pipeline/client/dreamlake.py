@@ -1,0 +1,240 @@
+"""`DreamLake`: the Python SDK in one class."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from ..api.bss import Record, Status
+from ..kinds import Kind
+from ..names import check_folder
+from ..settings import Settings
+from .bss import BssClient, in_slices
+from .download import download
+from .events import Event, FileEvent, FileStatus, Processing, Summary, record_failure
+from .http import ServiceClient
+from .retry import retry
+from .selection import LocalFile, Selection, named_files
+from .server import IndexClient
+from .target import Target, parse_target
+from .upload import DEFAULT_JOBS, Uploader
+
+_POLL_SECONDS = (0.3, 2.0)  # first, and longest, pause between two questions for the states of records
+
+
+class DreamLake:
+    """A connection to BSS and DreamLake Server. Close it, or use it as a context manager.
+
+        with DreamLake.from_environment() as lake:
+            for event in lake.ingest("recordings", episode="robot@lab", episode_per_folder=True, wait=True):
+                print(event)
+
+    `bss` and `index` have one method per route. Methods raise DreamlakeError.
+    """
+
+    def __init__(self, *, remote: str, bss_url: str, api_key: str, namespace: str = "local") -> None:
+        self.namespace = namespace
+        self._services = (ServiceClient("BSS", bss_url, api_key), ServiceClient("DreamLake Server", remote, api_key))
+        self.bss = BssClient(self._services[0])
+        self.index = IndexClient(self._services[1])
+
+    @classmethod
+    def from_environment(cls) -> DreamLake:
+        """From DREAMLAKE_REMOTE, DREAMLAKE_BSS_URL, DREAMLAKE_API_KEY (and DREAMLAKE_NAMESPACE).
+
+        Raises USAGE that names the variable which is missing.
+        """
+        settings = Settings()
+        return cls(
+            remote=settings.require("remote"),
+            bss_url=settings.require("bss_url"),
+            api_key=settings.require("api_key"),
+            namespace=settings.namespace,
+        )
+
+    def close(self) -> None:
+        for service in self._services:
+            service.close()
+
+    def __enter__(self) -> DreamLake:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def target(self, text: str | Target) -> Target:
+        """The target that `PROJECT[@NAMESPACE][:EPISODE]` names."""
+        return text if isinstance(text, Target) else parse_target(text, namespace=self.namespace)
+
+    # Storing files
+
+    def upload(
+        self,
+        paths: Iterable[str | Path],
+        *,
+        episode: str | Target,
+        to: str = "/",
+        kind: Kind | None = None,
+        jobs: int = DEFAULT_JOBS,
+        wait: bool = False,
+        timeout: float | None = None,
+    ) -> Iterator[Event]:
+        """Store single files as `to`/filename; the last event is a Summary.
+
+        `kind` overrides what the extensions say. With `wait`, until all are processed, or `timeout` seconds passed.
+        A file that cannot be stored is a FileEvent; raised is only what concerns all of them.
+        """
+        target, folder = self.target(episode), check_folder(to)
+        return self.store(named_files(paths, target, folder, kind), target, jobs=jobs, wait=wait, timeout=timeout)
+
+    def ingest(
+        self,
+        folder: str | Path,
+        *,
+        episode: str | Target,
+        to: str = "/",
+        episode_per_folder: bool = False,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        follow_links: bool = False,
+        jobs: int = DEFAULT_JOBS,
+        wait: bool = False,
+        timeout: float | None = None,
+    ) -> Iterator[Event]:
+        """Store the files below `folder` under their paths below it; the last event is a Summary.
+
+        See `Selection` for what is stored where (its `plan` tells it without sending anything), and `upload`
+        for the rest.
+        """
+        target = self.target(episode)
+        selection = Selection(
+            folder,
+            target,
+            to=to,
+            episode_per_folder=episode_per_folder,
+            include=include,
+            exclude=exclude,
+            follow_links=follow_links,
+        )
+        return self.store(selection.files(), target, jobs=jobs, wait=wait, timeout=timeout)
+
+    def wait(self, ids: Iterable[str], *, timeout: float | None = None) -> Iterator[Record | Processing]:
+        """Records as their status changes, until all of them are ready or failed, or `timeout` seconds passed.
+
+        A `Processing` comes between them at least twice a second. Records that are gone are no longer awaited.
+        """
+        waiting: dict[str, Status | None] = dict.fromkeys(ids)
+        states: dict[str, int] = {}
+        started = changed_at = time.monotonic()
+        pause = _POLL_SECONDS[0]
+        while waiting:
+            has_changed = False
+            for some in in_slices(list(waiting)):
+                found = {record.id: record for record in self.bss.query(some)}
+                for record_id in some:
+                    before, record = waiting[record_id], found.get(record_id)
+                    if record is None:
+                        del waiting[record_id]
+                        continue
+                    if record.status is before:
+                        continue
+                    has_changed = True
+                    if before is not None:
+                        states[before] -= 1
+                    states[record.status] = states.get(record.status, 0) + 1
+                    waiting[record_id] = record.status
+                    if record.status.is_final:
+                        del waiting[record_id]
+                    yield record
+            now = time.monotonic()
+            if has_changed:
+                changed_at, pause = now, _POLL_SECONDS[0]
+            yield Processing({str(state): count for state, count in states.items() if count}, now - changed_at)
+            if not waiting or (timeout is not None and now - started >= timeout):
+                return
+            time.sleep(pause if timeout is None else max(0.0, min(pause, timeout - (now - started))))
+            pause = min(pause * 1.3, _POLL_SECONDS[1])
+
+    def retry(
+        self,
+        *,
+        episode: str | Target | None = None,
+        ids: Sequence[str] = (),
+        everything: bool = False,
+        wait: bool = False,
+        timeout: float | None = None,
+    ) -> Iterator[Event]:
+        """Process again what failed or was never processed, and bring the index up to date.
+
+        Of the records `ids`, or of a whole project or episode; with `everything`, also what is ready.
+        The last event is a Summary.
+        """
+        started, summary, queued = time.monotonic(), Summary(), {}
+        target = None if episode is None else self.target(episode)
+        for event in retry(self.bss, self.index, target=target, ids=ids, everything=everything):
+            if isinstance(event, FileEvent):
+                summary.add(event)
+                if event.status is FileStatus.QUEUED and event.id:
+                    queued[event.id] = event
+                yield event
+            else:
+                summary.files += event
+        if wait:
+            yield from self._wait_for(queued, summary, timeout)
+        summary.seconds = time.monotonic() - started
+        yield summary
+
+    def download(self, record: Record, path: str | Path, on_bytes: Callable[[int], None] = lambda _: None) -> str:
+        """Write the raw file to `path`, verified, whole or not at all; its SHA-256 (see download.py)."""
+        return download(self.bss, record, Path(path), on_bytes)
+
+    def store(
+        self,
+        files: Iterable[LocalFile | FileEvent],
+        target: Target,
+        *,
+        jobs: int = DEFAULT_JOBS,
+        wait: bool = False,
+        timeout: float | None = None,
+    ) -> Iterator[Event]:
+        """Store files of one's own choice in the target's project; `upload` and `ingest` are two ways to choose."""
+        started = time.monotonic()
+        # Before anything is read and hashed: does BSS answer, and does it know this token?
+        self.bss.list_page(Kind.VIDEO, owner=target.namespace, project=target.project, limit=1)
+        uploader = Uploader(self.bss, self.index, target, jobs=jobs)
+        summary, stored = Summary(), {}
+        for event in uploader.run(files):
+            if isinstance(event, FileEvent):
+                summary.add(event)
+                if event.status in (FileStatus.UPLOADED, FileStatus.DUPLICATE) and event.id:
+                    stored[event.id] = event
+                elif event.id:  # ready or failed already
+                    stored.pop(event.id, None)
+            yield event
+        if wait:
+            yield from self._wait_for(stored, summary, timeout)
+        summary.files, summary.bytes = uploader.files_found, uploader.bytes_sent
+        summary.seconds = time.monotonic() - started
+        yield summary
+
+    def _wait_for(
+        self, stored: dict[str, FileEvent], summary: Summary, timeout: float | None
+    ) -> Iterator[FileEvent | Processing]:
+        """Tell how the files, by the ids of their records, end; and count it."""
+        for change in self.wait(list(stored), timeout=timeout):
+            if isinstance(change, Processing):
+                yield change
+            elif change.status.is_final:
+                event = _end_of(change, stored.pop(change.id))
+                summary.add(event)
+                yield event
+        summary.unfinished = len(stored)
+
+
+def _end_of(record: Record, stored: FileEvent) -> FileEvent:
+    """The event that tells that a stored file is processed."""
+    if record.status is Status.READY:
+        return replace(stored, status=FileStatus.READY)
+    return replace(stored, status=FileStatus.FAILED, **record_failure(record))

@@ -1,0 +1,132 @@
+"""What an upload or ingest tells while it goes on: a stream of typed events, whose end is a `Summary`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, TypedDict
+
+from ..api.bss import Record
+from ..errors import Code, DreamlakeError
+from ..kinds import Kind
+
+
+class FileStatus(StrEnum):
+    PLANNED = "planned"  # --dry-run only: it would be sent
+    UPLOADED = "uploaded"  # its bytes were sent; it is registered and in the index
+    DUPLICATE = "duplicate"  # its bytes were stored already, nothing was sent; it is registered and in the index
+    SKIPPED = "skipped"  # nothing to do with it: no known kind, or a link to a folder that is walked anyway
+    INDEXED = "indexed"  # retry only: it was missing or out of date in the index
+    QUEUED = "queued"  # retry only: it will be processed again
+    READY = "ready"  # processed
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class FileEvent:
+    """One change of one file.
+
+    `path` is local, `name` its name in the project; `id` is the record's in BSS, `asset_id` the index's.
+    """
+
+    path: str
+    status: FileStatus
+    name: str | None = None
+    episode: str | None = None
+    kind: Kind | None = None
+    size: int = 0
+    id: str | None = None
+    asset_id: str | None = None
+    code: str | None = None
+    reason: str | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "event": "file",
+            "path": self.path,
+            "name": self.name,
+            "kind": self.kind and str(self.kind),
+            "status": str(self.status),
+            "id": self.id,
+            "assetId": self.asset_id,
+            "reason": self.reason,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far it is, in totals so far; `is_walking` until all files are found. Sent a few times a second."""
+
+    files_found: int
+    bytes_found: int
+    files_done: int
+    bytes_done: int  # of files that are done, and what was sent of those on their way
+    bytes_read: int  # read and hashed
+    bytes_sent: int
+    is_walking: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Processing:
+    """How many of the awaited files are in which state; `idle_seconds` since anything changed."""
+
+    states: dict[str, int]
+    idle_seconds: float
+
+
+@dataclass(slots=True)
+class Summary:
+    """The last event. `files` are all that were walked, `bytes` those that were sent.
+
+    Where nobody waited for processing, `ready` and `failed` count what is known by then.
+    """
+
+    files: int = 0
+    uploaded: int = 0
+    duplicate: int = 0
+    skipped: int = 0
+    ready: int = 0
+    failed: int = 0
+    bytes: int = 0
+    seconds: float = 0.0
+    failures: list[FileEvent] = field(default_factory=list)
+    planned: int = 0  # --dry-run only
+    queued: int = 0  # retry only
+    indexed: int = 0  # retry only
+    unfinished: int = 0  # still processed when the wait timed out
+
+    def add(self, event: FileEvent) -> None:
+        """Count a change of a file; `files` is for its teller to count, since a file may change more than once."""
+        setattr(self, event.status, getattr(self, event.status) + 1)
+        if event.status is FileStatus.FAILED:
+            self.failures.append(event)
+
+    def as_json(self) -> dict[str, Any]:
+        always = ("files", "uploaded", "duplicate", "skipped", "ready", "failed")
+        seldom = ("planned", "queued", "indexed", "unfinished")
+        counts = {name: getattr(self, name) for name in always}
+        counts |= {name: count for name in seldom if (count := getattr(self, name))}
+        return {"event": "summary", **counts, "bytes": self.bytes, "seconds": round(self.seconds, 3)}
+
+
+Event = FileEvent | Progress | Processing | Summary
+
+
+class Reason(TypedDict):
+    """Why a file failed: a code of errors.py (or of BSS), and a sentence."""
+
+    code: str
+    reason: str
+
+
+def failure(error: DreamlakeError) -> Reason:
+    """`code` and `reason` of a FileEvent, from an error."""
+    return {"code": str(error.code), "reason": str(error)}
+
+
+def record_failure(record: Record) -> Reason:
+    """`code` and `reason` of a FileEvent, from a record that failed."""
+    if record.error is None:
+        return {"code": str(Code.INTERNAL), "reason": "It failed, and nothing more is known."}
+    hint = f" {record.error.hint}" if record.error.hint else ""
+    return {"code": record.error.code, "reason": record.error.message + hint}

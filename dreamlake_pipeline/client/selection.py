@@ -1,0 +1,158 @@
+"""Which local files are stored, and under which name: of files that somebody named, and of a whole folder."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePosixPath
+
+from ..errors import Code, DreamlakeError
+from ..kinds import KNOWN_EXTENSIONS, Kind, kind_of
+from ..names import check_folder, join_name
+from .events import Event, FileEvent, FileStatus, Summary, failure
+from .target import Target
+from .walk import Passed, Unwalkable, show_path, walk
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """A file that is to be stored: where it lies, and what it will be called in the project."""
+
+    path: str
+    name: str
+    kind: Kind
+    episode: str | None
+    size: int
+
+    def event(self, status: FileStatus, **more: str | None) -> FileEvent:
+        return FileEvent(
+            show_path(self.path), status, self.name, episode=self.episode, kind=self.kind, size=self.size, **more
+        )
+
+
+def named_files(
+    paths: Iterable[str | Path], target: Target, folder: str, kind: Kind | None
+) -> Iterator[LocalFile | FileEvent]:
+    """Files that somebody named one by one: each must be storable."""
+    taken: dict[str, str] = {}
+    for given in paths:
+        path = str(given)
+        try:
+            name = join_name(folder, Path(path).name)
+            if name in taken:
+                raise DreamlakeError(
+                    Code.CONFLICT,
+                    f"{show_path(path)} would get the same name, {name}, as {show_path(taken[name])}.",
+                    hint="Upload them to different folders (--to).",
+                )
+            if not Path(path).exists():
+                raise DreamlakeError(Code.FILE_MISSING, f"{show_path(path)} does not exist.")
+            if Path(path).is_dir():
+                raise DreamlakeError(
+                    Code.FILE_UNREADABLE, f"{show_path(path)} is a folder.", hint="Use `dreamlake ingest` for folders."
+                )
+            its_kind = kind or kind_of(path)
+            if its_kind is None:
+                raise DreamlakeError(
+                    Code.UNKNOWN_KIND,
+                    f"{show_path(path)}: {_unknown(path)}",
+                    hint=f"Name its kind with --type ({', '.join(Kind)}).",
+                )
+            size = Path(path).stat().st_size
+        except DreamlakeError as error:
+            yield FileEvent(show_path(path), FileStatus.FAILED, **failure(error))
+        except OSError as fault:
+            reason = f"{show_path(path)} cannot be read: {fault.strerror}."
+            yield FileEvent(show_path(path), FileStatus.FAILED, code=str(Code.FILE_UNREADABLE), reason=reason)
+        else:
+            taken[name] = path
+            yield LocalFile(path, name, its_kind, target.episode, size)
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The files below a folder: each is stored under its path below it, in the folder `to` of the project.
+
+    With `episode_per_folder`, each first-level folder is an episode of its name (after the target's own episode
+    and a `/`, if it has one) and paths start below it; files beside those folders belong to the target itself.
+    Globs are held against the path below `folder` and against each part of it.
+    """
+
+    folder: str | Path
+    target: Target
+    to: str = "/"
+    episode_per_folder: bool = False
+    include: Sequence[str] = ()
+    exclude: Sequence[str] = ()
+    follow_links: bool = False
+
+    def files(self) -> Iterator[LocalFile | FileEvent]:
+        """The files, and an event for whatever else was found. Raises what `walk` raises for the folder itself."""
+        to = check_folder(self.to)
+        found = walk(self.folder, follow_links=self.follow_links, leave_out=lambda path: _matches(path, self.exclude))
+        for entry in found:
+            path = show_path(entry.path)
+            # What could not be read of a folder may be what was to be included: it is never passed over.
+            if self.include and not entry.relative.endswith("/") and not _matches_below(entry.relative, self.include):
+                continue
+            if isinstance(entry, Passed):
+                yield FileEvent(path, FileStatus.SKIPPED, reason=entry.reason)
+                continue
+            if isinstance(entry, Unwalkable):
+                yield FileEvent(path, FileStatus.FAILED, **failure(entry.error))
+                continue
+            kind = kind_of(entry.relative)
+            if kind is None:
+                yield FileEvent(path, FileStatus.SKIPPED, size=entry.size, reason=_unknown(entry.path))
+                continue
+            try:
+                episode, relative = self._place(entry.relative)
+                name = join_name(to, relative)
+            except DreamlakeError as error:
+                yield FileEvent(path, FileStatus.FAILED, kind=kind, size=entry.size, **failure(error))
+            else:
+                yield LocalFile(entry.path, name, kind, episode, entry.size)
+
+    def _place(self, relative: str) -> tuple[str | None, str]:
+        """The episode that a path belongs to, and its path in it."""
+        first, slash, rest = relative.partition("/")
+        if self.episode_per_folder and slash:
+            return self.target.below(first).episode, rest
+        return self.target.episode, relative
+
+    def plan(self) -> Iterator[Event]:
+        """What would be sent, without asking any service; the last event is a Summary."""
+        started, summary = time.monotonic(), Summary()
+        for file in self.files():
+            if isinstance(file, FileEvent):
+                event = file
+            elif file.size:
+                event = file.event(FileStatus.PLANNED)
+                summary.bytes += file.size
+            else:
+                reason = f"{show_path(file.path)} is empty (0 bytes)."
+                event = file.event(FileStatus.FAILED, code=str(Code.FILE_EMPTY), reason=reason)
+            summary.files += 1
+            summary.add(event)
+            yield event
+        summary.seconds = time.monotonic() - started
+        yield summary
+
+
+def _unknown(path: str) -> str:
+    suffix = PurePosixPath(path).suffix
+    what = f"{show_path(suffix)} is" if suffix else "a name without an extension is"
+    return f"{what} none of the known kinds ({' '.join(KNOWN_EXTENSIONS)})."
+
+
+def _matches(path: str, globs: Sequence[str]) -> bool:
+    """Whether a path below the folder, or its last part, matches one of the globs."""
+    return any(fnmatchcase(path, glob) or fnmatchcase(path.rpartition("/")[2], glob) for glob in globs)
+
+
+def _matches_below(path: str, globs: Sequence[str]) -> bool:
+    """Whether a path, or one of the folders that it lies in, matches."""
+    parts = path.split("/")
+    return any(_matches("/".join(parts[: count + 1]), globs) for count in range(len(parts)))

@@ -1,0 +1,134 @@
+"""DreamLake Server (the index), as a client sees it: one method per route."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
+from urllib.parse import quote
+
+from ..api.common import Listing, Model
+from ..api.server import (
+    Asset,
+    AssetBatch,
+    AssetIn,
+    AssetRef,
+    AssetRefs,
+    BatchAsset,
+    Download,
+    EpisodeInfo,
+    Me,
+    NamespaceInfo,
+    Node,
+    ProjectInfo,
+)
+from ..kinds import Kind
+from .http import ServiceClient
+
+_PAGE = 1000
+
+Item = TypeVar("Item", bound=Model)
+
+
+class IndexClient:
+    """DreamLake Server over HTTP. Safe to share between threads. Every method raises DreamlakeError."""
+
+    def __init__(self, http: ServiceClient) -> None:
+        self.http = http
+
+    def register(self, kind: Kind, asset: AssetIn) -> AssetRef:
+        """Upsert one file into the index."""
+        return self.http.post(f"/assets/{kind}", asset, AssetRef)
+
+    def register_batch(self, assets: Sequence[BatchAsset]) -> list[AssetRef]:
+        """Upsert many files in one transaction; the references come in their order."""
+        return self.http.post("/assets/batch", AssetBatch(assets=list(assets)), AssetRefs).items
+
+    def assets(
+        self, kind: Kind, *, namespace: str, project: str, episode: str | None = None, prefix: str | None = None
+    ) -> Iterator[Asset]:
+        """A project's files of one kind, page by page; `prefix` is how their name starts."""
+        return self._pages(
+            lambda cursor: self.http.get(
+                f"/assets/{kind}",
+                Listing[Asset],
+                namespace=namespace,
+                project=project,
+                episode=episode,
+                prefix=prefix,
+                cursor=cursor,
+                limit=_PAGE,
+            )
+        )
+
+    def asset(self, kind: Kind, asset_id: str) -> Asset:
+        """One file of the index. Raises NOT_FOUND."""
+        return self.http.get(f"/assets/{kind}/{asset_id}", Asset)
+
+    def download(self, kind: Kind, *, namespace: str, project: str, episode: str | None, path: str) -> str:
+        """BSS's URL of a file's raw bytes, which takes the same bearer token. Raises NOT_FOUND."""
+        return self.http.get(
+            f"/assets/{kind}/download",
+            Download,
+            namespace=namespace,
+            project=project,
+            episode=episode,
+            path=path,
+        ).url
+
+    def namespaces(self) -> Iterator[NamespaceInfo]:
+        """The namespaces that the caller reaches."""
+        return self._pages(
+            lambda cursor: self.http.get("/namespaces", Listing[NamespaceInfo], cursor=cursor, limit=_PAGE)
+        )
+
+    def projects(self, namespace: str) -> Iterator[ProjectInfo]:
+        return self._pages(
+            lambda cursor: self.http.get(
+                f"/namespaces/{quote(namespace, safe='')}/projects", Listing[ProjectInfo], cursor=cursor, limit=_PAGE
+            )
+        )
+
+    def episodes(self, namespace: str, project: str) -> Iterator[EpisodeInfo]:
+        return self._pages(
+            lambda cursor: self.http.get(
+                f"{_project(namespace, project)}/episodes", Listing[EpisodeInfo], cursor=cursor, limit=_PAGE
+            )
+        )
+
+    def nodes(
+        self,
+        namespace: str,
+        project: str,
+        *,
+        episode: str | None = None,
+        path: str = "/",
+        recursive: bool = False,
+    ) -> Iterator[Node]:
+        """What lies in a folder, or with `recursive` below it, in path order. Raises NOT_FOUND."""
+        return self._pages(
+            lambda cursor: self.http.get(
+                f"{_project(namespace, project)}/nodes",
+                Listing[Node],
+                episode=episode,
+                path=path,
+                recursive=recursive or None,
+                cursor=cursor,
+                limit=_PAGE,
+            )
+        )
+
+    def me(self) -> Me:
+        """Who the token speaks for."""
+        return self.http.get("/auth/me", Me)
+
+    def _pages(self, page: Callable[[str | None], Listing[Item]]) -> Iterator[Item]:
+        cursor: str | None = None
+        while True:
+            listing = page(cursor)
+            yield from listing.items
+            if not (cursor := listing.cursor):
+                return
+
+
+def _project(namespace: str, project: str) -> str:
+    return f"/namespaces/{quote(namespace, safe='')}/projects/{quote(project, safe='')}"

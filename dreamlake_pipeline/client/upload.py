@@ -1,0 +1,482 @@
+"""Many files from disk to registered: read and hash, plan in bulk, send, finish in bulk, index in bulk.
+
+Each step is a stage with threads of its own (`stages.py`). A file that fails in one of them is told as a
+FileEvent and goes no further; the others go on. Every step may be done again: bytes that arrived are not
+sent twice, a record or an index entry that exists is found. Only what would fail for every file ends the
+run: a token that is not accepted, or a service that does not answer.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, wait
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from typing import TypeVar
+
+from ..api.bss import (
+    CompletedPart,
+    FinishedFile,
+    PartPlan,
+    PartUrl,
+    Plan,
+    PlanAction,
+    PlannedFile,
+    Status,
+    UploadRef,
+)
+from ..api.bss import Finished as FinishedUpload
+from ..api.server import AssetRef, BatchAsset
+from ..errors import Code, DreamlakeError
+from ..kinds import content_type_of
+from .bss import BssClient
+from .digest import Digest, changed, digest_file, open_file, read_whole, require_unchanged
+from .events import FileEvent, FileStatus, Progress, failure, record_failure
+from .selection import LocalFile
+from .server import IndexClient
+from .stages import Channel, Flow
+from .target import Target
+from .transfer import Range, StoreAway, Transfer, UrlExpired
+from .walk import show_path
+
+DEFAULT_JOBS = 8
+
+# What is expected of BSS until its first plan says otherwise, so that parts are hashed while the file is read.
+_PART_SIZE = 8 * 2**20
+_BULK = 200  # files in a call
+_LINGER = 0.05  # seconds for which a call waits for more files
+_PARTS_PER_CALL = 64
+_DELIVERIES = 3  # attempts with a new plan
+_SILENT_SENDS = 3  # sends in a row that could not reach the store, before it is taken to be down
+
+# What would fail every other file as well.
+_FATAL = frozenset({Code.UNREACHABLE, Code.OVERLOADED, Code.UNAUTHENTICATED, Code.FORBIDDEN})
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(slots=True)
+class _Job:
+    """A file on its way; each stage fills in what it found out."""
+
+    file: LocalFile
+    digest: Digest
+    plan: Plan | None = None
+    is_sent: bool = False
+    bytes_counted: int = 0
+    id: str = ""
+    status: Status = Status.REGISTERED
+
+    def planned_file(self) -> PlannedFile:
+        return PlannedFile(**self._description())
+
+    def finished_file(self) -> FinishedFile:
+        return FinishedFile(**self._description())
+
+    def _description(self) -> dict:
+        return {
+            "kind": self.file.kind,
+            "name": self.file.name,
+            "episode": self.file.episode,
+            "hash": self.digest.sha256,
+            "size": self.digest.version.size,
+            "content_type": content_type_of(self.file.path),
+        }
+
+
+@dataclass(slots=True)
+class _Counters:
+    """Totals that several threads add to."""
+
+    files_found: int = 0
+    bytes_found: int = 0
+    files_done: int = 0
+    bytes_done: int = 0
+    bytes_read: int = 0
+    bytes_sent: int = 0
+    is_walking: bool = True
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def add(self, **amounts: int) -> None:
+        with self.lock:
+            for name, amount in amounts.items():
+                setattr(self, name, getattr(self, name) + amount)
+
+    def progress(self) -> Progress:
+        with self.lock:
+            return Progress(
+                self.files_found,
+                self.bytes_found,
+                self.files_done,
+                self.bytes_done,
+                self.bytes_read,
+                self.bytes_sent,
+                self.is_walking,
+            )
+
+
+class Uploader:
+    """One run over many files of one project. Make a new one for each run."""
+
+    def __init__(self, bss: BssClient, index: IndexClient, target: Target, *, jobs: int = DEFAULT_JOBS) -> None:
+        self._bss = bss
+        self._index = index
+        self._target = target
+        self._jobs = jobs
+        self._transfer = Transfer(2 * jobs)
+        self._flow = Flow()
+        self._counters = _Counters()
+        self._part_size = _PART_SIZE
+        self._silent_sends = 0
+        # Files with the content of one that is being sent wait for it here, by hash.
+        self._followers: dict[str, list[_Job]] = {}
+        self._lock = threading.Lock()
+        self._events: Channel[FileEvent] = self._flow.channel(4 * _BULK, writers=2)
+        self._parts = self._flow.pool("part", threads=jobs, depth=2 * jobs)
+
+    @property
+    def files_found(self) -> int:
+        """Everything that was looked at, whatever became of it."""
+        return self._counters.files_found
+
+    @property
+    def bytes_sent(self) -> int:
+        return self._counters.bytes_sent
+
+    def run(self, candidates: Iterable[LocalFile | FileEvent]) -> Iterator[FileEvent | Progress]:
+        """Store the files; events of candidates that are none are passed on.
+
+        Leaving the iteration stops the work; what has arrived by then is not sent again by a later run.
+        Raises DreamlakeError for what concerns every file (UNREACHABLE, UNAUTHENTICATED, FORBIDDEN).
+        """
+        flow, hashers = self._flow, min(4, os.cpu_count() or 1)
+        found = flow.channel(100_000, writers=1)
+        hashed = flow.channel(2 * _BULK, writers=hashers)
+        planned = flow.channel(2 * _BULK, writers=2)
+        sent = flow.channel(2 * _BULK, writers=self._jobs)
+        finished = flow.channel(2 * _BULK, writers=2)
+        flow.source(self._select(candidates), found)
+        flow.stage("hash", self._hash, found, hashed, threads=hashers)
+        flow.stage("plan", self._plan, hashed, planned, threads=2, bulk=_BULK, linger=_LINGER)
+        flow.stage("send", self._send, planned, sent, threads=self._jobs)
+        flow.stage("finish", self._finish, sent, finished, threads=2, bulk=_BULK, linger=_LINGER)
+        flow.stage("index", self._register, finished, self._events, threads=2, bulk=_BULK, linger=_LINGER)
+        try:
+            for events in flow.results(self._events, every=0.1):
+                yield from events
+                yield self._counters.progress()
+        finally:
+            self._transfer.close()
+
+    # The stages
+
+    def _select(self, candidates: Iterable[LocalFile | FileEvent]) -> Iterator[LocalFile]:
+        for candidate in candidates:
+            self._counters.add(files_found=1, bytes_found=candidate.size)
+            if isinstance(candidate, LocalFile):
+                yield candidate
+            else:
+                self._counters.add(files_done=1, bytes_done=candidate.size)
+                self._events.put(candidate)
+        self._counters.is_walking = False
+
+    def _hash(self, files: list[LocalFile]) -> Iterator[_Job]:
+        for file in files:
+            try:
+                digest = digest_file(file.path, self._part_size, self._count_read)
+            except DreamlakeError as error:
+                self._counters.add(files_done=1, bytes_done=file.size)
+                self._events.put(file.event(FileStatus.FAILED, **failure(error)))
+            else:
+                yield _Job(file, digest)
+
+    def _plan(self, jobs: list[_Job]) -> Iterator[_Job]:
+        for job, plan in self._in_bulk(jobs, self._ask_plans):
+            job.plan = plan
+            if plan.part_size:
+                self._part_size = plan.part_size
+            if plan.action is PlanAction.STAGED or not self._is_following(job):
+                yield job
+
+    def _send(self, jobs: list[_Job]) -> Iterator[_Job]:
+        for job in jobs:
+            if job.plan is None or job.plan.action is PlanAction.STAGED:
+                yield job
+                continue
+            # The first one with this content is sent; those that came meanwhile find it staged, or try in turn.
+            group, is_staged = [job], False
+            while group:
+                for member in group:
+                    try:
+                        if not is_staged:
+                            self._deliver(member)
+                            is_staged = True
+                        yield member
+                    except DreamlakeError as error:
+                        self._fail(member, error)
+                group = self._release(job.digest.sha256)
+
+    def _finish(self, jobs: list[_Job]) -> Iterator[_Job]:
+        for job, answer in self._in_bulk(jobs, self._ask_finish):
+            if answer.error is not None and answer.error.code == Code.STAGED_OBJECT_MISSING:
+                again = self._send_again(job)
+                if again is None:
+                    continue
+                answer = again
+            if answer.error is not None or answer.id is None:
+                self._fail_as(job, answer)
+                continue
+            job.id, job.status = answer.id, answer.status or Status.REGISTERED
+            yield job
+
+    def _register(self, jobs: list[_Job]) -> Iterator[FileEvent]:
+        known_failures = [job.id for job in jobs if job.status is Status.FAILED]
+        reasons = (
+            {record.id: record_failure(record) for record in self._bss.query(known_failures)} if known_failures else {}
+        )
+        for job, ref in self._in_bulk(jobs, self._ask_index):
+            stored = FileStatus.UPLOADED if job.is_sent else FileStatus.DUPLICATE
+            self._done(job)
+            yield job.file.event(stored, id=job.id, asset_id=ref.id)
+            if job.status is Status.READY:
+                yield job.file.event(FileStatus.READY, id=job.id, asset_id=ref.id)
+            elif job.id in reasons:
+                yield job.file.event(FileStatus.FAILED, id=job.id, asset_id=ref.id, **reasons[job.id])
+
+    # Calls in bulk
+
+    def _ask_plans(self, jobs: Sequence[_Job]) -> list[Plan]:
+        return self._bss.plan_uploads(
+            self._target.namespace, self._target.project, [job.planned_file() for job in jobs]
+        )
+
+    def _ask_finish(self, jobs: Sequence[_Job]) -> list[FinishedUpload]:
+        return self._bss.finish_uploads(
+            self._target.namespace, self._target.project, [job.finished_file() for job in jobs]
+        )
+
+    def _ask_index(self, jobs: Sequence[_Job]) -> list[AssetRef]:
+        try:
+            return self._index.register_batch([self._asset(job) for job in jobs])
+        except DreamlakeError as error:
+            if error.code not in (Code.UNREACHABLE, Code.OVERLOADED):
+                raise
+            # The records exist in BSS: only this step is missing, so it fails these files and not the run.
+            raise _IndexAway(
+                error.code,
+                f"Stored, but not in the index: {error.message}",
+                hint="Run the same command again, or `dreamlake retry`: nothing is sent twice.",
+            ) from error
+
+    def _asset(self, job: _Job) -> BatchAsset:
+        # No status: the pipeline may have finished the file meanwhile, and knows better.
+        return BatchAsset.model_validate(
+            {
+                "namespace": self._target.namespace,
+                "project": self._target.project,
+                "episode_name": job.file.episode,
+                "name": job.file.name,
+                "kind": job.file.kind,
+                job.file.kind.spec.bss_id_field: job.id,
+                "size": job.digest.version.size,
+                "sha256": job.digest.sha256,
+                # Whoever uploads earlier content again under its old name means it to be there.
+                "restore": True,
+            }
+        )
+
+    def _in_bulk(
+        self, jobs: list[_Job], ask: Callable[[Sequence[_Job]], list[Answer]]
+    ) -> Iterator[tuple[_Job, Answer]]:
+        """Ask for all at once; when that is refused, one by one, so that it fails those that deserve it."""
+        try:
+            yield from zip(jobs, ask(jobs), strict=True)
+        except _IndexAway as error:
+            for job in jobs:
+                self._fail(job, error)
+        except DreamlakeError as error:
+            if error.code in _FATAL:
+                raise
+            if len(jobs) == 1:
+                self._fail(jobs[0], error)
+                return
+            for job in jobs:
+                yield from self._in_bulk([job], ask)
+
+    # Sending
+
+    def _deliver(self, job: _Job) -> None:
+        """Bring the bytes to the store, with a new plan when the old one is no longer good."""
+        for _ in range(_DELIVERIES):
+            plan = job.plan
+            if plan is None:
+                plan = job.plan = self._ask_plans([job])[0]
+            try:
+                if plan.action is PlanAction.PUT and plan.url:
+                    data = read_whole(job.file.path, job.digest)
+                    self._transfer.put_bytes(plan.url, plan.headers, data, count=partial(self._count_sent, job))
+                    job.is_sent = True
+                elif plan.action is PlanAction.MULTIPART and plan.upload_id and plan.part_size:
+                    self._send_parts(job, UploadRef(upload_id=plan.upload_id, key=plan.key), plan.part_size)
+                    job.is_sent = True
+                self._silent_sends = 0
+                return
+            except UrlExpired:
+                job.plan = None
+            except DreamlakeError as error:
+                if error.code is not Code.UPLOAD_EXPIRED:
+                    raise
+                job.plan = None
+        raise DreamlakeError(
+            Code.STORAGE_FAILED,
+            "The object store keeps refusing signed uploads (403).",
+            hint="Compare the clocks of this machine and of the store, and BSS's credentials for it.",
+        )
+
+    def _send_parts(self, job: _Job, upload: UploadRef, part_size: int) -> None:
+        """Send the parts that have not arrived yet, several at a time, and complete the upload."""
+        file, size = job.file, job.digest.version.size
+        if job.digest.part_size != part_size:
+            again = digest_file(file.path, part_size)
+            if again.sha256 != job.digest.sha256:
+                raise changed(show_path(file.path))
+            job.digest = again
+        hashes = job.digest.parts or (job.digest.sha256,)
+        plans = [
+            PartPlan(part_number=number, size=min(part_size, size - (number - 1) * part_size), sha256=sha256)
+            for number, sha256 in enumerate(hashes, 1)
+        ]
+        sizes = {plan.part_number: plan.size for plan in plans}
+        etags = {
+            part.part_number: part.etag
+            for part in self._bss.parts_done(file.kind, upload)
+            if sizes.get(part.part_number) == part.size
+        }
+        self._count(job, sum(sizes[number] for number in etags))
+        missing = iter([plan for plan in plans if plan.part_number not in etags])
+        try:
+            with open_file(file.path) as descriptor:
+                require_unchanged(file.path, descriptor, job.digest.version)
+                while some := list(islice(missing, _PARTS_PER_CALL)):
+                    urls = self._bss.sign_parts(file.kind, upload, some)
+                    etags |= self._put_parts(job, descriptor, urls, sizes, part_size)
+                require_unchanged(file.path, descriptor, job.digest.version)
+        except DreamlakeError as error:
+            if error.code is Code.FILE_CHANGED:
+                # What arrived is no longer what the hash promises: nobody may build on it.
+                self._bss.abort_upload(file.kind, upload)
+            raise
+        completed = [CompletedPart(part_number=number, etag=etags[number]) for number in sorted(etags)]
+        self._bss.complete_upload(file.kind, upload, completed)
+
+    def _put_parts(
+        self, job: _Job, descriptor: int, urls: list[PartUrl], sizes: dict[int, int], part_size: int
+    ) -> dict[int, str]:
+        """PUT parts on the shared threads; their ETags by number."""
+        stop = threading.Event()
+        sending: dict[int, Future[str]] = {}
+
+        def put(part: PartUrl, done: Future[str]) -> None:
+            try:
+                if stop.is_set():
+                    done.cancel()
+                    done.set_running_or_notify_cancel()
+                    return
+                source = Range(descriptor, (part.part_number - 1) * part_size, sizes[part.part_number])
+                count = partial(self._count_sent, job)
+                done.set_result(
+                    self._transfer.put_range(part.url, part.headers, source, count=count, stopping=self._flow.stopping)
+                )
+            except BaseException as fault:
+                stop.set()
+                done.set_exception(fault)
+
+        try:
+            for part in urls:
+                done: Future[str] = Future()
+                self._parts.put(partial(put, part, done))
+                sending[part.part_number] = done
+            wait(sending.values())
+        finally:
+            stop.set()
+            # The descriptor is closed after this: whoever still reads from it must have ended.
+            if not self._flow.stopping.is_set():
+                wait(sending.values())
+        faults = [done.exception() for done in sending.values() if not done.cancelled() and done.exception()]
+        if faults and faults[0] is not None:
+            raise faults[0]
+        return {number: done.result() for number, done in sending.items()}
+
+    def _send_again(self, job: _Job) -> FinishedUpload | None:
+        """The staged bytes were gone when the file was to be registered: send and finish it alone, once more."""
+        job.plan = None
+        try:
+            self._deliver(job)
+            return self._ask_finish([job])[0]
+        except DreamlakeError as error:
+            self._fail(job, error)
+            return None
+
+    def _is_following(self, job: _Job) -> bool:
+        """Whether a file with the same content is being sent; then this one waits for it."""
+        with self._lock:
+            waiting = self._followers.get(job.digest.sha256)
+            if waiting is None:
+                self._followers[job.digest.sha256] = []
+                return False
+            waiting.append(job)
+            return True
+
+    def _release(self, sha256: str) -> list[_Job]:
+        """Those that waited for this content, to be dealt with now; none ends the waiting."""
+        with self._lock:
+            waiting = self._followers.get(sha256)
+            if waiting:
+                self._followers[sha256] = []
+                return waiting
+            self._followers.pop(sha256, None)
+            return []
+
+    # Telling
+
+    def _fail(self, job: _Job, error: DreamlakeError) -> None:
+        if isinstance(error, StoreAway):
+            self._silent_sends += 1
+        is_local = isinstance(error, _IndexAway | StoreAway) and self._silent_sends < _SILENT_SENDS
+        if error.code in _FATAL and not is_local:
+            raise error
+        self._done(job)
+        self._events.put(job.file.event(FileStatus.FAILED, id=job.id or None, **failure(error)))
+
+    def _fail_as(self, job: _Job, answer: FinishedUpload) -> None:
+        error = answer.error
+        reason = f"{error.message} {error.hint or ''}".strip() if error else "BSS did not answer for this file."
+        self._done(job)
+        self._events.put(
+            job.file.event(FileStatus.FAILED, code=error.code if error else str(Code.INTERNAL), reason=reason)
+        )
+
+    def _done(self, job: _Job) -> None:
+        self._counters.add(files_done=1)
+        self._count(job, job.file.size - job.bytes_counted)
+
+    def _count(self, job: _Job, amount: int) -> None:
+        with self._counters.lock:
+            job.bytes_counted += amount
+            self._counters.bytes_done += amount
+
+    def _count_sent(self, job: _Job, amount: int) -> None:
+        with self._counters.lock:
+            job.bytes_counted += amount
+            self._counters.bytes_done += amount
+            self._counters.bytes_sent += amount
+
+    def _count_read(self, amount: int) -> None:
+        self._counters.add(bytes_read=amount)
+
+
+class _IndexAway(DreamlakeError):
+    """DreamLake Server does not answer; the files are stored all the same."""

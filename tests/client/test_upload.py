@@ -1,0 +1,365 @@
+"""Files from disk to both services, over HTTP, into a real S3 server."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import random
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dreamlake_pipeline.api.bss import PlanAction
+from dreamlake_pipeline.client import DreamLake, Progress
+from dreamlake_pipeline.client.transfer import Transfer
+from dreamlake_pipeline.errors import Code, DreamlakeError
+from dreamlake_pipeline.kinds import Kind
+from dreamlake_pipeline.objectstore import ObjectStore
+
+MIB = 2**20
+
+
+def content(size: int, seed: int = 1) -> bytes:
+    return random.Random(seed).randbytes(size)
+
+
+def staged(store: ObjectStore, owner: str, data: bytes, project: str = "robot") -> bytes:
+    return store.read(f"{owner}/{project}/staging/{hashlib.sha256(data).hexdigest()}")
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Sizes of the bodies that reach the object store, in the order in which they do."""
+    sizes: list[int] = []
+    original = Transfer._put
+
+    def put(self: Transfer, url: str, headers: Any, body: Any) -> str:
+        etag = original(self, url, headers, body)
+        sizes.append(int(headers["Content-Length"]))
+        return etag
+
+    monkeypatch.setattr(Transfer, "_put", put)
+    return sizes
+
+
+def test_a_small_file_is_stored_registered_and_indexed(
+    lake: DreamLake, owner: str, object_store: ObjectStore, tmp_path: Path, outcome: Any
+) -> None:
+    data = b"t,x\n1,2\n"
+    (tmp_path / "joints.csv").write_bytes(data)
+    run = outcome(lake.upload([tmp_path / "joints.csv"], episode="robot:run 1", to="/labels/"))
+    [event] = run.files
+    assert (event.status, event.name, event.kind) == ("uploaded", "/labels/joints.csv", Kind.LABEL_TRACK)
+    assert staged(object_store, owner, data) == data
+    record = lake.bss.get(Kind.LABEL_TRACK, event.id)
+    assert (record.owner, record.project, record.episode, record.name) == (
+        owner,
+        "robot",
+        "run 1",
+        "/labels/joints.csv",
+    )
+    assert record.size == len(data)
+    asset = lake.index.asset(Kind.LABEL_TRACK, event.asset_id)
+    assert (asset.bss_id, asset.folder, asset.filename, asset.size) == (event.id, "/labels", "joints.csv", len(data))
+    assert (run.summary.files, run.summary.uploaded, run.summary.bytes) == (1, 1, len(data))
+
+
+def test_a_large_file_goes_in_parts_and_arrives_whole(
+    lake: DreamLake, owner: str, object_store: ObjectStore, tmp_path: Path, outcome: Any, sent: list[int]
+) -> None:
+    data = content(12 * MIB)
+    (tmp_path / "long.mp4").write_bytes(data)
+    run = outcome(lake.upload([tmp_path / "long.mp4"], episode="robot"))
+    assert run.statuses() == {"long.mp4": "uploaded"}
+    assert staged(object_store, owner, data) == data
+    assert sorted(sent) == [2 * MIB, 5 * MIB, 5 * MIB]
+    assert run.summary.bytes == 12 * MIB
+
+
+def test_an_interrupted_upload_sends_only_what_had_not_arrived(
+    lake: DreamLake,
+    owner: str,
+    object_store: ObjectStore,
+    tmp_path: Path,
+    outcome: Any,
+    sent: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data = content(23 * MIB, seed=2)
+    (tmp_path / "long.mkv").write_bytes(data)
+    original = Transfer.put_range
+
+    def breaks_after_two_parts(self: Transfer, *args: Any, **options: Any) -> str:
+        if len(sent) >= 2:
+            raise KeyboardInterrupt
+        return original(self, *args, **options)
+
+    with monkeypatch.context() as breaking:
+        breaking.setattr(Transfer, "put_range", breaks_after_two_parts)
+        with pytest.raises(KeyboardInterrupt):
+            list(lake.upload([tmp_path / "long.mkv"], episode="robot", jobs=1))
+    arrived = list(sent)
+    assert arrived == [5 * MIB, 5 * MIB]
+    run = outcome(lake.upload([tmp_path / "long.mkv"], episode="robot"))
+    assert sorted(sent[2:]) == [3 * MIB, 5 * MIB, 5 * MIB]
+    assert run.summary.bytes == 13 * MIB
+    assert staged(object_store, owner, data) == data
+
+
+def test_the_same_file_again_is_a_duplicate_and_nothing_is_sent(
+    lake: DreamLake, tmp_path: Path, outcome: Any, sent: list[int]
+) -> None:
+    (tmp_path / "a.wav").write_bytes(content(1000))
+    first = outcome(lake.upload([tmp_path / "a.wav"], episode="robot"))
+    sent.clear()
+    second = outcome(lake.upload([tmp_path / "a.wav"], episode="robot"))
+    assert sent == []
+    assert second.statuses() == {"a.wav": "duplicate"}
+    assert (second.of("a.wav").id, second.of("a.wav").asset_id) == (first.of("a.wav").id, first.of("a.wav").asset_id)
+    assert (second.summary.uploaded, second.summary.duplicate, second.summary.bytes) == (0, 1, 0)
+
+
+@pytest.mark.parametrize("size", [2000, 6 * MIB])
+def test_the_same_content_under_many_names_is_sent_once(
+    lake: DreamLake, tmp_path: Path, outcome: Any, sent: list[int], size: int
+) -> None:
+    for name in "abcdef":
+        (tmp_path / f"{name}.wav").write_bytes(content(size, seed=3))
+    run = outcome(lake.ingest(tmp_path, episode="robot"))
+    assert sum(sent) == size
+    assert sorted(run.statuses().values()) == ["duplicate"] * 5 + ["uploaded"]
+    assert len({event.id for event in run.files}) == 6
+
+
+def test_new_content_under_an_old_name_is_what_the_index_shows(
+    lake: DreamLake, owner: str, tmp_path: Path, outcome: Any
+) -> None:
+    file, shown = tmp_path / "a.csv", []
+    ids = []
+    for data in ("one", "two", "one"):
+        file.write_text(data)
+        ids.append(outcome(lake.upload([file], episode="robot")).of("a.csv").id)
+        [node] = lake.index.nodes(owner, "robot", path="/a.csv")
+        shown.append(node.asset.bss_id)
+    assert shown == ids
+    assert ids[0] == ids[2] != ids[1]
+
+
+def test_an_ingest_reports_what_is_wrong_with_each_file_and_stores_the_others(
+    lake: DreamLake, owner: str, tmp_path: Path, outcome: Any
+) -> None:
+    (tmp_path / "camera").mkdir()
+    for name in ("camera/1.mp4", "camera/2.MOV", "mic.wav", "words.srt", "notes.md", "Makefile"):
+        (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / "empty.wav").touch()
+    (tmp_path / "bad\nname.wav").write_bytes(b"x")
+    Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4")).write_bytes(b"y")
+    (tmp_path / "gone.mp4").symlink_to("nothing")
+    (tmp_path / "loop").symlink_to(".")
+    run = outcome(lake.ingest(tmp_path, episode="robot:one", to="/data"))
+    codes = {name: run.of(name).code for name, status in run.statuses().items() if status == "failed"}
+    assert codes == {
+        "empty.wav": Code.FILE_EMPTY,
+        "bad\nname.wav": Code.INVALID_NAME,
+        "caf\\xe9.mp4": Code.INVALID_NAME,
+        "gone.mp4": Code.FILE_MISSING,
+    }
+    assert {name for name, status in run.statuses().items() if status == "skipped"} == {"notes.md", "Makefile", "loop"}
+    assert ".md is none of" in run.of("notes.md").reason
+    assert (run.summary.files, run.summary.uploaded, run.summary.skipped, run.summary.failed) == (11, 4, 3, 4)
+    found = [node.path for node in lake.index.nodes(owner, "robot", episode="one", recursive=True) if node.asset]
+    assert found == ["/data/camera/1.mp4", "/data/camera/2.MOV", "/data/mic.wav", "/data/words.srt"]
+
+
+def test_first_level_folders_become_episodes(lake: DreamLake, owner: str, tmp_path: Path, outcome: Any) -> None:
+    for name in ("run-001/camera/1.mp4", "run-002/camera/1.mp4", "root.csv"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(name.encode())
+    outcome(lake.ingest(tmp_path, episode="robot", episode_per_folder=True))
+    outcome(lake.ingest(tmp_path, episode="robot:day1", episode_per_folder=True))
+    assert {episode.name: episode.assets for episode in lake.index.episodes(owner, "robot")} == {
+        None: 1,
+        "run-001": 1,
+        "run-002": 1,
+        "day1": 1,
+        "day1/run-001": 1,
+        "day1/run-002": 1,
+    }
+    [node] = lake.index.nodes(owner, "robot", episode="run-002", path="/camera/1.mp4")
+    assert node.asset is not None
+
+
+def test_globs_choose_files(lake: DreamLake, tmp_path: Path, outcome: Any) -> None:
+    for name in ("a/1.mp4", "a/2.wav", "b/3.mp4", "b/deep/4.mp4", "c.mp4"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(name.encode())
+    (tmp_path / "b" / "deep" / "gone.mp4").symlink_to("nothing")
+
+    def chosen(**globs: list[str]) -> set[str]:
+        return set(outcome(lake.ingest(tmp_path, episode="robot", **globs)).statuses())
+
+    assert chosen(include=["*.mp4"], exclude=["deep"]) == {"1.mp4", "3.mp4", "c.mp4"}
+    assert chosen(include=["b/*"], exclude=["b/deep"]) == {"3.mp4"}
+    assert chosen(include=["a"]) == {"1.mp4", "2.wav"}
+
+
+def test_the_given_kind_goes_before_the_extension(lake: DreamLake, tmp_path: Path, outcome: Any) -> None:
+    (tmp_path / "track.txt").write_text("hello")
+    refused = outcome(lake.upload([tmp_path / "track.txt"], episode="robot"))
+    assert refused.of("track.txt").code == Code.UNKNOWN_KIND
+    assert ".mp4" in refused.of("track.txt").reason
+    stored = outcome(lake.upload([tmp_path / "track.txt"], episode="robot", kind=Kind.TEXT_TRACK))
+    assert lake.bss.get(Kind.TEXT_TRACK, stored.of("track.txt").id).name == "/track.txt"
+
+
+def test_named_files_that_cannot_be_stored(lake: DreamLake, tmp_path: Path, outcome: Any) -> None:
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    paths = [tmp_path / "one" / "a.wav", tmp_path / "two" / "a.wav", tmp_path / "one", tmp_path / "no.wav"]
+    for path in paths[:2]:
+        path.write_bytes(str(path).encode())
+    run = outcome(lake.upload(paths, episode="robot"))
+    assert {(str(event.status), event.code) for event in run.files} == {
+        ("uploaded", None),
+        ("failed", Code.CONFLICT),
+        ("failed", Code.FILE_MISSING),
+        ("failed", Code.FILE_UNREADABLE),
+    }
+    assert (run.summary.files, run.summary.uploaded, run.summary.failed) == (4, 1, 3)
+
+
+@pytest.mark.parametrize("size", [3 * MIB, 12 * MIB])
+def test_a_file_that_changes_after_it_was_hashed_is_reported_and_not_registered(
+    lake: DreamLake,
+    owner: str,
+    object_store: ObjectStore,
+    tmp_path: Path,
+    outcome: Any,
+    size: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    file, data = tmp_path / "growing.mp4", content(size, seed=4)
+    file.write_bytes(data)
+    original = lake.bss.plan_uploads
+
+    def plan_after_the_robot_wrote_on(*args: Any) -> Any:
+        with file.open("ab") as out:
+            out.write(b"more")
+        return original(*args)
+
+    monkeypatch.setattr(lake.bss, "plan_uploads", plan_after_the_robot_wrote_on)
+    run = outcome(lake.upload([file], episode="robot"))
+    assert run.of("growing.mp4").code == Code.FILE_CHANGED
+    assert list(lake.bss.list_all(Kind.VIDEO, owner=owner)) == []
+    assert object_store.head(f"{owner}/robot/staging/{hashlib.sha256(data).hexdigest()}") is None
+    monkeypatch.undo()
+    assert outcome(lake.upload([file], episode="robot")).statuses() == {"growing.mp4": "uploaded"}
+    assert staged(object_store, owner, file.read_bytes()) == file.read_bytes()
+
+
+def test_without_the_index_files_are_stored_and_a_second_run_adds_what_is_missing(
+    services: Any, lake: DreamLake, owner: str, tmp_path: Path, outcome: Any, sent: list[int]
+) -> None:
+    (tmp_path / "a.wav").write_bytes(content(5000, seed=5))
+    key = services.token(owner)
+    with DreamLake(remote="http://127.0.0.1:9", bss_url=services.bss_url, api_key=key, namespace=owner) as half:
+        run = outcome(half.upload([tmp_path / "a.wav"], episode="robot"))
+    event = run.of("a.wav")
+    assert (event.status, event.code) == ("failed", Code.UNREACHABLE)
+    assert "again" in event.reason
+    assert lake.bss.get(Kind.AUDIO, event.id).name == "/a.wav"
+    sent.clear()
+    again = outcome(lake.upload([tmp_path / "a.wav"], episode="robot"))
+    assert (again.of("a.wav").status, again.of("a.wav").id, sent) == ("duplicate", event.id, [])
+    assert lake.index.asset(Kind.AUDIO, again.of("a.wav").asset_id).bss_id == event.id
+
+
+def test_without_bss_nothing_is_read(services: Any, owner: str, tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"x")
+    with (
+        DreamLake(remote=services.remote, bss_url="http://127.0.0.1:9", api_key="-") as nowhere,
+        pytest.raises(DreamlakeError) as error,
+    ):
+        list(nowhere.upload([tmp_path / "a.wav"], episode="robot"))
+    assert error.value.code is Code.UNREACHABLE
+
+
+def test_a_token_for_another_namespace_or_for_reading_ends_the_run(services: Any, owner: str, tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"x")
+    from dreamlake_pipeline.auth import Scope
+
+    for key in (services.token("somebody-else"), services.token(owner, scope=Scope.READ)):
+        with (
+            DreamLake(remote=services.remote, bss_url=services.bss_url, api_key=key, namespace=owner) as stranger,
+            pytest.raises(DreamlakeError) as error,
+        ):
+            list(stranger.upload([tmp_path / "a.wav"], episode="robot"))
+        assert error.value.code is Code.FORBIDDEN
+
+
+def test_an_expired_url_is_asked_for_again(
+    lake: DreamLake, tmp_path: Path, outcome: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.wav").write_bytes(content(4000, seed=6))
+    original, asked = lake.bss.plan_uploads, []
+
+    def first_answer_is_stale(*args: Any) -> Any:
+        plans = original(*args)
+        asked.append(plans[0].action)
+        if len(asked) == 1:
+            plans[0].url = plans[0].url.replace("X-Amz-Signature=", "X-Amz-Signature=0")
+        return plans
+
+    monkeypatch.setattr(lake.bss, "plan_uploads", first_answer_is_stale)
+    assert outcome(lake.upload([tmp_path / "a.wav"], episode="robot")).statuses() == {"a.wav": "uploaded"}
+    assert asked == [PlanAction.PUT, PlanAction.PUT]
+
+
+def test_leaving_the_iteration_stops_the_work(lake: DreamLake, tmp_path: Path) -> None:
+    for n in range(300):
+        (tmp_path / f"{n}.wav").write_bytes(content(100, seed=n))
+    for _ in lake.ingest(tmp_path, episode="robot", jobs=2):
+        break
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("dreamlake-")] == []
+
+
+def test_progress_ends_at_all_files_and_bytes(lake: DreamLake, tmp_path: Path) -> None:
+    for n in range(30):
+        (tmp_path / f"{n}.wav").write_bytes(content(1000, seed=n))
+    (tmp_path / "long.mp4").write_bytes(content(11 * MIB, seed=9))
+    (tmp_path / "readme.txt").write_text("no")
+    told = [event for event in lake.ingest(tmp_path, episode="robot") if isinstance(event, Progress)]
+    last = told[-1]
+    total = 30_000 + 11 * MIB + 2
+    assert (last.files_found, last.files_done, last.bytes_found, last.bytes_done) == (32, 32, total, total)
+    assert last.bytes_sent == 30_000 + 11 * MIB
+    assert not last.is_walking
+
+
+def test_a_raw_file_comes_back_verified(
+    lake: DreamLake, owner: str, object_store: ObjectStore, tmp_path: Path, outcome: Any
+) -> None:
+    data = content(3 * MIB, seed=7)
+    (tmp_path / "a.wav").write_bytes(data)
+    record = lake.bss.query([outcome(lake.upload([tmp_path / "a.wav"], episode="robot")).of("a.wav").id])[0]
+    assert lake.download(record, tmp_path / "back.wav") == hashlib.sha256(data).hexdigest()
+    assert (tmp_path / "back.wav").read_bytes() == data
+    object_store.put(record.staging_key, data[:-1] + b"?", content_type="audio/wav")
+    with pytest.raises(DreamlakeError) as error:
+        lake.download(record, tmp_path / "damaged.wav")
+    assert error.value.code is Code.HASH_MISMATCH
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.wav", "back.wav"]
+
+
+def test_many_small_files_arrive_in_order_of_nothing_but_all(
+    lake: DreamLake, owner: str, tmp_path: Path, outcome: Callable[..., Any]
+) -> None:
+    for n in range(450):
+        (tmp_path / f"{n:04}.wav").write_bytes(content(50, seed=n))
+    run = outcome(lake.ingest(tmp_path, episode="robot"))
+    assert (run.summary.files, run.summary.uploaded, run.summary.failed) == (450, 450, 0)
+    names = [asset.name for asset in lake.index.assets(Kind.AUDIO, namespace=owner, project="robot")]
+    assert sorted(names) == [f"/{n:04}.wav" for n in range(450)]
