@@ -13,13 +13,14 @@ import ffmpeg as ffmpeg_python
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from . import ffmpeg, mpegts, segments
-from .audio_codec import aac_options, audio_reasons, output_rate
+from .audio_codec import FILL_GAPS, aac_options, audio_reasons, output_rate
 from .probe import AudioTrack, probe
 from .results import AudioResult, TimeOrigin
 from .verify import Expected, verify
 from .waveform import Waveform
 
 _MOST_SECONDS = 26 * 3600
+_STRAY_ERRORS = 2
 # What ebur128 answers when no block passed the gate: silence, or less than 0.4 s of sound (ITU-R BS.1770).
 _GATED = -70.0
 # A loudness range needs some short-term blocks of 3 s (EBU Tech 3342).
@@ -44,6 +45,7 @@ def make_audio(source: Path, out: Path, *, filename: str) -> AudioResult:
         cwd=out,
         limits=_limits(source),
         subject=filename,
+        lenient=True,
         on_stdout=waveform.feed,
     )
     waveform.finish()
@@ -51,6 +53,7 @@ def make_audio(source: Path, out: Path, *, filename: str) -> AudioResult:
         raise DreamlakeError(Code.NO_AUDIO, f"{filename} holds an audio stream without any sound in it.")
     duration = Fraction(waveform.samples, waveform.sample_rate)
     _refuse_incomplete(audio, duration, filename)
+    warnings = [*found.warnings, *_damage(ffmpeg.decoded(finished, audio.index), filename)]
 
     written = segments.read_back(out, filename)
     rate = output_rate(audio) if reasons else audio.sample_rate
@@ -91,7 +94,7 @@ def make_audio(source: Path, out: Path, *, filename: str) -> AudioResult:
         source_streams=found.streams,
         mode="transcode" if reasons else "copy",
         transcode_reasons=tuple(reasons),
-        warnings=found.warnings,
+        warnings=tuple(warnings),
         conformance=conformance,
     )
 
@@ -101,7 +104,12 @@ def _outputs(audio: AudioTrack, demuxer: str, *, encode: bool) -> list[Any]:
     stream = ffmpeg.source_input(demuxer, threads=1)[str(audio.index)]
     options = aac_options(audio) if encode else {"c:a": "copy"}
     samples = ffmpeg_python.output(
-        stream, "pipe:1", f="f32le", af="ebur128=peak=true:framelog=quiet", ac=audio.channels, ar=audio.sample_rate
+        stream,
+        "pipe:1",
+        f="f32le",
+        af=f"{FILL_GAPS},ebur128=peak=true:framelog=quiet",
+        ac=audio.channels,
+        ar=audio.sample_rate,
     )
     return [segments.hls_output(stream, **options, **{"bsf:a": segments.DROP_PRIMING}), samples]
 
@@ -120,6 +128,22 @@ def _refuse_incomplete(audio: AudioTrack, duration: Fraction, filename: str) -> 
             f"{float(duration):.1f} s are there.",
             hint="Upload it again; if the original is as short, its recording was cut off.",
         )
+
+
+def _damage(decoded: ffmpeg.Decoded | None, filename: str) -> list[str]:
+    """A warning about packets that could not be decoded; raises MEDIA_CORRUPT when they are more than a few.
+
+    Old MP3 files often end in half a frame or a tag; that is no reason to refuse them.
+    """
+    if decoded is None or not decoded.errors:
+        return []
+    if decoded.errors > max(_STRAY_ERRORS, decoded.packets // 100):
+        raise DreamlakeError(
+            Code.MEDIA_CORRUPT,
+            f"{filename} is damaged: {decoded.errors} of its {decoded.packets} sound packets can't be decoded.",
+            hint="Play it locally to see whether the original is whole, and upload it again.",
+        )
+    return [f"{decoded.errors} of {decoded.packets} sound packets can't be decoded and are left out."]
 
 
 @dataclass(frozen=True, slots=True)

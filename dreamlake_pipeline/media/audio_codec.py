@@ -10,6 +10,9 @@ from .probe import AudioTrack
 _RATES = {32_000, 44_100, 48_000}
 _BIT_RATES = {1: "96k", 2: "160k"}
 
+# Silence where the source's times leave a gap: sound stays where it was recorded.
+FILL_GAPS = "aresample=async=1"
+
 # What of this decides about the bytes that come out; part of the recipe.
 SETTINGS = {"rates": sorted(_RATES), "bitRates": list(_BIT_RATES.values())}
 
@@ -42,6 +45,6 @@ def aac_options(audio: AudioTrack) -> dict[str, Any]:
         "b:a": _BIT_RATES[channels],
         "ac": channels,
         "ar": output_rate(audio),
-        "af": "aresample=async=1",
+        "af": FILL_GAPS,
         "flags:a": "+bitexact",
     }

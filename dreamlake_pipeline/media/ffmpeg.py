@@ -126,18 +126,26 @@ def run(
     cwd: Path,
     limits: Limits,
     subject: str,
+    lenient: bool = False,
     on_stdout: Callable[[bytes], None] | None = None,
 ) -> Finished:
     """Run one command (ffmpeg-python output nodes) in `cwd`, with `source` linked there as SOURCE.
 
-    `subject` is the file's name for messages. `on_stdout` gets what is written to `pipe:1`, as it comes.
+    `subject` is the file's name for messages. The first packet that can't be decoded ends the run, unless it is
+    `lenient`: then the caller judges by `packets`. `on_stdout` gets what is written to `pipe:1`, as it comes.
     Raises DreamlakeError with a media code; its details carry the exit code and the last log lines.
     """
     link = cwd / SOURCE
     link.unlink(missing_ok=True)
     link.symlink_to(source.resolve())
     try:
-        return _run(ffmpeg.get_args(ffmpeg.merge_outputs(*outputs)), cwd, limits, subject, on_stdout)
+        return _run(
+            [*([] if lenient else ["-xerror"]), *ffmpeg.get_args(ffmpeg.merge_outputs(*outputs))],
+            cwd,
+            limits,
+            subject,
+            on_stdout,
+        )
     finally:
         link.unlink(missing_ok=True)
 
@@ -145,8 +153,8 @@ def run(
 def _run(
     arguments: list[str], cwd: Path, limits: Limits, subject: str, on_stdout: Callable[[bytes], None] | None
 ) -> Finished:
-    # `verbose` prints the counts of packets and frames at the end; `-xerror` ends at the first damaged packet.
-    argv = [build().path, "-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+verbose", "-xerror", "-y"]
+    # `verbose` prints the counts of packets and frames at the end.
+    argv = [build().path, "-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+verbose", "-y"]
     started = time.monotonic()
     process = subprocess.Popen(
         argv + arguments,
@@ -170,7 +178,7 @@ def _run(
         for pipe in (process.stdout, process.stderr):
             assert pipe is not None
             pipe.close()
-    if code != 0:
+    if code != 0 or log.input_damaged:
         raise _failure(code, log.lines, subject)
     return Finished(tuple(log.lines), time.monotonic() - started)
 
@@ -239,11 +247,14 @@ class _Log:
     def __init__(self) -> None:
         self.lines: deque[str] = deque(maxlen=_LOG_LINES)
         self.size = 0
+        self.input_damaged = False
         self._rest = b""
 
     def feed(self, data: bytes) -> None:
         self.size += len(data)
         *lines, self._rest = (self._rest + data).replace(b"\r", b"\n").split(b"\n")
+        # A demuxer that skips damage says so, and ffmpeg ends with 0 all the same.
+        self.input_damaged |= any(line.startswith(b"[in#") and b"[error]" in line for line in lines)
         self.lines.extend(line.decode("utf-8", "replace")[:500] for line in lines if line)
         self._rest = self._rest[-4096:]
 
@@ -282,10 +293,20 @@ def _failure(code: int, lines: Sequence[str] | deque[str], subject: str) -> Drea
     )
 
 
-def frames_decoded(finished: Finished, stream: int) -> int | None:
-    """How many frames of input stream `stream` ffmpeg says that it decoded."""
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What ffmpeg counted of one input stream."""
+
+    packets: int
+    frames: int
+    errors: int
+
+
+def decoded(finished: Finished, stream: int) -> Decoded | None:
+    """The counts of input stream `stream`; None when it was not decoded."""
+    pattern = rf"Input stream #0:{stream} \(\w+\): (\d+) packets read .*?(\d+) frames decoded; (\d+) decode errors"
     for line in finished.log:
-        found = re.search(rf"Input stream #0:{stream} \(\w+\): .*?(\d+) frames decoded", line)
+        found = re.search(pattern, line)
         if found:
-            return int(found[1])
+            return Decoded(*map(int, found.groups()))
     return None

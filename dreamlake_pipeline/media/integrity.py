@@ -19,6 +19,10 @@ def missing_part(path: Path, demuxer: str) -> str | None:
             return _riff(file, size)
         if demuxer == "matroska":
             return _matroska(file, size)
+        if demuxer == "mp3":
+            return _mp3(file, size)
+        if demuxer == "ogg":
+            return _ogg(file, size)
     return None
 
 
@@ -88,3 +92,38 @@ def _matroska(file: BinaryIO, size: int) -> str | None:
             return _short(at + length - size) if not unknown and at + length > size else None
         at += length
     return None
+
+
+def _mp3(file: BinaryIO, size: int) -> str | None:
+    """The Xing or Info tag in the first frame counts the bytes from there on, where an encoder wrote one."""
+    file.seek(0)
+    head = file.read(10)
+    start = 0
+    if head[:3] == b"ID3" and len(head) == 10:
+        start = 10 + (head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9])
+    file.seek(start)
+    frame = file.read(256)
+    at = max(frame.find(b"Xing"), frame.find(b"Info"))
+    if at < 0 or len(frame) < at + 16:
+        return None
+    flags = int.from_bytes(frame[at + 4 : at + 8], "big")
+    if not flags & 2:
+        return None
+    field = at + 8 + (4 if flags & 1 else 0)
+    expected = start + int.from_bytes(frame[field : field + 4], "big")
+    # Some encoders count a frame more or less than they write.
+    return _short(expected - size) if expected - size > 2048 else None
+
+
+def _ogg(file: BinaryIO, size: int) -> str | None:
+    """The last page (RFC 3533 6) must end where the file ends."""
+    file.seek(max(0, size - 66_000))  # more than the largest page
+    tail = file.read()
+    at = tail.rfind(b"OggS")
+    if at < 0:
+        return None  # padding behind the last page; the demuxer decides
+    lacing = tail[at + 27 : at + 27 + tail[at + 26]] if len(tail) > at + 26 else b""
+    if len(tail) <= at + 26 or len(lacing) < tail[at + 26]:
+        return "its last page is cut off"
+    missing = at + 27 + len(lacing) + sum(lacing) - len(tail)
+    return _short(missing) if missing > 0 else None

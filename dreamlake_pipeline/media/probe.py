@@ -282,6 +282,7 @@ class _Packets:
     ends: list[int] = field(default_factory=list)
     keyframes: list[int] = field(default_factory=list)
     hidden: int = 0
+    empty: int = 0  # AVI's way to show a picture once more
     idr: int = 0
     damaged: int = 0
     starts_with_keyframe: bool = False
@@ -307,6 +308,7 @@ def _scan(
     packets, seen, picture = _Packets(), 0, None
     for packet in container.demux(*(stream for stream in (video, audio) if stream is not None)):
         if not packet.size:
+            packets.empty += packet.stream_index == video.index and packet.dts is not None
             continue
         seen += 1
         if seen > MAX_PACKETS:
@@ -350,10 +352,12 @@ def _scan(
         picture = next((_picture(frame) for frame in context.decode(None)), None)
     if picture is None:
         raise DreamlakeError(Code.MEDIA_CORRUPT, f"No picture of {subject} can be decoded.")
-    if video.frames and len(packets.pts) + packets.hidden < video.frames and container.format.name.startswith("mov"):
+    # AVI counts its pictures; its demuxer skips what it can't read. (MP4 counts those that an edit list hides, too.)
+    counted = len(packets.pts) + packets.empty
+    if container.format.name == "avi" and counted < video.frames:
         raise DreamlakeError(
-            Code.MEDIA_TRUNCATED,
-            f"{subject} is incomplete: its index lists {video.frames} pictures, {len(packets.pts)} are there.",
+            Code.MEDIA_CORRUPT,
+            f"{subject} is damaged: its header counts {video.frames} pictures, {counted} can be read.",
         )
     assert video.time_base is not None
     return _track(video, picture, packets, sps, subject)

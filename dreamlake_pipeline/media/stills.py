@@ -51,7 +51,7 @@ def make_stills(written: Written, out: Path, subject: str) -> Stills:
         **options,
     )
     picked = node.video.filter("select", picks).filter_multi_output("split", 2)
-    poster = picked[0].filter("scale", -2, f"min({_POSTER_HEIGHT},ih)").filter("thumbnail", cells)
+    poster = picked[0].filter("scale", -2, f"min({_POSTER_HEIGHT},ih)").filter("thumbnail", max(2, cells))
     columns = min(_COLUMNS, cells)
     grid = f"{columns}x{math.ceil(cells / columns)}"
     sheet = picked[1].filter("scale", f"min({_CELL_WIDTH},iw)", -2).filter("tile", grid, padding=4)

@@ -52,7 +52,8 @@ def make_video(source: Path, out: Path, *, filename: str) -> VideoResult:
     frames = video.frames
     if mode == "transcode":
         # Packets are not always frames (hidden ones of VP8, fields): what counts is what the decoder gave.
-        frames = ffmpeg.frames_decoded(finished, video.index) or frames
+        counted = ffmpeg.decoded(finished, video.index)
+        frames = counted.frames if counted else frames
     warnings = list(found.warnings)
     end = _end(written, video, audio, warnings)
     fps = _rate(video, frames)

@@ -1,0 +1,137 @@
+"""Clips that ffmpeg makes when a test asks for them, each once per run."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import av
+import pytest
+
+from dreamlake_pipeline.media import ffmpeg
+from dreamlake_pipeline.media.playlist import master_playlist, media_playlist
+from dreamlake_pipeline.media.results import Stream
+
+TEST_PICTURE = "-f lavfi -i testsrc2=size=320x180:rate=30"
+TONE = "-f lavfi -i sine=440:sample_rate=48000"
+X264 = "-c:v libx264 -preset ultrafast -g 30"
+
+# Name -> arguments; `{other}` stands for another clip's path.
+CLIPS = {
+    "h264.mp4": f"{TEST_PICTURE} {TONE} -t 7 {X264} -c:a aac",
+    "silent.mp4": f"{TEST_PICTURE} -t 3 {X264}",
+    "b-frames.mp4": f"{TEST_PICTURE} -t 9 -c:v libx264 -preset fast -bf 3 -g 60",
+    "trimmed.mp4": "-ss 1.3 -i {h264.mp4} -c copy",
+    "vp9.webm": f"{TEST_PICTURE} {TONE} -t 4 -c:v libvpx-vp9 -deadline realtime -cpu-used 8 -c:a libopus",
+    "vp8.webm": f"{TEST_PICTURE} -t 4 -c:v libvpx -deadline realtime -cpu-used 8 -auto-alt-ref 1",
+    "av1.mp4": f"{TEST_PICTURE} -t 2 -c:v libsvtav1 -preset 12 -g 2",
+    "mjpeg.avi": f"{TEST_PICTURE} {TONE} -t 4 -c:v mjpeg -c:a pcm_s16le",
+    "mpeg4.avi": f"{TEST_PICTURE} -t 4 -c:v mpeg4 -bf 2",
+    "odd.mp4": "-f lavfi -i testsrc=size=321x181:rate=30 -t 2 -c:v libx264 -preset ultrafast -pix_fmt yuv444p",
+    "rotated.mp4": "-display_rotation 90 -i {silent.mp4} -c copy",
+    "anamorphic.mp4": f"{TEST_PICTURE} -t 2 -vf setsar=4/3 {X264}",
+    "interlaced.mp4": f"{TEST_PICTURE} -t 2 {X264} -flags +ildct+ilme -x264-params tff=1 -vf setfield=tff",
+    "full-range.mkv": f"{TEST_PICTURE} -t 2 {X264} -pix_fmt yuvj420p",
+    "open-gop.mkv": f"{TEST_PICTURE} -t 6 -c:v libx264 -preset fast -bf 3 -g 30 -x264-params open-gop=1:scenecut=0",
+    "depth.mkv": f"{TEST_PICTURE} -t 2 -c:v ffv1 -pix_fmt gray12le",
+    "variable.mp4": f"{TEST_PICTURE} -t 8 -vf select='lt(random(0)\\,0.5)' -fps_mode vfr {X264}",
+    "one-keyframe.mp4": "-f lavfi -i testsrc2=size=160x90:rate=15 -t 40 -c:v libx264 -preset ultrafast -g 9999 "
+    "-sc_threshold 0",
+    "one-frame.mp4": f"{TEST_PICTURE} -frames:v 1 {X264}",
+    "mp3-sound.mkv": f"{TEST_PICTURE} {TONE} -t 4 {X264} -c:a libmp3lame",
+    "late.mkv": "-itsoffset 100000 -i {h264.mp4} -c copy -copyts",
+    "encrypted.mp4": "-i {h264.mp4} -c copy -encryption_scheme cenc-aes-ctr "
+    "-encryption_key 76a6c65c5ea762046bd749a2e632ccbb -encryption_kid a7e61c373e219033c21091fa607bf3b8",
+    "cover.jpg": f"{TEST_PICTURE} -frames:v 1",
+    "cover-art.m4a": "-i {h264.mp4} -i {cover.jpg} -map 0:a -map 1 -c copy -disposition:v attached_pic -f mp4",
+    "faststart.mp4": "-i {h264.mp4} -c copy -movflags faststart",
+    "remuxed.mkv": "-i {h264.mp4} -c copy",
+    "speech.wav": "-f lavfi -i aevalsrc=0.5*sin(900*t)*sin(6*t):s=8000 -t 0.6435",
+    "stereo.wav": "-f lavfi -i aevalsrc=0.4*sin(2000*t)|0.2*sin(3000*t):s=44100 -t 13 -c:a pcm_s24le",
+    "surround.wav": "-f lavfi -i anoisesrc=a=0.2:r=48000,pan=5.1|c0=c0|c1=c0|c2=c0|c3=c0|c4=c0|c5=c0 -t 2",
+    "silence.wav": "-f lavfi -i anullsrc=r=16000:cl=mono -t 4",
+    "tone.mp3": "-i {stereo.wav} -c:a libmp3lame -b:a 128k",
+    "tone.flac": "-i {stereo.wav} -c:a flac",
+    "tone.ogg": "-i {stereo.wav} -c:a libopus",
+    "vorbis.ogg": "-i {stereo.wav} -c:a libvorbis",
+    "tone.aac": "-i {stereo.wav} -c:a aac",
+    "tone.m4a": "-i {stereo.wav} -c:a aac -f mp4",
+}
+
+Clip = Callable[[str], Path]
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    """`clip(name)` is the path of a clip of CLIPS."""
+    folder = tmp_path_factory.mktemp("clips")
+
+    def make(name: str) -> Path:
+        path = folder / name
+        if not path.exists():
+            words = [str(make(word[1:-1])) if word[:1] == "{" else word for word in CLIPS[name].split()]
+            command = [ffmpeg.build().path, "-hide_banner", "-loglevel", "error", "-nostdin", *words, str(path)]
+            subprocess.run(command, check=True, timeout=60)
+        return path
+
+    return make
+
+
+@pytest.fixture
+def cut(clip: Clip, tmp_path: Path) -> Callable[[str, float], Path]:
+    """`cut(name, share)` is a file with only the first `share` of a clip's bytes."""
+
+    def make(name: str, share: float) -> Path:
+        whole = clip(name).read_bytes()
+        path = tmp_path / f"cut-{name}"
+        path.write_bytes(whole[: int(len(whole) * share)])
+        return path
+
+    return make
+
+
+@dataclass(frozen=True)
+class Played:
+    """What a player gets out of a playlist: every picture's time and size, and the number of samples."""
+
+    pictures: tuple[float, ...]
+    sizes: frozenset[tuple[int, int]]
+    pixel_formats: frozenset[str]
+    samples: int
+    sample_rate: int
+
+
+@pytest.fixture
+def play(tmp_path: Path) -> Callable[[Stream], Played]:
+    """Decode a stream whole, through its playlists, as a player would."""
+
+    def run(stream: Stream) -> Played:
+        chunks = {segment.sha256: str(segment.path) for segment in stream.segments}
+        playlist = tmp_path / "media.m3u8"
+        playlist.write_text(media_playlist(stream, chunks.__getitem__))
+        (tmp_path / "master.m3u8").write_text(master_playlist([stream], lambda name: playlist.name))
+        pictures, sizes, formats, samples, rate = [], set(), set(), 0, 0
+        options = {"allowed_extensions": "ALL", "extension_picky": "0"}
+        with av.open(str(tmp_path / "master.m3u8"), format="hls", options=options) as container:
+            for frame in container.decode(*container.streams.video, *container.streams.audio):
+                if isinstance(frame, av.VideoFrame):
+                    pictures.append(float(frame.pts * frame.time_base))
+                    sizes.add((frame.width, frame.height))
+                    formats.add(frame.format.name)
+                else:
+                    samples, rate = samples + frame.samples, frame.sample_rate
+        return Played(tuple(pictures), frozenset(sizes), frozenset(formats), samples, rate)
+
+    return run
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Callable[[str, bytes], Path]:
+    def make(name: str, data: bytes) -> Path:
+        path = tmp_path / name
+        path.write_bytes(data)
+        return path
+
+    return make
