@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+import pytest
+
+from dreamlake_pipeline.kinds import Kind
+from dreamlake_pipeline.media import recipe, video
+
+
+def test_every_kind_has_a_recipe_of_its_own() -> None:
+    ids = {recipe.recipe_of(kind) for kind in Kind}
+    assert len(ids) == len(Kind)
+    assert all(recipe.recipe_of(kind).startswith(f"{kind}-{recipe.VERSIONS[kind]}-") for kind in Kind)
+
+
+def test_a_recipe_changes_with_what_goes_into_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = recipe.recipe_of(Kind.VIDEO), recipe.recipe_of(Kind.AUDIO)
+    monkeypatch.setitem(video.SETTINGS, "crf", 30)
+    recipe.recipe_of.cache_clear()
+    try:
+        assert recipe.recipe_of(Kind.VIDEO) != before[0]
+        assert recipe.recipe_of(Kind.AUDIO) == before[1]
+    finally:
+        recipe.recipe_of.cache_clear()
