@@ -37,16 +37,25 @@ def _rule(check: Callable[[str], str]) -> AfterValidator:
     return AfterValidator(validate)
 
 
+def _shown(**schema: Any) -> Any:
+    """What the API's description says of a type; the rule decides."""
+    return Field(json_schema_extra=schema)
+
+
 def _check_text(text: str) -> str:
     if "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text):
         raise ValueError("holds a NUL or half a surrogate pair")
     return text
 
 
-Owner = Annotated[str, _rule(names.check_owner)]
-Project = Annotated[str, _rule(names.check_project)]
-Episode = Annotated[str, _rule(names.check_episode)]
-Name = Annotated[str, _rule(names.check_name)]
+Owner = Annotated[str, _rule(names.check_owner), _shown(pattern=names.SLUG_PATTERN, examples=["lab"])]
+Project = Annotated[str, _rule(names.check_project), _shown(pattern=names.SLUG_PATTERN, examples=["robot-arm"])]
+Episode = Annotated[
+    str,
+    _rule(names.check_episode),
+    _shown(minLength=1, maxLength=names.MAX_EPISODE_CHARS, examples=["2026-11-22/run-01"]),
+]
+Name = Annotated[str, _rule(names.check_name), _shown(pattern="^/", examples=["/camera/front/run01.mp4"])]
 Hash = Annotated[str, _rule(names.check_hash)]
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
 Text = Annotated[str, AfterValidator(_check_text)]  # any text that Postgres and S3 can hold

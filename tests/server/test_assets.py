@@ -162,7 +162,13 @@ def test_bad_registrations_are_refused_by_field(
 ) -> None:
     error = call("POST", "/assets/video", json=body | change, status=422)["error"]
     assert error["code"] in ("invalid_request", "invalid_name")
-    assert error["message"].startswith(field)
+    assert error["message"].startswith(f"{field}: ") and "Value error" not in error["message"]
+
+
+def test_a_body_that_is_no_json_is_refused(call: Call) -> None:
+    for content in (b"\xff\xfe", b"{", b"[" * 100_000):
+        error = call("POST", "/assets/batch", content=content, status=None)["error"]
+        assert error["code"] == "invalid_request"
 
 
 @pytest.mark.parametrize(

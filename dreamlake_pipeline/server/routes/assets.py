@@ -16,12 +16,12 @@ from ...web import Caller
 from ..assets import find_asset, get_asset, list_assets
 from ..index import upsert_assets
 from ..paging import Cursor, Limit
-from .parameters import DEFAULT_LIMIT, NOT_FOUND, Database, EpisodeOrNone, episode_or_none, new_router
+from .parameters import DEFAULT_LIMIT, NOT_FOUND, NOT_JSON, Database, EpisodeOrNone, episode_or_none, new_router
 
 router = new_router("assets")
 
 
-@router.post("/assets/batch", summary="Register many files")
+@router.post("/assets/batch", summary="Register many files", responses=NOT_JSON)
 def register_batch(body: AssetBatch, caller: Caller, database: Database) -> AssetRefs:
     """Upserts all of them in one transaction, or none. The references come in the order of the request."""
     for namespace in {asset.namespace for asset in body.assets}:
@@ -30,7 +30,7 @@ def register_batch(body: AssetBatch, caller: Caller, database: Database) -> Asse
         return AssetRefs(items=upsert_assets(connection, body.assets))
 
 
-@router.post("/assets/{kind}", summary="Register a file")
+@router.post("/assets/{kind}", summary="Register a file", responses=NOT_JSON)
 def register_asset(kind: Kind, body: AssetIn, caller: Caller, database: Database) -> AssetRef:
     """Upserts project and episode, ensures the folders, and creates the file's entry or updates it: the same name
     twice is one entry. The BSS id is expected under the key of the kind."""

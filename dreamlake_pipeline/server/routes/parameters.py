@@ -12,6 +12,7 @@ from ... import names
 from ...api.common import ErrorResponse
 
 NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": ErrorResponse, "description": "There is no such thing."}}
+NOT_JSON: dict[int | str, dict[str, Any]] = {400: {"model": ErrorResponse, "description": "The body is not JSON."}}
 _ERRORS: dict[int | str, dict[str, Any]] = {
     401: {"model": ErrorResponse, "description": "No valid token."},
     403: {"model": ErrorResponse, "description": "The token does not reach the namespace, or may only read."},
