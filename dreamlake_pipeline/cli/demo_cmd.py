@@ -61,7 +61,7 @@ def demo(
         events = lake.ingest(
             folder, episode=_PROJECT, episode_per_folder=True, wait=True, timeout=None if directory else _PATIENCE
         )
-        code = run_transfer(watched(events), as_json=False, tell_each=True)
+        code = run_transfer(watched(events), as_json=False, tell_each=directory is None)
         typer.echo()
         tree(_PROJECT)
         typer.echo()

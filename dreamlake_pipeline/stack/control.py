@@ -21,7 +21,8 @@ from .supervision import ProcessInfo, Supervisor
 
 Report = Callable[[str], None]
 
-_START_TIMEOUT = 120
+# Seconds for one process; a machine that is busy with other things may take a minute for what takes five seconds.
+_START_TIMEOUT = 180
 _LOG_LINES = 20
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 

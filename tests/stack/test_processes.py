@@ -1,0 +1,92 @@
+from __future__ import annotations
+
+from dataclasses import astuple
+from pathlib import Path
+
+import pytest
+from supervisor.options import ServerOptions
+
+from dreamlake_pipeline.stack import processes, state
+from dreamlake_pipeline.stack.processes import PROCESSES
+from dreamlake_pipeline.stack.state import Stack
+from dreamlake_pipeline.stack.supervision import render_config
+
+
+@pytest.fixture
+def stack(tmp_path: Path) -> Stack:
+    return state.create(state.make_home(tmp_path / "a home"))
+
+
+def test_every_need_is_a_process_that_comes_before() -> None:
+    seen: set[str] = set()
+    for process in PROCESSES:
+        assert set(process.needs) <= seen
+        seen.add(process.name)
+
+
+@pytest.mark.parametrize("name", [process.name for process in PROCESSES])
+def test_no_secret_is_in_an_argument(stack: Stack, name: str) -> None:
+    # Anybody on the machine can read the arguments of a process.
+    words = " ".join(processes.command(stack, name))
+    assert not [secret for secret in astuple(stack.credentials) if secret in words]
+
+
+@pytest.mark.parametrize("name", [process.name for process in PROCESSES if process.name in state.LISTENERS])
+def test_who_listens_is_told_where(stack: Stack, name: str) -> None:
+    words = " ".join(processes.command(stack, name))
+    assert state.HOST in words
+    assert str(stack.ports[name]) in words
+
+
+def test_settings_of_other_installations_do_not_lead_astray(stack: Stack) -> None:
+    shell = {
+        "AWS_PROFILE": "work",
+        "PGHOST": "elsewhere",
+        "DAGSTER_HOME": "/elsewhere",
+        "DREAMLAKE_BSS_URL": "http://x",
+    }
+    variables = processes.environment(stack, "bss", shell | {"DREAMLAKE_WORKERS": "7", "PATH": "/bin"})
+    assert "AWS_PROFILE" not in variables
+    assert "PGHOST" not in variables
+    assert variables["DAGSTER_HOME"] == str(stack.dagster_home)
+    assert variables["DREAMLAKE_BSS_URL"] == stack.url_of("bss")
+    assert (variables["DREAMLAKE_WORKERS"], variables["PATH"]) == ("7", "/bin")
+
+
+def test_a_process_knows_the_secrets_that_it_needs(stack: Stack) -> None:
+    secrets = set(astuple(stack.credentials))
+
+    def known_to(name: str) -> set[str]:
+        return secrets & set(processes.environment(stack, name, {}).values())
+
+    keys = stack.credentials
+    assert known_to("postgres") == set()
+    assert known_to("s3") == {keys.s3_access_key, keys.s3_secret_key}
+    assert keys.service_token in known_to("dagster-code")
+    assert keys.cli_token not in known_to("dagster-code")
+
+
+def test_the_mark_of_the_stack_is_never_given_to_clients(stack: Stack) -> None:
+    # `down` ends whoever carries it: a shell that ran `eval "$(dreamlake env)"` must not.
+    assert processes.STACK_ID not in stack.environment()
+    assert all(processes.environment(stack, process.name, {})[processes.STACK_ID] for process in PROCESSES)
+
+
+@pytest.mark.parametrize("folder", ["plain", "with spaces", "50%full", "a;b #c", 'quo"te', "%(here)s", "ünï"])
+def test_supervisord_understands_any_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
+    stack = state.create(state.make_home(tmp_path / folder))
+    config = stack.run / "supervisord.conf"
+    with config.open("w") as file:
+        render_config(stack).write(file)
+    monkeypatch.chdir(stack.home)
+    options = ServerOptions()
+    options.realize(["--configuration", str(config)])
+    (server,) = options.server_configs
+    assert server["file"] == str(stack.socket)
+    programs = {program.name: program for group in options.process_group_configs for program in group.process_configs}
+    assert set(programs) == {process.name for process in PROCESSES}
+    for name, program in programs.items():
+        assert stack.home / program.stdout_logfile == stack.log_of(name)
+        assert program.command.split()[-1] == name
+    assert not any(secret in config.read_text() for secret in astuple(stack.credentials))
+    assert Path(options.pidfile) == stack.run / "supervisord.pid"

@@ -1,0 +1,132 @@
+"""The whole stack, as a user starts, watches and stops it."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from dreamlake_pipeline.objectstore import ObjectStore, open_client
+from dreamlake_pipeline.stack import leftovers, state
+from dreamlake_pipeline.stack.processes import PROCESSES
+from dreamlake_pipeline.stack.state import Stack
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Start = Callable[..., subprocess.Popen[str]]
+
+
+def rows(done: subprocess.CompletedProcess[str]) -> dict[str, dict[str, Any]]:
+    return {row["name"]: row for row in map(json.loads, done.stdout.splitlines())}
+
+
+def wait_until_healthy(run: Run, home: Path) -> dict[str, dict[str, Any]]:
+    deadline = time.monotonic() + 60
+    while (done := run(home, "status", "--json")).returncode != 0:
+        assert time.monotonic() < deadline, done.stdout
+        time.sleep(0.3)
+    return rows(done)
+
+
+def test_every_process_is_healthy_and_listens_on_loopback_only(running_stack: Stack, run: Run) -> None:
+    status = wait_until_healthy(run, running_stack.home)
+    assert list(status) == [process.name for process in PROCESSES]
+    assert all(row["state"] == "running" and row["pid"] and row["uptimeSec"] > 0 for row in status.values())
+    listeners = {
+        connection.laddr
+        for process in leftovers.find(running_stack)
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    }
+    # gRPC says ::ffff:127.0.0.1, which is the same address.
+    assert {address.ip.removeprefix("::ffff:") for address in listeners} == {"127.0.0.1"}
+    assert {address.port for address in listeners} == set(running_stack.ports.values())
+
+
+def test_what_env_prints_reaches_both_services(running_stack: Stack, run: Run) -> None:
+    given = json.loads(run(running_stack.home, "env", "--json").stdout)
+    token = {"Authorization": f"Bearer {given['DREAMLAKE_API_KEY']}"}
+    assert httpx.get(f"{given['DREAMLAKE_REMOTE']}/auth/me", headers=token).status_code == 200
+    assert httpx.get(f"{given['DREAMLAKE_BSS_URL']}/videos?owner=local", headers=token).status_code == 200
+    assert httpx.get(f"{given['DREAMLAKE_DAGSTER_URL']}/server_info").status_code == 200
+    # A shell reads back the same values, whatever is in them.
+    exports = run(running_stack.home, "env").stdout
+    shell = subprocess.run(["sh", "-c", f"{exports}env -0"], capture_output=True, text=True, check=True)
+    seen = dict(line.split("=", 1) for line in shell.stdout.split("\0") if "=" in line)
+    assert given.items() <= seen.items()
+
+
+def test_up_again_changes_nothing(running_stack: Stack, run: Run) -> None:
+    before = wait_until_healthy(run, running_stack.home)
+    again = run(running_stack.home, "up", "--json")
+    assert again.returncode == 0, again.stderr
+    assert json.loads(again.stdout) == running_stack.environment()
+    after = rows(run(running_stack.home, "status", "--json"))
+    assert {name: row["pid"] for name, row in after.items()} == {name: row["pid"] for name, row in before.items()}
+
+
+def test_a_process_that_dies_is_reported_and_started_again(running_stack: Stack, run: Run) -> None:
+    before = wait_until_healthy(run, running_stack.home)["s3"]
+    psutil.Process(before["pid"]).kill()
+    reported = run(running_stack.home, "status", "--json")
+    assert reported.returncode == 3 or rows(reported)["s3"]["restarts"] > before["restarts"]
+    after = wait_until_healthy(run, running_stack.home)["s3"]
+    assert after["pid"] != before["pid"]
+    assert after["restarts"] == before["restarts"] + 1
+
+
+def test_down_finds_everything_even_without_the_supervisor_and_data_survive(
+    running_stack: Stack, run: Run, start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = running_stack.home
+    for name, value in running_stack.environment().items():
+        monkeypatch.setenv(name, value)
+    store = ObjectStore(open_client(), "dreamlake")
+    store.put("kept/file", b"kept", content_type="text/plain")
+    processes = leftovers.find(running_stack)
+    os.kill(int((running_stack.run / "supervisord.pid").read_text()), signal.SIGKILL)
+    orphaned = run(home, "status", "--json")
+    assert orphaned.returncode == 3
+    assert {row["state"] for row in rows(orphaned).values()} == {"unsupervised"}
+
+    assert run(home, "down").returncode == 0
+    assert not [process for process in processes if process.is_running() and process.status() != "zombie"]
+    assert run(home, "down").returncode == 0
+    stopped = run(home, "status", "--json")
+    assert stopped.returncode == 3
+    assert {row["state"] for row in rows(stopped).values()} == {"stopped"}
+
+    # Two at once: one of them starts the stack, the other waits and finds it.
+    both = [start(home, "up", "--json") for _ in range(2)]
+    printed = [process.communicate(timeout=300)[0] for process in both]
+    assert [process.returncode for process in both] == [0, 0]
+    assert [json.loads(out) for out in printed] == [running_stack.environment()] * 2
+    assert store.read("kept/file") == b"kept"
+    assert len([p for p in leftovers.find(running_stack) if "supervisor.supervisord" in p.cmdline()]) == 1
+
+
+def test_a_start_that_fails_names_the_process_and_leaves_nothing_running(tmp_path: Path, run: Run) -> None:
+    home = state.make_home(tmp_path / "home")
+    broken = home / "postgres"
+    broken.mkdir(mode=0o700)
+    (broken / "PG_VERSION").write_text("9")
+    if os.geteuid() == 0:
+        os.chown(broken, 65534, 65534)
+    failed = run(home, "up")
+    assert failed.returncode == 3
+    assert "postgres" in failed.stderr
+    assert str(home / "logs" / "postgres.log") in failed.stderr
+    assert "Traceback" not in failed.stderr
+    stack = state.load(home)
+    assert stack is not None
+    assert leftovers.find(stack) == []

@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from dreamlake_pipeline.auth import Scope, verify_token
+from dreamlake_pipeline.errors import Code, DreamlakeError
+from dreamlake_pipeline.stack import state
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    return state.make_home(tmp_path / "a home")
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_there_is_no_environment_before_the_first_start(tmp_path: Path) -> None:
+    assert state.environment(tmp_path / "nowhere") is None
+
+
+def test_a_stack_is_remembered(home: Path) -> None:
+    made = state.create(home)
+    assert state.load(home) == made
+    assert len(set(made.ports.values())) == len(state.LISTENERS)
+
+
+def test_state_is_readable_by_its_owner_only(home: Path) -> None:
+    state.create(home)
+    assert mode(home) == 0o700
+    assert mode(home / "credentials.json") == 0o600
+    assert mode(home / "stack.json") == 0o600
+
+
+def test_an_open_home_is_shut(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o755)
+    state.make_home(home)
+    assert mode(home) == 0o700
+
+
+def test_the_environment_names_all_that_a_client_needs(home: Path) -> None:
+    stack = state.create(home)
+    environment = state.environment(home)
+    assert environment is not None
+    for name in (
+        "DREAMLAKE_REMOTE",
+        "DREAMLAKE_BSS_URL",
+        "DREAMLAKE_API_KEY",
+        "DREAMLAKE_DAGSTER_URL",
+        "DREAMLAKE_BUCKET",
+        "DREAMLAKE_POSTGRES_URL",
+        "AWS_ENDPOINT_URL",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_REGION",
+    ):
+        assert environment[name], name
+    caller = verify_token(environment["DREAMLAKE_AUTH_SECRET"], environment["DREAMLAKE_API_KEY"])
+    assert (caller.sub, caller.scope, caller.expires_at) == ("local", Scope.WRITE, None)
+    caller.require_service()
+    assert environment["DREAMLAKE_API_KEY"] != stack.credentials.service_token
+
+
+def test_two_stacks_share_no_secret(tmp_path: Path) -> None:
+    one, other = (state.create(state.make_home(tmp_path / name)) for name in ("one", "other"))
+    assert one.id != other.id
+    assert one.credentials.auth_secret != other.credentials.auth_secret
+    assert one.credentials.postgres_password != other.credentials.postgres_password
+
+
+def test_only_a_port_that_somebody_took_is_replaced(home: Path) -> None:
+    stack = state.create(home)
+    with socket.socket() as somebody:
+        somebody.bind((state.HOST, stack.ports["bss"]))
+        somebody.listen()
+        settled = stack.with_free_ports()
+    changed = {name for name in stack.ports if stack.ports[name] != settled.ports[name]}
+    assert changed == {"bss"}
+
+
+def test_a_long_home_gets_a_short_socket_of_its_own(tmp_path: Path) -> None:
+    home = state.make_home(tmp_path / ("x" * 100))
+    stack = state.create(home)
+    assert len(os.fsencode(stack.socket)) < 100
+    assert mode(stack.socket.parent) == 0o700
+    assert state.load(home) == stack
+    assert stack.with_socket() == stack
+    stack.socket.parent.rmdir()
+    renewed = stack.with_socket()
+    assert renewed.socket.parent.is_dir()
+    renewed.socket.parent.rmdir()
+
+
+def test_damaged_state_is_named(home: Path) -> None:
+    state.create(home)
+    (home / "stack.json").write_text("{")
+    with pytest.raises(DreamlakeError) as caught:
+        state.load(home)
+    assert caught.value.code is Code.STACK_FAILED
+    assert str(home) in caught.value.message
+
+
+def test_a_home_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(DreamlakeError) as caught:
+        state.make_home(tmp_path / "file")
+    assert caught.value.code is Code.STACK_FAILED
