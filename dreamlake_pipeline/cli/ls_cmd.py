@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .listing import file_columns, live_states
 from .options import AsJson, OptionalTarget
 
 if TYPE_CHECKING:
-    from ..api.server import Asset
     from ..client import DreamLake
 
 
@@ -50,22 +50,10 @@ def _level(lake: DreamLake, text: str | None, path: str | None) -> Iterable[tupl
         for episode in lake.index.episodes(target.namespace, target.project):
             yield episode, [episode.name or "(no episode)", plural(episode.assets, "file")]
         return
-    nodes = lake.index.nodes(target.namespace, target.project, episode=target.episode, path=path or "/")
+    nodes = list(lake.index.nodes(target.namespace, target.project, episode=target.episode, path=path or "/"))
+    states = live_states(lake, nodes)
     for node in nodes:
         if node.asset is None:
             yield node, [f"{node.name}/", "", "", "", ""]
         else:
-            yield node.asset, [node.name, *file_columns(node.asset, node.asset.status)]
-
-
-def file_columns(asset: Asset, status: str) -> list[str]:
-    """Kind, duration, size and status of a file."""
-    from .output import show_bytes, show_seconds, show_status
-
-    duration = (asset.metadata or {}).get("durationSec")
-    return [
-        str(asset.kind),
-        show_seconds(duration),
-        "" if asset.size is None else show_bytes(asset.size),
-        show_status(status),
-    ]
+            yield node.asset, [node.name, *file_columns(node.asset, states[node.asset.bss_id])]

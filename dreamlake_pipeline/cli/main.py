@@ -14,7 +14,6 @@ import typer
 
 from ..errors import DreamlakeError, ExitCode
 from .demo_cmd import demo
-from .demo_cmd import demo
 from .down_cmd import down
 from .download_cmd import download
 from .env_cmd import env

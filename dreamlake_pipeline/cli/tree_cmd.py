@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .ls_cmd import file_columns
+from .listing import file_columns, live_states
 from .options import EPISODE_FORM, AsJson, check_target
 
 if TYPE_CHECKING:
     from ..api.server import Node
-    from ..client import DreamLake
 
 
 def tree(
@@ -41,21 +40,9 @@ def tree(
                 continue
             place = f"{where.project}@{where.namespace}" + (f":{episode}" if episode else "")
             typer.echo(typer.style(place, bold=True))
-            _draw(nodes, _live_states(lake, nodes))
+            _draw(nodes, live_states(lake, nodes))
         if not as_json:
             typer.echo(plural(files, "file"))
-
-
-def _live_states(lake: DreamLake, nodes: list[Node]) -> dict[str, str]:
-    """The status of every file by its BSS id: BSS is asked for those that the index does not know to be final."""
-    from ..api.bss import Status
-    from ..client.bss import in_slices
-
-    states = {node.asset.bss_id: node.asset.status for node in nodes if node.asset is not None}
-    moving = [bss_id for bss_id, status in states.items() if status not in (Status.READY, Status.FAILED)]
-    for some in in_slices(moving):
-        states |= {record.id: str(record.status) for record in lake.bss.query(some)}
-    return states
 
 
 def _draw(nodes: list[Node], states: dict[str, str]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ..api.bss import Record, Status
 from ..api.server import BatchAsset
+from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from .bss import BssClient, in_slices
 from .events import FileEvent, FileStatus
@@ -55,7 +56,11 @@ def _heal_index(index: IndexClient, records: list[Record]) -> Iterator[FileEvent
     """Register what the index does not have, or has with another end than BSS."""
     known: dict[str, str] = {}
     for kind, owner, project in {(record.kind, record.owner, record.project) for record in records}:
-        known |= {asset.bss_id: asset.status for asset in index.assets(kind, namespace=owner, project=project)}
+        try:
+            known |= {asset.bss_id: asset.status for asset in index.assets(kind, namespace=owner, project=project)}
+        except DreamlakeError as error:
+            if error.code is not Code.NOT_FOUND:  # a namespace or project of which nothing is in the index yet
+                raise
     stale = [
         record
         for record in records

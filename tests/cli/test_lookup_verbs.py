@@ -1,0 +1,183 @@
+"""`ls`, `tree`, `show`, `download`, `play`, `token`, and the command itself."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dreamlake_pipeline.auth import Scope, verify_token
+
+
+@pytest.fixture
+def stored(dreamlake: Callable[..., Any], recordings: Path) -> dict[str, dict[str, Any]]:
+    """The recordings, in project `robot`: the last event of each file."""
+    done = dreamlake("ingest", recordings, "--episode", "robot", "--episode-per-folder", "--json")
+    assert done.code == 0
+    return done.files
+
+
+def test_ls_shows_one_level(dreamlake: Callable[..., Any], stored: dict[str, Any], owner: str) -> None:
+    assert dreamlake("ls").out.split() == [f"robot@{owner}", "4", "files"]
+    assert dreamlake("ls", "robot").out.split() == ["run-001", "2", "files", "run-002", "2", "files"]
+    assert dreamlake("ls", f"robot@{owner}:run-001").out.split() == ["camera/", "mic/"]
+    [line] = dreamlake("ls", "robot:run-001", "/mic").out.splitlines()
+    assert line.split() == ["left.wav", "audio", "20", "B", "queued"]
+    assert dreamlake("ls", "robot:nowhere").code == 1
+    assert dreamlake("ls", "nothing").code == 1
+
+
+def test_ls_for_programs_prints_what_the_service_returns(dreamlake: Callable[..., Any], stored: dict[str, Any]) -> None:
+    [asset] = dreamlake("ls", "robot:run-001", "/mic", "--json").events
+    assert (asset["id"], asset["bssId"]) == (stored["left.wav"]["assetId"], stored["left.wav"]["id"])
+    assert asset["episode"] == "run-001"
+    assert "metadata" in asset
+
+
+def test_tree_shows_every_episode(
+    dreamlake: Callable[..., Any], stored: dict[str, Any], owner: str, pipeline: Any
+) -> None:
+    pipeline.work(owner, lambda record: "Damaged." if record.name.endswith(".mp4") else None)
+    lines = dreamlake("tree", "robot").out.splitlines()
+    assert lines[0] == f"robot@{owner}:run-001"
+    assert lines[1] == "├── camera/"
+    assert lines[2].split() == ["│", "└──", "front.mp4", "video", "24", "B", "failed"]
+    assert lines[4].split()[-2:] == ["B", "ready"]
+    assert "1.5 s" in lines[4]
+    assert lines[-1] == "4 files"
+    only = dreamlake("tree", "robot:run-002").out
+    assert "joints.csv" in only
+    assert "left.wav" not in only
+
+
+def test_show_by_path_and_by_either_id(dreamlake: Callable[..., Any], stored: dict[str, Any]) -> None:
+    event = stored["front.mp4"]
+    by_path = dreamlake("show", "/camera/front.mp4", "--episode", "robot:run-001", "--json")
+    by_id = dreamlake("show", event["id"], "--json")
+    by_asset_id = dreamlake("show", event["assetId"], "--json")
+    assert by_path.out == by_id.out == by_asset_id.out
+    record = json.loads(by_id.out)
+    assert (record["id"], record["name"], record["episode"]) == (event["id"], "/camera/front.mp4", "run-001")
+    for people in (dreamlake("show", event["id"]), dreamlake("show", "camera/front.mp4", "-e", "robot:run-001")):
+        assert "/camera/front.mp4" in people.out
+        assert event["id"] in people.out
+
+
+def test_show_says_why_a_file_failed(
+    dreamlake: Callable[..., Any], stored: dict[str, Any], pipeline: Any, owner: str
+) -> None:
+    pipeline.work(owner, lambda _: "The moov box is missing.")
+    shown = dreamlake("show", stored["front.mp4"]["id"]).out
+    assert "The moov box is missing. (media_corrupt)" in shown
+
+
+@pytest.mark.parametrize("what", ["0" * 24, "/nowhere.mp4", "/camera"])
+def test_what_is_not_there_is_said(dreamlake: Callable[..., Any], stored: dict[str, Any], what: str) -> None:
+    for verb in ("show", "play", "download"):
+        done = dreamlake(verb, what, "--episode", "robot:run-001")
+        assert (done.code, done.out) == (1, "")
+        assert what in done.err
+
+
+def test_a_download_is_what_was_uploaded_and_replaces_nothing(
+    dreamlake: Callable[..., Any],
+    stored: dict[str, Any],
+    recordings: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    original = (recordings / "run-002/joints.csv").read_bytes()
+    assert dreamlake("download", "/joints.csv", "-e", "robot:run-002").code == 0
+    assert Path("joints.csv").read_bytes() == original
+    again = dreamlake("download", "/joints.csv", "-e", "robot:run-002")
+    assert again.code == 1
+    assert "--force" in again.err
+    Path("joints.csv").write_text("mine")
+    assert dreamlake("download", "/joints.csv", "-e", "robot:run-002", "--force").code == 0
+    assert Path("joints.csv").read_bytes() == original
+    Path("folder").mkdir()
+    done = dreamlake("download", stored["joints.csv"]["id"], "-o", "folder", "--json")
+    assert json.loads(done.out)["path"] == "folder/joints.csv"
+    assert Path("folder/joints.csv").read_bytes() == original
+    nowhere = dreamlake("download", stored["joints.csv"]["id"], "-o", "no/such/folder/x.csv")
+    assert nowhere.code == 1
+    assert "no/such/folder/x.csv" in nowhere.err
+
+
+def test_what_is_not_processed_cannot_be_played(dreamlake: Callable[..., Any], stored: dict[str, Any]) -> None:
+    done = dreamlake("play", stored["front.mp4"]["id"])
+    assert (done.code, done.out) == (1, "")
+
+
+def test_a_token_reaches_what_it_names(
+    dreamlake: Callable[..., Any],
+    stored: dict[str, Any],
+    recordings: Path,
+    owner: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    secret = "a secret for tests only, 32 bytes or more"
+    without = dreamlake("token", "create", "--namespace", owner)
+    assert (without.code, without.out) == (3, "")
+    monkeypatch.setenv("DREAMLAKE_AUTH_SECRET", secret)
+    signed = dreamlake("token", "create", "--namespace", owner, "--read-only", "--ttl", "2h").out.strip()
+    principal = verify_token(secret, signed)
+    assert (principal.namespaces, principal.scope) == ((owner,), Scope.READ)
+    monkeypatch.setenv("DREAMLAKE_API_KEY", signed)
+    assert dreamlake("ls", "robot").code == 0
+    assert dreamlake("ingest", recordings, "--episode", "robot").code == 2
+    assert dreamlake("ls", "robot@somebody-else").code == 2
+    [described] = dreamlake("token", "create", "-n", owner, "-n", "other", "--json").events
+    assert (described["namespaces"], described["scope"]) == ([owner, "other"], "write")
+    assert dreamlake("token", "create", "-n", "Not A Name").code == 2
+
+
+VERBS = {"up", "down", "status", "env", "demo", "ingest", "upload", "retry", "ls", "tree", "show", "download", "play"}
+
+
+def test_help_names_every_verb_and_each_has_its_own(dreamlake: Callable[..., Any]) -> None:
+    shown = dreamlake("--help")
+    assert shown.code == 0
+    for verb in VERBS | {"token"}:
+        assert f" {verb} " in shown.out
+        assert dreamlake(verb, "--help").code == 0
+    assert dreamlake("--version").out.startswith("dreamlake ")
+
+
+def test_starting_imports_nothing_heavy() -> None:
+    code = "import sys, dreamlake_pipeline.cli.main; print(*sorted(sys.modules))"
+    modules = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    heavy = {
+        "httpx",
+        "boto3",
+        "dagster",
+        "pandas",
+        "pyarrow",
+        "sqlalchemy",
+        "fastapi",
+        "av",
+        "urllib3",
+        "rich.progress",
+    }
+    assert heavy.isdisjoint(modules)
+
+
+def test_a_reader_that_leaves_early_is_no_error(
+    environment: dict[str, str], stored: dict[str, Any], recordings: Path
+) -> None:
+    dreamlake = Path(sys.executable).with_name("dreamlake")
+    shell = subprocess.run(
+        ["bash", "-c", f"{dreamlake} tree robot | true"],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert shell.stderr == ""

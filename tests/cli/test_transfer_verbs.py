@@ -1,0 +1,255 @@
+"""`upload`, `ingest` and `retry`, as a shell sees them: streams, events, exit codes."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+FILE_KEYS = {"event", "path", "name", "kind", "status", "id", "assetId", "reason"}
+SUMMARY_KEYS = {"event", "files", "uploaded", "duplicate", "skipped", "ready", "failed", "bytes", "seconds"}
+
+
+def ids(done: Any) -> dict[str, str]:
+    return {name: event["id"] for name, event in done.files.items()}
+
+
+def test_an_ingest_for_programs(dreamlake: Callable[..., Any], recordings: Path) -> None:
+    done = dreamlake("ingest", recordings, "--episode", "robot", "--episode-per-folder", "--json")
+    assert done.code == 0
+    assert all(set(event) == FILE_KEYS for event in done.events[:-1])
+    assert set(done.summary) == SUMMARY_KEYS
+    assert {name: (event["status"], event["name"], event["kind"]) for name, event in done.files.items()} == {
+        "front.mp4": ("uploaded", "/camera/front.mp4", "video"),
+        "left.wav": ("uploaded", "/mic/left.wav", "audio"),
+        "words.srt": ("uploaded", "/words.srt", "text-track"),
+        "joints.csv": ("uploaded", "/joints.csv", "label-track"),
+        "README.md": ("skipped", None, None),
+    }
+    assert all(len(event["id"]) == len(event["assetId"]) == 24 for event in done.events if event.get("kind"))
+    counts = {name: done.summary[name] for name in ("files", "uploaded", "duplicate", "skipped", "ready", "failed")}
+    assert counts == {"files": 5, "uploaded": 4, "duplicate": 0, "skipped": 1, "ready": 0, "failed": 0}
+    again = dreamlake("ingest", recordings, "--episode", "robot", "--episode-per-folder", "--json")
+    assert (again.summary["uploaded"], again.summary["duplicate"], again.summary["bytes"]) == (0, 4, 0)
+    assert ids(again) == ids(done)
+
+
+def test_an_ingest_for_people(dreamlake: Callable[..., Any], recordings: Path) -> None:
+    done = dreamlake("ingest", recordings, "--episode", "robot")
+    assert done.code == 0
+    assert done.out.startswith("5 files: 4 uploaded, 1 skipped")
+    assert len(done.out.splitlines()) == 1
+    assert "README.md: .md is none of the known kinds (.mp4" in done.err
+    assert "\x1b" not in done.out + done.err
+
+
+def test_waiting_tells_how_every_file_ends(
+    dreamlake: Callable[..., Any], pipeline: Any, recordings: Path, owner: str
+) -> None:
+    def judge(record: Any) -> str | None:
+        return "The video data is damaged at 0:03." if record.name.endswith(".mp4") else None
+
+    def work() -> None:
+        deadline, worked = time.monotonic() + 30, 0
+        while worked < 4 and time.monotonic() < deadline:
+            worked += pipeline.work(owner, judge)
+            time.sleep(0.1)
+
+    worker = threading.Thread(target=work)
+    worker.start()
+    done = dreamlake("ingest", recordings, "--episode", "robot", "--wait", "--timeout", "30s", "--json")
+    worker.join()
+    assert done.code == 1
+    assert [event["status"] for event in done.events if event.get("path", "").endswith("left.wav")] == [
+        "uploaded",
+        "ready",
+    ]
+    failed = done.files["front.mp4"]
+    assert (failed["status"], failed["reason"]) == ("failed", "The video data is damaged at 0:03.")
+    assert (done.summary["uploaded"], done.summary["ready"], done.summary["failed"]) == (4, 3, 1)
+    assert "front.mp4: The video data is damaged" in done.err
+
+
+def test_waiting_gives_up_after_the_timeout(dreamlake: Callable[..., Any], recordings: Path) -> None:
+    done = dreamlake("ingest", recordings, "--episode", "robot", "--wait", "--timeout", "0.5s")
+    assert done.code == 1
+    assert "gave up waiting for 4 files" in done.err
+
+
+def test_a_dry_run_needs_no_service_and_sends_nothing(
+    dreamlake: Callable[..., Any], recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (recordings / "empty.wav").touch()
+    for name in ("DREAMLAKE_REMOTE", "DREAMLAKE_BSS_URL", "DREAMLAKE_API_KEY"):
+        monkeypatch.delenv(name)
+    done = dreamlake("ingest", recordings, "--episode", "robot", "--dry-run", "--json")
+    assert {event["status"] for event in done.files.values()} == {"planned", "skipped", "failed"}
+    assert (done.code, done.summary["planned"], done.summary["skipped"], done.summary["failed"]) == (1, 4, 1, 1)
+    assert "4 to send" in dreamlake("ingest", recordings, "--episode", "robot", "--dry-run").out
+
+
+def test_an_upload_for_people(dreamlake: Callable[..., Any], recordings: Path) -> None:
+    file = recordings / "run-001/camera/front.mp4"
+    done = dreamlake("upload", file, "--episode", "robot:one", "--to", "/camera/front")
+    assert done.code == 0
+    assert "uploaded   one:/camera/front/front.mp4" in done.err
+    assert done.out.startswith("1 file: 1 uploaded")
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "reason"),
+    [
+        ("README.md", 2, ".mp4 .mov"),
+        ("missing.mp4", 1, "does not exist"),
+        ("empty.mp4", 1, "is empty"),
+        ("run-001", 1, "is a folder"),
+        ("bad\tname.mp4", 1, "control character"),
+    ],
+)
+def test_files_that_cannot_be_uploaded(
+    dreamlake: Callable[..., Any], recordings: Path, name: str, code: int, reason: str
+) -> None:
+    (recordings / "empty.mp4").touch()
+    (recordings / "bad\tname.mp4").write_text("x")
+    done = dreamlake("upload", recordings / name, "--episode", "robot", "--json")
+    assert done.code == code
+    assert reason in done.files[name]["reason"]
+    assert reason in done.err
+    with_a_good_one = dreamlake(
+        "upload", recordings / name, recordings / "run-002/joints.csv", "--episode", "robot", "--json"
+    )
+    assert with_a_good_one.files["joints.csv"]["status"] == "uploaded"
+    assert (with_a_good_one.code, with_a_good_one.summary["failed"]) == (code, 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["ingest", "{dir}"], "--episode"),
+        (["ingest", "{dir}", "--episode", "Robot"], "'Robot' must be"),
+        (["ingest", "{dir}", "--episode", "robot@"], "PROJECT"),
+        (["ingest", "{dir}", "--episode", "robot", "--to", "/a/../b"], "segment"),
+        (["ingest", "{dir}", "--episode", "robot", "--jobs", "0"], "jobs"),
+        (["ingest", "{dir}", "--episode", "robot", "--wait", "--timeout", "soon"], "duration"),
+        (["ingest", "{dir}/README.md", "--episode", "robot"], "upload"),
+        (["upload", "{dir}/README.md", "--episode", "robot", "--type", "film"], "film"),
+        (["upload", "--episode", "robot"], "FILE"),
+        (["retry"], "what to retry"),
+        (["show", "/camera/front.mp4"], "--episode"),
+        (["frobnicate"], "frobnicate"),
+    ],
+)
+def test_wrong_usage(dreamlake: Callable[..., Any], recordings: Path, words: list[str], reason: str) -> None:
+    done = dreamlake(*[word.format(dir=recordings) for word in words])
+    assert (done.code, done.out) == (2, "")
+    assert reason in done.err
+
+
+def test_a_directory_that_is_missing(dreamlake: Callable[..., Any], tmp_path: Path) -> None:
+    done = dreamlake("ingest", tmp_path / "nowhere", "--episode", "robot", "--json")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.splitlines() == [f"error: {tmp_path / 'nowhere'} does not exist."]
+
+
+def test_services_that_do_not_answer(
+    dreamlake: Callable[..., Any], recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DREAMLAKE_REMOTE", "http://127.0.0.1:9")
+    without_index = dreamlake("upload", recordings / "run-002/joints.csv", "--episode", "robot", "--json")
+    assert without_index.code == 3
+    assert "not in the index" in without_index.files["joints.csv"]["reason"]
+    monkeypatch.setenv("DREAMLAKE_BSS_URL", "http://127.0.0.1:9")
+    without_bss = dreamlake("ingest", recordings, "--episode", "robot", "--json")
+    assert (without_bss.code, without_bss.out) == (3, "")
+    assert without_bss.err.startswith("error: BSS does not answer at http://127.0.0.1:9")
+
+
+def test_nothing_is_running(dreamlake: Callable[..., Any], recordings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DREAMLAKE_REMOTE")
+    half = dreamlake("ingest", recordings, "--episode", "robot")
+    assert half.code == 2
+    assert "DREAMLAKE_REMOTE is not set" in half.err
+    monkeypatch.delenv("DREAMLAKE_BSS_URL")
+    done = dreamlake("ingest", recordings, "--episode", "robot")
+    assert done.code == 3
+    assert "dreamlake up" in done.err
+
+
+def test_a_token_that_is_not_valid(
+    dreamlake: Callable[..., Any], recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DREAMLAKE_API_KEY", "nonsense")
+    done = dreamlake("ingest", recordings, "--episode", "robot")
+    assert done.code == 2
+    assert done.err.splitlines()[0] == "error: The token is not valid here."
+
+
+def test_a_fault_of_the_program_is_one_line(
+    dreamlake: Callable[..., Any], recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dreamlake_pipeline.client import DreamLake
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError("two\nlines")
+
+    monkeypatch.setattr(DreamLake, "store", broken)
+    done = dreamlake("ingest", recordings, "--episode", "robot")
+    assert done.code == 1
+    assert done.err.splitlines()[0] == "error: internal: a fault of this program (RuntimeError: two lines)."
+    assert "DREAMLAKE_DEBUG=1" in done.err
+
+
+def test_ctrl_c_says_how_to_go_on(
+    dreamlake: Callable[..., Any], recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dreamlake_pipeline.client import transfer
+
+    def interrupted(*_: Any, **__: Any) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(transfer.Transfer, "put_bytes", interrupted)
+    done = dreamlake("ingest", recordings, "--episode", "robot")
+    assert done.code == 130
+    assert "Run the same command again" in done.err
+
+
+def test_retry_queues_what_failed_or_everything(
+    dreamlake: Callable[..., Any], pipeline: Any, recordings: Path, owner: str
+) -> None:
+    assert dreamlake("ingest", recordings / "run-001", "--episode", "robot").code == 0
+    assert pipeline.work(owner, lambda record: "Damaged." if record.name.endswith(".mp4") else None) == 2
+    done = dreamlake("retry", "--episode", "robot", "--json")
+    assert done.code == 0
+    assert {(event["name"], event["status"]) for event in done.events[:-1]} == {("/camera/front.mp4", "queued")}
+    everything = dreamlake("retry", "--episode", "robot", "--all", "--json")
+    assert {event["name"]: event["status"] for event in everything.events[:-1]} == {
+        "/camera/front.mp4": "queued",
+        "/mic/left.wav": "queued",
+    }
+    one = dreamlake("retry", "/mic", "--episode", "robot", "--all", "--json")
+    assert one.summary["files"] == 1
+
+
+def test_retry_registers_what_the_index_lacks(
+    dreamlake: Callable[..., Any], recordings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as down:
+        down.setenv("DREAMLAKE_REMOTE", "http://127.0.0.1:9")
+        assert dreamlake("upload", recordings / "run-002/joints.csv", "--episode", "robot").code == 3
+    assert dreamlake("show", "/joints.csv", "--episode", "robot").code == 1
+    done = dreamlake("retry", "--episode", "robot", "--json")
+    assert done.files["joints.csv"]["status"] == "indexed"
+    assert dreamlake("show", "/joints.csv", "--episode", "robot").code == 0
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
+def test_an_unreadable_file_is_named(dreamlake: Callable[..., Any], recordings: Path) -> None:
+    (recordings / "run-002/joints.csv").chmod(0)
+    done = dreamlake("ingest", recordings, "--episode", "robot", "--json")
+    assert done.code == 1
+    assert "Permission denied" in done.files["joints.csv"]["reason"]
