@@ -70,7 +70,10 @@ class ObjectInfo:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of a listing: objects, common prefixes (with a delimiter), and whether more may follow (the last page may be empty)."""
+    """One page of a listing: objects, common prefixes (with a delimiter), and whether more may follow.
+
+    The last page may be empty.
+    """
 
     objects: list[ObjectInfo]
     prefixes: list[str]

@@ -1,7 +1,7 @@
 """Batches: what is queued, claimed by the sensor, worked on by a run, reported, finished.
 
 A batch is open while it has work, and leased to whoever was offered it. An open batch whose lease ended is offered
-again, as a new attempt, until its attempts are used up. Batches are locked before their records, records in
+again, as a new attempt, until enough runs have begun it. Batches are locked before their records, records in
 the order of their ids; claims skip what another claim holds, so two sensors at once get disjoint work.
 """
 
@@ -23,6 +23,10 @@ _RECORD = ", ".join(Record.model_fields)
 
 # A project that never settles is batched when its oldest file has waited this many times the settling time.
 _PATIENCE = 15
+
+# Each new offer of a batch is leased for twice as long as the one before, up to this many times the lease asked
+# for: a run may wait long for its turn. The run itself leases it anew when it begins.
+_BACKOFF = 32
 
 # How many forgotten registrations one claim queues.
 _UNASKED_LIMIT = 10_000
@@ -57,32 +61,34 @@ def _offer_again(connection: Connection, limits: ClaimBatches) -> list[BatchOffe
     """Open batches whose lease ended: the next attempt, or the end of those whose attempts are used up."""
     lapsed = connection.execute(
         text("""
-        SELECT partition, attempt FROM batches WHERE state = 'open' AND lease_until < now()
+        SELECT partition, begun FROM batches WHERE state = 'open' AND lease_until < now()
         ORDER BY lease_until LIMIT :limit FOR UPDATE SKIP LOCKED"""),
         {"limit": limits.max_batches},
     ).all()
     again = []
-    for partition, attempt in lapsed:
-        if attempt >= limits.max_attempts:
-            _give_up(connection, partition, attempt)
+    for partition, begun in lapsed:
+        # An offer that no run took says nothing against the files: the engine was busy, or broken.
+        if begun >= limits.max_attempts:
+            _give_up(connection, partition, begun)
         if not _close_if_done(connection, partition):
             again.append(partition)
     if not again:
         return []
     connection.execute(
         text("""
-        UPDATE batches SET attempt = attempt + 1, run_id = NULL, lease_until = now() + make_interval(secs => :lease)
+        UPDATE batches SET attempt = attempt + 1, run_id = NULL,
+            lease_until = now() + make_interval(secs => :lease * least(power(2, attempt), :backoff))
         WHERE partition = ANY(:again)"""),
-        {"again": again, "lease": limits.lease_seconds},
+        {"again": again, "lease": limits.lease_seconds, "backoff": _BACKOFF},
     )
     return [_offer(row) for row in _unfinished(connection, again)]
 
 
-def _give_up(connection: Connection, partition: str, attempt: int) -> None:
+def _give_up(connection: Connection, partition: str, begun: int) -> None:
     """What is left of a batch after its last attempt has failed."""
     error = {
         "code": str(Code.INTERNAL),
-        "message": f"Processing was attempted {attempt} times and never finished.",
+        "message": f"Processing was attempted {begun} times and never finished.",
         "hint": f"Look at the runs of partition {partition} in Dagster; `dreamlake retry` queues the file again.",
     }
     connection.execute(
@@ -200,6 +206,7 @@ def begin(connection: Connection, asked: BeginBatch) -> BatchItems:
     connection.execute(
         text("""
         UPDATE batches SET state = 'open', closed_at = NULL, run_id = :run_id,
+            begun = CASE WHEN state = 'closed' THEN 1 WHEN run_id = :run_id THEN begun ELSE begun + 1 END,
             lease_until = now() + make_interval(secs => :lease)
         WHERE partition = :partition"""),
         {"partition": asked.partition, "run_id": asked.run_id, "lease": asked.lease_seconds},

@@ -20,13 +20,24 @@ SECRET = "a secret for tests only, 32 bytes or more"
 MIB = 2**20
 
 
+@pytest.fixture(scope="session")
+def settings_for(object_store: ObjectStore) -> Callable[[str], Settings]:
+    """Settings for a service on the database of this URL."""
+
+    def make(database: str) -> Settings:
+        return Settings(
+            postgres_url=database, auth_secret=SECRET, bucket=object_store.bucket, part_size=5 * MIB, url_ttl=600
+        )
+
+    return make
+
+
 @pytest.fixture(scope="module")
-def service(new_database: Callable[[], str], object_store: ObjectStore) -> Iterator[TestClient]:
+def service(new_database: Callable[[], str], settings_for: Callable[[str], Settings]) -> Iterator[TestClient]:
     """The running service, on a fresh database; it has no token."""
-    settings = Settings(
-        postgres_url=new_database(), auth_secret=SECRET, bucket=object_store.bucket, part_size=5 * MIB, url_ttl=600
-    )
-    with TestClient(create_app(settings), raise_server_exceptions=False, follow_redirects=False) as client:
+    with TestClient(
+        create_app(settings_for(new_database())), raise_server_exceptions=False, follow_redirects=False
+    ) as client:
         yield client
 
 

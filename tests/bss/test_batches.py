@@ -103,6 +103,18 @@ def test_an_abandoned_batch_is_offered_again_until_its_attempts_are_used_up(api,
     assert fresh["partition"] != first["partition"] and fresh["attempt"] == 1
 
 
+def test_an_offer_that_no_run_takes_costs_nothing(api, files, claim, begin) -> None:
+    [record] = files.queued(1)
+    offers = [claim(leaseSeconds=0, maxAttempts=1)[0]["attempt"] for _ in range(4)]
+    assert offers == [1, 2, 3, 4]
+    assert api.get(f"/text-tracks/{record}").json()["status"] == "queued"
+    # Of a run's own begins, only the first counts.
+    [again] = claim(leaseSeconds=0)
+    for _ in range(3):
+        begin(again["partition"], leaseSeconds=0)
+    assert claim(leaseSeconds=0, maxAttempts=2)[0]["attempt"] == 6
+
+
 def test_a_heartbeat_keeps_the_batch(files, claim, begin, pipeline) -> None:
     files.queued(1)
     [offer] = claim(leaseSeconds=0)

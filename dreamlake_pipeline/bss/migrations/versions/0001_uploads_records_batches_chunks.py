@@ -25,6 +25,7 @@ CREATE TABLE batches (
     owner       text NOT NULL,
     project     text NOT NULL,
     attempt     integer NOT NULL DEFAULT 1 CHECK (attempt >= 1),
+    begun       integer NOT NULL DEFAULT 0 CHECK (begun >= 0),
     state       text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'closed')),
     lease_until timestamptz NOT NULL,
     run_id      text,
@@ -33,6 +34,8 @@ CREATE TABLE batches (
 );
 CREATE INDEX batches_by_lease ON batches (lease_until) WHERE state = 'open';
 COMMENT ON TABLE batches IS 'A batch is a partition in Dagster; one attempt at it is one run.';
+COMMENT ON COLUMN batches.attempt IS 'How often it was offered.';
+COMMENT ON COLUMN batches.begun IS 'How many runs began it since it was last closed.';
 COMMENT ON COLUMN batches.lease_until IS 'An open batch is offered again after it; a run keeps moving it.';
 COMMENT ON COLUMN batches.run_id IS 'The run that has it; null from offer to begin.';
 
