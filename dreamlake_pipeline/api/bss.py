@@ -157,6 +157,7 @@ class Record(Model):
     partition: str | None = Field(None, description="The batch that processes or processed it.")
     created_at: Timestamp
     updated_at: Timestamp
+    reported_at: Timestamp | None = Field(None, description="When the current attempt reported its result.")
     ready_at: Timestamp | None = None
 
 

@@ -94,8 +94,8 @@ class BatchOffers(Model):
 class BeginBatch(Model):
     """A run takes the batch; the run that had it before loses it.
 
-    Handed out are the items that are not done; of a batch that was closed, also those that failed. `force` hands
-    out all, `only` those named, done or not.
+    Handed out are the items that have no result yet; of a batch that was closed, also those that failed. `force`
+    hands out all, `only` those named, done or not: what they had reported no longer counts.
     """
 
     partition: Printable

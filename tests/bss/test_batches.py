@@ -103,6 +103,19 @@ def test_an_abandoned_batch_is_offered_again_until_its_attempts_are_used_up(api,
     assert fresh["partition"] != first["partition"] and fresh["attempt"] == 1
 
 
+def test_what_was_reported_before_a_crash_stays_done(api, files, claim, begin, report, finish) -> None:
+    done, undone = files.queued(2)
+    [offer] = claim()
+    begin(offer["partition"], leaseSeconds=0)
+    report(offer["partition"], _result(done))
+    [again] = claim()
+    assert (again["attempt"], again["files"]) == (2, 2)
+    assert _ids(begin(offer["partition"], "run-2")) == [undone]
+    report(offer["partition"], _result(undone))
+    assert finish(offer["partition"], "run-2").json()["ready"] == 2
+    assert api.get(f"/text-tracks/{done}").json()["attempts"] == 1
+
+
 def test_an_offer_that_no_run_takes_costs_nothing(api, files, claim, begin) -> None:
     [record] = files.queued(1)
     offers = [claim(leaseSeconds=0, maxAttempts=1)[0]["attempt"] for _ in range(4)]
