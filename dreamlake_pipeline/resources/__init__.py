@@ -1,0 +1,16 @@
+"""What assets and sensors reach the world through. Heavy imports happen when a resource is used, not before."""
+
+from .batching import BatchPolicy, Redo
+from .bss import BssResource
+from .folder_tree import FolderTreeResource
+from .media_tools import MediaToolsResource
+from .object_store import ObjectStoreResource
+
+__all__ = [
+    "BatchPolicy",
+    "BssResource",
+    "FolderTreeResource",
+    "MediaToolsResource",
+    "ObjectStoreResource",
+    "Redo",
+]

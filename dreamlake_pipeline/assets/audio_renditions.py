@@ -1,0 +1,57 @@
+"""The audio files of a batch as AAC in HLS."""
+
+from dagster import AssetExecutionContext, MaterializeResult, asset
+
+from ..kinds import Kind
+from ..resources import BatchPolicy, BssResource, MediaToolsResource, ObjectStoreResource, Redo
+from . import checks
+from .partitions import batches
+from .run import GROUP, OWNERS, STAGING_OBJECTS, materialized, process_kind, total
+
+
+@asset(
+    partitions_def=batches,
+    deps=[STAGING_OBJECTS],
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"ffmpeg", "s3"},
+    check_specs=checks.specs(
+        "audio_renditions",
+        checks.EVERY_FILE_PROCESSED,
+        checks.BYTES_MATCH_HASH,
+        checks.HLS_CONFORMANCE,
+        checks.DURATIONS_AGREE,
+    ),
+    description=(
+        "The audio files of the batch as AAC in HLS, with EBU R128 loudness, peak and waveform. "
+        "The originals are untouched."
+    ),
+)
+def audio_renditions(
+    context: AssetExecutionContext,
+    bss: BssResource,
+    object_store: ObjectStoreResource,
+    media_tools: MediaToolsResource,
+    batch_policy: BatchPolicy,
+    redo: Redo,
+) -> MaterializeResult:
+    processed = process_kind(
+        context,
+        Kind.AUDIO,
+        bss=bss,
+        object_store=object_store,
+        media_tools=media_tools,
+        batch_policy=batch_policy,
+        redo=redo,
+    )
+    return materialized(
+        processed,
+        object_store,
+        checks=[
+            checks.every_file_processed(processed.items),
+            checks.bytes_match_hash(processed.items),
+            checks.hls_conformance(processed.items),
+            checks.durations_agree(processed.items),
+        ],
+        metadata={"duration (s)": total(processed.items, "durationSec")},
+    )

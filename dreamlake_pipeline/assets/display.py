@@ -1,0 +1,180 @@
+"""How a run shows its items to people: tables, pictures, links. Nothing here decides anything.
+
+Metadata lives in the event's row in Postgres: tables are cut, pictures are few and small.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from dagster import MetadataValue, TableRecord
+
+from ..api.bss import Record, Status
+from ..kinds import Kind
+
+MOST_ROWS = 200
+MOST_PICTURE_BYTES = 48_000  # of Markdown, in one event
+
+Cell = str | int | float | bool | None
+Row = dict[str, Cell]
+
+
+def _video_cells(metadata: Mapping[str, Any]) -> Row:
+    return {
+        "duration (s)": round(metadata["durationSec"], 3),
+        "frames": metadata["length"],
+        "size": f"{metadata['width']}x{metadata['height']}",
+        "codec": metadata["codec"],
+        **_hls_cells(metadata),
+    }
+
+
+def _audio_cells(metadata: Mapping[str, Any]) -> Row:
+    return {
+        "duration (s)": round(metadata["durationSec"], 3),
+        "LUFS": metadata["loudness"].get("integrated"),
+        "peak (dBFS)": metadata.get("peakDb"),
+        "codec": metadata["codec"],
+        **_hls_cells(metadata),
+    }
+
+
+def _hls_cells(metadata: Mapping[str, Any]) -> Row:
+    return {
+        "mode": metadata["processing"].get("mode"),
+        "why re-encoded": ", ".join(metadata["processing"].get("transcodeReasons", [])),
+        "chunks new": metadata["chunks"]["new"],
+        "chunks reused": metadata["chunks"]["reused"],
+    }
+
+
+def _text_cells(metadata: Mapping[str, Any]) -> Row:
+    return {
+        "cues": metadata["cues"],
+        "bad cues": metadata["badCues"],
+        "end (s)": metadata["endSec"],
+        "language": metadata.get("language"),
+        "encoding": metadata["encoding"],
+    }
+
+
+def _label_cells(metadata: Mapping[str, Any]) -> Row:
+    return {
+        "entries": metadata["entries"],
+        "bad entries": metadata["badEntries"],
+        "fields": len(metadata["fields"]),
+        "time field": metadata.get("timeField"),
+    }
+
+
+_CELLS: dict[Kind, Callable[[Mapping[str, Any]], Row]] = {
+    Kind.VIDEO: _video_cells,
+    Kind.AUDIO: _audio_cells,
+    Kind.TEXT_TRACK: _text_cells,
+    Kind.LABEL_TRACK: _label_cells,
+}
+
+
+def item_table(items: Iterable[Record]) -> MetadataValue:
+    """A row per item, failed ones first: what it is, what became of it, and what was found in it."""
+    ordered = sorted(items, key=lambda item: (item.error is None, item.episode or "", item.name))
+    return _table([_row(item) for item in ordered])
+
+
+def _row(item: Record) -> Row:
+    found = item.metadata if item.metadata is not None and item.error is None else None
+    row: Row = {
+        "episode": item.episode,
+        "name": item.name,
+        "status": _word_for(item),
+        "reason": item.error.message if item.error else None,
+        **(_CELLS[item.kind](found) if found else {}),
+        "bytes": item.size,
+        "seconds": found["processing"]["seconds"] if found else None,
+        "id": item.id,
+    }
+    return row
+
+
+def _word_for(item: Record) -> str:
+    """An item with a result waits for the index; one with a reason that is not failed, for the next attempt."""
+    if item.status is Status.PROCESSING:
+        return "left for the next attempt" if item.error else "done" if item.reported_at else "processing"
+    return str(item.status)
+
+
+def staged_table(items: Iterable[Record]) -> MetadataValue:
+    """A row per raw file: what it is and where it lies."""
+    return _table(
+        [
+            {
+                "episode": item.episode,
+                "name": item.name,
+                "kind": str(item.kind),
+                "bytes": item.size,
+                "attempts": item.attempts,
+                "staged as": item.staging_key,
+                "id": item.id,
+            }
+            for item in items
+        ]
+    )
+
+
+def problem_table(items: Iterable[Record], problems: Mapping[str, str]) -> MetadataValue:
+    """A row per item: what is wrong with it (`problems`, by id), and what to do."""
+    return _table(
+        [
+            {
+                "episode": item.episode,
+                "name": item.name,
+                "problem": problems[item.id],
+                "code": item.error.code if item.error else None,
+                "what to do": item.error.hint if item.error else None,
+                "id": item.id,
+            }
+            for item in items
+        ]
+    )
+
+
+def _table(rows: Sequence[Row]) -> MetadataValue:
+    """A table of all columns that any of the rows has; beyond MOST_ROWS it says how many are left out."""
+    columns = list(dict.fromkeys(column for row in rows for column in row))
+    shown = [{column: row.get(column) for column in columns} for row in rows[:MOST_ROWS]]
+    if len(rows) > MOST_ROWS:
+        shown.append(dict.fromkeys(columns) | {"name": f"… and {len(rows) - MOST_ROWS} more"})
+    if not shown:
+        return MetadataValue.text("none")
+    return MetadataValue.table(records=[TableRecord(row) for row in shown])
+
+
+def pictures(previews: Iterable[tuple[str, bytes]]) -> MetadataValue | None:
+    """Pictures with their names as Markdown with data URIs, as many as fit; None when none does."""
+    text = ""
+    for name, picture in previews:
+        kind = "png" if picture.startswith(b"\x89PNG") else "jpeg"
+        image = f"![](data:image/{kind};base64,{base64.b64encode(picture).decode()})\n\n{_plain(name)}\n\n"
+        if len(text) + len(image) <= MOST_PICTURE_BYTES:
+            text += image
+    return MetadataValue.md(text) if text else None
+
+
+def links(named: Iterable[tuple[str, str]]) -> MetadataValue:
+    """URLs under their names, as Markdown."""
+    return MetadataValue.md("\n".join(f"- [{_plain(name)}]({url})" for name, url in named))
+
+
+def _plain(name: str) -> str:
+    """A file's name as Markdown shows it as it is."""
+    return re.sub(r"([\\`*_{}\[\]<>()#!|])", r"\\\1", name)
+
+
+def counts(items: Iterable[Record]) -> str:
+    """Such as `3 videos, 1 audio file`: what there is of each kind."""
+    found = Counter(item.kind for item in items)
+    return ", ".join(f"{number} {kind.spec.label}" for kind, number in sorted(found.items())) or "nothing"

@@ -1,0 +1,69 @@
+"""The batch in DreamLake Server's folder tree: the step after which its files are ready."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from dagster import AssetExecutionContext, MaterializeResult, asset
+
+from ..kinds import Kind
+from ..resources import BatchPolicy, BssResource, FolderTreeResource, Redo
+from . import checks, display
+from .audio_renditions import audio_renditions
+from .hls_streams import hls_streams
+from .label_tracks import label_tracks
+from .partitions import batches
+from .run import GROUP, OWNERS, hold_of, plain_failure, takes_whole_batch
+from .text_tracks import text_tracks
+
+if TYPE_CHECKING:
+    from ..api.bss import Record
+
+_MOST_LINKS = 8
+
+
+@asset(
+    partitions_def=batches,
+    deps=[hls_streams, audio_renditions, text_tracks, label_tracks],
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"postgres"},
+    check_specs=checks.specs("dreamlake_index", checks.INDEX_COMPLETE),
+    metadata={"dagster/table_name": "dreamlake.assets"},
+    description=(
+        "The files of the batch in the folder tree, with status and metadata, by one bulk upsert. "
+        "Then, and not before, BSS calls them ready: whoever sees `ready` finds everything in its place."
+    ),
+)
+def dreamlake_index(
+    context: AssetExecutionContext,
+    bss: BssResource,
+    folder_tree: FolderTreeResource,
+    batch_policy: BatchPolicy,
+    redo: Redo,
+) -> MaterializeResult:
+    from ..processing.index import index_batch
+
+    with plain_failure():
+        hold = hold_of(context, bss, batch_policy, redo)
+        indexed = index_batch(hold, folder_tree.upsert, begun=takes_whole_batch(context))
+        found = folder_tree.statuses([ref.id for ref in indexed.refs])
+        links = _playback_links(bss, indexed.items)
+    return MaterializeResult(
+        metadata={
+            "batch": display.counts(indexed.items),
+            "ready": indexed.ready,
+            "failed": indexed.failed,
+            "left for the next attempt": indexed.unfinished,
+            "dagster/row_count": len(found),
+            "items": display.item_table(indexed.items),
+            **links,
+        },
+        check_results=[checks.index_complete(indexed.indexed, indexed.refs, found)],
+    )
+
+
+def _playback_links(bss: BssResource, items: Sequence["Record"]) -> dict[str, Any]:
+    """Links that play the first few files of the batch, for as long as their tokens are valid."""
+    playable = [item for item in items if item.status == "ready" and item.kind in (Kind.VIDEO, Kind.AUDIO)]
+    links = [(item.name, bss.pipeline.playback(item.kind, item.id).url) for item in playable[:_MOST_LINKS]]
+    return {"playback (expires)": display.links(links)} if links else {}

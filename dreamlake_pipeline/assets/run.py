@@ -1,0 +1,135 @@
+"""What the assets of a batch have in common: which items they work on, and what they show of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from dagster import AssetCheckResult, AssetExecutionContext, AssetKey, Failure, MaterializeResult
+
+from .. import layout
+from ..errors import DreamlakeError
+from ..kinds import Kind
+from ..resources import BatchPolicy, BssResource, MediaToolsResource, ObjectStoreResource, Redo
+from . import display
+
+if TYPE_CHECKING:
+    from ..api.bss import Record
+    from ..processing.batch import Hold
+    from ..processing.work import Outcome
+
+GROUP = "batches"
+OWNERS = ["team:dreamlake"]
+STAGING_OBJECTS = AssetKey("staging_objects")
+
+
+@contextmanager
+def plain_failure() -> Iterator[None]:
+    """A failure of ours fails the step with its sentence and its hint, and is not tried again by Dagster: BSS offers
+    the batch again when its lease has ended."""
+    try:
+        yield
+    except DreamlakeError as error:
+        raise Failure(
+            description=error.message,
+            metadata={"code": str(error.code), "what to do": error.hint or "The batch is offered again by itself."},
+            allow_retries=False,
+        ) from error
+
+
+def hold_of(context: AssetExecutionContext, bss: BssResource, batch_policy: BatchPolicy, redo: Redo) -> Hold:
+    """This run's hold on the batch that its partition is."""
+    from ..processing.batch import Hold
+
+    return Hold(
+        bss.pipeline,
+        context.partition_key,
+        context.run.run_id,
+        lease_seconds=batch_policy.batch_lease,
+        force=redo.force,
+        only=tuple(redo.only),
+    )
+
+
+def takes_whole_batch(context: AssetExecutionContext) -> bool:
+    """Whether `staging_objects` is part of this run: it takes the batch for all assets after it."""
+    run = context.run
+    return (not run.asset_selection or STAGING_OBJECTS in run.asset_selection) and (
+        not run.step_keys_to_execute or STAGING_OBJECTS.to_python_identifier() in run.step_keys_to_execute
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Processed:
+    """The items of one kind: `items` is every one in the batch as it stands now, `outcomes` what this run did."""
+
+    items: list[Record]
+    outcomes: list[Outcome]
+    seconds: float
+
+
+def process_kind(
+    context: AssetExecutionContext,
+    kind: Kind,
+    *,
+    bss: BssResource,
+    object_store: ObjectStoreResource,
+    media_tools: MediaToolsResource,
+    batch_policy: BatchPolicy,
+    redo: Redo,
+) -> Processed:
+    """Process what is due of one kind in the run's batch."""
+    from ..processing.batch import process_items
+    from ..processing.work import Workshop, standing
+
+    started = time.monotonic()
+    with plain_failure():
+        hold = hold_of(context, bss, batch_policy, redo)
+        batch = hold.due(kind, begun=takes_whole_batch(context))
+        shop = Workshop(
+            bss.pipeline,
+            object_store.store,
+            scratch=media_tools.scratch_folder,
+            share=not redo.force,
+            last_attempt=batch.attempt >= batch_policy.batch_attempts,
+        )
+        outcomes = process_items(hold, shop, batch.due, workers=media_tools.workers)
+    for outcome in outcomes:
+        if (error := outcome.error) is not None:
+            context.log.warning("%s: %s", outcome.record.name, error.message)
+    return Processed(standing(batch.items, outcomes), outcomes, time.monotonic() - started)
+
+
+def materialized(
+    processed: Processed,
+    object_store: ObjectStoreResource,
+    *,
+    checks: Sequence[AssetCheckResult],
+    metadata: Mapping[str, Any] | None = None,
+) -> MaterializeResult:
+    """The materialization of one kind of a batch: its table, its pictures, where the results lie, its checks."""
+    items = processed.items
+    failed = [item for item in items if item.error]
+    shown: dict[str, Any] = {
+        "files": len(items),
+        "processed now": len(processed.outcomes),
+        "failed": len(failed),
+        "seconds": round(processed.seconds, 2),
+    }
+    if items:
+        shown["items"] = display.item_table(items)
+        one = items[0]
+        folder = f"{layout.project_prefix(one.owner, one.project)}{one.kind.spec.route}/"
+        shown["dagster/uri"] = object_store.uri(folder)
+    previews = ((one.record.name, one.preview) for one in processed.outcomes if one.preview)
+    if (pictures := display.pictures(previews)) is not None:
+        shown["pictures"] = pictures
+    return MaterializeResult(metadata=shown | dict(metadata or {}), check_results=list(checks))
+
+
+def total(items: Sequence[Record], field: str) -> float:
+    """The sum of a numeric metadata field over the items that have a result."""
+    return sum((item.metadata or {}).get(field) or 0 for item in items if item.error is None)

@@ -1,0 +1,45 @@
+"""The raw files of a batch: what was uploaded, as it lies under the staging prefix."""
+
+from dagster import AssetExecutionContext, MaterializeResult, asset
+
+from .. import layout
+from ..resources import BatchPolicy, BssResource, ObjectStoreResource, Redo
+from . import display
+from .partitions import batches
+from .run import GROUP, OWNERS, hold_of, plain_failure
+
+
+@asset(
+    partitions_def=batches,
+    group_name=GROUP,
+    owners=OWNERS,
+    kinds={"s3"},
+    description=(
+        "The raw files of one batch in S3, kept for ever: everything else can be made again from them. "
+        "Materializing it takes the batch for this run, and says what is to be done."
+    ),
+)
+def staging_objects(
+    context: AssetExecutionContext,
+    bss: BssResource,
+    object_store: ObjectStoreResource,
+    batch_policy: BatchPolicy,
+    redo: Redo,
+) -> MaterializeResult:
+    with plain_failure():
+        hold = hold_of(context, bss, batch_policy, redo)
+        due = hold.begin().items
+        batch = bss.pipeline.items(context.partition_key)
+    return MaterializeResult(
+        metadata={
+            "batch": f"{display.counts(batch.items)}; to be done now: {display.counts(due)}",
+            "owner": batch.owner,
+            "project": batch.project,
+            "attempt": batch.attempt,
+            "files": len(batch.items),
+            "to be done": len(due),
+            "bytes": sum(item.size or 0 for item in batch.items),
+            "items": display.staged_table(batch.items),
+            "dagster/uri": object_store.uri(layout.staging_prefix(batch.owner, batch.project)),
+        }
+    )

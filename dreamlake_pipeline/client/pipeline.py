@@ -1,0 +1,143 @@
+"""BSS's pipeline routes, typed: what the staging sensor and the assets say to BSS."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
+
+from ..api.bss import Playback, Record, Success
+from ..api.pipeline import (
+    Adopted,
+    AdoptObjects,
+    BatchItems,
+    BatchOffer,
+    BatchOffers,
+    BatchRef,
+    BatchSummary,
+    BeginBatch,
+    Chunk,
+    ClaimBatches,
+    FinishBatch,
+    ItemResult,
+    KnownResults,
+    LeaseChunks,
+    LeasedChunks,
+    LookupResults,
+    ReportResults,
+    ResultKey,
+    StagedKeys,
+    StagedObject,
+    StoredChunks,
+    UnknownKeys,
+)
+from ..kinds import Kind
+from .http import ServiceClient
+
+Item = TypeVar("Item")
+
+# What one call takes at most (see the models); longer lists are sent in several calls.
+_MOST_ITEMS = 1000
+_MOST_CHUNKS = 10_000
+
+
+class PipelineClient:
+    """Every method is one route of api/pipeline.py and raises DreamlakeError. Needs a service token."""
+
+    def __init__(self, http: ServiceClient) -> None:
+        self._http = http
+
+    # Staged objects
+
+    def unknown_keys(self, keys: Sequence[str]) -> list[str]:
+        """Those of the staging keys that BSS knows nothing of, in their order."""
+        return [
+            key
+            for some in _slices(keys, _MOST_ITEMS)
+            for key in self._http.post("/pipeline/staged/unknown", StagedKeys(keys=some), UnknownKeys).keys
+        ]
+
+    def adopt(self, objects: Sequence[StagedObject]) -> Adopted:
+        """Register objects that nobody registered, or have BSS remember that they are none of ours."""
+        total = Adopted(registered=0, ignored=0)
+        for some in _slices(objects, _MOST_ITEMS):
+            adopted = self._http.post("/pipeline/staged/adopt", AdoptObjects(objects=some), Adopted)
+            total.registered += adopted.registered
+            total.ignored += adopted.ignored
+        return total
+
+    # Batches
+
+    def claim(self, limits: ClaimBatches) -> list[BatchOffer]:
+        """Batches to launch now: new ones, and those whose lease ended."""
+        return self._http.post("/pipeline/batches/claim", limits, BatchOffers).batches
+
+    def begin(
+        self,
+        partition: str,
+        run_id: str,
+        *,
+        lease_seconds: float,
+        force: bool = False,
+        only: Sequence[str] = (),
+    ) -> BatchItems:
+        """Take the batch for a run: the items that are to be done."""
+        body = BeginBatch(partition=partition, run_id=run_id, lease_seconds=lease_seconds, force=force, only=list(only))
+        return self._http.post("/pipeline/batches/begin", body, BatchItems)
+
+    def items(self, partition: str) -> BatchItems:
+        """Every item of the batch, done or not."""
+        return self._http.get("/pipeline/batches/items", BatchItems, partition=partition)
+
+    def heartbeat(self, partition: str, run_id: str, *, lease_seconds: float) -> None:
+        """Extend the run's hold on the batch to `lease_seconds` from now. CONFLICT: another run took it."""
+        self._http.post(
+            "/pipeline/batches/heartbeat",
+            BatchRef(partition=partition, run_id=run_id, lease_seconds=lease_seconds),
+            Success,
+        )
+
+    def report(self, partition: str, results: Sequence[ItemResult]) -> None:
+        """Record what became of items, and the chunks that they refer to."""
+        for some in _slices(results, _MOST_ITEMS):
+            self._http.post("/pipeline/batches/results", ReportResults(partition=partition, results=some), Success)
+
+    def finish(self, partition: str, run_id: str) -> BatchSummary:
+        """Everything that has a result is ready; the batch is closed when nothing is left to do."""
+        return self._http.post(
+            "/pipeline/batches/finish", FinishBatch(partition=partition, run_id=run_id), BatchSummary
+        )
+
+    # The chunk pool
+
+    def lease_chunks(self, chunks: Sequence[Chunk]) -> set[str]:
+        """Announce chunks that are about to be referred to; the hashes of those that must be stored first."""
+        return {
+            sha256
+            for some in _slices(chunks, _MOST_CHUNKS)
+            for sha256 in self._http.post("/pipeline/chunks/lease", LeaseChunks(chunks=some), LeasedChunks).missing
+        }
+
+    def chunks_stored(self, hashes: Sequence[str]) -> None:
+        """These chunks are in the pool now."""
+        for some in _slices(hashes, _MOST_CHUNKS):
+            self._http.post("/pipeline/chunks/stored", StoredChunks(chunks=some), Success)
+
+    # Results
+
+    def known_results(self, owner: str, keys: Sequence[ResultKey]) -> list[Record | None]:
+        """For each key, a ready record of this owner that was made from the same bytes in the same way."""
+        return [
+            record
+            for some in _slices(keys, _MOST_ITEMS)
+            for record in self._http.post(
+                "/pipeline/results/lookup", LookupResults(owner=owner, keys=some), KnownResults
+            ).items
+        ]
+
+    def playback(self, kind: Kind, record_id: str) -> Playback:
+        """A URL that plays a ready video or audio in a browser."""
+        return self._http.get(f"/{kind.spec.route}/{record_id}/playback", Playback)
+
+
+def _slices(items: Sequence[Item], size: int) -> Iterator[list[Item]]:
+    return (list(items[start : start + size]) for start in range(0, len(items), size))

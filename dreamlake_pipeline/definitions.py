@@ -1,0 +1,86 @@
+"""The Dagster code location, on one page: every asset and check, sensor, schedule, job and resource.
+
+Nothing here opens a connection. Secrets enter as `EnvVar`, which a run resolves when it starts.
+"""
+
+from __future__ import annotations
+
+from dagster import (
+    MAX_RUNTIME_SECONDS_TAG,
+    AssetSelection,
+    Definitions,
+    EnvVar,
+    define_asset_job,
+    in_process_executor,
+)
+
+from .assets import (
+    audio_renditions,
+    catalog,
+    dreamlake_index,
+    hls_streams,
+    label_tracks,
+    staging_objects,
+    text_tracks,
+)
+from .resources import (
+    BatchPolicy,
+    BssResource,
+    FolderTreeResource,
+    MediaToolsResource,
+    ObjectStoreResource,
+    Redo,
+)
+from .sensors import build_catalog_schedule, build_staging_sensor, failed_runs, retire_partitions
+from .settings import Settings
+
+settings = Settings()
+
+process_batch = define_asset_job(
+    "process_batch",
+    selection=AssetSelection.assets(
+        staging_objects, hls_streams, audio_renditions, text_tracks, label_tracks, dreamlake_index
+    ),
+    description="Everything that is to be done for one batch of files, from the staged objects to the index.",
+    # The default launcher can't tell that a run's process died: this bound is what frees its place at last.
+    tags={MAX_RUNTIME_SECONDS_TAG: str(24 * 3600)},
+)
+write_catalog = define_asset_job(
+    "write_catalog",
+    selection=AssetSelection.assets(catalog),
+    description="Writes the index as Parquet.",
+    tags={MAX_RUNTIME_SECONDS_TAG: str(2 * 3600)},
+)
+
+defs = Definitions(
+    assets=[
+        # Their checks (assets/checks.py) are evaluated in their own steps.
+        staging_objects,
+        hls_streams,
+        audio_renditions,
+        text_tracks,
+        label_tracks,
+        dreamlake_index,
+        catalog,
+    ],
+    jobs=[process_batch, write_catalog],
+    sensors=[
+        build_staging_sensor(process_batch, interval=settings.sensor_interval),
+        failed_runs,
+        retire_partitions,
+    ],
+    schedules=[build_catalog_schedule(write_catalog)],
+    resources={
+        "object_store": ObjectStoreResource(bucket=settings.bucket),
+        "bss": BssResource(url=EnvVar("DREAMLAKE_BSS_URL"), token=EnvVar("DREAMLAKE_API_KEY")),
+        "folder_tree": FolderTreeResource(postgres_url=EnvVar("DREAMLAKE_POSTGRES_URL")),
+        "media_tools": MediaToolsResource(
+            workers=settings.workers, scratch=str(settings.scratch) if settings.scratch else None
+        ),
+        "batch_policy": BatchPolicy.of(settings),
+        # Run config of a run by hand: `resources: {redo: {config: {force: true, only: [<id>, …]}}}`.
+        "redo": Redo.configure_at_launch(),
+    },
+    # One process per run: every process costs seconds of imports, and items already run side by side inside an asset.
+    executor=in_process_executor,
+)

@@ -1,0 +1,49 @@
+"""Audio files: HLS in the chunk pool, loudness, and a waveform."""
+
+from __future__ import annotations
+
+import time
+
+from ..api.metadata import AudioMetadata, Loudness, Mode, Processing
+from ..media.audio import make_audio
+from .hls import hashes_of, segments_of, source_of, time_origin_of
+from .pool import store_chunks
+from .product import Job, Product
+from .publish import publish_files, publish_streams, url_of
+
+
+def process_audio(job: Job) -> Product:
+    """Make, verify and store everything of an audio file. Raises DreamlakeError for one that can't be made into HLS."""
+    started = time.perf_counter()
+    made = make_audio(job.source.path, job.folder, filename=job.filename)
+    chunks = store_chunks(job.pipeline, job.store, segments_of(made.streams))
+    publish_streams(job.store, job.record, made.streams)
+    publish_files(job.store, job.record, {"waveform.png": made.waveform_png, "waveform.json": made.waveform_json})
+    metadata = AudioMetadata(
+        duration_sec=made.duration,
+        sample_rate=made.sample_rate,
+        channels=made.channels,
+        codec=made.codec,
+        streams=[stream.hash for stream in made.streams],
+        chunks=chunks,
+        loudness=Loudness(
+            integrated=made.integrated,
+            range=made.loudness_range,
+            true_peak=made.true_peak,
+        ),
+        peak_db=made.peak_db,
+        rms_db=made.rms_db,
+        waveform_url=url_of(job.record, "waveform.json"),
+        waveform_image_url=url_of(job.record, "waveform.png"),
+        time_origin=time_origin_of(made.time_origin),
+        source=source_of(job.source, made.container, made.source_streams),
+        conformance=made.conformance,
+        warnings=list(made.warnings),
+        processing=Processing(
+            recipe=job.recipe,
+            mode=Mode(made.mode),
+            transcode_reasons=list(made.transcode_reasons),
+            seconds=round(time.perf_counter() - started, 3),
+        ),
+    )
+    return Product(metadata, hashes_of(made.streams), made.waveform_png.read_bytes())

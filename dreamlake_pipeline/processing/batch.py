@@ -1,0 +1,165 @@
+"""The items of one kind of a batch, side by side on a pool of threads.
+
+Threads, since the work is ffmpeg's, the object store's and Postgres's. Results are reported in small groups as they
+come, so that a crash loses little; the batch's lease is extended all the while.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from itertools import groupby
+
+from ..api.bss import Record, Status
+from ..api.common import ErrorBody
+from ..api.pipeline import BatchItems, ItemResult
+from ..client.pipeline import PipelineClient
+from ..errors import Code, DreamlakeError
+from ..kinds import Kind
+from .work import PASSING, Outcome, Workshop, process_item, sharing_key
+
+log = logging.getLogger(__name__)
+
+_GROUP = 50
+_GROUP_SECONDS = 2.0
+_TICK = 0.5
+_MOST_PREVIEWS = 8  # pictures are for people, and stay in memory
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A run's hold on a batch: only the run that began it last has it."""
+
+    pipeline: PipelineClient
+    partition: str
+    run_id: str
+    lease_seconds: float
+    force: bool = False
+    only: Sequence[str] = ()
+
+    def begin(self) -> BatchItems:
+        """Take the batch; its items that are to be done."""
+        return self.pipeline.begin(
+            self.partition, self.run_id, lease_seconds=self.lease_seconds, force=self.force, only=self.only
+        )
+
+    def extend(self) -> None:
+        """Move the end of the lease. Raises CONFLICT when another run has the batch."""
+        self.pipeline.heartbeat(self.partition, self.run_id, lease_seconds=self.lease_seconds)
+
+    def due(self, kind: Kind, *, begun: bool) -> Due:
+        """The items of `kind`, and which of them are to be done now.
+
+        `begun`: this run took the whole batch before. Else (a run of one asset) it takes the items that are due alone.
+        """
+        batch = self.pipeline.items(self.partition)
+        mine = [item for item in batch.items if item.kind is kind]
+        if begun:
+            self.extend()
+            due = [item for item in mine if item.status is Status.PROCESSING and item.reported_at is None]
+            return Due(batch.attempt, mine, due)
+        named = [item for item in mine if not self.only or item.id in self.only]
+        wanted = [item.id for item in named if self.force or self.only or not _is_done(item)]
+        if not wanted:
+            return Due(batch.attempt, mine, [])
+        taken = self.pipeline.begin(self.partition, self.run_id, lease_seconds=self.lease_seconds, only=wanted)
+        return Due(taken.attempt, mine, taken.items)
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """The items of one kind of a batch: all of them, and those to be done now."""
+
+    attempt: int
+    items: list[Record]
+    due: list[Record]
+
+
+def _is_done(item: Record) -> bool:
+    return item.status is Status.READY or (item.status is Status.PROCESSING and item.reported_at is not None)
+
+
+def process_items(hold: Hold, shop: Workshop, items: Sequence[Record], *, workers: int) -> list[Outcome]:
+    """Process items, report what became of each, and return that in their order.
+
+    Raises DreamlakeError when BSS can't be told, or says that another run has the batch.
+    """
+    ordered = sorted(items, key=sharing_key)
+    outcomes: dict[str, Outcome] = {}
+    unreported: list[Outcome] = []
+    reported_at = extended_at = time.monotonic()
+    pictured = 0
+    with ThreadPoolExecutor(workers, thread_name_prefix="item") as threads:
+        pending: set[Future[list[Outcome]]] = {
+            threads.submit(_process_same, shop, list(same)) for _, same in groupby(ordered, key=sharing_key)
+        }
+        try:
+            while pending:
+                done, pending = wait(pending, timeout=_TICK, return_when=FIRST_COMPLETED)
+                unreported += [outcome for future in done for outcome in future.result()]
+                now = time.monotonic()
+                if len(unreported) >= _GROUP or now - reported_at > _GROUP_SECONDS or not pending:
+                    for outcome in report(hold, unreported):
+                        pictured += outcome.preview is not None
+                        kept = outcome if pictured <= _MOST_PREVIEWS else replace(outcome, preview=None)
+                        outcomes[outcome.record.id] = kept
+                    unreported, reported_at = [], now
+                if now - extended_at > hold.lease_seconds / 4:
+                    hold.extend()
+                    extended_at = now
+        except BaseException:
+            threads.shutdown(wait=False, cancel_futures=True)
+            raise
+    return [outcomes[item.id] for item in items]
+
+
+def _process_same(shop: Workshop, same: Sequence[Record]) -> list[Outcome]:
+    """Items with the same bytes: the first that succeeds is made, the others are published from it."""
+    outcomes: list[Outcome] = []
+    twin = None
+    for record in same:
+        outcome = process_item(shop, record, twin)
+        outcomes.append(outcome)
+        if twin is None and outcome.result is not None and outcome.result.error is None:
+            twin = outcome
+    return outcomes
+
+
+def report(hold: Hold, outcomes: Sequence[Outcome]) -> list[Outcome]:
+    """Tell BSS what became of items; what became of them for good.
+
+    When BSS refuses a group, each result is reported by itself, so that a result which it can't store fails alone.
+    """
+    results = [outcome.result for outcome in outcomes if outcome.result is not None]
+    try:
+        if results:
+            hold.pipeline.report(hold.partition, results)
+        return list(outcomes)
+    except DreamlakeError as error:
+        if error.code in PASSING:
+            raise
+        hold.extend()  # raises when the group was refused because another run has the batch
+        log.warning("BSS refused a group of %d results (%s); each is reported alone.", len(results), error)
+    return list(_report_each(hold, outcomes))
+
+
+def _report_each(hold: Hold, outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
+    for outcome in outcomes:
+        if outcome.result is None:
+            yield outcome
+            continue
+        try:
+            hold.pipeline.report(hold.partition, [outcome.result])
+            yield outcome
+        except DreamlakeError as error:
+            if error.code in PASSING:
+                raise
+            body = ErrorBody(
+                code=str(Code.INTERNAL), message=f"The result of {outcome.record.name} was refused: {error.message}"
+            )
+            failed = ItemResult(id=outcome.record.id, error=body)
+            hold.pipeline.report(hold.partition, [failed])
+            yield Outcome(outcome.record, failed)

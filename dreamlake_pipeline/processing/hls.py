@@ -1,0 +1,40 @@
+"""What videos and audio files have in common: streams of segments, a clock, and a container."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import PurePosixPath
+from typing import Any
+
+from ..api import metadata
+from ..media import results
+from ..media.results import Segment, Stream
+from ..media.sniff import HEAD_BYTES, sniff
+from .fetch import Source
+
+
+def segments_of(streams: Sequence[Stream]) -> list[Segment]:
+    return [segment for stream in streams for segment in stream.segments]
+
+
+def hashes_of(streams: Sequence[Stream]) -> list[str]:
+    """The chunks that the streams' playlists name, each once."""
+    return list(dict.fromkeys(segment.sha256 for segment in segments_of(streams)))
+
+
+def time_origin_of(origin: results.TimeOrigin) -> metadata.TimeOrigin:
+    return metadata.TimeOrigin(
+        source_start=origin.source_start,
+        pts=origin.pts,
+        time_base=origin.time_base,
+        stream_start=origin.stream_start,
+    )
+
+
+def source_of(source: Source, container: str, streams: list[dict[str, Any]]) -> metadata.SourceInfo:
+    """What the content is, and whether the file's name says so too (one without an extension says nothing)."""
+    extension = PurePosixPath(source.name).suffix.lower()
+    with source.path.open("rb") as file:
+        found = sniff(file.read(HEAD_BYTES))
+    agrees = not extension or (found is not None and found.extension == extension)
+    return metadata.SourceInfo(container=container, extension_agrees=agrees, streams=streams)

@@ -1,0 +1,75 @@
+"""The last step of a batch: into the index, and then ready."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..api.bss import Record, Status
+from ..api.server import AssetRef, BatchAsset
+from ..kinds import KINDS
+from .batch import Hold
+
+Upsert = Callable[[Sequence[BatchAsset]], list[AssetRef]]
+
+
+@dataclass(frozen=True, slots=True)
+class Indexed:
+    """The batch after its last step: `indexed` are its items in the index, `refs` what they are there, in order."""
+
+    items: list[Record]
+    indexed: list[Record]
+    refs: list[AssetRef]
+
+    @property
+    def ready(self) -> int:
+        return sum(item.status is Status.READY for item in self.items)
+
+    @property
+    def failed(self) -> int:
+        return sum(item.status is Status.FAILED for item in self.items)
+
+    @property
+    def unfinished(self) -> int:
+        return sum(not item.status.is_final for item in self.items)
+
+
+def index_batch(hold: Hold, upsert: Upsert, *, begun: bool) -> Indexed:
+    """Write every item that has a result or has failed into the index, then have BSS call those with a result ready.
+
+    In this order: a record that is ready is in the index. A crash between the two leaves a batch whose next attempt
+    finds every result reported, and does nothing but this.
+    """
+    if begun:
+        hold.extend()
+    items = hold.pipeline.items(hold.partition).items
+    # Oldest first: where two items have one name, the newer one takes it.
+    finished = [item for item in items if item.status.is_final or item.reported_at is not None]
+    refs = upsert([asset_of(item) for item in finished])
+    is_open = any(not item.status.is_final for item in items)
+    if is_open and not begun:
+        hold.pipeline.begin(hold.partition, hold.run_id, lease_seconds=hold.lease_seconds)
+    if is_open or begun:
+        hold.pipeline.finish(hold.partition, hold.run_id)
+        items = hold.pipeline.items(hold.partition).items
+    return Indexed(items, finished, refs)
+
+
+def asset_of(item: Record) -> BatchAsset:
+    """What the index holds of a record: of a failed one, the reason in place of what was found in it."""
+    failed = item.status is Status.FAILED
+    return BatchAsset(
+        kind=item.kind,
+        namespace=item.owner,
+        project=item.project,
+        episode_name=item.episode,
+        name=item.name,
+        status=Status.FAILED if failed else Status.READY,
+        size=item.size,
+        sha256=item.sha256,
+        metadata={"error": item.error.wire()} if failed and item.error else item.metadata,
+        **{_FIELD[item.kind]: item.id},
+    )
+
+
+_FIELD = {kind: spec.bss_id_field for kind, spec in KINDS.items()}

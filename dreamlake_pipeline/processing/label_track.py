@@ -1,0 +1,42 @@
+"""Label tracks: Parquet with inferred types, and statistics of every field."""
+
+from __future__ import annotations
+
+import time
+
+from ..api.metadata import BadLine, FieldStats, LabelTrackMetadata, Processing
+from ..media.labels import make_label_track
+from .product import Job, Product
+from .publish import publish_files
+
+
+def process_label_track(job: Job) -> Product:
+    """Make and store data.parquet. Raises DreamlakeError for a file that holds no entry."""
+    started = time.perf_counter()
+    made = make_label_track(job.source.path, job.folder, filename=job.filename)
+    publish_files(job.store, job.record, {"data.parquet": made.path})
+    metadata = LabelTrackMetadata(
+        entries=made.entries,
+        fields=[
+            FieldStats(
+                name=field.name,
+                type=field.type,
+                nulls=field.nulls,
+                distinct=field.distinct,
+                min=field.min,
+                max=field.max,
+            )
+            for field in made.fields
+        ],
+        time_field=made.time_field,
+        start=made.start,
+        end=made.end,
+        duration_sec=made.duration,
+        encoding=made.encoding,
+        format=made.format,
+        bad_entries=made.bad_entries,
+        bad_lines=[BadLine(line=bad.line, reason=bad.reason) for bad in made.bad_lines],
+        warnings=list(made.warnings),
+        processing=Processing(recipe=job.recipe, seconds=round(time.perf_counter() - started, 3)),
+    )
+    return Product(metadata)

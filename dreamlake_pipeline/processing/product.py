@@ -1,0 +1,43 @@
+"""What a maker of one kind is given, and what it hands back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..api.bss import Record
+from ..api.metadata import AudioMetadata, LabelTrackMetadata, TextTrackMetadata, VideoMetadata
+from ..client.pipeline import PipelineClient
+from ..names import split_name
+from ..objectstore import ObjectStore
+from .fetch import Source
+
+Metadata = VideoMetadata | AudioMetadata | TextTrackMetadata | LabelTrackMetadata
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One item at work: its verified source, a private folder for outputs, and where results go."""
+
+    record: Record
+    source: Source
+    folder: Path
+    recipe: str
+    pipeline: PipelineClient
+    store: ObjectStore
+
+    @property
+    def filename(self) -> str:
+        return split_name(self.record.name).filename
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """What was made and stored. `chunks` are the pool's chunks that the playlists name, each once.
+
+    `preview` is a small picture (JPEG or PNG) of the result, for people.
+    """
+
+    metadata: Metadata
+    chunks: list[str] = field(default_factory=list)
+    preview: bytes | None = None

@@ -1,0 +1,82 @@
+"""Put what was made of one record where everybody finds it.
+
+The order of writes is chunks, playlists, pictures and data, meta.json, and then (batch.py) the report to BSS, the
+index, and the status. Nothing names what is not stored yet, so a crash between two steps leaves files that no
+record refers to, and the next attempt writes the same keys again.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from .. import layout
+from ..api.bss import Record, Status
+from ..api.pipeline import ItemResult
+from ..media.playlist import master_playlist, media_playlist
+from ..media.results import Stream
+from ..objectstore import ObjectStore
+
+PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
+_META = "meta.json"
+
+
+def prefix_of(record: Record) -> str:
+    return layout.asset_prefix(record.owner, record.project, record.kind, record.id)
+
+
+def publish_streams(store: ObjectStore, record: Record, streams: Sequence[Stream]) -> None:
+    """Store a media playlist per stream, and the master that names them. Their chunks must be in the pool."""
+    where = (record.owner, record.project, record.kind, record.id)
+    for stream in streams:
+        playlist = media_playlist(stream, layout.chunk_uri)
+        store.put(layout.stream_key(*where, stream.hash), playlist.encode(), content_type=PLAYLIST_TYPE)
+    master = master_playlist(streams, lambda stream_hash: f"{stream_hash}.m3u8")
+    store.put(layout.master_key(*where), master.encode(), content_type=PLAYLIST_TYPE)
+
+
+def publish_files(store: ObjectStore, record: Record, files: Mapping[str, Path | None]) -> None:
+    """Store those of the kind's result files (layout.RESULT_FILES) that were made."""
+    for name, path in files.items():
+        if path is not None:
+            key = layout.result_key(record.owner, record.project, record.kind, record.id, name)
+            store.upload(key, path, content_type=layout.RESULT_FILES[record.kind][name])
+
+
+def url_of(record: Record, name: str) -> str:
+    """BSS's route of a result file: a path, since a record outlives the address of its service."""
+    return f"/{record.kind.spec.route}/{record.id}/{name}"
+
+
+def publish_meta(store: ObjectStore, record: Record, result: ItemResult) -> None:
+    """Store meta.json, the whole record as it is once it is ready: records can be rebuilt from the bucket alone."""
+    whole = record.model_copy(
+        update=result.model_dump(include={"sha256", "size", "metadata", "warnings"})
+        | {"status": Status.READY, "error": None}
+    )
+    body = json.dumps(whole.wire(), ensure_ascii=False, indent=2)
+    where = (record.owner, record.project, record.kind, record.id)
+    store.put(layout.meta_key(*where), body.encode(), content_type="application/json")
+
+
+def copy_outputs(store: ObjectStore, source: Record, target: Record) -> None:
+    """Copy everything that was published for `source`, but its meta.json, on the object store's side."""
+    before, after = prefix_of(source), prefix_of(target)
+    for item in store.list_all(before):
+        name = item.key.removeprefix(before)
+        if name != _META:
+            store.copy(item.key, after + name)
+
+
+def read_chunks(store: ObjectStore, record: Record) -> list[str] | None:
+    """The chunks that the published playlists of a record name, each once; None when a playlist is gone."""
+    chunks: dict[str, None] = {}
+    for stream in (record.metadata or {}).get("streams", []):
+        key = layout.stream_key(record.owner, record.project, record.kind, record.id, stream)
+        if store.head(key) is None:
+            return None
+        for line in store.read(key).decode().splitlines():
+            if line and not line.startswith("#"):
+                chunks[layout.chunk_of_uri(line)] = None
+    return list(chunks) or None

@@ -1,0 +1,205 @@
+"""Find objects under the staging prefixes that nobody registered, and understand what they are.
+
+S3 lists keys in order, so the position of the walk through all staging prefixes is one key. A tick goes on from
+there for a bounded number of pages and seconds; a round that reached the end starts again after a rest, so that
+listing takes a tenth of the time at most, however many objects are staged. What is already known is BSS's
+knowledge, not the walk's: a position that is lost costs one more round and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from .. import layout, names
+from ..api.pipeline import StagedObject
+from ..client.pipeline import PipelineClient
+from ..errors import DreamlakeError
+from ..kinds import Kind, content_type_of, kind_of
+from ..media.sniff import HEAD_BYTES, sniff
+from ..objectstore import ObjectInfo, ObjectStore, Page
+
+MOST_PAGES = 50
+MOST_SECONDS = 15.0
+_PAGE = 1000
+_REST = 9.0  # a round that took s seconds is followed by 9 s of rest
+
+
+@dataclass(slots=True)
+class Position:
+    """Where the walk stands: after which key, seconds spent in this round, and when the next round may start."""
+
+    after: str = ""
+    spent: float = 0.0
+    rest_until: float = 0.0
+
+    @classmethod
+    def parse(cls, text: str | None) -> Position:
+        """The position that `str()` wrote; the beginning for anything else."""
+        try:
+            after, spent, rest_until = json.loads(text or "")
+            return cls(str(after), float(spent), float(rest_until))
+        except (ValueError, TypeError):
+            return cls()
+
+    def __str__(self) -> str:
+        return json.dumps([self.after, round(self.spent, 3), round(self.rest_until, 3)])
+
+
+@dataclass(slots=True)
+class Found:
+    """What one tick of the walk came to; `too_young` were left for a later round."""
+
+    listed: int = 0
+    registered: int = 0
+    ignored: list[str] = field(default_factory=list)  # why, one sentence each
+    too_young: int = 0
+
+
+def adopt_unregistered(
+    pipeline: PipelineClient,
+    store: ObjectStore,
+    position: Position,
+    *,
+    grace_seconds: float,
+    pages: int = MOST_PAGES,
+    seconds: float = MOST_SECONDS,
+) -> Found:
+    """Walk on from `position` (which moves) and register what nobody registered within the grace time."""
+    found = Found()
+    started = time.time()
+    if started < position.rest_until:
+        return found
+    for page, reached in _staged_pages(store, position.after):
+        _adopt_page(pipeline, store, page, grace_seconds, found)
+        position.after = reached
+        pages -= 1
+        if pages <= 0 or time.time() - started > seconds:
+            position.spent += time.time() - started
+            return found
+    spent = position.spent + time.time() - started
+    position.after, position.spent, position.rest_until = "", 0.0, time.time() + _REST * spent
+    return found
+
+
+def _adopt_page(pipeline: PipelineClient, store: ObjectStore, page: Page, grace: float, found: Found) -> None:
+    now = datetime.now(UTC)
+    old_enough = {item.key: item for item in page.objects if (now - item.last_modified).total_seconds() >= grace}
+    found.listed += len(page.objects)
+    found.too_young += len(page.objects) - len(old_enough)
+    if not old_enough:
+        return
+    understood = [understand(store, old_enough[key]) for key in pipeline.unknown_keys(list(old_enough))]
+    objects = [item for item in understood if item is not None]
+    if objects:
+        found.registered += pipeline.adopt(objects).registered
+        found.ignored += [item.reason for item in objects if item.reason]
+
+
+def _staged_pages(store: ObjectStore, after: str) -> Iterator[tuple[Page, str]]:
+    """Pages of the staging prefixes of every project, in key order, from behind `after`; with each, where it ends."""
+    for owner_prefix in _folders(store, "", after):
+        if not _is_ours(names.check_owner, owner_prefix):
+            continue
+        for project_prefix in _folders(store, owner_prefix, after):
+            project = project_prefix.removeprefix(owner_prefix)
+            staging = project_prefix + "staging/"
+            if not _is_ours(names.check_project, project) or _is_behind(staging, after):
+                continue
+            start = after if after.startswith(staging) else ""
+            while True:
+                page = store.list_page(staging, after=start, limit=_PAGE)
+                if not page.truncated or not page.objects:
+                    yield page, _end_of(staging)
+                    break
+                start = page.objects[-1].key
+                yield page, start
+
+
+def _folders(store: ObjectStore, prefix: str, after: str) -> list[str]:
+    """The folders directly under `prefix`, with trailing slash, in key order; those behind `after` are left out."""
+    folders: set[str] = set()
+    start = ""
+    while True:
+        page = store.list_page(prefix, after=start, delimiter="/")
+        folders.update(page.prefixes)
+        if not page.truncated or not page.prefixes:
+            # Not every server lists folders in the order of the keys in them, where `a-b/` comes before `a/`.
+            return sorted(folder for folder in folders if not _is_behind(folder, after))
+        start = _end_of(max(page.prefixes))
+
+
+def _end_of(folder: str) -> str:
+    """A key behind everything in `folder` and before everything else that follows: "0" is next to "/"."""
+    return folder[:-1] + "0"
+
+
+def _is_behind(folder: str, after: str) -> bool:
+    """Whether every key in `folder` sorts at or before `after`."""
+    return folder < after and not after.startswith(folder)
+
+
+def _is_ours(check: Callable[[str], str], folder: str) -> bool:
+    return _checked(check, folder.rstrip("/")) is not None
+
+
+def understand(store: ObjectStore, item: ObjectInfo) -> StagedObject | None:
+    """What a staged object is: by its user metadata, else by its key's extension, else by its first bytes.
+
+    Without a kind it is to be ignored, with the reason. None when it is gone in the meantime.
+    """
+    key = layout.parse_staging_key(item.key)
+    head = store.head(item.key)
+    if key is None or head is None:
+        return None
+    told = layout.read_staging_metadata(head.metadata)
+
+    def staged(kind: Kind | None, name: str | None, content_type: str | None, reason: str | None) -> StagedObject:
+        return StagedObject(
+            key=item.key,
+            owner=key.owner,
+            project=key.project,
+            size=head.size,
+            etag=head.etag,
+            kind=kind,
+            name=name,
+            episode=_checked(names.check_episode, told.get("episode")),
+            content_type=content_type,
+            reason=reason,
+        )
+
+    if item.key.endswith("/"):
+        return staged(None, None, None, f"{item.key} is a folder marker.")
+    named = _checked(names.check_name, told.get("name")) or _name_of_key(key.rest)
+    kind = _kind_told(told.get("kind")) or kind_of(named or "")
+    extension = ""
+    if kind is None:
+        sniffed = sniff(store.read(item.key, length=HEAD_BYTES)) if head.size else None
+        if sniffed is None or sniffed.kind is None:
+            what = sniffed.container if sniffed else "of no known kind" if head.size else "empty"
+            return staged(None, None, None, f"{item.key} is {what}, which is none of the kinds that are processed.")
+        kind, extension = sniffed.kind, sniffed.extension
+    name = named or f"/unnamed/{key.rest.rsplit('/', 1)[-1][:32]}{extension}"
+    return staged(kind, name, content_type_of(name), None)
+
+
+def _name_of_key(rest: str) -> str | None:
+    """The name that a foreign uploader's key gives: its path below the staging prefix. A bare hash is no name."""
+    return None if names.is_hash(rest) else _checked(names.check_name, f"/{rest}")
+
+
+def _kind_told(text: str | None) -> Kind | None:
+    return Kind(text) if text in list(Kind) else None
+
+
+def _checked(check: Callable[[str], str], text: str | None) -> str | None:
+    """The canonical form of what a foreign uploader said; None where it breaks the rules."""
+    if text is None:
+        return None
+    try:
+        return check(text)
+    except DreamlakeError:
+        return None

@@ -1,0 +1,33 @@
+"""Text tracks: clean WebVTT, and what is said in it."""
+
+from __future__ import annotations
+
+import time
+
+from ..api.metadata import BadLine, Processing, TextTrackMetadata
+from ..media.text import make_text_track
+from .product import Job, Product
+from .publish import publish_files
+
+
+def process_text_track(job: Job) -> Product:
+    """Make and store track.vtt. Raises DreamlakeError for a file that is no text track."""
+    started = time.perf_counter()
+    made = make_text_track(job.source.path, job.folder, filename=job.filename)
+    publish_files(job.store, job.record, {"track.vtt": made.path})
+    metadata = TextTrackMetadata(
+        cues=made.cues,
+        duration_sec=made.end,
+        start_sec=made.start,
+        end_sec=made.end,
+        words=made.words,
+        words_per_minute=made.words_per_minute,
+        language=made.language,
+        encoding=made.encoding,
+        format=made.format,
+        bad_cues=made.bad_cues,
+        bad_lines=[BadLine(line=bad.line, reason=bad.reason) for bad in made.bad_lines],
+        warnings=list(made.warnings),
+        processing=Processing(recipe=job.recipe, seconds=round(time.perf_counter() - started, 3)),
+    )
+    return Product(metadata)

@@ -1,0 +1,45 @@
+"""Videos: HLS in the chunk pool, a poster and a contact sheet."""
+
+from __future__ import annotations
+
+import time
+
+from ..api.metadata import Mode, Processing, VideoMetadata
+from ..media.video import make_video
+from .hls import hashes_of, segments_of, source_of, time_origin_of
+from .pool import store_chunks
+from .product import Job, Product
+from .publish import publish_files, publish_streams, url_of
+
+
+def process_video(job: Job) -> Product:
+    """Make, verify and store everything of a video. Raises DreamlakeError for a file that can't be made into HLS."""
+    started = time.perf_counter()
+    made = make_video(job.source.path, job.folder, filename=job.filename)
+    chunks = store_chunks(job.pipeline, job.store, segments_of(made.streams))
+    publish_streams(job.store, job.record, made.streams)
+    publish_files(job.store, job.record, {"poster.jpg": made.poster, "contact-sheet.jpg": made.contact_sheet})
+    metadata = VideoMetadata(
+        duration_sec=made.duration,
+        length=made.frames,
+        fps=made.fps,
+        width=made.width,
+        height=made.height,
+        codec=made.codec,
+        has_audio=made.has_audio,
+        streams=[stream.hash for stream in made.streams],
+        chunks=chunks,
+        poster_url=url_of(job.record, "poster.jpg") if made.poster else None,
+        contact_sheet_url=url_of(job.record, "contact-sheet.jpg") if made.contact_sheet else None,
+        time_origin=time_origin_of(made.time_origin),
+        source=source_of(job.source, made.container, made.source_streams),
+        conformance=made.conformance,
+        warnings=list(made.warnings),
+        processing=Processing(
+            recipe=job.recipe,
+            mode=Mode(made.mode),
+            transcode_reasons=list(made.transcode_reasons),
+            seconds=round(time.perf_counter() - started, 3),
+        ),
+    )
+    return Product(metadata, hashes_of(made.streams), made.poster.read_bytes() if made.poster else None)

@@ -1,0 +1,187 @@
+"""One item from its staged object to a published result, whatever its kind and whatever is wrong with it."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path, PurePosixPath
+
+from ..api.bss import Record, Status
+from ..api.common import ErrorBody, storable
+from ..api.pipeline import ItemResult, ResultKey
+from ..client.pipeline import PipelineClient
+from ..errors import ERRORS, Code, DreamlakeError
+from ..kinds import Kind
+from ..media.recipe import recipe_of
+from ..objectstore import ObjectStore
+from .audio import process_audio
+from .fetch import Source, fetch
+from .label_track import process_label_track
+from .product import Job, Product
+from .publish import copy_outputs, publish_meta, read_chunks, url_of
+from .text_track import process_text_track
+from .video import process_video
+
+log = logging.getLogger(__name__)
+
+MAKERS: dict[Kind, Callable[[Job], Product]] = {
+    Kind.VIDEO: process_video,
+    Kind.AUDIO: process_audio,
+    Kind.TEXT_TRACK: process_text_track,
+    Kind.LABEL_TRACK: process_label_track,
+}
+
+# Results of these are used again: they depend on the bytes, and on the extension (does it agree?). A text or label
+# track's depends on its whole name (language, format), and costs no more to make than to copy.
+_SHARED_KINDS = frozenset({Kind.VIDEO, Kind.AUDIO})
+
+# Faults of the machinery around, not of the file: the next attempt at the batch may well succeed.
+PASSING = frozenset({Code.UNREACHABLE, Code.OVERLOADED, Code.STORAGE_FAILED, Code.STORAGE_FULL})
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one item. `result` is None when it is left to the next attempt, for `reason`."""
+
+    record: Record
+    result: ItemResult | None
+    preview: bytes | None = None
+    reason: ErrorBody | None = None
+
+    @property
+    def error(self) -> ErrorBody | None:
+        """Why there is no result; None when there is one."""
+        return self.reason if self.result is None else self.result.error
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What items are worked on with. With `share`, results that exist already are used again.
+
+    `last_attempt`: there is no next attempt to leave anything to.
+    """
+
+    pipeline: PipelineClient
+    store: ObjectStore
+    scratch: Path | None = None
+    share: bool = True
+    last_attempt: bool = False
+
+
+def sharing_key(record: Record) -> tuple[str, ...]:
+    """Records with the same key, in one batch, have the same result."""
+    if record.kind not in _SHARED_KINDS:
+        return (record.id,)
+    return (record.kind, record.staging_key, _extension(record))
+
+
+def process_item(shop: Workshop, record: Record, twin: Outcome | None = None) -> Outcome:
+    """Fetch, verify, make, publish. Never raises: a failure is the item's outcome, and its neighbours go on.
+
+    `twin` is the outcome of the same staged object under another name, when there is a good one.
+    """
+    try:
+        result, preview = _process(shop, record, twin)
+        return Outcome(record, result, preview)
+    except DreamlakeError as error:
+        body = ErrorBody(code=str(error.code), message=error.message, hint=error.hint)
+        if error.code in PASSING and not shop.last_attempt:
+            return Outcome(record, None, reason=body)
+        return Outcome(record, ItemResult(id=record.id, error=body))
+    except Exception:
+        log.exception("processing %s (%s %s) failed unexpectedly", record.name, record.kind, record.id)
+        body = ErrorBody(
+            code=str(Code.INTERNAL),
+            message=f"{record.name} could not be processed: {ERRORS[Code.INTERNAL].meaning}",
+            hint="Look at the run's log in Dagster.",
+        )
+        return Outcome(record, ItemResult(id=record.id, error=body))
+
+
+def _process(shop: Workshop, record: Record, twin: Outcome | None) -> tuple[ItemResult, bytes | None]:
+    recipe = recipe_of(record.kind)
+    if twin is not None and twin.result is not None:
+        return _reuse(shop, record, twin.record, twin.result), twin.preview
+    with tempfile.TemporaryDirectory(prefix="dreamlake-", dir=shop.scratch) as name:
+        folder = Path(name)
+        source = fetch(shop.store, record, folder)
+        if earlier := _find_earlier(shop, record, source, recipe):
+            return _reuse(shop, record, *earlier), None
+        out = folder / "out"
+        out.mkdir()
+        product = MAKERS[record.kind](Job(record, source, out, recipe, shop.pipeline, shop.store))
+        metadata = storable(product.metadata.wire())
+        result = ItemResult(
+            id=record.id,
+            sha256=source.sha256,
+            size=source.size,
+            recipe=recipe,
+            metadata=metadata,
+            warnings=metadata.get("warnings", []),
+            chunks=product.chunks,
+        )
+        publish_meta(shop.store, record, result)
+        return result, product.preview
+
+
+def _find_earlier(shop: Workshop, record: Record, source: Source, recipe: str) -> tuple[Record, ItemResult] | None:
+    """A ready record of the same owner that was made from the same bytes by the same recipe, with its result."""
+    if not shop.share or record.kind not in _SHARED_KINDS:
+        return None
+    key = ResultKey(kind=record.kind, sha256=source.sha256, recipe=recipe)
+    (known,) = shop.pipeline.known_results(record.owner, [key])
+    if known is None or known.metadata is None or known.id == record.id or _extension(known) != _extension(record):
+        return None
+    chunks = read_chunks(shop.store, known)
+    if chunks is None:
+        return None
+    return known, ItemResult(
+        id=known.id,
+        sha256=source.sha256,
+        size=source.size,
+        recipe=recipe,
+        metadata=known.metadata,
+        warnings=known.warnings,
+        chunks=chunks,
+    )
+
+
+def _reuse(shop: Workshop, record: Record, made: Record, result: ItemResult) -> ItemResult:
+    """Publish for `record` what was published for `made`, whose result is `result`."""
+    started = time.perf_counter()
+    copy_outputs(shop.store, made, record)
+    metadata = dict(result.metadata or {})
+    for field, value in metadata.items():
+        if field.endswith("Url") and value:
+            metadata[field] = url_of(record, value.rsplit("/", 1)[-1])
+    count = len(result.chunks)
+    metadata["chunks"] = metadata["chunks"] | {"count": count, "new": 0, "reused": count}
+    metadata["processing"] = metadata["processing"] | {"seconds": round(time.perf_counter() - started, 3)}
+    own = result.model_copy(update={"id": record.id, "metadata": metadata})
+    publish_meta(shop.store, record, own)
+    return own
+
+
+def _extension(record: Record) -> str:
+    return PurePosixPath(record.name).suffix.lower()
+
+
+def standing(items: Sequence[Record], outcomes: Sequence[Outcome]) -> list[Record]:
+    """The items as they stand after `outcomes`; one left to the next attempt has an error, but is not failed."""
+    by_id = {outcome.record.id: outcome for outcome in outcomes}
+    return [_after(item, by_id[item.id]) if item.id in by_id else item for item in items]
+
+
+def _after(item: Record, outcome: Outcome) -> Record:
+    if outcome.result is None:
+        return item.model_copy(update={"status": Status.PROCESSING, "error": outcome.reason})
+    if outcome.result.error is not None:
+        return item.model_copy(update={"status": Status.FAILED, "error": outcome.result.error})
+    found = {field: getattr(outcome.result, field) for field in ("sha256", "size", "metadata", "warnings")}
+    return item.model_copy(
+        update=found | {"status": Status.PROCESSING, "error": None, "reported_at": datetime.now(UTC)}
+    )

@@ -1,0 +1,74 @@
+"""The folder tree: DreamLake Server's index, written in bulk by its own functions over Postgres.
+
+This is the one exception to "a service is the only writer of its tables": thousands of files a second through HTTP
+would cost more than the work itself, and both ways run the same code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from dagster import ConfigurableResource, InitResourceContext
+from pydantic import Field, PrivateAttr
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from ..api.server import AssetRef, BatchAsset
+
+_UPSERTED_AT_ONCE = 1000
+_READ_AT_ONCE = 5000
+
+
+class FolderTreeResource(ConfigurableResource):
+    """The schema is DreamLake Server's to create and to migrate."""
+
+    postgres_url: str = Field(description="URL of the database that holds DreamLake Server's schema.")
+
+    _engine: Any = PrivateAttr(default=None)
+
+    @property
+    def engine(self) -> Engine:
+        if self._engine is None:
+            from ..database import SERVER_SCHEMA, open_engine
+
+            self._engine = open_engine(self.postgres_url, schema=SERVER_SCHEMA, pool_size=1)
+        return self._engine
+
+    def upsert(self, assets: Sequence[BatchAsset]) -> list[AssetRef]:
+        """Register files; the same name again is the same asset. In the order of `assets`."""
+        from ..server.index import upsert_assets
+
+        refs: list[AssetRef] = []
+        for start in range(0, len(assets), _UPSERTED_AT_ONCE):
+            with self.engine.begin() as connection:
+                refs += upsert_assets(connection, list(assets[start : start + _UPSERTED_AT_ONCE]))
+        return refs
+
+    def statuses(self, asset_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """What the index says of assets: by id, the record it points to and that record's status."""
+        from sqlalchemy import text
+
+        with self.engine.connect() as connection:
+            rows = connection.execute(
+                text("SELECT id, bss_id, status FROM asset_details WHERE id = ANY(:ids)"), {"ids": list(asset_ids)}
+            )
+            return {row.id: (row.bss_id, row.status) for row in rows}
+
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """Every file of the index with the names of where it is, oldest first, read as it is consumed."""
+        from sqlalchemy import text
+
+        from ..processing.catalog import SCHEMA
+
+        columns = ", ".join(name for name in SCHEMA.names if name != "duration_sec")
+        with self.engine.connect().execution_options(yield_per=_READ_AT_ONCE) as connection:
+            rows = connection.execute(text(f"SELECT {columns} FROM asset_details ORDER BY id"))  # noqa: S608
+            for row in rows.mappings():
+                yield dict(row)
+
+    def teardown_after_execution(self, context: InitResourceContext) -> None:
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None

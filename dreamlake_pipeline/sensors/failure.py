@@ -1,0 +1,48 @@
+"""What a failed run means for its batch: said once, and its batch released."""
+
+from dagster import DefaultSensorStatus, RunFailureSensorContext, SkipReason, run_failure_sensor
+
+from ..errors import DreamlakeError
+from ..resources import BssResource
+
+_PARTITION = "dagster/partition"
+_ATTEMPT = "dreamlake/attempt"
+_PAUSE_SECONDS = 15.0
+
+
+@run_failure_sensor(
+    default_status=DefaultSensorStatus.RUNNING,
+    minimum_interval_seconds=10,
+    description=(
+        "Says which batch a failed run had and why it failed, and gives the batch back, so that its next attempt "
+        "need not wait for the lease to end. Attempts are counted and bounded by BSS."
+    ),
+)
+def failed_runs(context: RunFailureSensorContext, bss: BssResource) -> SkipReason:
+    run = context.dagster_run
+    told = f"Run {run.run_id} of {run.job_name} failed: {_cause(context)}"
+    if (partition := run.tags.get(_PARTITION)) is not None:
+        told += f" {_release(bss, partition, run.run_id, int(run.tags.get(_ATTEMPT, '1')))}"
+    context.log.error(told)
+    return SkipReason(told)
+
+
+def _cause(context: RunFailureSensorContext) -> str:
+    """The message of the first step that failed, or the run's."""
+    for event in context.get_step_failure_events():
+        failure = event.step_failure_data
+        if failure.user_failure_data and failure.user_failure_data.description:
+            return failure.user_failure_data.description
+        if failure.error:
+            return (failure.error.cause or failure.error).message.strip()
+    return context.failure_event.message or "no reason is known."
+
+
+def _release(bss: BssResource, partition: str, run_id: str, attempt: int) -> str:
+    """Let the batch's lease end soon, later with each attempt; what becomes of the batch, in a sentence."""
+    pause = _PAUSE_SECONDS * 2 ** (attempt - 1)
+    try:
+        bss.pipeline.heartbeat(partition, run_id, lease_seconds=pause)
+    except DreamlakeError as error:
+        return f"Batch {partition} was not given back ({error.message}): it is offered again when its lease has ended."
+    return f"Batch {partition} is offered again in {pause:.0f} s; what was reported stays done."

@@ -1,0 +1,80 @@
+"""The staging sensor: finds what nobody registered, and launches a run for every batch that BSS offers."""
+
+from dagster import (
+    DefaultSensorStatus,
+    RunRequest,
+    SensorDefinition,
+    SensorEvaluationContext,
+    SensorResult,
+    SkipReason,
+    sensor,
+)
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+from ..assets.partitions import BATCHES, batches
+from ..errors import DreamlakeError
+from ..resources import BatchPolicy, BssResource, ObjectStoreResource
+
+
+def build_staging_sensor(job: UnresolvedAssetJobDefinition, *, interval: int) -> SensorDefinition:
+    """The sensor that ticks every `interval` seconds and launches `job`."""
+
+    @sensor(
+        job=job,
+        minimum_interval_seconds=interval,
+        default_status=DefaultSensorStatus.RUNNING,
+        description=(
+            "Lists the staging prefixes, registers objects that nobody registered within the grace time, and launches "
+            "a run for every batch that BSS offers. The cursor is the lister's position; BSS's tables are the truth."
+        ),
+    )
+    def staging_sensor(
+        context: SensorEvaluationContext,
+        bss: BssResource,
+        object_store: ObjectStoreResource,
+        batch_policy: BatchPolicy,
+    ) -> SensorResult | SkipReason:
+        from ..processing.staging import Position, adopt_unregistered
+
+        position = Position.parse(context.cursor)
+        try:
+            found = adopt_unregistered(
+                bss.pipeline, object_store.store, position, grace_seconds=batch_policy.staging_grace
+            )
+            offers = bss.pipeline.claim(batch_policy.claim())
+        except DreamlakeError as error:
+            return SkipReason(f"{error} The next tick tries again; nothing is lost.")
+        for reason in found.ignored:
+            context.log.info("ignored: %s", reason)
+        if found.registered:
+            context.log.info("registered %d objects that nobody had registered", found.registered)
+
+        # A claimed batch is offered again after its lease, so a crash before these requests are saved loses nothing.
+        # Adding a partition costs a query, a known one too: a batch is new at its first attempt.
+        new = [
+            offer.partition
+            for offer in offers
+            if offer.attempt == 1 or not context.instance.has_dynamic_partition(BATCHES, offer.partition)
+        ]
+        return SensorResult(
+            run_requests=[
+                RunRequest(
+                    # Dagster never launches a run_key twice, not even one whose run failed: the attempt is part of it.
+                    run_key=f"{offer.partition}#{offer.attempt}",
+                    partition_key=offer.partition,
+                    tags={
+                        "dreamlake/owner": offer.owner,
+                        "dreamlake/project": offer.project,
+                        "dreamlake/attempt": str(offer.attempt),
+                        "dreamlake/files": str(offer.files),
+                        "dreamlake/bytes": str(offer.bytes),
+                    },
+                )
+                for offer in offers
+            ],
+            skip_reason=None if offers else f"No batch is due; {found.listed} staged objects looked at.",
+            cursor=str(position),
+            dynamic_partitions_requests=[batches.build_add_request(new)] if new else [],
+        )
+
+    return staging_sensor

@@ -1,0 +1,188 @@
+"""A small real world: BSS on HTTP, both schemas in Postgres, a bucket, a Dagster instance, and files of every kind."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import imageio_ffmpeg
+import pytest
+from dagster import AssetKey, DagsterInstance, Definitions, ExecuteInProcessResult
+from fastapi import FastAPI
+
+from dreamlake_pipeline import layout
+from dreamlake_pipeline.api.bss import FinishedFile, FinishedUploads, FinishUploads, Ids, Record, Records
+from dreamlake_pipeline.api.pipeline import BatchOffer, ClaimBatches
+from dreamlake_pipeline.assets.partitions import BATCHES
+from dreamlake_pipeline.auth import Scope, issue_token
+from dreamlake_pipeline.bss.app import create_app
+from dreamlake_pipeline.client.http import ServiceClient
+from dreamlake_pipeline.client.pipeline import PipelineClient
+from dreamlake_pipeline.database import SERVER_SCHEMA, migrate
+from dreamlake_pipeline.definitions import defs
+from dreamlake_pipeline.kinds import kind_of
+from dreamlake_pipeline.objectstore import ObjectStore, open_client
+from dreamlake_pipeline.resources import (
+    BatchPolicy,
+    BssResource,
+    FolderTreeResource,
+    MediaToolsResource,
+    ObjectStoreResource,
+    Redo,
+)
+from dreamlake_pipeline.settings import Settings
+
+SECRET = "a secret for tests only, 32 bytes or more"
+PROJECT = "lab"
+
+
+def _encode(folder: Path, name: str, *arguments: str) -> bytes:
+    """A file that ffmpeg made."""
+    path = folder / name
+    subprocess.run(
+        [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", *arguments, str(path)],
+        check=True,
+        stdin=subprocess.DEVNULL,
+    )
+    return path.read_bytes()
+
+
+SRT = "1\n00:00:00,500 --> 00:00:01,500\nHello there.\n\n2\n00:00:02,000 --> 00:00:02,900\nGrüße.\n\n"
+JSONL = '{"t": 0.0, "label": "cup"}\n{"t": 0.5, "label": "hand"}\nnot json\n{"t": 1.0, "label": "cup"}\n'
+
+
+@pytest.fixture(scope="session")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """Contents by filename: one of each kind, and one video that breaks off."""
+    folder = tmp_path_factory.mktemp("samples")
+    picture = ("-f", "lavfi", "-i", "testsrc2=size=160x120:rate=25:duration=3")
+    sound = ("-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000:duration=3")
+    h264 = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "50", "-flags", "+cgop")
+    good = _encode(folder, "good.mp4", *picture, *sound, *h264, "-c:a", "aac", "-ac", "2", "-movflags", "+faststart")
+    return {
+        "good.mp4": good,
+        "broken.mp4": good[: len(good) // 2],
+        "tone.wav": _encode(folder, "tone.wav", *sound),
+        "speech.srt": SRT.encode(),
+        "marks.jsonl": JSONL.encode(),
+    }
+
+
+@dataclass
+class World:
+    """What a test acts on, and what it looks at afterwards."""
+
+    bss_url: str
+    pipeline: PipelineClient
+    http: ServiceClient
+    store: ObjectStore
+    postgres_url: str
+    token: str
+    instance: DagsterInstance
+    owner: str
+    policy: dict[str, Any] = field(default_factory=dict)
+
+    def resources(self, **redo: Any) -> dict[str, Any]:
+        """The code location's resources, pointed at this world."""
+        settings = Settings(staging_grace=0, processing_grace=3600, batch_settle=0, batch_lease=60, batch_attempts=3)
+        return {
+            "object_store": ObjectStoreResource(bucket=self.store.bucket),
+            "bss": BssResource(url=self.bss_url, token=self.token),
+            "folder_tree": FolderTreeResource(postgres_url=self.postgres_url),
+            "media_tools": MediaToolsResource(workers=2),
+            "batch_policy": BatchPolicy.of(settings.model_copy(update=self.policy)),
+            "redo": Redo(**redo),
+        }
+
+    def stage(self, name: str, data: bytes, *, promised: str | None = None) -> FinishedFile:
+        """Put a file's bytes where an uploader puts them; `promised` is another hash than theirs."""
+        content_hash = promised or hashlib.sha256(data).hexdigest()
+        kind = kind_of(name)
+        assert kind is not None
+        self.store.put(
+            layout.staging_key(self.owner, PROJECT, content_hash),
+            data,
+            content_type="application/octet-stream",
+            metadata=layout.staging_metadata(kind=kind, name=name, episode="run-1", content_hash=content_hash),
+        )
+        return FinishedFile(kind=kind, name=name, episode="run-1", hash=content_hash, size=len(data))
+
+    def upload(self, files: dict[str, bytes]) -> dict[str, str]:
+        """Stage, register and queue files; their ids by name."""
+        return self.register([self.stage(name, data) for name, data in files.items()])
+
+    def register(self, files: list[FinishedFile]) -> dict[str, str]:
+        answer = self.http.post(
+            "/uploads/finish", FinishUploads(owner=self.owner, project=PROJECT, files=files), FinishedUploads
+        )
+        assert all(file.id for file in answer.files), answer
+        return {file.name: str(done.id) for file, done in zip(files, answer.files, strict=True)}
+
+    def claim(self) -> list[BatchOffer]:
+        """The batches of this test's owner that are due."""
+        limits = ClaimBatches(
+            max_files=1000,
+            max_bytes=10**12,
+            settle_seconds=0,
+            processing_grace_seconds=3600,
+            lease_seconds=60,
+            max_attempts=3,
+        )
+        return [offer for offer in self.pipeline.claim(limits) if offer.owner == self.owner]
+
+    def form_batch(self) -> str:
+        """The partition of the one batch that everything queued makes up."""
+        [offer] = self.claim()
+        self.instance.add_dynamic_partitions(BATCHES, [offer.partition])
+        return offer.partition
+
+    def run(self, partition: str, *assets: str, raise_on_error: bool = True, **redo: Any) -> ExecuteInProcessResult:
+        """One run over the batch, of all its assets or of those named."""
+        here = Definitions(assets=defs.assets, jobs=defs.jobs, resources=self.resources(**redo))
+        return here.resolve_job_def("process_batch").execute_in_process(
+            instance=self.instance,
+            partition_key=partition,
+            asset_selection=[AssetKey(name) for name in assets] or None,
+            raise_on_error=raise_on_error,
+        )
+
+    def records(self, ids: dict[str, str]) -> dict[str, Record]:
+        """What BSS says of records, by name."""
+        answer = self.http.post("/records/query", Ids(ids=list(ids.values())), Records)
+        return {record.name: record for record in answer.items}
+
+    def keys(self, prefix: str) -> list[str]:
+        return [item.key for item in self.store.list_all(prefix)]
+
+
+@pytest.fixture(scope="session")
+def new_world(
+    new_database: Callable[[], str],
+    s3_server: str,
+    serve: Callable[[FastAPI], AbstractContextManager[str]],
+) -> Iterator[Callable[[], World]]:
+    """Makes worlds with an owner of their own. They share all else with each other, and with nobody else."""
+    store = ObjectStore(open_client(), f"dagster-{secrets.token_hex(4)}")
+    store.create_bucket()
+    postgres_url = new_database()
+    migrate(postgres_url, schema=SERVER_SCHEMA, package="dreamlake_pipeline.server")
+    token = issue_token(SECRET, sub="pipeline", namespaces=["*"], scope=Scope.WRITE, ttl=3600)
+    app = create_app(Settings(postgres_url=postgres_url, auth_secret=SECRET, bucket=store.bucket))
+    with serve(app) as url, ServiceClient("BSS", url, token) as http, DagsterInstance.ephemeral() as instance:
+
+        def create() -> World:
+            owner = f"o{secrets.token_hex(5)}"
+            return World(url, PipelineClient(http), http, store, postgres_url, token, instance, owner)
+
+        yield create
+
+
+@pytest.fixture
+def world(new_world: Callable[[], World]) -> World:
+    return new_world()

@@ -1,0 +1,155 @@
+"""The staging sensor, one situation a test: what it asks Dagster for, and what BSS knows afterwards."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from dagster import DagsterInstance, SensorResult, SkipReason, build_sensor_context
+
+from dreamlake_pipeline import layout
+from dreamlake_pipeline.api.bss import Record
+from dreamlake_pipeline.api.common import Listing
+from dreamlake_pipeline.definitions import defs
+from dreamlake_pipeline.kinds import Kind
+
+SRT_KEY = "robot-7/speech.srt"
+
+
+class Sensor:
+    """The sensor in one world, tick after tick."""
+
+    def __init__(self, world: Any, instance: DagsterInstance) -> None:
+        self.world = world
+        self.instance = instance
+        self.cursor: str | None = None
+
+    def tick(self) -> SensorResult | SkipReason:
+        with build_sensor_context(
+            instance=self.instance,
+            cursor=self.cursor,
+            resources={
+                name: resource
+                for name, resource in self.world.resources().items()
+                if name in ("bss", "object_store", "batch_policy")
+            },
+            definitions=defs,
+        ) as context:
+            result = defs.resolve_sensor_def("staging_sensor")(context)
+        assert isinstance(result, SensorResult | SkipReason)
+        if isinstance(result, SensorResult):
+            self.cursor = None  # each tick of a test walks the whole bucket
+        return result
+
+    def requests(self) -> list[Any]:
+        """The run requests for this test's owner."""
+        result = self.tick()
+        assert isinstance(result, SensorResult)
+        return [one for one in result.run_requests or [] if one.tags["dreamlake/owner"] == self.world.owner]
+
+    def drop(self, rest: str, data: bytes, metadata: dict[str, str] | None = None) -> str:
+        """An object that a foreign uploader puts under the staging prefix, with plain boto3."""
+        key = layout.staging_prefix(self.world.owner, "lab") + rest
+        self.world.store.client.put_object(Bucket=self.world.store.bucket, Key=key, Body=data, Metadata=metadata or {})
+        return key
+
+    def records(self, kind: Kind) -> list[Record]:
+        return self.world.http.get(f"/{kind.spec.route}", Listing[Record], owner=self.world.owner).items
+
+
+@pytest.fixture(scope="module")
+def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterInstance]:
+    """A Dagster instance on disk, as sensors need it."""
+    with DagsterInstance.local_temp(str(tmp_path_factory.mktemp("dagster"))) as instance:
+        yield instance
+
+
+@pytest.fixture
+def sensor(world: Any, instance: DagsterInstance) -> Sensor:
+    return Sensor(world, instance)
+
+
+def test_nothing_new_is_skipped(sensor: Sensor) -> None:
+    assert sensor.requests() == []
+    result = sensor.tick()
+    assert isinstance(result, SensorResult) and not result.run_requests and not result.dynamic_partitions_requests
+    assert result.skip_reason is not None and result.cursor is not None
+
+
+def test_queued_files_become_one_run(sensor: Sensor, samples: dict[str, bytes]) -> None:
+    sensor.world.upload({"/a.srt": samples["speech.srt"], "/b.jsonl": samples["marks.jsonl"]})
+    result = sensor.tick()
+    assert isinstance(result, SensorResult)
+    [request] = [one for one in result.run_requests or [] if one.tags["dreamlake/owner"] == sensor.world.owner]
+    assert request.partition_key is not None and request.partition_key.startswith(f"{sensor.world.owner}/lab/")
+    assert request.run_key == f"{request.partition_key}#1"
+    assert request.tags["dreamlake/files"] == "2"
+    added = [key for one in result.dynamic_partitions_requests or [] for key in one.partition_keys]
+    assert request.partition_key in added
+    assert sensor.requests() == []  # it is claimed
+
+
+def test_a_batch_whose_run_never_began_is_offered_again_under_another_key(
+    sensor: Sensor, samples: dict[str, bytes]
+) -> None:
+    sensor.world.policy["batch_lease"] = 1
+    sensor.world.upload({"/a.srt": samples["speech.srt"]})
+    [first] = sensor.requests()
+    sensor.instance.add_dynamic_partitions("batches", [first.partition_key])
+    time.sleep(1.1)
+    result = sensor.tick()
+    assert isinstance(result, SensorResult)
+    [second] = [one for one in result.run_requests or [] if one.tags["dreamlake/owner"] == sensor.world.owner]
+    assert (second.partition_key, second.run_key) == (first.partition_key, f"{first.partition_key}#2")
+    assert all(first.partition_key not in one.partition_keys for one in result.dynamic_partitions_requests or [])
+
+
+def test_an_object_that_nobody_registered_is_adopted_and_processed(sensor: Sensor, samples: dict[str, bytes]) -> None:
+    key = sensor.drop(SRT_KEY, samples["speech.srt"])
+    [request] = sensor.requests()
+    [record] = sensor.records(Kind.TEXT_TRACK)
+    assert (record.name, record.episode, record.staging_key) == (f"/{SRT_KEY}", None, key)
+    sensor.world.instance.add_dynamic_partitions("batches", [request.partition_key])
+    assert sensor.world.run(request.partition_key).success
+    [record] = sensor.records(Kind.TEXT_TRACK)
+    assert record.status == "ready" and record.metadata is not None and record.metadata["cues"] == 2
+
+
+def test_metadata_on_the_object_says_what_it_is(sensor: Sensor, samples: dict[str, bytes]) -> None:
+    told = layout.staging_metadata(
+        kind=Kind.TEXT_TRACK, name="/untertitel/grüße.txt", episode="läufe/1", content_hash="0" * 64
+    )
+    sensor.drop("whatever.bin", samples["speech.srt"], told)
+    assert len(sensor.requests()) == 1
+    [record] = sensor.records(Kind.TEXT_TRACK)
+    assert (record.name, record.episode) == ("/untertitel/grüße.txt", "läufe/1")
+
+
+def test_an_object_without_a_name_is_known_by_its_content(sensor: Sensor, samples: dict[str, bytes]) -> None:
+    sensor.drop("0123456789abcdef0123456789abcdef", samples["tone.wav"])
+    assert len(sensor.requests()) == 1
+    [record] = sensor.records(Kind.AUDIO)
+    assert record.name == "/unnamed/0123456789abcdef0123456789abcdef.wav"
+
+
+def test_an_object_of_no_known_kind_is_ignored_once(sensor: Sensor) -> None:
+    key = sensor.drop("firmware.bin", b"\x7fELF" + bytes(100))
+    assert sensor.requests() == []
+    assert sensor.world.pipeline.unknown_keys([key]) == []
+    assert all(sensor.records(kind) == [] for kind in Kind)
+
+
+def test_an_upload_that_is_registered_in_time_is_not_adopted(sensor: Sensor, samples: dict[str, bytes]) -> None:
+    sensor.world.policy["staging_grace"] = 3600
+    key = sensor.drop(SRT_KEY, samples["speech.srt"])
+    assert sensor.requests() == []
+    assert sensor.world.pipeline.unknown_keys([key]) == [key]
+
+
+def test_a_service_that_is_down_is_one_sentence_and_no_traceback(sensor: Sensor) -> None:
+    sensor.world.bss_url = "http://127.0.0.1:9"
+    result = sensor.tick()
+    assert isinstance(result, SkipReason)
+    assert result.skip_message is not None and result.skip_message.startswith("BSS does not answer")
