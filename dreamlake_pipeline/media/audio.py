@@ -23,8 +23,8 @@ _MOST_SECONDS = 26 * 3600
 _STRAY_ERRORS = 2
 # What ebur128 answers when no block passed the gate: silence, or less than 0.4 s of sound (ITU-R BS.1770).
 _GATED = -70.0
-# A loudness range needs some short-term blocks of 3 s (EBU Tech 3342).
-_RANGE_SECONDS = 3
+# A loudness range needs more than one short-term block of 3 s (EBU Tech 3342).
+_RANGE_SECONDS = 4
 
 
 def make_audio(source: Path, out: Path, *, filename: str) -> AudioResult:
@@ -53,10 +53,14 @@ def make_audio(source: Path, out: Path, *, filename: str) -> AudioResult:
         raise DreamlakeError(Code.NO_AUDIO, f"{filename} holds an audio stream without any sound in it.")
     duration = Fraction(waveform.samples, waveform.sample_rate)
     _refuse_incomplete(audio, duration, filename)
+    rate = output_rate(audio) if reasons else audio.sample_rate
+    if duration * rate < segments.AAC_FRAME:
+        raise DreamlakeError(
+            Code.NO_AUDIO, f"{filename} holds {float(duration * 1000):.1f} ms of sound, too little to be played."
+        )
     warnings = [*found.warnings, *_damage(ffmpeg.decoded(finished, audio.index), filename)]
 
     written = segments.read_back(out, filename)
-    rate = output_rate(audio) if reasons else audio.sample_rate
     stream = segments.to_stream(written, written.start + duration * mpegts.CLOCK, fps=None, independent=True)
     expected = Expected(
         duration=duration,

@@ -27,7 +27,7 @@ from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from . import ffmpeg, h264
 from .integrity import missing_part
-from .sniff import HEAD_BYTES, Sniffed, sniff
+from .sniff import FOREIGN_MEDIA, HEAD_BYTES, Sniffed, sniff
 
 MAX_SECONDS = 26 * 3600  # MPEG-TS clocks wrap after 26.5 hours
 MAX_PIXELS = 8192 * 8192
@@ -76,6 +76,7 @@ class VideoTrack:
     damaged: int
     starts_with_keyframe: bool
     sps: h264.SequenceParameters | None
+    times_stored: bool
 
     @property
     def frames(self) -> int:
@@ -91,8 +92,8 @@ class VideoTrack:
         return (self.end - self.start) * self.time_base
 
     @property
-    def longest_frame(self) -> Fraction:
-        """Seconds of the frame that is shown longest, typically; the unit of 'within one frame'."""
+    def frame_seconds(self) -> Fraction:
+        """How long a frame is usually shown: the unit of 'within one frame'."""
         steps = np.diff(self.pts)
         return Fraction(int(np.median(steps)) if len(steps) else self.end - self.start) * self.time_base
 
@@ -131,6 +132,12 @@ def identify(source: Path, subject: str) -> Sniffed:
         raise DreamlakeError(Code.NOT_MEDIA, f"{subject} holds nothing that is known as audio or video.")
     if sniffed.container == "encrypted":
         raise DreamlakeError(Code.MEDIA_ENCRYPTED, f"{subject} is an encrypted file.")
+    if sniffed.container in FOREIGN_MEDIA:
+        raise DreamlakeError(
+            Code.MEDIA_UNSUPPORTED,
+            f"{subject} is {sniffed.container}, a container that is not read here.",
+            hint="Convert it, for example with `ffmpeg -i FILE -c copy FILE.mkv`.",
+        )
     if sniffed.demuxer is None:
         raise DreamlakeError(Code.NOT_MEDIA, f"{subject} is no audio or video: its content is {sniffed.container}.")
     missing = missing_part(source, sniffed.demuxer)
@@ -202,7 +209,7 @@ def _describe(stream: Any) -> dict[str, Any]:
         "index": stream.index,
         "type": stream.type,
         "codec": context.codec.canonical_name if context else None,
-        "tag": _printable(getattr(stream, "codec_tag", None)),
+        "tag": _tag(stream),
         "profile": context.profile if context else None,
         "language": stream.language,
         "timeBase": str(stream.time_base) if stream.time_base else None,
@@ -228,8 +235,13 @@ def _describe(stream: Any) -> dict[str, Any]:
     return {key: value for key, value in described.items() if value not in (None, [])}
 
 
-def _printable(tag: str | None) -> str | None:
-    return tag if tag and tag.isprintable() and not tag.startswith("\\") else None
+def _tag(stream: Any) -> str | None:
+    """The four letters by which the container names the codec, where it has some."""
+    try:
+        tag = str(stream.codec_tag)
+    except (AttributeError, UnicodeDecodeError):
+        return None
+    return tag if tag.isprintable() and "\\" not in tag else None
 
 
 def _seconds(ticks: int | None, time_base: Fraction | None) -> float | None:
@@ -282,7 +294,6 @@ class _Packets:
     ends: list[int] = field(default_factory=list)
     keyframes: list[int] = field(default_factory=list)
     hidden: int = 0
-    empty: int = 0  # AVI's way to show a picture once more
     idr: int = 0
     damaged: int = 0
     starts_with_keyframe: bool = False
@@ -306,9 +317,9 @@ def _scan(
     length_size = h264.length_size(context.extradata) if is_h264 else None
     sps = _first_sps(header)
     packets, seen, picture = _Packets(), 0, None
+    stored = container.format.name != "avi"
     for packet in container.demux(*(stream for stream in (video, audio) if stream is not None)):
         if not packet.size:
-            packets.empty += packet.stream_index == video.index and packet.dts is not None
             continue
         seen += 1
         if seen > MAX_PACKETS:
@@ -317,7 +328,8 @@ def _scan(
             raise DreamlakeError(
                 Code.MEDIA_ENCRYPTED, f"{subject} is encrypted; it can't be processed without its key."
             )
-        time = packet.pts if packet.pts is not None else packet.dts
+        # AVI stores no times of presentation; what FFmpeg makes up for them is not to be relied on.
+        time = packet.pts if packet.pts is not None and stored else packet.dts
         if packet.stream_index != video.index:
             if time is not None and packet.time_base is not None:
                 # Priming that lies before the start of the presentation is not its start.
@@ -352,15 +364,15 @@ def _scan(
         picture = next((_picture(frame) for frame in context.decode(None)), None)
     if picture is None:
         raise DreamlakeError(Code.MEDIA_CORRUPT, f"No picture of {subject} can be decoded.")
-    # AVI counts its pictures; its demuxer skips what it can't read. (MP4 counts those that an edit list hides, too.)
-    counted = len(packets.pts) + packets.empty
-    if container.format.name == "avi" and counted < video.frames:
+    track = _track(video, picture, packets, sps, stored, subject)
+    # AVI's header has the length in ticks; its demuxer skips what it can't read, and the clock stands still there.
+    if container.format.name == "avi" and track.end + track.frame_seconds / track.time_base < video.frames:
         raise DreamlakeError(
             Code.MEDIA_CORRUPT,
-            f"{subject} is damaged: its header counts {video.frames} pictures, {counted} can be read.",
+            f"{subject} is damaged: {float(track.end * track.time_base):.2f} s of it can be read, "
+            f"its header announces {float(video.frames * track.time_base):.2f} s.",
         )
-    assert video.time_base is not None
-    return _track(video, picture, packets, sps, subject)
+    return track
 
 
 def _track(
@@ -368,6 +380,7 @@ def _track(
     picture: Picture,
     packets: _Packets,
     sps: h264.SequenceParameters | None,
+    times_stored: bool,
     subject: str,
 ) -> VideoTrack:
     time_base = video.time_base
@@ -399,6 +412,7 @@ def _track(
         damaged=packets.damaged,
         starts_with_keyframe=packets.starts_with_keyframe,
         sps=sps,
+        times_stored=times_stored,
     )
 
 

@@ -79,13 +79,15 @@ _FOREIGN: tuple[tuple[bytes, str], ...] = (
     (b"\x89MCAP", "mcap"),
     (b"#ROSBAG", "rosbag"),
     (b"FLV\x01", "flv"),
-    (b"FORM", "aiff"),
     (b"caff", "caf"),
     (b"MThd", "midi"),
     (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "asf"),
     (b"\x00\x00\x01\xba", "mpeg-ps"),
     (b"#!AMR", "amr"),
 )
+# Audio and video all the same, in containers whose demuxers are left out to keep the surface small.
+FOREIGN_MEDIA = frozenset({"flv", "aiff", "caf", "asf", "mpeg-ps", "amr", "midi"})
+
 # Text that makes a demuxer open other files or hosts, and markup. Compared without leading space, in lower case.
 _SCRIPTS: tuple[tuple[str, str], ...] = (
     ("#extm3u", "m3u8"),
@@ -135,6 +137,8 @@ def _sniff_binary(head: bytes) -> Sniffed | None:
     for magic, name in _FOREIGN:
         if head.startswith(magic):
             return Sniffed(None, name)
+    if head[:4] == b"FORM" and head[8:11] == b"AIF":
+        return Sniffed(None, "aiff")
     if head[257:262] == b"ustar":
         return Sniffed(None, "tar")
     if head[4:8] in _MOV_ATOMS and struct.unpack(">I", head[:4])[0] < 2**31:

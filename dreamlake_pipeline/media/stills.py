@@ -65,6 +65,7 @@ def make_stills(written: Written, out: Path, subject: str) -> Stills:
         cwd=out,
         limits=ffmpeg.Limits(seconds=300, output_bytes=2**40),
         subject=subject,
+        lenient=True,  # counters jump where segments were left out
     )
     (out / _CHOSEN).unlink()
     return Stills(_if_there(out / "poster.jpg"), _if_there(out / "contact-sheet.jpg"))

@@ -22,12 +22,21 @@ MAX_KEYFRAME_GAP = 12  # seconds; a copy can only be cut at keyframes
 # Steps between frames that still count as a steady rate: half to twice the usual one.
 _STEADY = (0.5, 2.0)
 _HIGH = 100  # profile_idc of High, the last one that every browser plays
+_ROUNDING = 2  # ticks of 90 kHz
 _TRAILING_SOUND = Fraction(1, 2)  # seconds of sound behind the last picture that are worth a word
 
 PRESET = "veryfast"
 CRF = 20
+# Its lookahead thread races with its two frame threads: on a busy machine one run in four gave other bytes.
+X264 = "sync-lookahead=0"
 # What of this decides about the bytes that come out; part of the recipe.
-SETTINGS = {"preset": PRESET, "crf": CRF, "keyframeSeconds": KEYFRAME_SECONDS, "maxKeyframeGap": MAX_KEYFRAME_GAP}
+SETTINGS = {
+    "preset": PRESET,
+    "crf": CRF,
+    "x264": X264,
+    "keyframeSeconds": KEYFRAME_SECONDS,
+    "maxKeyframeGap": MAX_KEYFRAME_GAP,
+}
 
 
 def make_video(source: Path, out: Path, *, filename: str) -> VideoResult:
@@ -58,10 +67,14 @@ def make_video(source: Path, out: Path, *, filename: str) -> VideoResult:
     end = _end(written, video, audio, warnings)
     fps = _rate(video, frames)
     stream = segments.to_stream(written, end, fps=fps, independent=True)
-    lead = Fraction(written.video - written.start, mpegts.CLOCK)
+    lead = (
+        Fraction(written.video - written.start, mpegts.CLOCK)
+        if written.video - written.start > _ROUNDING
+        else Fraction(0)
+    )
     expected = Expected(
         duration=video.duration + lead + _trail(end, written, video),
-        tolerance=video.longest_frame + Fraction(2, mpegts.CLOCK),
+        tolerance=video.frame_seconds + Fraction(2, mpegts.CLOCK),
         frames=frames,
         span=(int(video.pts[-1]) - video.start) * video.time_base,
         keyframe_seconds=Fraction(KEYFRAME_SECONDS) if mode == "transcode" else None,
@@ -105,7 +118,9 @@ def video_reasons(video: VideoTrack) -> list[str]:
     if picture.interlaced or (sps is not None and not sps.progressive):
         reasons.append("interlaced: the picture consists of fields")
     if picture.rotation or picture.mirrored:
-        turned = f"turned by {picture.rotation} degrees" if picture.rotation else "mirrored"
+        turned = " and ".join(
+            [f"turned by {picture.rotation} degrees"] * bool(picture.rotation) + ["mirrored"] * picture.mirrored
+        )
         reasons.append(f"rotation: the file asks to be shown {turned}")
     if video.sample_aspect != 1:
         reasons.append(f"sample_aspect: pixels are {video.sample_aspect} as wide as high")
@@ -120,6 +135,8 @@ def video_reasons(video: VideoTrack) -> list[str]:
 
 
 def _time_reasons(video: VideoTrack) -> list[str]:
+    if not video.times_stored:
+        return ["times: the container stores no times of presentation"]
     steps = np.diff(video.pts)
     if not len(steps):
         return []
@@ -181,6 +198,7 @@ def transcode_options(video: VideoTrack) -> dict[str, Any]:
         "preset": PRESET,
         "crf": CRF,
         "threads:v": ffmpeg.THREADS,
+        "x264-params": X264,
         "vf": _filters(video),
         "fps_mode": "passthrough",
         "enc_time_base:v": "demux",

@@ -28,6 +28,11 @@ CLIPS = {
     "vp8.webm": f"{TEST_PICTURE} -t 4 -c:v libvpx -deadline realtime -cpu-used 8 -auto-alt-ref 1",
     "av1.mp4": f"{TEST_PICTURE} -t 2 -c:v libsvtav1 -preset 12 -g 2",
     "mjpeg.avi": f"{TEST_PICTURE} {TONE} -t 4 -c:v mjpeg -c:a pcm_s16le",
+    "h264.avi": f"{TEST_PICTURE} -t 3 {X264}",
+    "hdr.mp4": f"{TEST_PICTURE} -t 1 -vf format=yuv420p10le,setparams=color_primaries=bt2020:color_trc=smpte2084:"
+    "colorspace=bt2020nc -c:v libx265 -preset ultrafast "
+    "-x265-params log-level=0:colorprim=bt2020:transfer=smpte2084:colormatrix=bt2020nc",
+    "fragmented.mp4": "-i {silent.mp4} -c copy -movflags frag_keyframe+empty_moov",
     "mpeg4.avi": f"{TEST_PICTURE} -t 4 -c:v mpeg4 -bf 2",
     "odd.mp4": "-f lavfi -i testsrc=size=321x181:rate=30 -t 2 -c:v libx264 -preset ultrafast -pix_fmt yuv444p",
     "rotated.mp4": "-display_rotation 90 -i {silent.mp4} -c copy",
