@@ -58,7 +58,16 @@ Episode = Annotated[
 Name = Annotated[str, _rule(names.check_name), _shown(pattern="^/", examples=["/camera/front/run01.mp4"])]
 Hash = Annotated[str, _rule(names.check_hash)]
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
+
+
+def _check_key(key: str) -> str:
+    if len(_check_text(key).encode()) > 1024:
+        raise ValueError("is longer than the 1,024 bytes that S3 allows")
+    return key
+
+
 Text = Annotated[str, AfterValidator(_check_text)]  # any text that Postgres and S3 can hold
+ObjectKey = Annotated[str, AfterValidator(_check_key)]
 Printable = Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[\x20-\x7e]+$")]
 ContentType = Annotated[str, Field(max_length=255, pattern=r"^[\x21-\x7e][\x20-\x7e]*$")]  # it becomes a header
 Bytes = Annotated[int, Field(ge=0, le=5 * 2**40)]  # S3's largest object is 5 TiB

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 
 from ..kinds import Kind
 from .bss import Record
-from .common import Bytes, ContentType, Episode, ErrorBody, Id, Model, Name, Owner, Printable, Project, Text
+from .common import Bytes, ContentType, Episode, ErrorBody, Id, Model, Name, ObjectKey, Owner, Printable, Project, Text
 
 _SHA256 = r"^[0-9a-f]{64}$"
 Seconds = Annotated[float, Field(ge=0, le=30 * 86400, allow_inf_nan=False)]
@@ -21,8 +21,8 @@ Sha256 = Annotated[str, Field(pattern=_SHA256)]
 class StagedKeys(Model):
     """Keys as listed. With `etags` (as many, in the same order), a refused object whose content changed is unknown."""
 
-    keys: list[Text] = Field(max_length=1000)
-    etags: list[Text] = Field(default_factory=list, max_length=1000)
+    keys: list[ObjectKey] = Field(max_length=1000)
+    etags: list[Printable] = Field(default_factory=list, max_length=1000)
 
     @model_validator(mode="after")
     def _has_an_etag_for_each(self) -> StagedKeys:
@@ -43,11 +43,11 @@ class StagedObject(Model):
     Without a kind it is remembered as ignored, with `reason`, and not offered again.
     """
 
-    key: Text
+    key: ObjectKey
     owner: Owner
     project: Project
     size: Bytes
-    etag: Text
+    etag: Printable
     kind: Kind | None = None
     name: Name | None = None
     episode: Episode | None = None
@@ -106,12 +106,13 @@ class BeginBatch(Model):
 
 
 class BatchItems(Model):
-    """The items to work on, in a stable order."""
+    """The items to work on, in a stable order. `attempt` counts offers, `begun` the runs that took one."""
 
     partition: str
     owner: str
     project: str
     attempt: int
+    begun: int
     items: list[Record]
 
 
@@ -149,7 +150,9 @@ class ItemResult(Model):
     id: Id
     sha256: str | None = Field(None, pattern=_SHA256)
     size: Bytes | None = None
-    recipe: Text | None = Field(None, description="Id of how it was made; results are shared by sha256 and recipe.")
+    recipe: Printable | None = Field(
+        None, description="Id of how it was made; results are shared by sha256 and recipe."
+    )
     metadata: dict[str, Any] | None = None
     warnings: list[str] = Field(default_factory=list)
     error: ErrorBody | None = None
@@ -180,7 +183,7 @@ class BatchSummary(Model):
 class ResultKey(Model):
     kind: Kind
     sha256: str = Field(pattern=_SHA256)
-    recipe: Text
+    recipe: Printable
 
 
 class LookupResults(Model):

@@ -203,13 +203,17 @@ def begin(connection: Connection, asked: BeginBatch) -> BatchItems:
     else:
         # A result that an earlier attempt reported stands: only what comes after it is left to do.
         wanted = "status NOT IN ('ready', 'failed') AND reported_at IS NULL"
-    connection.execute(
-        text("""
-        UPDATE batches SET state = 'open', closed_at = NULL, run_id = :run_id,
-            begun = CASE WHEN state = 'closed' THEN 1 WHEN run_id = :run_id THEN begun ELSE begun + 1 END,
-            lease_until = now() + make_interval(secs => :lease)
-        WHERE partition = :partition"""),
-        {"partition": asked.partition, "run_id": asked.run_id, "lease": asked.lease_seconds},
+    begun = (
+        connection.execute(
+            text("""
+            UPDATE batches SET state = 'open', closed_at = NULL, run_id = :run_id,
+                begun = CASE WHEN state = 'closed' THEN 1 WHEN run_id = :run_id THEN begun ELSE begun + 1 END,
+                lease_until = now() + make_interval(secs => :lease)
+            WHERE partition = :partition RETURNING *"""),
+            {"partition": asked.partition, "run_id": asked.run_id, "lease": asked.lease_seconds},
+        )
+        .mappings()
+        .one()
     )
     items = connection.execute(
         text(f"""
@@ -221,7 +225,7 @@ def begin(connection: Connection, asked: BeginBatch) -> BatchItems:
         SELECT * FROM handed ORDER BY id"""),  # noqa: S608 (both are spelled above)
         {"partition": asked.partition, "only": asked.only},
     )
-    return _items(batch, items.mappings())
+    return _items(begun, items.mappings())
 
 
 def items(connection: Connection, partition: str) -> BatchItems:
@@ -398,6 +402,7 @@ def _items(batch: RowMapping, rows: Any) -> BatchItems:
         owner=batch["owner"],
         project=batch["project"],
         attempt=batch["attempt"],
+        begun=batch["begun"],
         items=[Record.model_validate(dict(row)) for row in rows],
     )
 

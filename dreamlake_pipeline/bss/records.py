@@ -67,7 +67,7 @@ def insert(connection: Connection, files: Sequence[NewRecord]) -> list[Inserted]
                 CASE WHEN queue THEN 'queued' ELSE 'registered' END, CASE WHEN queue THEN now() END
             FROM {_FILES}
             ORDER BY owner, project, kind, name, staging_key, episode
-            ON CONFLICT ON CONSTRAINT records_identity DO NOTHING
+            ON CONFLICT (owner, project, kind, name, md5(staging_key), episode) DO NOTHING
             RETURNING id"""),  # noqa: S608 (spelled above)
             {"files": to_jsonb([file._asdict() | {"id": new_id()} for file in files])},
         ).scalars()

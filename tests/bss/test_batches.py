@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -29,6 +30,12 @@ def finish(pipeline):
 
 def _result(record_id, **more):
     return {"id": record_id, "sha256": "ab" * 32, "recipe": "r1", "metadata": METADATA} | more
+
+
+def _random_text(length, first="!"):
+    """Text that does not compress, without a slash or a dot."""
+    alphabet = [chr(ord(first) + n) for n in range(90) if first != "!" or chr(ord(first) + n) not in "./"]
+    return "".join(random.choices(alphabet, k=length))
 
 
 def _ids(items):
@@ -252,6 +259,14 @@ def test_adopting_what_nobody_registered(api, files, owner, object_store, pipeli
     [video] = api.get("/videos", params={"owner": owner, "status": "queued"}).json()["items"]
     assert video["stagingHash"] is None and video["stagingKey"] == keys[0] and video["contentType"] == "video/mp4"
     assert claim()[0]["files"] == 2
+    longest = {
+        "key": f"{owner}/lab/staging/" + _random_text(1024 - len(f"{owner}/lab/staging/")),
+        "kind": "video",
+        "name": "/" + _random_text(1023),
+        "episode": _random_text(255, "\U00010000"),
+    }
+    assert pipeline.post("/pipeline/staged/adopt", json={"objects": [base | longest]}).json()["registered"] == 1
+    assert pipeline.post("/pipeline/staged/adopt", json={"objects": [base | longest]}).json()["registered"] == 0
     foreign = [objects[0] | {"key": f"{owner}/other/staging/x"}]
     assert pipeline.post("/pipeline/staged/adopt", json={"objects": foreign}).status_code == 422
 

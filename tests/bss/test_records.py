@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -28,6 +29,13 @@ def test_register_is_idempotent_and_keyed_by_content_and_name(api, files, owner)
     assert record["status"] == "registered" and record["metadata"] is None and record["sha256"] is None
     assert record["createdAt"].endswith("Z")
     assert api.get(f"/audio/{first['id']}").status_code == 404
+
+
+def test_everybody_who_registers_at_once_gets_the_same_record(api, files, owner) -> None:
+    content = files.stage()
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: files.register("/videos", "/a.mp4", content), range(12)))
+    assert len({answer["id"] for answer in answers}) == 1
 
 
 @pytest.mark.parametrize(("route", "field"), [("/text-tracks", "textTrackId"), ("/labels", "labelId")])

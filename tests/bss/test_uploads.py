@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -103,6 +104,13 @@ def test_init_again_is_the_same_upload_until_it_is_over(api, owner, data, object
     # Gone behind BSS's back: found out at the next init.
     object_store.abort_multipart(second["key"], second["uploadId"])
     assert _init(api, owner, data[:100])["uploadId"] != second["uploadId"]
+
+
+def test_everybody_who_begins_at_once_gets_the_same_upload(api, owner) -> None:
+    body = {"owner": owner, "project": "lab", "hash": "cd" * 32, "checksum": "sha256"}
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda _: api.post("/videos/upload/multipart/init", json=body).json(), range(12)))
+    assert len({answer["uploadId"] for answer in answers}) == 1
 
 
 def test_parts_grow_so_that_ten_thousand_are_enough(api, owner) -> None:
