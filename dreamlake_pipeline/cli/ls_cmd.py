@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 def ls(
     target: OptionalTarget = None,
-    path: Annotated[str | None, typer.Argument(help="A folder of the episode.")] = None,
+    path: Annotated[str | None, typer.Argument(metavar="PATH", help="A folder of the episode.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """List projects; the episodes of a project; or a folder of an episode.

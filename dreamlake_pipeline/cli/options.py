@@ -23,7 +23,8 @@ def parse_duration(text: str | float) -> float:
     return float(match[1]) * _SECONDS[match[2]]
 
 
-EPISODE_FORM = "PROJECT[@NAMESPACE][:EPISODE]"
+# For help texts, in which brackets are markup unless they are escaped.
+TARGET_FORM = r"PROJECT\[@NAMESPACE]\[:EPISODE]"
 
 
 def check_target(text: str | None) -> str | None:
@@ -55,19 +56,21 @@ Episode = Annotated[
     typer.Option(
         "--episode",
         "-e",
-        metavar=EPISODE_FORM,
-        help="Where the files go. The namespace is DREAMLAKE_NAMESPACE (local) where none is named; without an "
-        "episode, files belong to the project itself.",
+        metavar="TARGET",
+        help=f"Where the files go: {TARGET_FORM}. The namespace is DREAMLAKE_NAMESPACE (local) unless named; "
+        "without an episode, files belong to the project itself.",
         callback=check_target,
     ),
 ]
 OptionalEpisode = Annotated[
     str | None,
-    typer.Option("--episode", "-e", metavar=EPISODE_FORM, help="Where a path is looked up.", callback=check_target),
+    typer.Option(
+        "--episode", "-e", metavar="TARGET", help=f"Where paths are looked up: {TARGET_FORM}.", callback=check_target
+    ),
 ]
 OptionalTarget = Annotated[
     str | None,
-    typer.Argument(metavar=f"[{EPISODE_FORM}]", help="A project, or an episode of it.", callback=check_target),
+    typer.Argument(metavar="TARGET", help=f"A project, or an episode of it: {TARGET_FORM}.", callback=check_target),
 ]
 To = Annotated[
     str, typer.Option("--to", metavar="FOLDER", help="Folder of the project that they go to.", callback=check_folder)

@@ -153,13 +153,17 @@ def _totals(summary: Summary) -> str:
         "to send": summary.planned,
         "uploaded": summary.uploaded,
         "duplicate": summary.duplicate,
+        "queued": summary.queued,
+        "added to the index": summary.indexed,
         "skipped": summary.skipped,
         "ready": summary.ready,
         "failed": summary.failed,
     }
     parts = [f"{count:,} {what}" for what, count in counts.items() if count]
-    size = f"{show_bytes(summary.bytes)} {'to send' if summary.planned else 'sent'}"
-    return f"{plural(summary.files, 'file')}: {', '.join([*parts, size])}, {show_seconds(summary.seconds)}"
+    if summary.planned or summary.uploaded or summary.duplicate:
+        parts.append(f"{show_bytes(summary.bytes)} {'to send' if summary.planned else 'sent'}")
+    what_happened = ", ".join(parts) or "nothing to do"
+    return f"{plural(summary.files, 'file')}: {what_happened}, {show_seconds(summary.seconds)}"
 
 
 def _show_states(states: dict[str, int]) -> str:

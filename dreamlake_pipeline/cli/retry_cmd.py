@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def retry(
     what: Annotated[
-        list[str] | None, typer.Argument(metavar="[PATH|ID]…", help="Files or folders; without any, all of --episode.")
+        list[str] | None, typer.Argument(metavar="PATH|ID", help="Files or folders; without any, all of --episode.")
     ] = None,
     episode: OptionalEpisode = None,
     everything: Annotated[bool, typer.Option("--all", help="Also what is ready.")] = False,

@@ -27,7 +27,14 @@ def create(
     ],
     read_only: Annotated[bool, typer.Option("--read-only", help="It may read and nothing else.")] = False,
     ttl: Annotated[
-        float, typer.Option("--ttl", metavar="DURATION", help="How long it is valid: 12h, 90d.", parser=parse_duration)
+        float,
+        typer.Option(
+            "--ttl",
+            metavar="DURATION",
+            help="How long it is valid: 12h, 90d.",
+            parser=parse_duration,
+            show_default="90d",
+        ),
     ] = 90 * 86_400.0,
     subject: Annotated[str, typer.Option("--subject", help="Whom it speaks for, in logs.")] = "cli",
     as_json: AsJson = False,

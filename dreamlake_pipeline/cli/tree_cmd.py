@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .listing import file_columns, live_states
-from .options import EPISODE_FORM, AsJson, check_target
+from .options import TARGET_FORM, AsJson, check_target
 
 if TYPE_CHECKING:
     from ..api.server import Node
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 def tree(
     target: Annotated[
-        str, typer.Argument(metavar=EPISODE_FORM, help="A project, or an episode of it.", callback=check_target)
+        str,
+        typer.Argument(metavar="TARGET", help=f"A project, or an episode of it: {TARGET_FORM}.", callback=check_target),
     ],
-    path: Annotated[str, typer.Argument(help="A folder of it.")] = "/",
+    path: Annotated[str, typer.Argument(metavar="PATH", help="A folder of it.")] = "/",
     as_json: AsJson = False,
 ) -> None:
     """Show a project or an episode as a tree: kind, duration, size and status of each file."""

@@ -12,7 +12,7 @@ from .options import AsJson, Episode, Jobs, Timeout, To, Wait
 
 
 def upload(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Files to store.")],
+    files: Annotated[list[Path], typer.Argument(metavar="FILE", help="Files to store.")],
     episode: Episode,
     to: To = "/",
     kind: Annotated[

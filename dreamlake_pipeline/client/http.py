@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import httpx
 import stamina
+from pydantic import ValidationError
 
 from .. import __version__
 from ..api.common import Model
@@ -14,22 +15,31 @@ from ..errors import ERRORS, Code, DreamlakeError
 Answer = TypeVar("Answer", bound=Model)
 
 _TIMEOUT = httpx.Timeout(60, connect=5)
+_FIRST_ATTEMPTS = 3
 
 
 class ServiceClient:
     """A connection pool to one service. Safe to share between threads; close it, or use it as a context manager.
 
     Calls are retried with backoff while the service cannot be reached or says that it is overloaded: every
-    route of both services may be called twice with the same effect as once.
+    route of both services may be called twice with the same effect as once. A service that has answered before is
+    given longer, since it is likely to be restarting; one that never did is likely to be down.
+
+    Raises DreamlakeError(USAGE) for a URL that is none, UNAUTHENTICATED for a token that no header can hold.
     """
 
-    def __init__(self, name: str, base_url: str, token: str, *, attempts: int = 4, connections: int = 32) -> None:
+    def __init__(self, name: str, base_url: str, token: str, *, attempts: int = 8, connections: int = 32) -> None:
         self.name = name
-        self.base_url = base_url.rstrip("/")
+        self.base_url = base_url.strip().rstrip("/")
         self._attempts = attempts
+        self._has_answered = False
+        if not self.base_url.startswith(("http://", "https://")):
+            raise DreamlakeError(Code.USAGE, f"The URL of {name}, {base_url!r}, must start with http:// or https://.")
+        if not (token.strip().isascii() and token.strip().isprintable()):
+            raise DreamlakeError(Code.UNAUTHENTICATED, "The token is not valid here.", hint="Check DREAMLAKE_API_KEY.")
         self._http = httpx.Client(
             base_url=self.base_url,
-            headers={"Authorization": f"Bearer {token}", "User-Agent": f"dreamlake/{__version__}"},
+            headers={"Authorization": f"Bearer {token.strip()}", "User-Agent": f"dreamlake/{__version__}"},
             timeout=_TIMEOUT,
             limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
             # A proxy from the environment is for other machines, not for the embedded stack on this one.
@@ -38,11 +48,11 @@ class ServiceClient:
 
     def get(self, path: str, answer: type[Answer], /, **params: Any) -> Answer:
         """GET a route; parameters that are None are left out. Raises DreamlakeError."""
-        return answer.model_validate(self.call("GET", path, params=params))
+        return self._read(answer, self.call("GET", path, params=params))
 
     def post(self, path: str, body: Model, answer: type[Answer]) -> Answer:
         """POST a model, read a model. Raises DreamlakeError."""
-        return answer.model_validate(self.call("POST", path, json=body.wire()))
+        return self._read(answer, self.call("POST", path, json=body.wire()))
 
     def delete(self, path: str) -> None:
         """DELETE a route. Raises DreamlakeError."""
@@ -51,7 +61,10 @@ class ServiceClient:
     def call(self, method: str, path: str, *, params: dict[str, Any] | None = None, json: Any = None) -> Any:
         """One request, retried; the decoded JSON body, None when there is none. Raises DreamlakeError."""
         response = self._send(method, path, params=params, json=json)
-        return response.json() if response.content else None
+        try:
+            return response.json() if response.content else None
+        except ValueError:
+            raise self._foreign() from None
 
     def location(self, path: str) -> str:
         """Where a route that answers with a redirect points to. Raises DreamlakeError."""
@@ -64,13 +77,17 @@ class ServiceClient:
         self, method: str, path: str, *, params: dict[str, Any] | None = None, json: Any = None
     ) -> httpx.Response:
         present = {name: value for name, value in (params or {}).items() if value is not None}
+        attempts = self._attempts if self._has_answered else min(self._attempts, _FIRST_ATTEMPTS)
         try:
-            for attempt in stamina.retry_context(on=_is_passing, attempts=self._attempts, wait_max=5, timeout=60):
+            for attempt in stamina.retry_context(on=_is_passing, attempts=attempts, wait_max=5, timeout=60):
                 with attempt:
                     response = self._http.request(method, path, params=present, json=json)
+                    self._has_answered = True
                     if response.is_error:
                         raise _error_of(response, self.name)
                     return response
+        except httpx.InvalidURL as fault:
+            raise DreamlakeError(Code.USAGE, f"The URL of {self.name}, {self.base_url}, is none: {fault}.") from None
         except httpx.TransportError as fault:
             raise DreamlakeError(
                 Code.UNREACHABLE,
@@ -78,6 +95,19 @@ class ServiceClient:
                 hint="Start the embedded stack with `dreamlake up`, or check the URL.",
             ) from fault
         raise AssertionError("unreachable: retry_context returns or raises")
+
+    def _read(self, answer: type[Answer], body: Any) -> Answer:
+        try:
+            return answer.model_validate(body)
+        except ValidationError:
+            raise self._foreign() from None
+
+    def _foreign(self) -> DreamlakeError:
+        return DreamlakeError(
+            Code.UNREACHABLE,
+            f"What answers at {self.base_url} is not {self.name}, or of another version.",
+            hint="Check the URL.",
+        )
 
     def close(self) -> None:
         self._http.close()
