@@ -94,7 +94,7 @@ def process_kind(
             object_store.store,
             scratch=media_tools.scratch_folder,
             share=not redo.force,
-            last_attempt=batch.attempt >= batch_policy.batch_attempts,
+            last_attempt=batch.begun >= batch_policy.batch_attempts,
         )
         outcomes = process_items(hold, shop, batch.due, workers=media_tools.workers)
     for outcome in outcomes:

@@ -35,7 +35,7 @@ def staging_objects(
             "batch": f"{display.counts(batch.items)}; to be done now: {display.counts(due)}",
             "owner": batch.owner,
             "project": batch.project,
-            "attempt": batch.attempt,
+            "attempt": batch.begun,
             "files": len(batch.items),
             "to be done": len(due),
             "bytes": sum(item.size or 0 for item in batch.items),

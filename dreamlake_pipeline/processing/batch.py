@@ -60,20 +60,20 @@ class Hold:
         if begun:
             self.extend()
             due = [item for item in mine if item.status is Status.PROCESSING and item.reported_at is None]
-            return Due(batch.attempt, mine, due)
+            return Due(batch.begun, mine, due)
         named = [item for item in mine if not self.only or item.id in self.only]
         wanted = [item.id for item in named if self.force or self.only or not _is_done(item)]
         if not wanted:
-            return Due(batch.attempt, mine, [])
+            return Due(batch.begun, mine, [])
         taken = self.pipeline.begin(self.partition, self.run_id, lease_seconds=self.lease_seconds, only=wanted)
-        return Due(taken.attempt, mine, taken.items)
+        return Due(taken.begun, mine, taken.items)
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The items of one kind of a batch: all of them, and those to be done now."""
+    """The items of one kind of a batch: all of them, and those to be done now. `begun`: by how many runs so far."""
 
-    attempt: int
+    begun: int
     items: list[Record]
     due: list[Record]
 
