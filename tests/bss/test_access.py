@@ -116,6 +116,17 @@ def test_wrong_tokens(service, header) -> None:
     assert answer.json()["error"]["code"] == "unauthenticated"
 
 
+def test_players_on_other_sites_may_read(service) -> None:
+    asked = {
+        "Origin": "https://viewer.example",
+        "Access-Control-Request-Method": "GET",
+        "Access-Control-Request-Headers": "Authorization",
+    }
+    allowed = service.options("/videos/x/stream/master.m3u8", headers=asked)
+    assert allowed.status_code == 200 and allowed.headers["Access-Control-Allow-Origin"] == "*"
+    assert service.options("/videos", headers=asked | {"Access-Control-Request-Method": "POST"}).status_code == 400
+
+
 def test_health_metrics_and_openapi(service) -> None:
     assert service.get("/healthz").json()["status"] == "ok"
     assert "dreamlake_http_requests_total" in service.get("/metrics").text
