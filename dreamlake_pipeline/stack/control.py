@@ -193,7 +193,7 @@ def _wait_until_healthy(stack: Stack, supervisor: Supervisor, name: str, starts:
             problem = health.problem_of(stack, name, since=time.time() - (info.uptime or 0))
             if problem is None:
                 return True
-        if give_up.wait(0.1):
+        if give_up.wait(0.2):
             return False
     raise _failure(stack, name, f"is not healthy after {_START_TIMEOUT} s: {problem}")
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from .local import local_http
 from .processes import CODE_LOCATION
 from .state import HOST, Stack
 
@@ -22,11 +23,8 @@ def write(stack: Stack) -> None:
 
 def query(stack: Stack, document: str, **variables: Any) -> dict[str, Any]:
     """The data that the webserver answers with. Raises httpx.TransportError when it does not answer."""
-    answer = httpx.post(
-        f"{stack.url_of('dagster-webserver')}/graphql",
-        json={"query": document, "variables": variables},
-        timeout=10,
-        trust_env=False,
+    answer = local_http().post(
+        f"{stack.url_of('dagster-webserver')}/graphql", json={"query": document, "variables": variables}, timeout=10
     )
     body = answer.json() if answer.is_success else {}
     if not body.get("data") or body.get("errors"):

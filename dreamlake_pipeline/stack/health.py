@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from . import dagster_home, postgres
+from .local import local_http
 from .processes import CODE_LOCATION
 from .state import HOST, Stack
 
@@ -22,7 +23,7 @@ def problem_of(stack: Stack, name: str, *, since: float) -> str | None:
                 return None if postgres.accepts(stack) else "it accepts no connections"
             case "s3":
                 # Any answer will do: a request without a signature is refused, by a server that is there.
-                httpx.get(f"{stack.url_of(name)}/", timeout=_TIMEOUT, trust_env=False)
+                local_http().get(f"{stack.url_of(name)}/")
                 return None
             case "bss" | "server":
                 return _problem_of_answer(stack, name, "/healthz")
@@ -40,7 +41,7 @@ def problem_of(stack: Stack, name: str, *, since: float) -> str | None:
 
 
 def _problem_of_answer(stack: Stack, name: str, path: str) -> str | None:
-    answer = httpx.get(f"{stack.url_of(name)}{path}", timeout=_TIMEOUT, trust_env=False)
+    answer = local_http().get(f"{stack.url_of(name)}{path}")
     return None if answer.is_success else f"{path} answers {answer.status_code}: {answer.text[:200]}"
 
 

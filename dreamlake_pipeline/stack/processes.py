@@ -77,31 +77,34 @@ def command(stack: Stack, name: str) -> list[str]:
     raise ValueError(f"the stack has no process {name!r}")
 
 
-def environment(stack: Stack, name: str, inherited: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a process: the user's, the stack's own, and what this process alone should know."""
-    variables = {key: value for key, value in inherited.items() if not key.startswith(_FOREIGN)}
-    variables |= {
+def common_environment(stack: Stack, inherited: Mapping[str, str]) -> dict[str, str]:
+    """What every process of the stack has in its environment, the supervisor too: the user's, and no secret of ours."""
+    return {key: value for key, value in inherited.items() if not key.startswith(_FOREIGN)} | {
         STACK_ID: stack.id,
+        "DREAMLAKE_HOME": str(stack.home),
         "PYTHONUNBUFFERED": "1",
         # Everything is on this machine: no proxy between the parts, no word to anybody outside.
         "NO_PROXY": f"{HOST},localhost",
         "no_proxy": f"{HOST},localhost",
         "DO_NOT_TRACK": "1",
     }
+
+
+def environment(stack: Stack, name: str, inherited: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process: the common one, and what this process alone should know."""
+    common = common_environment(stack, inherited)
+    keys = stack.credentials
     if name == "postgres":
-        return variables
+        return common
     if name == "s3":
-        keys = stack.credentials
-        return variables | {"NANIO_ACCESS_KEY": keys.s3_access_key, "NANIO_SECRET_KEY": keys.s3_secret_key}
-    return (
-        variables
-        | stack.environment()
-        | {
-            "DREAMLAKE_API_KEY": stack.credentials.service_token,
-            # A run over a batch plans and reports one event per asset and partition; in groups they cost a third.
-            "DAGSTER_EVENT_BATCH_SIZE": "200",
-        }
-    )
+        return common | {"NANIO_ACCESS_KEY": keys.s3_access_key, "NANIO_SECRET_KEY": keys.s3_secret_key}
+    return {
+        **common,
+        **stack.environment(),
+        "DREAMLAKE_API_KEY": keys.service_token,
+        # A run over a batch plans and reports one event per asset and partition; in groups they cost a third.
+        "DAGSTER_EVENT_BATCH_SIZE": "200",
+    }
 
 
 # Settings of other installations that a user's shell may carry and that would lead a process away from this stack.

@@ -82,7 +82,7 @@ class Supervisor:
         started = subprocess.run(
             [sys.executable, "-P", "-m", "supervisor.supervisord", "--configuration", str(config)],
             cwd=stack.home,
-            env=processes.environment(stack, "supervisord", os.environ) | {"DREAMLAKE_HOME": str(stack.home)},
+            env=processes.common_environment(stack, os.environ),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pytest
 
 from dreamlake_pipeline.objectstore import ObjectStore, open_client
 from dreamlake_pipeline.stack import leftovers, state
-from dreamlake_pipeline.stack.processes import PROCESSES
+from dreamlake_pipeline.stack.processes import PROCESSES, STACK_ID
 from dreamlake_pipeline.stack.state import Stack
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
@@ -64,6 +65,15 @@ def test_what_env_prints_reaches_both_services(running_stack: Stack, run: Run) -
     shell = subprocess.run(["sh", "-c", f"{exports}env -0"], capture_output=True, text=True, check=True)
     seen = dict(line.split("=", 1) for line in shell.stdout.split("\0") if "=" in line)
     assert given.items() <= seen.items()
+
+
+def test_postgres_and_the_supervisor_are_told_no_secret(running_stack: Stack, run: Run) -> None:
+    postgres = psutil.Process(wait_until_healthy(run, running_stack.home)["postgres"]["pid"])
+    secrets = astuple(running_stack.credentials)
+    for process in (postgres, *postgres.parents()[:1]):
+        environment = process.environ()
+        assert environment[STACK_ID] == running_stack.id
+        assert not [secret for secret in secrets if secret in " ".join(environment.values())]
 
 
 def test_up_again_changes_nothing(running_stack: Stack, run: Run) -> None:
