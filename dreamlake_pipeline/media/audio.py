@@ -52,6 +52,10 @@ def make_audio(source: Path, out: Path, *, filename: str) -> AudioResult:
     if not waveform.samples:
         raise DreamlakeError(Code.NO_AUDIO, f"{filename} holds an audio stream without any sound in it.")
     duration = Fraction(waveform.samples, waveform.sample_rate)
+    if duration > _MOST_SECONDS:
+        raise DreamlakeError(
+            Code.MEDIA_TOO_LARGE, f"{filename} is {float(duration) / 3600:.1f} hours long; 26 hours are the limit."
+        )
     _refuse_incomplete(audio, duration, filename)
     rate = output_rate(audio) if reasons else audio.sample_rate
     if duration * rate < segments.AAC_FRAME:

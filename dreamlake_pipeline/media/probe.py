@@ -58,7 +58,8 @@ class VideoTrack:
     """The video stream that is used. `pts` holds the presented frames' times in order, `end` where the last one ends,
     both in units of `time_base`. `hidden` counts packets that an edit list keeps out of the presentation.
     `keyframes` are times of pictures that are marked as such, `idr` how many of them are IDR pictures with their
-    parameter sets at hand (H.264 only). `damaged` counts packets whose NAL units do not add up.
+    parameter sets at hand, `changes` how many come with another size or profile than the first (H.264 only).
+    `damaged` counts packets whose NAL units do not add up.
     """
 
     index: int
@@ -73,6 +74,7 @@ class VideoTrack:
     hidden: int
     keyframes: np.ndarray
     idr: int
+    changes: int
     damaged: int
     starts_with_keyframe: bool
     sps: h264.SequenceParameters | None
@@ -295,6 +297,7 @@ class _Packets:
     keyframes: list[int] = field(default_factory=list)
     hidden: int = 0
     idr: int = 0
+    changes: int = 0
     damaged: int = 0
     starts_with_keyframe: bool = False
 
@@ -318,6 +321,7 @@ def _scan(
     sps = _first_sps(header)
     packets, seen, picture = _Packets(), 0, None
     stored = container.format.name != "avi"
+    last_sound = Fraction(0)
     for packet in container.demux(*(stream for stream in (video, audio) if stream is not None)):
         if not packet.size:
             continue
@@ -332,6 +336,7 @@ def _scan(
         time = packet.pts if packet.pts is not None and stored else packet.dts
         if packet.stream_index != video.index:
             if time is not None and packet.time_base is not None:
+                last_sound = max(last_sound, (time + (packet.duration or 0)) * packet.time_base)
                 # Priming that lies before the start of the presentation is not its start.
                 assert audio is not None
                 if not packet.is_discard and packet.stream_index not in starts:
@@ -345,7 +350,9 @@ def _scan(
                 packets.damaged += 1
             elif packet.is_keyframe:
                 kinds = {h264.unit_type(unit) for unit in units}
-                sps = sps or _first_sps(units)
+                own = _first_sps(units)
+                sps = sps or own
+                packets.changes += own is not None and own != sps
                 packets.idr += h264.IDR in kinds and (bool(header) or {h264.SPS, h264.PPS} <= kinds)
         if packet.is_discard:
             packets.hidden += 1
@@ -365,6 +372,17 @@ def _scan(
     if picture is None:
         raise DreamlakeError(Code.MEDIA_CORRUPT, f"No picture of {subject} can be decoded.")
     track = _track(video, picture, packets, sps, stored, subject)
+    if container.format.name.startswith("matroska") and container.duration:
+        # Of live recordings the header says nothing; where it does, the last picture or sound is there.
+        declared = Fraction(container.duration, av.time_base)
+        there = max(track.end * track.time_base, last_sound)
+        if there < declared - max(Fraction(1), declared / 50):
+            raise DreamlakeError(
+                Code.MEDIA_TRUNCATED,
+                f"{subject} is incomplete: its header announces {float(declared):.1f} s, "
+                f"{float(there):.1f} s are there.",
+                hint="Upload it again; if the original is as short, its recording was cut off.",
+            )
     # AVI's header has the length in ticks; its demuxer skips what it can't read, and the clock stands still there.
     if container.format.name == "avi" and track.end + track.frame_seconds / track.time_base < video.frames:
         raise DreamlakeError(
@@ -409,6 +427,7 @@ def _track(
         hidden=packets.hidden,
         keyframes=np.sort(np.array(packets.keyframes, dtype=np.int64)),
         idr=packets.idr,
+        changes=packets.changes,
         damaged=packets.damaged,
         starts_with_keyframe=packets.starts_with_keyframe,
         sps=sps,

@@ -78,6 +78,7 @@ def _times(part: mpegts.TsSegment, stream_type: int, reference: int) -> list[int
 
 def read_back(out: Path, subject: str) -> Written:
     """Raises DreamlakeError(OUTPUT_INVALID) when ffmpeg wrote nothing, or something that is no segment."""
+    (out / PLAYLIST).unlink(missing_ok=True)
     paths = tuple(sorted(out.glob("[0-9]*.ts")))
     if not paths:
         raise DreamlakeError(Code.OUTPUT_INVALID, f"Nothing came out of {subject}: no segment was written.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from . import ffmpeg, mpegts, segments, stills
-from .audio_codec import aac_options, audio_reasons
+from .audio_codec import aac_options, audio_reasons, output_rate
 from .probe import AudioTrack, Probe, VideoTrack, probe
 from .results import Mode, TimeOrigin, VideoResult
 from .verify import Expected, verify
@@ -21,7 +20,7 @@ KEYFRAME_SECONDS = 2  # of a transcode
 MAX_KEYFRAME_GAP = 12  # seconds; a copy can only be cut at keyframes
 # Steps between frames that still count as a steady rate: half to twice the usual one.
 _STEADY = (0.5, 2.0)
-_HIGH = 100  # profile_idc of High, the last one that every browser plays
+_PROFILES = {66, 77, 100}  # profile_idc of Baseline, Main and High: what every browser plays
 _ROUNDING = 2  # ticks of 90 kHz
 _TRAILING_SOUND = Fraction(1, 2)  # seconds of sound behind the last picture that are worth a word
 
@@ -48,32 +47,40 @@ def make_video(source: Path, out: Path, *, filename: str) -> VideoResult:
     """
     out.mkdir(parents=True, exist_ok=True)
     found = probe(source, filename, wanted=Kind.VIDEO)
+    assert found.video is not None
+    reasons = video_reasons(found.video)
+    if not reasons:
+        try:
+            return _make(source, out, found, [], filename)
+        except DreamlakeError as error:
+            # What no probe foresees, such as a picture size that changes on the way.
+            if error.code is not Code.OUTPUT_INVALID:
+                raise
+            reasons = [f"copy_failed: {error.message}"]
+            for path in out.iterdir():
+                path.unlink()
+    return _make(source, out, found, reasons, filename)
+
+
+def _make(source: Path, out: Path, found: Probe, reasons: list[str], filename: str) -> VideoResult:
+    """Write, verify, describe; `reasons` to transcode the video are empty for a copy."""
     video, audio = found.video, found.audio
     assert video is not None
-    reasons = video_reasons(video)
     mode: Mode = "transcode" if reasons else "copy"
     sound = audio_reasons(audio) if audio else []
+    warnings = list(found.warnings)
     finished = _write(source, out, found, transcode=bool(reasons), encode_audio=bool(sound), filename=filename)
+    frames = _frames(finished, video, warnings) if mode == "transcode" else video.frames
 
     written = segments.read_back(out, filename)
     if written.video is None:
         raise DreamlakeError(Code.OUTPUT_INVALID, f"Nothing came out of {filename}: the segments hold no picture.")
-    frames = video.frames
-    if mode == "transcode":
-        # Packets are not always frames (hidden ones of VP8, fields): what counts is what the decoder gave.
-        counted = ffmpeg.decoded(finished, video.index)
-        frames = counted.frames if counted else frames
-    warnings = list(found.warnings)
     end = _end(written, video, audio, warnings)
     fps = _rate(video, frames)
     stream = segments.to_stream(written, end, fps=fps, independent=True)
-    lead = (
-        Fraction(written.video - written.start, mpegts.CLOCK)
-        if written.video - written.start > _ROUNDING
-        else Fraction(0)
-    )
+    lead = _lead(written.video - written.start)
     expected = Expected(
-        duration=video.duration + lead + _trail(end, written, video),
+        duration=video.duration + lead + _trail(end, written.video, video),
         tolerance=video.frame_seconds + Fraction(2, mpegts.CLOCK),
         frames=frames,
         span=(int(video.pts[-1]) - video.start) * video.time_base,
@@ -103,13 +110,31 @@ def make_video(source: Path, out: Path, *, filename: str) -> VideoResult:
     )
 
 
+def _frames(finished: ffmpeg.Finished, video: VideoTrack, warnings: list[str]) -> int:
+    """The number of pictures that the decoder gave, which is what must come out of a transcode.
+
+    Packets are not always pictures: some codecs hide one in another, some write fields.
+    """
+    counted = ffmpeg.decoded(finished, video.index)
+    if counted is None:
+        return video.frames
+    if counted.frames != video.frames:
+        warnings.append(f"The file has {video.frames} video packets, which decode to {counted.frames} pictures.")
+    return counted.frames
+
+
+def _lead(ticks: int) -> Fraction:
+    """Seconds by which sound comes before the first picture; what rounding makes of none is none."""
+    return Fraction(ticks, mpegts.CLOCK) if ticks > _ROUNDING else Fraction(0)
+
+
 def video_reasons(video: VideoTrack) -> list[str]:
     """Why the video can't be kept as it is, each as `code: explanation`; empty when it can (DESIGN 6)."""
     picture, reasons = video.picture, []
     if video.codec != "h264":
         reasons.append(f"video_codec: {video.codec} is not H.264")
     sps = video.sps
-    if picture.pix_fmt not in ("yuv420p", "yuvj420p") or (sps is not None and sps.profile > _HIGH):
+    if picture.pix_fmt not in ("yuv420p", "yuvj420p") or (sps is not None and sps.profile not in _PROFILES):
         reasons.append(f"pixel_format: {picture.pix_fmt} ({video.profile or 'no profile'}) is not 8-bit 4:2:0")
     if picture.full_range:
         reasons.append("color_range: full-range colour")
@@ -157,6 +182,8 @@ def _cut_reasons(video: VideoTrack) -> list[str]:
         reasons.append(f"damaged: {video.damaged} packets do not add up")
     if video.sps is None:
         reasons.append("parameter_sets: the stream's header can't be read")
+    if video.changes:
+        reasons.append("parameter_sets: picture size or profile change on the way")
     if not video.starts_with_keyframe or not len(video.keyframes):
         reasons.append("keyframes: the video does not start with a keyframe")
     elif video.idr < len(video.keyframes):
@@ -238,41 +265,27 @@ def display_size(video: VideoTrack) -> tuple[int, int]:
     return max(2, width // 2 * 2), max(2, height // 2 * 2)
 
 
-@dataclass(frozen=True, slots=True)
-class _Ends:
-    video: Fraction
-    audio: Fraction | None
-
-
-def _ends(written: segments.Written, video: VideoTrack, audio: AudioTrack | None) -> _Ends:
-    """Where the last picture and the last sound end, in ticks."""
+def _end(written: segments.Written, video: VideoTrack, audio: AudioTrack | None, warnings: list[str]) -> Fraction:
+    """Where playback ends, in ticks: with the last picture, or with the sound when that goes on markedly longer."""
     last_frame = (video.end - int(video.pts[-1])) * video.time_base * mpegts.CLOCK
     pictures = max(written.all_times(mpegts.H264)) + last_frame
     if written.audio is None or audio is None:
-        return _Ends(pictures, None)
-    units = written.access_units(mpegts.AAC_ADTS)
-    rate = int(aac_options(audio)["ar"]) if audio_reasons(audio) else audio.sample_rate
-    return _Ends(pictures, written.audio + Fraction(units * segments.AAC_FRAME * mpegts.CLOCK, rate))
-
-
-def _end(written: segments.Written, video: VideoTrack, audio: AudioTrack | None, warnings: list[str]) -> Fraction:
-    """Where playback ends: with the last picture, or with the sound when that goes on markedly longer."""
-    ends = _ends(written, video, audio)
-    if ends.audio is None:
-        return ends.video
-    longer = (ends.audio - ends.video) / mpegts.CLOCK
+        return pictures
+    rate = output_rate(audio) if audio_reasons(audio) else audio.sample_rate
+    samples = written.access_units(mpegts.AAC_ADTS) * segments.AAC_FRAME
+    sound = written.audio + Fraction(samples * mpegts.CLOCK, rate)
+    longer = (sound - pictures) / mpegts.CLOCK
     if longer > _TRAILING_SOUND:
         warnings.append(f"The sound goes on for {float(longer):.1f} s after the last picture.")
-        return ends.audio
+        return sound
     if longer < -2 * _TRAILING_SOUND:
         warnings.append(f"The sound ends {float(-longer):.1f} s before the last picture.")
-    return ends.video
+    return pictures
 
 
-def _trail(end: Fraction, written: segments.Written, video: VideoTrack) -> Fraction:
+def _trail(end: Fraction, first_picture: int, video: VideoTrack) -> Fraction:
     """Seconds of sound behind the last picture that count towards the duration."""
-    assert written.video is not None
-    return max(Fraction(0), (end - written.video) / mpegts.CLOCK - video.duration)
+    return max(Fraction(0), (end - first_picture) / mpegts.CLOCK - video.duration)
 
 
 def _rate(video: VideoTrack, frames: int) -> Fraction:

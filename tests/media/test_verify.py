@@ -87,7 +87,7 @@ def test_a_segment_that_does_not_start_with_an_idr_is_found(clip: Callable[[str]
     command = [ffmpeg.build().path, "-loglevel", "error", "-i", str(clip("open-gop.mkv")), "-c", "copy", "-f", "hls"]
     options = ["-hls_time", "2", "-hls_list_size", "0", "-hls_segment_filename", str(tmp_path / "%05d.ts")]
     subprocess.run([*command, *options, str(tmp_path / "index.m3u8")], check=True)
-    rejected(tmp_path, "IDR", frames=180, seconds=6)
+    rejected(tmp_path, "IDR", frames=270, seconds=9)
 
 
 def test_nothing_written_is_found(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -12,6 +13,7 @@ import av
 import pytest
 
 from dreamlake_pipeline.errors import Code, DreamlakeError
+from dreamlake_pipeline.media import ffmpeg, video
 from dreamlake_pipeline.media.results import Stream, VideoResult
 from dreamlake_pipeline.media.video import make_video
 
@@ -107,6 +109,28 @@ def test_variable_frame_rate_keeps_each_frame_at_its_time(
     assert result.transcode_reasons[0].startswith("variable_frame_rate")
     assert len(pictures) == len(times) == result.frames
     assert [time - pictures[0] for time in pictures] == pytest.approx([time - times[0] for time in times], abs=0.001)
+
+
+def test_a_picture_that_grows_on_the_way_keeps_its_first_size(
+    clip: Callable[[str], Path], written: Callable[[str, bytes], Path], make: Make, play: Callable[[Stream], Any]
+) -> None:
+    both = written("both.h264", clip("small.h264").read_bytes() + clip("large.h264").read_bytes())
+    source = both.with_name("grows.ts")
+    command = [ffmpeg.build().path, "-loglevel", "error", "-framerate", "30", "-i", both, "-c", "copy", source]
+    subprocess.run(command, check=True)
+    result = make(source)
+    assert (result.mode, result.frames, result.width, result.height) == ("transcode", 120, 160, 90)
+    assert result.transcode_reasons == ("parameter_sets: picture size or profile change on the way",)
+    assert play(result.streams[0]).sizes == {(160, 90)}
+
+
+def test_a_copy_that_fails_its_verification_is_transcoded_instead(
+    clip: Callable[[str], Path], make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(video, "video_reasons", lambda track: [])
+    result = make(clip("open-gop.mkv"))
+    assert (result.mode, result.frames) == ("transcode", 270)
+    assert result.transcode_reasons[0].startswith("copy_failed") and "IDR" in result.transcode_reasons[0]
 
 
 def test_time_origin_says_when_the_recording_began(clip: Callable[[str], Path], make: Make) -> None:
