@@ -242,6 +242,7 @@ class _Bars:
         ]
         self._bars.update(
             self._sending,
+            description="sending" if progress.bytes_done or not progress.bytes_read else "reading",
             total=progress.bytes_found or None,
             completed=progress.bytes_done,
             detail=" · ".join(part for part in parts if part),
@@ -266,13 +267,13 @@ class _Bars:
 
 
 class _Speed:
-    """Bytes a second over the last few seconds."""
+    """Bytes a second over the last few seconds, from the first byte on."""
 
     def __init__(self) -> None:
         self._points: list[tuple[float, int]] = []
 
     def of(self, total: int) -> float:
         now = time.monotonic()
-        self._points = [point for point in self._points if now - point[0] < 5] + [(now, total)]
+        self._points = [point for point in self._points if now - point[0] < 5 and point[1]] + [(now, total)]
         (since, before), (now, after) = self._points[0], self._points[-1]
         return (after - before) / (now - since) if now - since > 0.5 else 0.0

@@ -208,10 +208,11 @@ class DreamLake:
         for event in uploader.run(files):
             if isinstance(event, FileEvent):
                 summary.add(event)
-                if event.status in (FileStatus.UPLOADED, FileStatus.DUPLICATE) and event.id:
-                    stored[event.id] = event
-                elif event.id:  # ready or failed already
-                    stored.pop(event.id, None)
+                if wait and event.id:
+                    if event.status in (FileStatus.UPLOADED, FileStatus.DUPLICATE):
+                        stored[event.id] = event
+                    else:  # ready or failed already
+                        stored.pop(event.id, None)
             yield event
         if wait:
             yield from self._wait_for(stored, summary, timeout)

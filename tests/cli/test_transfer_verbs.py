@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pty
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -245,6 +249,30 @@ def test_retry_registers_what_the_index_lacks(
     done = dreamlake("retry", "--episode", "robot", "--json")
     assert done.files["joints.csv"]["status"] == "indexed"
     assert dreamlake("show", "/joints.csv", "--episode", "robot").code == 0
+
+
+def test_a_terminal_shows_bars_and_stdout_stays_clean(environment: dict[str, str], recordings: Path) -> None:
+    ours, theirs = pty.openpty()
+    dreamlake = Path(sys.executable).with_name("dreamlake")
+    running = subprocess.Popen(
+        [dreamlake, "ingest", recordings, "--episode", "robot", "--wait", "--timeout", "1s"],
+        env=os.environ | environment | {"TERM": "xterm-256color", "COLUMNS": "120"},
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        text=True,
+    )
+    os.close(theirs)
+    shown = b""
+    with contextlib.suppress(OSError):  # EIO: the other side of a terminal is gone
+        while block := os.read(ours, 65536):
+            shown += block
+    os.close(ours)
+    out, _ = running.communicate(timeout=30)
+    assert running.returncode == 1
+    assert out.startswith("5 files: 4 uploaded, 1 skipped")
+    assert len(out.splitlines()) == 1
+    for told in ("sending", "processing", "queued", "README.md", "gave up waiting"):
+        assert told in shown.decode()
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
