@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import psutil
+from supervisor.xmlrpc import Faults
 
 from ..errors import Code, DreamlakeError
 from . import processes
@@ -67,8 +68,8 @@ class Supervisor:
         """Whether this stack's own supervisor answers."""
         try:
             with self._rpc() as rpc:
-                return rpc.getIdentification() == _identifier(self._stack)
-        except (OSError, http.client.HTTPException, xmlrpc.client.Error):
+                return bool(rpc.getIdentification() == _identifier(self._stack))
+        except DreamlakeError:
             return False
 
     def start(self) -> None:
@@ -97,9 +98,13 @@ class Supervisor:
             )
 
     def start_process(self, name: str) -> None:
-        """Have a process started, and again whenever it dies."""
+        """Have a process started, and again whenever it dies; no matter if the supervisor is about to do so anyway."""
         with self._rpc() as rpc:
-            rpc.startProcess(_full_name(name), False)
+            try:
+                rpc.startProcess(_full_name(name), False)
+            except xmlrpc.client.Fault as fault:
+                if fault.faultCode != Faults.ALREADY_STARTED:
+                    raise
 
     def processes(self) -> dict[str, ProcessInfo]:
         """Every process by name, in the order of `PROCESSES`."""
@@ -149,8 +154,15 @@ class Supervisor:
     @contextmanager
     def _rpc(self) -> Iterator[Any]:
         transport = _UnixTransport(str(self._stack.socket))
-        with xmlrpc.client.ServerProxy("http://localhost", transport=transport) as proxy:
-            yield proxy.supervisor
+        try:
+            with xmlrpc.client.ServerProxy("http://localhost", transport=transport) as proxy:
+                yield proxy.supervisor
+        except (OSError, http.client.HTTPException, xmlrpc.client.Error) as fault:
+            raise DreamlakeError(
+                Code.STACK_FAILED,
+                f"The supervisor does not answer ({fault}).",
+                hint=f"Its log is {self._stack.log_of('supervisor')}; `dreamlake down` ends all processes.",
+            ) from fault
 
 
 def render_config(stack: Stack) -> RawConfigParser:
