@@ -301,7 +301,7 @@ def _time_origin(video: VideoTrack, written: segments.Written, lead: Fraction) -
     """Playback starts with the first picture, or with sound that comes before it."""
     pts = video.start - round(lead / video.time_base)
     return TimeOrigin(
-        source_start=float(video.start * video.time_base - lead),
+        source_start=float(pts * video.time_base),
         pts=pts,
         time_base=str(video.time_base),
         stream_start=written.start / mpegts.CLOCK,

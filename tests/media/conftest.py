@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import av
@@ -47,6 +48,11 @@ CLIPS = {
     "small.h264": f"-f lavfi -i testsrc2=size=160x90:rate=30 -t 2 {X264}",
     "large.h264": f"{TEST_PICTURE} -t 2 {X264}",
     "one-frame.mp4": f"{TEST_PICTURE} -frames:v 1 {X264}",
+    # A flash and a beep at the start of each second.
+    "beeps.webm": "-f lavfi -i color=black:size=64x64:rate=50,"
+    "geq=lum='if(lt(mod(T\\,1)\\,0.1)\\,235\\,16)':cb=128:cr=128 "
+    "-f lavfi -i aevalsrc='if(lt(mod(t\\,1)\\,0.1)\\,0.8*sin(2000*t)\\,0)':s=48000 -t 8 "
+    "-c:v libvpx -deadline realtime -cpu-used 8 -c:a libopus",
     "mp3-sound.mkv": f"{TEST_PICTURE} {TONE} -t 4 {X264} -c:a libmp3lame",
     "late.mkv": "-itsoffset 100000 -i {h264.mp4} -c copy -copyts",
     "encrypted.mp4": "-i {h264.mp4} -c copy -encryption_scheme cenc-aes-ctr "
@@ -132,6 +138,36 @@ def play(tmp_path: Path) -> Callable[[Stream], Played]:
         return Played(tuple(pictures), frozenset(sizes), frozenset(formats), samples, rate)
 
     return run
+
+
+@pytest.fixture
+def onsets(tmp_path: Path) -> Callable[[Stream], tuple[list[float], list[float]]]:
+    """The times at which the picture turns bright, and at which sound sets in, in seconds of playback."""
+
+    def find(stream: Stream) -> tuple[list[float], list[float]]:
+        chunks = {segment.sha256: str(segment.path) for segment in stream.segments}
+        playlist = tmp_path / "onsets.m3u8"
+        playlist.write_text(media_playlist(stream, chunks.__getitem__))
+        bright: list[tuple[float, bool]] = []
+        loud: list[tuple[float, bool]] = []
+        options = {"allowed_extensions": "ALL", "extension_picky": "0"}
+        with av.open(str(playlist), format="hls", options=options) as container:
+            for frame in container.decode(*container.streams.video, *container.streams.audio):
+                start = float(frame.pts * frame.time_base)
+                if isinstance(frame, av.VideoFrame):
+                    bright.append((start, frame.to_ndarray(format="gray").mean() > 100))
+                else:
+                    steps = abs(frame.to_ndarray()[0]).reshape(-1, 64).max(axis=1) > 0.2
+                    loud += [(start + 64 * at / frame.sample_rate, bool(step)) for at, step in enumerate(steps)]
+        origin = bright[0][0]
+
+        def rises(states: list[tuple[float, bool]]) -> list[float]:
+            times = [time - origin for time, state in states if state]
+            return times[:1] + [after for before, after in pairwise(times) if after - before > 0.5]
+
+        return rises(bright), rises(loud)
+
+    return find
 
 
 @pytest.fixture

@@ -146,6 +146,14 @@ def test_the_sound_is_as_long_as_the_picture(
     assert played.samples / played.sample_rate == pytest.approx(4, abs=2 * 1024 / 48_000)
 
 
+def test_picture_and_sound_stay_together(
+    clip: Callable[[str], Path], make: Make, onsets: Callable[[Stream], tuple[list[float], list[float]]]
+) -> None:
+    flashes, beeps = onsets(make(clip("beeps.webm")).streams[0])
+    assert flashes == pytest.approx(list(range(8)), abs=0.001)
+    assert beeps == pytest.approx(flashes, abs=0.02)
+
+
 @pytest.mark.parametrize("name", ["h264.mp4", "mjpeg.avi"])
 def test_the_same_file_gives_the_same_chunks_on_a_busy_machine(
     clip: Callable[[str], Path], name: str, tmp_path: Path
