@@ -175,6 +175,9 @@ def _plain(name: str) -> str:
 
 
 def counts(items: Iterable[Record]) -> str:
-    """Such as `3 videos, 1 audio file`: what there is of each kind."""
+    """Such as `1 audio file, 3 videos`: what there is of each kind."""
     found = Counter(item.kind for item in items)
-    return ", ".join(f"{number} {kind.spec.label}" for kind, number in sorted(found.items())) or "nothing"
+    labels = {
+        kind: kind.spec.label if number > 1 else kind.spec.label.removesuffix("s") for kind, number in found.items()
+    }
+    return ", ".join(f"{found[kind]} {labels[kind]}" for kind in sorted(found)) or "nothing"

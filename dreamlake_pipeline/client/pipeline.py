@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from ..api.bss import Playback, Record, Success
@@ -48,12 +48,14 @@ class PipelineClient:
 
     # Staged objects
 
-    def unknown_keys(self, keys: Sequence[str]) -> list[str]:
-        """Those of the staging keys that BSS knows nothing of, in their order."""
+    def unknown_keys(self, etags: Mapping[str, str]) -> list[str]:
+        """Those of the staged objects (ETag by key) that BSS knows nothing of, in their order."""
         return [
             key
-            for some in _slices(keys, _MOST_ITEMS)
-            for key in self._http.post("/pipeline/staged/unknown", StagedKeys(keys=some), UnknownKeys).keys
+            for keys in _slices(list(etags), _MOST_ITEMS)
+            for key in self._http.post(
+                "/pipeline/staged/unknown", StagedKeys(keys=keys, etags=[etags[key] for key in keys]), UnknownKeys
+            ).keys
         ]
 
     def adopt(self, objects: Sequence[StagedObject]) -> Adopted:

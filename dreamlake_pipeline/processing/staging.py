@@ -8,11 +8,13 @@ knowledge, not the walk's: a position that is lost costs one more round and noth
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 
 from .. import layout, names
 from ..api.pipeline import StagedObject
@@ -92,7 +94,8 @@ def _adopt_page(pipeline: PipelineClient, store: ObjectStore, page: Page, grace:
     found.too_young += len(page.objects) - len(old_enough)
     if not old_enough:
         return
-    understood = [understand(store, old_enough[key]) for key in pipeline.unknown_keys(list(old_enough))]
+    unknown = pipeline.unknown_keys({key: item.etag for key, item in old_enough.items()})
+    understood = [understand(store, old_enough[key]) for key in unknown]
     objects = [item for item in understood if item is not None]
     if objects:
         found.registered += pipeline.adopt(objects).registered
@@ -174,21 +177,26 @@ def understand(store: ObjectStore, item: ObjectInfo) -> StagedObject | None:
     if item.key.endswith("/"):
         return staged(None, None, None, f"{item.key} is a folder marker.")
     named = _checked(names.check_name, told.get("name")) or _name_of_key(key.rest)
-    kind = _kind_told(told.get("kind")) or kind_of(named or "")
-    extension = ""
+    kind = _kind_told(told.get("kind")) or kind_of(named or key.rest)
+    extension = PurePosixPath(key.rest).suffix.lower()
     if kind is None:
         sniffed = sniff(store.read(item.key, length=HEAD_BYTES)) if head.size else None
         if sniffed is None or sniffed.kind is None:
             what = sniffed.container if sniffed else "of no known kind" if head.size else "empty"
             return staged(None, None, None, f"{item.key} is {what}, which is none of the kinds that are processed.")
         kind, extension = sniffed.kind, sniffed.extension
-    name = named or f"/unnamed/{key.rest.rsplit('/', 1)[-1][:32]}{extension}"
+    name = named or f"/unnamed/{_stem_of(key.rest)}{extension}"
     return staged(kind, name, content_type_of(name), None)
 
 
 def _name_of_key(rest: str) -> str | None:
     """The name that a foreign uploader's key gives: its path below the staging prefix. A bare hash is no name."""
     return None if names.is_hash(rest) else _checked(names.check_name, f"/{rest}")
+
+
+def _stem_of(rest: str) -> str:
+    """A name for what has none: the beginning of its hash, or of its key's."""
+    return (rest if names.is_hash(rest) else hashlib.sha256(rest.encode()).hexdigest())[:32]
 
 
 def _kind_told(text: str | None) -> Kind | None:

@@ -7,13 +7,14 @@ would cost more than the work itself, and both ways run the same code.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from dagster import ConfigurableResource, InitResourceContext
 from pydantic import Field, PrivateAttr
 
 if TYPE_CHECKING:
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection
 
     from ..api.server import AssetRef, BatchAsset
 
@@ -28,13 +29,25 @@ class FolderTreeResource(ConfigurableResource):
 
     _engine: Any = PrivateAttr(default=None)
 
-    @property
-    def engine(self) -> Engine:
-        if self._engine is None:
-            from ..database import SERVER_SCHEMA, open_engine
+    @contextmanager
+    def _connect(self) -> Iterator[Connection]:
+        """A connection to the server's schema. Raises DreamlakeError(UNREACHABLE)."""
+        from sqlalchemy.exc import OperationalError
 
+        from ..database import SERVER_SCHEMA, open_engine
+        from ..errors import Code, DreamlakeError
+
+        if self._engine is None:
             self._engine = open_engine(self.postgres_url, schema=SERVER_SCHEMA, pool_size=1)
-        return self._engine
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except OperationalError as error:
+            raise DreamlakeError(
+                Code.UNREACHABLE,
+                "The database of the folder tree does not answer.",
+                hint="Check DREAMLAKE_POSTGRES_URL.",
+            ) from error
 
     def upsert(self, assets: Sequence[BatchAsset]) -> list[AssetRef]:
         """Register files; the same name again is the same asset. In the order of `assets`."""
@@ -42,7 +55,7 @@ class FolderTreeResource(ConfigurableResource):
 
         refs: list[AssetRef] = []
         for start in range(0, len(assets), _UPSERTED_AT_ONCE):
-            with self.engine.begin() as connection:
+            with self._connect() as connection, connection.begin():
                 refs += upsert_assets(connection, list(assets[start : start + _UPSERTED_AT_ONCE]))
         return refs
 
@@ -50,7 +63,7 @@ class FolderTreeResource(ConfigurableResource):
         """What the index says of assets: by id, the record it points to and that record's status."""
         from sqlalchemy import text
 
-        with self.engine.connect() as connection:
+        with self._connect() as connection:
             rows = connection.execute(
                 text("SELECT id, bss_id, status FROM asset_details WHERE id = ANY(:ids)"), {"ids": list(asset_ids)}
             )
@@ -63,8 +76,9 @@ class FolderTreeResource(ConfigurableResource):
         from ..processing.catalog import SCHEMA
 
         columns = ", ".join(name for name in SCHEMA.names if name != "duration_sec")
-        with self.engine.connect().execution_options(yield_per=_READ_AT_ONCE) as connection:
-            rows = connection.execute(text(f"SELECT {columns} FROM asset_details ORDER BY id"))  # noqa: S608
+        query = text(f"SELECT {columns} FROM asset_details ORDER BY id")  # noqa: S608 (the columns are ours)
+        with self._connect() as connection:
+            rows = connection.execution_options(yield_per=_READ_AT_ONCE).execute(query)
             for row in rows.mappings():
                 yield dict(row)
 

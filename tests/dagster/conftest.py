@@ -13,7 +13,7 @@ from typing import Any
 
 import imageio_ffmpeg
 import pytest
-from dagster import AssetKey, DagsterInstance, Definitions, ExecuteInProcessResult
+from dagster import AssetKey, DagsterInstance, Definitions, ExecuteInProcessResult, JobDefinition
 from fastapi import FastAPI
 
 from dreamlake_pipeline import layout
@@ -87,9 +87,10 @@ class World:
     instance: DagsterInstance
     owner: str
     policy: dict[str, Any] = field(default_factory=dict)
+    replaced: dict[str, Any] = field(default_factory=dict)
 
     def resources(self, **redo: Any) -> dict[str, Any]:
-        """The code location's resources, pointed at this world."""
+        """The code location's resources, pointed at this world, but for those that are `replaced`."""
         settings = Settings(staging_grace=0, processing_grace=3600, batch_settle=0, batch_lease=60, batch_attempts=3)
         return {
             "object_store": ObjectStoreResource(bucket=self.store.bucket),
@@ -98,7 +99,7 @@ class World:
             "media_tools": MediaToolsResource(workers=2),
             "batch_policy": BatchPolicy.of(settings.model_copy(update=self.policy)),
             "redo": Redo(**redo),
-        }
+        } | self.replaced
 
     def stage(self, name: str, data: bytes, *, promised: str | None = None) -> FinishedFile:
         """Put a file's bytes where an uploader puts them; `promised` is another hash than theirs."""
@@ -144,13 +145,19 @@ class World:
 
     def run(self, partition: str, *assets: str, raise_on_error: bool = True, **redo: Any) -> ExecuteInProcessResult:
         """One run over the batch, of all its assets or of those named."""
-        here = Definitions(assets=defs.assets, jobs=defs.jobs, resources=self.resources(**redo))
-        return here.resolve_job_def("process_batch").execute_in_process(
+        return self._job("process_batch", **redo).execute_in_process(
             instance=self.instance,
             partition_key=partition,
             asset_selection=[AssetKey(name) for name in assets] or None,
             raise_on_error=raise_on_error,
         )
+
+    def write_catalog(self) -> ExecuteInProcessResult:
+        return self._job("write_catalog").execute_in_process(instance=self.instance)
+
+    def _job(self, name: str, **redo: Any) -> JobDefinition:
+        here = Definitions(assets=defs.assets, jobs=defs.jobs, resources=self.resources(**redo))
+        return here.resolve_job_def(name)
 
     def records(self, ids: dict[str, str]) -> dict[str, Record]:
         """What BSS says of records, by name."""

@@ -1,0 +1,57 @@
+"""What a run shows stays small and readable, however many files a batch has and whatever they are called."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+from typing import Any
+
+from dreamlake_pipeline.api.bss import Record, Status
+from dreamlake_pipeline.api.common import ErrorBody
+from dreamlake_pipeline.assets import display
+from dreamlake_pipeline.ids import new_id
+from dreamlake_pipeline.kinds import Kind
+
+NOW = datetime(2026, 11, 22, tzinfo=UTC)
+
+
+def record(name: str, kind: Kind = Kind.TEXT_TRACK, **more: Any) -> Record:
+    return Record(
+        id=new_id(),
+        kind=kind,
+        owner="o",
+        project="p",
+        episode=None,
+        name=name,
+        staging_hash=None,
+        staging_key="o/p/staging/a",
+        size=1,
+        content_type=None,
+        created_at=NOW,
+        updated_at=NOW,
+        **({"status": Status.QUEUED} | more),
+    )
+
+
+def test_failed_items_come_first_and_long_tables_are_cut() -> None:
+    bad = record("/z.srt", status=Status.FAILED, error=ErrorBody(code="text_invalid", message="No cue."))
+    table: Any = display.item_table([*(record(f"/{n:04}.srt") for n in range(300)), bad])
+    rows = [row.data for row in table.records]
+    assert len(rows) == display.MOST_ROWS + 1
+    assert (rows[0]["name"], rows[0]["status"], rows[0]["reason"]) == ("/z.srt", "failed", "No cue.")
+    assert rows[-1]["name"] == "… and 101 more"
+
+
+def test_pictures_fit_into_one_event() -> None:
+    small, large = secrets.token_bytes(9_000), secrets.token_bytes(90_000)
+    shown: Any = display.pictures([("/large.mp4", large), *((f"/{n}_[a].mp4", small) for n in range(9))])
+    assert len(shown.value) < 50_000
+    assert shown.value.count("data:image/jpeg;base64,") == 3
+    assert r"/0\_\[a\].mp4" in shown.value and "large" not in shown.value
+    assert display.pictures([("/large.mp4", large)]) is None
+
+
+def test_counts_say_what_a_batch_holds() -> None:
+    items = [record("/a.mp4", Kind.VIDEO), record("/b.mp4", Kind.VIDEO), record("/c.srt")]
+    assert display.counts(items) == "1 text track, 2 videos"
+    assert display.counts([]) == "nothing"

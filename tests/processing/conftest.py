@@ -1,0 +1,74 @@
+"""BSS's pipeline routes over HTTP, a bucket of a test's own, and batches of its own files."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from dreamlake_pipeline import layout
+from dreamlake_pipeline.api.pipeline import ClaimBatches, StagedObject
+from dreamlake_pipeline.client.http import ServiceClient
+from dreamlake_pipeline.client.pipeline import PipelineClient
+from dreamlake_pipeline.kinds import kind_of
+from dreamlake_pipeline.objectstore import ObjectStore, open_client
+from dreamlake_pipeline.processing.batch import Hold
+
+
+@pytest.fixture(scope="session")
+def pipeline(services: Any) -> Iterator[PipelineClient]:
+    with ServiceClient("BSS", services.bss_url, services.token("*")) as http:
+        yield PipelineClient(http)
+
+
+@pytest.fixture
+def bucket(s3_server: str) -> ObjectStore:
+    """An empty bucket."""
+    store = ObjectStore(open_client(), f"processing-{secrets.token_hex(4)}")
+    store.create_bucket()
+    return store
+
+
+@pytest.fixture
+def claim(pipeline: PipelineClient, owner: str) -> Callable[[], list[str]]:
+    """Claims what is due, as the sensor does; the partitions of this test's owner."""
+
+    def claimed() -> list[str]:
+        limits = ClaimBatches(
+            max_batches=100,
+            max_files=1000,
+            max_bytes=10**12,
+            settle_seconds=0,
+            processing_grace_seconds=3600,
+            lease_seconds=60,
+            max_attempts=3,
+        )
+        return [offer.partition for offer in pipeline.claim(limits) if offer.owner == owner]
+
+    return claimed
+
+
+@pytest.fixture
+def hold(
+    pipeline: PipelineClient, object_store: ObjectStore, owner: str, claim: Callable[[], list[str]]
+) -> Callable[[dict[str, bytes]], Hold]:
+    """Stages and registers files; the hold of a run on the one batch that they make up."""
+
+    def formed(files: dict[str, bytes]) -> Hold:
+        objects = []
+        for name, data in files.items():
+            key = layout.staging_key(owner, "lab", hashlib.sha256(data).hexdigest())
+            object_store.put(key, data, content_type="application/octet-stream")
+            objects.append(
+                StagedObject(
+                    key=key, owner=owner, project="lab", size=len(data), etag="e", kind=kind_of(name), name=name
+                )
+            )
+        pipeline.adopt(objects)
+        [partition] = claim()
+        return Hold(pipeline, partition, "run-1", lease_seconds=60)
+
+    return formed

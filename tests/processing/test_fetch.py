@@ -1,0 +1,67 @@
+"""Fetching a staged object: the bytes on the disk are those that were promised, or it is said what is wrong."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from dreamlake_pipeline.api.bss import Record, Status
+from dreamlake_pipeline.errors import Code, DreamlakeError
+from dreamlake_pipeline.ids import new_id
+from dreamlake_pipeline.kinds import Kind
+from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.processing.fetch import fetch
+
+DATA = b"some bytes"
+SHA256 = hashlib.sha256(DATA).hexdigest()
+
+
+def record(owner: str, promised: str | None) -> Record:
+    now = datetime.now(UTC)
+    return Record(
+        id=new_id(),
+        kind=Kind.VIDEO,
+        owner=owner,
+        project="lab",
+        episode=None,
+        name="/-rf; $(boom).mp4",
+        staging_hash=promised,
+        staging_key=f"{owner}/lab/staging/key",
+        size=None,
+        content_type=None,
+        status=Status.PROCESSING,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+@pytest.mark.parametrize("promised", [SHA256, SHA256[:16], None])
+def test_bytes_that_were_promised(object_store: ObjectStore, owner: str, tmp_path: Path, promised: str | None) -> None:
+    asked = record(owner, promised)
+    object_store.put(asked.staging_key, DATA, content_type="video/mp4")
+    source = fetch(object_store, asked, tmp_path)
+    assert (source.sha256, source.size, source.path.read_bytes()) == (SHA256, len(DATA), DATA)
+    assert source.path.name == "source"
+
+
+@pytest.mark.parametrize(
+    ("stored", "promised", "code"),
+    [
+        (DATA, "0" * 64, Code.HASH_MISMATCH),
+        (DATA, "0" * 16, Code.HASH_MISMATCH),
+        (b"", SHA256, Code.FILE_EMPTY),
+        (None, SHA256, Code.STAGED_OBJECT_MISSING),
+    ],
+)
+def test_anything_else_is_an_error_that_names_the_file(
+    object_store: ObjectStore, owner: str, tmp_path: Path, stored: bytes | None, promised: str, code: Code
+) -> None:
+    asked = record(owner, promised)
+    if stored is not None:
+        object_store.put(asked.staging_key, stored, content_type="video/mp4")
+    with pytest.raises(DreamlakeError) as caught:
+        fetch(object_store, asked, tmp_path)
+    assert caught.value.code is code and asked.name in caught.value.message

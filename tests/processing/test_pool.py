@@ -1,0 +1,50 @@
+"""Writing segments into the chunk pool."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from dreamlake_pipeline import layout
+from dreamlake_pipeline.client.pipeline import PipelineClient
+from dreamlake_pipeline.media.results import Segment
+from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.processing.pool import store_chunks
+
+
+@pytest.fixture
+def segments(tmp_path: Path) -> list[Segment]:
+    """Five segments, two of which are the same."""
+    made = []
+    for n in range(4):
+        data = secrets.token_bytes(188 * (n + 1))
+        path = tmp_path / f"{n}.ts"
+        path.write_bytes(data)
+        made.append(Segment(path, hashlib.sha256(data).hexdigest(), len(data), Fraction(6)))
+    return [*made, made[0]]
+
+
+def test_a_chunk_is_stored_once(pipeline: PipelineClient, object_store: ObjectStore, segments: list[Segment]) -> None:
+    first = store_chunks(pipeline, object_store, segments[:2])
+    assert (first.count, first.bytes, first.new, first.reused) == (2, 188 * 3, 2, 0)
+    whole = store_chunks(pipeline, object_store, segments)
+    assert (whole.count, whole.bytes, whole.new, whole.reused) == (4, 188 * 10, 2, 2)
+    for segment in segments:
+        assert object_store.read(layout.chunk_key(segment.sha256)) == segment.path.read_bytes()
+
+
+def test_writers_of_the_same_chunks_do_not_disturb_each_other(
+    pipeline: PipelineClient, object_store: ObjectStore, segments: list[Segment]
+) -> None:
+    with ThreadPoolExecutor(6) as threads:
+        stored = list(
+            threads.map(lambda n: store_chunks(pipeline, object_store, segments[:: 1 if n % 2 else -1]), range(6))
+        )
+    assert all(chunks.count == 4 for chunks in stored)
+    assert pipeline.lease_chunks([]) == set()
+    assert store_chunks(pipeline, object_store, segments).new == 0

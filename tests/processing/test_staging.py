@@ -1,0 +1,137 @@
+"""The walk through the staging prefixes: bounded, resumable, complete, and blind to what is not staged."""
+
+from __future__ import annotations
+
+import time
+from hashlib import sha256
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dreamlake_pipeline.client.pipeline import PipelineClient
+from dreamlake_pipeline.kinds import Kind
+from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.processing.staging import Found, Position, adopt_unregistered, understand
+
+ODD_DIGEST = sha256("next\x85line.csv".encode()).hexdigest()[:32]
+SRT = b"1\n00:00:00,000 --> 00:00:01,000\nHello\n"
+
+
+def put(store: ObjectStore, *keys: str, data: bytes = SRT) -> None:
+    for key in keys:
+        store.put(key, data, content_type="application/octet-stream")
+
+
+def walk(
+    pipeline: PipelineClient, store: ObjectStore, position: Position, *, grace: float = 0, pages: int = 100
+) -> Found:
+    position.rest_until = 0
+    return adopt_unregistered(pipeline, store, position, grace_seconds=grace, pages=pages)
+
+
+def test_every_project_is_visited_however_few_pages_a_tick_has(
+    pipeline: PipelineClient, bucket: ObjectStore, owner: str
+) -> None:
+    # "-" sorts before "/", which sorts before "a": where a walk could lose its way.
+    projects = [f"{owner}/a", f"{owner}/a-b", f"{owner}/ab", f"{owner}-x/a", f"{owner}0/a"]
+    put(bucket, *(f"{project}/staging/{n}.srt" for project in projects for n in range(2)))
+    position, ticks, registered = Position(), 0, 0
+    while ticks == 0 or position.after:
+        found = walk(pipeline, bucket, position, pages=1)
+        assert found.listed <= 2
+        ticks, registered = ticks + 1, registered + found.registered
+        position = Position.parse(str(position))
+    assert registered == 10
+    assert ticks == len(projects) + 1  # the last finds that nothing follows
+    assert walk(pipeline, bucket, Position()).registered == 0
+
+
+def test_only_staged_objects_are_looked_at(pipeline: PipelineClient, bucket: ObjectStore, owner: str) -> None:
+    put(
+        bucket,
+        f"{owner}/lab/videos/6b02da211c0e1f302426d366/poster.srt",
+        f"{owner}/lab/other.srt",
+        "chunks/staging/a.srt",
+        "catalog/lab/staging/a.srt",
+        "NOT A NAMESPACE/lab/staging/a.srt",
+        f"{owner}/NOT A PROJECT/staging/a.srt",
+        "root.srt",
+    )
+    assert walk(pipeline, bucket, Position()) == Found()
+
+
+def test_what_is_young_is_left_for_its_uploader_to_register(
+    pipeline: PipelineClient, bucket: ObjectStore, owner: str
+) -> None:
+    put(bucket, f"{owner}/lab/staging/a.srt")
+    found = walk(pipeline, bucket, Position(), grace=3600)
+    assert (found.listed, found.too_young, found.registered) == (1, 1, 0)
+
+
+def test_a_whole_round_is_followed_by_a_rest(pipeline: PipelineClient, bucket: ObjectStore, owner: str) -> None:
+    put(bucket, f"{owner}/lab/staging/a.srt")
+    position = Position()
+    assert adopt_unregistered(pipeline, bucket, position, grace_seconds=0).registered == 1
+    assert position.after == "" and position.rest_until > time.time()
+    assert adopt_unregistered(pipeline, bucket, position, grace_seconds=0) == Found()
+
+
+@pytest.mark.parametrize(
+    ("rest", "data", "kind", "name"),
+    [
+        ("cam/Front 1.MP4", b"x", Kind.VIDEO, "/cam/Front 1.MP4"),
+        ("a.jsonl", b"", Kind.LABEL_TRACK, "/a.jsonl"),  # empty, which its record will say
+        ("0" * 64, SRT, Kind.TEXT_TRACK, f"/unnamed/{'0' * 32}.srt"),
+        ("notes", SRT, Kind.TEXT_TRACK, "/notes"),
+        ("next\x85line.csv", b"a,b\n1,2\n", Kind.LABEL_TRACK, f"/unnamed/{ODD_DIGEST}.csv"),
+        ("0" * 64, b"", None, None),
+        ("x.bin", b"\x00\x01\x02", None, None),
+        ("x.zip", b"PK\x03\x04rest", None, None),
+    ],
+)
+def test_understanding(
+    bucket: ObjectStore, owner: str, rest: str, data: bytes, kind: Kind | None, name: str | None
+) -> None:
+    key = f"{owner}/lab/staging/{rest}"
+    put(bucket, key, data=data)
+    found = bucket.head(key)
+    assert found is not None
+    understood = understand(bucket, found)
+    assert understood is not None
+    assert (understood.kind, understood.name) == (kind, name)
+    assert (understood.reason is None) == (kind is not None)
+    assert understood.size == len(data)
+
+
+def test_refused_content_is_refused_once_and_other_content_looked_at_again(
+    pipeline: PipelineClient, bucket: ObjectStore, owner: str
+) -> None:
+    key = f"{owner}/lab/staging/{'0' * 64}"
+    put(bucket, key, data=b"\x00\x01\x02")
+    [reason] = walk(pipeline, bucket, Position()).ignored
+    assert key in reason
+    assert walk(pipeline, bucket, Position()).ignored == []
+    put(bucket, key)
+    assert walk(pipeline, bucket, Position()).registered == 1
+
+
+def test_an_object_that_went_away_is_no_object(bucket: ObjectStore, owner: str) -> None:
+    key = f"{owner}/lab/staging/a.srt"
+    put(bucket, key)
+    found = bucket.head(key)
+    assert found is not None
+    bucket.delete([key])
+    assert understand(bucket, found) is None
+
+
+@given(st.text(), st.floats(0, 1e9), st.floats(0, 1e10))
+def test_a_position_survives_the_cursor(after: str, spent: float, rest_until: float) -> None:
+    again = Position.parse(str(Position(after, spent, rest_until)))
+    assert again.after == after
+    assert again.spent == pytest.approx(spent, abs=1e-3) and again.rest_until == pytest.approx(rest_until, abs=1e-3)
+
+
+@pytest.mark.parametrize("text", [None, "", "nonsense", "{}", "[1]", '["a", "b", "c"]'])
+def test_any_other_cursor_is_the_beginning(text: str | None) -> None:
+    assert Position.parse(text) == Position()
