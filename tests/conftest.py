@@ -7,6 +7,7 @@ import secrets
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -31,14 +32,19 @@ SECRET = "a secret for tests only, 32 bytes or more"
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """URL of a running Postgres. Tests take `database`, which is their own."""
-    folder = tmp_path_factory.mktemp("postgres") / "data"
-    server = get_server(folder, cleanup_mode="stop")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
+    # Not in pytest's own folder: as root, Postgres is another user, and a second run would shut it out of there.
+    with tempfile.TemporaryDirectory(prefix="dreamlake-tests-") as folder:
+        data = Path(folder) / "data"
+        try:
+            server = get_server(data, cleanup_mode="stop")
+        except subprocess.SubprocessError:
+            server = get_server(data, cleanup_mode="stop")  # it allows ten seconds, too few on a busy machine
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
 
 
 @pytest.fixture(scope="session")

@@ -73,6 +73,7 @@ class AssetRef(Model):
     episode_id: Id | None
     node_id: Id = Field(description="The folder that holds the file.")
     filename: str
+    status: Status = Field(description="What the index now says of the file; BSS knows the present one.")
 
 
 class AssetRefs(Model):
@@ -94,7 +95,7 @@ class Asset(Model):
     folder: str
     filename: str
     bss_id: Id
-    status: str
+    status: Status = Field(description="As the index was last told; BSS knows the present one.")
     size: int | None = None
     sha256: str | None = None
     metadata: dict[str, Any] | None = None

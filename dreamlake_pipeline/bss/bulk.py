@@ -33,8 +33,10 @@ def plan(database: Engine, store: ObjectStore, asked: PlanUploads, *, part_size:
     keys = [layout.staging_key(asked.owner, asked.project, file.hash) for file in asked.files]
     with database.connect() as connection:
         sizes = staged.known_sizes(connection, keys)
+        wrong = staged.mistrusted(connection, keys)
         registered = records.find(connection, [_new_record(asked, file) for file in asked.files])
-    unseen = [key for key in dict.fromkeys(keys) if key not in sizes]
+    sizes = {key: size for key, size in sizes.items() if key not in wrong}
+    unseen = [key for key in dict.fromkeys(keys) if key not in sizes and key not in wrong]
     heads = staged.side_by_side(store.head, unseen)
     sizes |= {head.key: head.size for head in heads if head is not None}
 

@@ -67,6 +67,18 @@ def known_sizes(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
     return {row.staging_key: row.size for row in rows}
 
 
+def mistrusted(connection: Connection, keys: Iterable[str]) -> set[str]:
+    """Those of the staged objects whose bytes were found to be others than their hash promises: to be sent again."""
+    return set(
+        connection.execute(
+            text("""
+            SELECT staging_key FROM records
+            WHERE staging_key = ANY(:keys) AND status = 'failed' AND error->>'code' = :code"""),
+            {"keys": list(set(keys)), "code": str(Code.HASH_MISMATCH)},
+        ).scalars()
+    )
+
+
 def unknown(connection: Connection, keys: Sequence[str], etags: Sequence[str]) -> list[str]:
     """Those of the keys that no record, no upload under way and no earlier refusal accounts for, in order.
 

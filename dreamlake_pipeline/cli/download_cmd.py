@@ -24,11 +24,11 @@ def download(
     from ..errors import Code, DreamlakeError
     from ..names import split_name
     from .connection import connect
-    from .locate import find_record
+    from .locate import find_named
     from .output import print_json, show_bytes
 
     with connect() as lake:
-        record = find_record(lake, what, episode)
+        record = find_named(lake, what, episode)
         filename = split_name(record.name).filename
         target = output / filename if output is not None and output.is_dir() else output or Path(filename)
         if target.exists() and not force:

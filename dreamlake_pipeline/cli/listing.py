@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ..api.bss import Status
     from ..api.server import Asset, Node
     from ..client import DreamLake
 
 
-def file_columns(asset: Asset, status: str) -> list[str]:
+def file_columns(asset: Asset, status: Status) -> list[str]:
     """Kind, duration, size and status of a file."""
     from .output import show_bytes, show_seconds, show_status
 
@@ -24,13 +25,12 @@ def file_columns(asset: Asset, status: str) -> list[str]:
     ]
 
 
-def live_states(lake: DreamLake, nodes: Sequence[Node]) -> dict[str, str]:
+def live_states(lake: DreamLake, nodes: Sequence[Node]) -> dict[str, Status]:
     """The status of every file by its BSS id: BSS is asked for those that the index does not know to be final."""
-    from ..api.bss import Status
     from ..client.bss import in_slices
 
     states = {node.asset.bss_id: node.asset.status for node in nodes if node.asset is not None}
-    moving = [bss_id for bss_id, status in states.items() if status not in (Status.READY, Status.FAILED)]
+    moving = [bss_id for bss_id, status in states.items() if not status.is_final]
     for some in in_slices(moving):
-        states |= {record.id: str(record.status) for record in lake.bss.query(some)}
+        states |= {record.id: record.status for record in lake.bss.query(some)}
     return states

@@ -12,6 +12,15 @@ if TYPE_CHECKING:
     from ..api.bss import Record
     from ..client import DreamLake
 
+_EXAMPLE = "Example: robot@lab:run-001 /camera/front.mp4"
+
+
+def find_named(lake: DreamLake, words: list[str], episode: str | None) -> Record:
+    """The record that `[TARGET] PATH|ID` names; --episode may stand for TARGET. Raises NOT_FOUND, USAGE."""
+    if len(words) > 2 or (len(words) == 2 and episode is not None):
+        raise DreamlakeError(Code.USAGE, "Name one file: an id, or a target and a path.", hint=_EXAMPLE)
+    return find_record(lake, words[-1], words[0] if len(words) == 2 else episode)
+
 
 def find_record(lake: DreamLake, what: str, episode: str | None) -> Record:
     """The record of a path in `episode`, of a BSS id, or of an id of the index. Raises NOT_FOUND, USAGE."""
@@ -27,8 +36,8 @@ def _id_at(lake: DreamLake, path: str, episode: str | None) -> str:
     if episode is None:
         raise DreamlakeError(
             Code.USAGE,
-            f"{path!r} is no id; for a path, --episode says where to look.",
-            hint="Example: --episode robot@lab:run-001",
+            f"{path!r} is no id; a path needs the project or episode before it.",
+            hint=_EXAMPLE,
         )
     from ..names import check_name
 

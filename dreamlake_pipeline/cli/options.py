@@ -88,5 +88,9 @@ Timeout = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line on stdout, and nothing else there.")]
 What = Annotated[
-    str, typer.Argument(metavar="PATH|ID", help="A path in the episode, such as /camera/run01.mp4, or an id.")
+    list[str],
+    typer.Argument(
+        metavar=r"\[TARGET] PATH|ID",
+        help=f"A project or an episode of it ({TARGET_FORM}) and a path in it, such as /camera/run01.mp4; or an id.",
+    ),
 ]

@@ -19,11 +19,11 @@ def play(
     import webbrowser
 
     from .connection import connect
-    from .locate import find_record
+    from .locate import find_named
     from .output import as_returned, note, print_json
 
     with connect() as lake:
-        record = find_record(lake, what, episode)
+        record = find_named(lake, what, episode)
         playback = lake.bss.playback(record.kind, record.id)
     if as_json:
         print_json(as_returned(playback))

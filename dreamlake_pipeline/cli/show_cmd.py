@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 def show(what: What, episode: OptionalEpisode = None, as_json: AsJson = False) -> None:
     """Show the whole record of a file: status, why it failed, what was found in it, how it was processed."""
     from .connection import connect
-    from .locate import find_record
+    from .locate import find_named
     from .output import as_returned, print_columns, print_json
 
     with connect() as lake:
-        record = find_record(lake, what, episode)
+        record = find_named(lake, what, episode)
     if as_json:
         print_json(as_returned(record))
     else:

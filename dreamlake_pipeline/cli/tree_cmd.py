@@ -10,6 +10,7 @@ from .listing import file_columns, live_states
 from .options import TARGET_FORM, AsJson, check_target
 
 if TYPE_CHECKING:
+    from ..api.bss import Status
     from ..api.server import Node
 
 
@@ -46,7 +47,7 @@ def tree(
             typer.echo(plural(files, "file"))
 
 
-def _draw(nodes: list[Node], states: dict[str, str]) -> None:
+def _draw(nodes: list[Node], states: dict[str, Status]) -> None:
     """Print nodes that come in tree order, each folder followed by what it holds."""
     from .output import unstyle
 

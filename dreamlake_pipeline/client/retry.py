@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from ..api.bss import Record, Status
-from ..api.server import BatchAsset
+from ..api.server import Asset
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from .bss import BssClient, in_slices
 from .events import FileEvent, FileStatus
-from .server import IndexClient
+from .server import IndexClient, asset_of
 from .target import Target
 
 _UNPROCESSED = (Status.REGISTERED, Status.FAILED)
@@ -25,68 +26,78 @@ def retry(
     """
     for records in _groups(bss, target, ids):
         yield len(records)
-        yield from _heal_index(index, records)
-        wanted = [record.id for record in records if everything or record.status in _UNPROCESSED]
-        for some in in_slices(wanted):
-            yield from (
-                _event(record, FileStatus.QUEUED)
-                for record in bss.requeue(some, force=everything)
-                if record.status is Status.QUEUED
-            )
+        for indexed in _with_assets(index, records):
+            if not ids:
+                indexed = _named(indexed)
+            yield from _heal_index(index, indexed)
+            wanted = [one.record.id for one in indexed if everything or one.record.status in _UNPROCESSED]
+            for some in in_slices(wanted):
+                yield from (
+                    _event(record, FileStatus.QUEUED)
+                    for record in bss.requeue(some, force=everything)
+                    if record.status is Status.QUEUED
+                )
 
 
 def _groups(bss: BssClient, target: Target | None, ids: Sequence[str]) -> Iterator[list[Record]]:
-    """The records, some at a time; of several with one name only the newest, which is what the name stands for."""
+    """The records, some at a time."""
     if ids:
         for some in in_slices(ids):
             yield bss.query(some)
         return
     assert target is not None, "either ids or a target"
     for kind in Kind:
-        newest: dict[tuple[str | None, str], Record] = {}
-        for record in bss.list_all(kind, owner=target.namespace, project=target.project, episode=target.episode):
-            place = (record.episode, record.name)
-            if place not in newest or newest[place].id < record.id:
-                newest[place] = record
-        if newest:
-            yield list(newest.values())
+        found = bss.list_all(kind, owner=target.namespace, project=target.project, episode=target.episode)
+        if records := list(found):
+            yield records
 
 
-def _heal_index(index: IndexClient, records: list[Record]) -> Iterator[FileEvent]:
-    """Register what the index does not have, or has with another end than BSS."""
-    known: dict[str, str] = {}
-    for kind, owner, project in {(record.kind, record.owner, record.project) for record in records}:
+class _Indexed(NamedTuple):
+    """A record, and what the index has under its name: nothing, this record, or another one."""
+
+    record: Record
+    asset: Asset | None
+
+
+def _with_assets(index: IndexClient, records: list[Record]) -> Iterator[list[_Indexed]]:
+    """Records with what the index has, kind by kind and project by project."""
+    groups: dict[tuple[Kind, str, str], list[Record]] = {}
+    for record in records:
+        groups.setdefault((record.kind, record.owner, record.project), []).append(record)
+    for (kind, owner, project), members in groups.items():
         try:
-            known |= {asset.bss_id: asset.status for asset in index.assets(kind, namespace=owner, project=project)}
+            assets = {(one.episode, one.name): one for one in index.assets(kind, namespace=owner, project=project)}
         except DreamlakeError as error:
             if error.code is not Code.NOT_FOUND:  # a namespace or project of which nothing is in the index yet
                 raise
+            assets = {}
+        yield [_Indexed(record, assets.get((record.episode, record.name))) for record in members]
+
+
+def _named(indexed: list[_Indexed]) -> list[_Indexed]:
+    """Of several records with one name, that which the name stands for.
+
+    It is the one to which the index points, which need not be the newest: earlier content may have been uploaded
+    again. Where the index has nothing, it is the newest.
+    """
+    chosen: dict[tuple[str | None, str], _Indexed] = {}
+    for one in sorted(indexed, key=lambda one: one.record.id):
+        if one.asset is None or one.asset.bss_id == one.record.id:
+            chosen[one.record.episode, one.record.name] = one
+    return list(chosen.values())
+
+
+def _heal_index(index: IndexClient, indexed: list[_Indexed]) -> Iterator[FileEvent]:
+    """Register what the index does not have, or has with another end than BSS."""
     stale = [
         record
-        for record in records
-        if record.id not in known or (record.status.is_final and known[record.id] != record.status)
+        for record, asset in indexed
+        if asset is None or (asset.bss_id == record.id and record.status.is_final and asset.status is not record.status)
     ]
     for some in in_slices(stale):
-        refs = index.register_batch([_asset(record) for record in some])
+        refs = index.register_batch([asset_of(record) for record in some])
         for record, ref in zip(some, refs, strict=True):
             yield _event(record, FileStatus.INDEXED, asset_id=ref.id)
-
-
-def _asset(record: Record) -> BatchAsset:
-    return BatchAsset.model_validate(
-        {
-            "namespace": record.owner,
-            "project": record.project,
-            "episode_name": record.episode,
-            "name": record.name,
-            "kind": record.kind,
-            record.kind.spec.bss_id_field: record.id,
-            "status": record.status,
-            "size": record.size,
-            "sha256": record.sha256 or record.staging_hash,
-            "metadata": record.metadata,
-        }
-    )
 
 
 def _event(record: Record, status: FileStatus, *, asset_id: str | None = None) -> FileEvent:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 from urllib.parse import quote
 
+from ..api.bss import Record
 from ..api.common import Listing, Model
 from ..api.server import (
     Asset,
@@ -128,6 +129,24 @@ class IndexClient:
             yield from listing.items
             if not (cursor := listing.cursor):
                 return
+
+
+def asset_of(record: Record) -> BatchAsset:
+    """What the index is told of a record when everything about it is known."""
+    return BatchAsset.model_validate(
+        {
+            "namespace": record.owner,
+            "project": record.project,
+            "episode_name": record.episode,
+            "name": record.name,
+            "kind": record.kind,
+            record.kind.spec.bss_id_field: record.id,
+            "status": record.status,
+            "size": record.size,
+            "sha256": record.sha256 or record.staging_hash,
+            "metadata": record.metadata,
+        }
+    )
 
 
 def _project(namespace: str, project: str) -> str:

@@ -36,7 +36,7 @@ from .bss import BssClient
 from .digest import Digest, changed, digest_file, open_file, read_whole, require_unchanged
 from .events import FileEvent, FileStatus, Progress, failure, record_failure
 from .selection import LocalFile
-from .server import IndexClient
+from .server import IndexClient, asset_of
 from .stages import Channel, Flow
 from .target import Target
 from .transfer import Range, StoreAway, Transfer, UrlExpired
@@ -237,7 +237,9 @@ class Uploader:
         reasons = (
             {record.id: record_failure(record) for record in self._bss.query(known_failures)} if known_failures else {}
         )
-        for job, ref in self._in_bulk(jobs, self._ask_index):
+        registered = list(self._in_bulk(jobs, self._ask_index))
+        self._tell_end([job.id for job, ref in registered if job.status.is_final and ref.status is not job.status])
+        for job, ref in registered:
             stored = FileStatus.UPLOADED if job.is_sent else FileStatus.DUPLICATE
             self._done(job)
             yield job.file.event(stored, id=job.id, asset_id=ref.id)
@@ -245,6 +247,11 @@ class Uploader:
                 yield job.file.event(FileStatus.READY, id=job.id, asset_id=ref.id)
             elif job.id in reasons:
                 yield job.file.event(FileStatus.FAILED, id=job.id, asset_id=ref.id, **reasons[job.id])
+
+    def _tell_end(self, ids: list[str]) -> None:
+        """Tell the index of records that ended before it knew them: the pipeline will not touch them again."""
+        if ids:
+            self._index.register_batch([asset_of(record) for record in self._bss.query(ids)])
 
     # Calls in bulk
 

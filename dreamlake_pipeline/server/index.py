@@ -68,19 +68,21 @@ def upsert_assets(connection: Connection, assets: list[BatchAsset]) -> list[Asse
     folders = {(place, name): Folder(trees[place].root_id, split_name(name).folder) for place, name in folded}
     node_ids = _ensure_folders(connection, set(folders.values()))
     files = {(node_ids[folders[key]], split_name(key[1]).filename): asset for key, asset in folded.items()}
-    asset_ids = _upsert_files(connection, files)
+    stored = _upsert_files(connection, files)
 
     refs = []
     for asset in assets:
         place = _place_of(asset)
         node_id, filename = node_ids[folders[place, asset.name]], split_name(asset.name).filename
+        asset_id, status = stored[node_id, filename]
         refs.append(
             AssetRef(
-                id=asset_ids[node_id, filename],
+                id=asset_id,
                 project_id=trees[place].project_id,
                 episode_id=trees[place].episode_id,
                 node_id=node_id,
                 filename=filename,
+                status=status,
             )
         )
     return refs
@@ -312,18 +314,20 @@ _UPSERT_FILES = text("""
            coalesce(excluded.metadata, stored.metadata))
           IS DISTINCT FROM
           (stored.bss_id, stored.kind, stored.status, stored.size, stored.sha256, stored.metadata)
-    RETURNING node_id, filename, id
+    RETURNING node_id, filename, id, status
 """)
 
 _FIND_FILES = text("""
-    SELECT asset.node_id, asset.filename, asset.id
+    SELECT asset.node_id, asset.filename, asset.id, asset.status
     FROM unnest(CAST(:nodes AS text[]), CAST(:filenames AS text[])) AS file (node_id, filename)
     JOIN assets AS asset ON asset.node_id = file.node_id AND asset.filename = file.filename
 """)
 
 
-def _upsert_files(connection: Connection, files: dict[tuple[str, str], BatchAsset]) -> dict[tuple[str, str], str]:
-    """Write files, given by (folder's id, filename); the ids of their assets."""
+def _upsert_files(
+    connection: Connection, files: dict[tuple[str, str], BatchAsset]
+) -> dict[tuple[str, str], tuple[str, Status]]:
+    """Write files, given by (folder's id, filename); the ids of their assets, and the status that these have now."""
     columns = defaultdict[str, list[Any]](list)
     for (node_id, filename), asset in files.items():
         columns["ids"].append(new_id())
@@ -337,17 +341,17 @@ def _upsert_files(connection: Connection, files: dict[tuple[str, str], BatchAsse
         columns["sha256s"].append(asset.sha256)
         columns["metadata"].append(None if asset.metadata is None else json.dumps(_storable(asset.metadata)))
     restored = [asset.bss_id(asset.kind) for asset in files.values() if asset.restore]
-    ids = _by_name(connection.execute(_UPSERT_FILES, {**columns, "restored": restored}))
+    stored = _by_name(connection.execute(_UPSERT_FILES, {**columns, "restored": restored}))
 
-    unchanged = [key for key in files if key not in ids]
+    unchanged = [key for key in files if key not in stored]
     if unchanged:
         nodes, filenames = zip(*unchanged, strict=True)
-        ids |= _by_name(connection.execute(_FIND_FILES, {"nodes": list(nodes), "filenames": list(filenames)}))
-    return ids
+        stored |= _by_name(connection.execute(_FIND_FILES, {"nodes": list(nodes), "filenames": list(filenames)}))
+    return stored
 
 
-def _by_name(rows: Iterable[Any]) -> dict[tuple[str, str], str]:
-    return {(row.node_id, row.filename): row.id for row in rows}
+def _by_name(rows: Iterable[Any]) -> dict[tuple[str, str], tuple[str, Status]]:
+    return {(row.node_id, row.filename): (row.id, Status(row.status or Status.REGISTERED)) for row in rows}
 
 
 def _storable(value: Any) -> Any:

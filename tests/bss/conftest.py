@@ -79,8 +79,11 @@ class Files:
         """Put bytes (random ones by default) under the staging prefix; their hash."""
         data = data or secrets.token_bytes(50)
         content_hash = hashlib.sha256(data).hexdigest()
-        self.store.put(f"{self.owner}/lab/staging/{content_hash}", data, content_type="application/octet-stream")
+        self.stage_as(content_hash, data)
         return content_hash
+
+    def stage_as(self, content_hash: str, data: bytes) -> None:
+        self.store.put(f"{self.owner}/lab/staging/{content_hash}", data, content_type="application/octet-stream")
 
     def register(self, route: str, name: str, content_hash: str | None = None, **more: Any) -> dict[str, Any]:
         """Register a staged file; BSS's answer."""

@@ -124,6 +124,18 @@ def test_finishing_again_leaves_ready_files_and_retries_failed_ones(api, owner, 
     assert requeued[0]["status"] == "queued"
 
 
+def test_bytes_that_were_found_to_be_wrong_are_asked_for_again(api, owner, files, claim, begin, pipeline) -> None:
+    sent = _file(secrets.token_bytes(20), "/a.mp4")
+    files.stage_as(sent["hash"], b"x" * sent["size"])
+    (record,) = _finish(api, owner, sent)
+    assert _plan(api, owner, sent)[0]["action"] == "staged"
+    partition = claim()[0]["partition"]
+    begin(partition)
+    wrong = {"id": record["id"], "error": {"code": "hash_mismatch", "message": "Other bytes."}}
+    pipeline.post("/pipeline/batches/results", json={"partition": partition, "results": [wrong]})
+    assert _plan(api, owner, sent)[0]["action"] == "put"
+
+
 def test_a_thousand_files_in_one_call(api, owner) -> None:
     files = [_file(secrets.token_bytes(8), f"/{n}.csv", "label-track") for n in range(1000)]
     assert {plan["action"] for plan in _plan(api, owner, *files)} == {"put"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import pty
 import subprocess
@@ -144,7 +145,7 @@ def test_files_that_cannot_be_uploaded(
         (["upload", "{dir}/README.md", "--episode", "robot", "--type", "film"], "film"),
         (["upload", "--episode", "robot"], "FILE"),
         (["retry"], "what to retry"),
-        (["show", "/camera/front.mp4"], "--episode"),
+        (["show", "/camera/front.mp4"], "project or episode before it"),
         (["frobnicate"], "frobnicate"),
     ],
 )
@@ -249,6 +250,36 @@ def test_retry_registers_what_the_index_lacks(
     done = dreamlake("retry", "--episode", "robot", "--json")
     assert done.files["joints.csv"]["status"] == "indexed"
     assert dreamlake("show", "/joints.csv", "--episode", "robot").code == 0
+
+
+def test_earlier_content_that_took_its_name_back_keeps_it_and_its_status(
+    dreamlake: Callable[..., Any], pipeline: Any, owner: str, tmp_path: Path
+) -> None:
+    file, ids = tmp_path / "a.csv", []
+    for data in ("one", "two", "one"):
+        file.write_text(data)
+        ids.append(dreamlake("upload", file, "--episode", "robot", "--json").files["a.csv"]["id"])
+        pipeline.work(owner, lambda record: None)
+    assert ids[0] == ids[2] != ids[1]
+    [shown] = dreamlake("ls", "robot", "/", "--json").events
+    assert (shown["bssId"], shown["status"], shown["metadata"]) == (ids[0], "ready", {"durationSec": 1.5})
+    assert dreamlake("retry", "--episode", "robot").code == 0
+    [shown] = dreamlake("ls", "robot", "/", "--json").events
+    assert shown["bssId"] == ids[0]
+
+
+def test_one_file_is_named_by_target_and_path_or_by_id(
+    dreamlake: Callable[..., Any], recordings: Path, tmp_path: Path
+) -> None:
+    stored = dreamlake("upload", recordings / "run-002/joints.csv", "--episode", "robot:run", "--json")
+    record = stored.files["joints.csv"]["id"]
+    for words in (["robot:run", "/joints.csv"], ["/joints.csv", "--episode", "robot:run"], [record]):
+        assert json.loads(dreamlake("show", *words, "--json").out)["id"] == record
+    assert dreamlake("download", "robot:run", "/joints.csv", "-o", tmp_path / "back.csv").code == 0
+    for words in (["/joints.csv"], ["robot", "/a", "/b"], ["robot:run", "/joints.csv", "-e", "robot:run"]):
+        refused = dreamlake("show", *words)
+        assert refused.code == 2
+        assert "robot@lab:run-001 /camera/front.mp4" in refused.err
 
 
 def test_a_terminal_shows_bars_and_stdout_stays_clean(environment: dict[str, str], recordings: Path) -> None:

@@ -37,7 +37,7 @@ def register(call: Call) -> Callable[..., list[dict[str, Any]]]:
 
 def test_a_file_is_registered_and_read(call: Call, body: dict[str, Any], owner: str) -> None:
     ref = call("POST", "/assets/video", json=body | {"episodeName": "Été"})
-    assert set(ref) == {"id", "projectId", "episodeId", "nodeId", "filename"}
+    assert set(ref) == {"id", "projectId", "episodeId", "nodeId", "filename", "status"}
     assert is_id(ref["episodeId"])
     asset = call("GET", f"/assets/video/{ref['id']}")
     assert asset == asset | {
