@@ -132,8 +132,10 @@ def _result(
 ) -> AssetCheckResult:
     """`bad` says by id what is wrong with which of the items."""
     faulty = [item for item in items if item.id in bad]
-    metadata: dict[str, Any] = {"checked": len(items), "failed": len(faulty)}
-    description = f"All {len(items)} are well." if items else "The batch has no such file."
+    # A check shows its latest evaluation, of whatever batch that was; its history says which batch each one was of.
+    batch = items[0].partition if items else None
+    metadata: dict[str, Any] = {"checked": len(items), "failed": len(faulty)} | ({"batch": batch} if batch else {})
+    description = f"{len(items)} checked, none at fault." if items else "The batch has no such file."
     if faulty:
         metadata["files"] = display.problem_table(faulty, bad)
         others = f" {len(faulty) - 1} more are in the table." if len(faulty) > 1 else ""

@@ -107,6 +107,26 @@ def _word_for(item: Record) -> str:
     return str(item.status)
 
 
+def index_table(items: Iterable[Record]) -> MetadataValue:
+    """A row per file of any kind, failed ones first: what became of it."""
+    ordered = sorted(items, key=lambda item: (item.error is None, item.episode or "", item.name))
+    return _table(
+        [
+            {
+                "episode": item.episode,
+                "name": item.name,
+                "kind": str(item.kind),
+                "status": _word_for(item),
+                "reason": item.error.message if item.error else None,
+                "duration (s)": (item.metadata or {}).get("durationSec") if not item.error else None,
+                "bytes": item.size,
+                "id": item.id,
+            }
+            for item in ordered
+        ]
+    )
+
+
 def staged_table(items: Iterable[Record]) -> MetadataValue:
     """A row per raw file: what it is and where it lies."""
     return _table(

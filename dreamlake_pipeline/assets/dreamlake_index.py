@@ -55,7 +55,7 @@ def dreamlake_index(
             "failed": indexed.failed,
             "left for the next attempt": indexed.unfinished,
             "dagster/row_count": len(found),
-            "items": display.item_table(indexed.items),
+            "items": display.index_table(indexed.items),
             **links,
         },
         check_results=[checks.index_complete(indexed.indexed, indexed.refs, found)],

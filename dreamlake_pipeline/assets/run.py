@@ -132,4 +132,4 @@ def materialized(
 
 def total(items: Sequence[Record], field: str) -> float:
     """The sum of a numeric metadata field over the items that have a result."""
-    return sum((item.metadata or {}).get(field) or 0 for item in items if item.error is None)
+    return round(sum((item.metadata or {}).get(field) or 0 for item in items if item.error is None), 3)

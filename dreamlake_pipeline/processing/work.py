@@ -18,22 +18,11 @@ from ..errors import ERRORS, Code, DreamlakeError
 from ..kinds import Kind
 from ..media.recipe import recipe_of
 from ..objectstore import ObjectStore
-from .audio import process_audio
 from .fetch import Source, fetch
-from .label_track import process_label_track
 from .product import Job, Product
 from .publish import copy_outputs, publish_meta, read_chunks, url_of
-from .text_track import process_text_track
-from .video import process_video
 
 log = logging.getLogger(__name__)
-
-MAKERS: dict[Kind, Callable[[Job], Product]] = {
-    Kind.VIDEO: process_video,
-    Kind.AUDIO: process_audio,
-    Kind.TEXT_TRACK: process_text_track,
-    Kind.LABEL_TRACK: process_label_track,
-}
 
 # Results of these are used again: they depend on the bytes, and on the extension (does it agree?). A text or label
 # track's depends on its whole name (language, format), and costs no more to make than to copy.
@@ -113,7 +102,7 @@ def _process(shop: Workshop, record: Record, twin: Outcome | None) -> tuple[Item
             return _reuse(shop, record, *earlier), None
         out = folder / "out"
         out.mkdir()
-        product = MAKERS[record.kind](Job(record, source, out, recipe, shop.pipeline, shop.store))
+        product = _maker_of(record.kind)(Job(record, source, out, recipe, shop.pipeline, shop.store))
         metadata = storable(product.metadata.wire())
         result = ItemResult(
             id=record.id,
@@ -126,6 +115,28 @@ def _process(shop: Workshop, record: Record, twin: Outcome | None) -> tuple[Item
         )
         publish_meta(shop.store, record, result)
         return result, product.preview
+
+
+def _maker_of(kind: Kind) -> Callable[[Job], Product]:
+    """Makers are imported when they are needed: pandas and pyarrow take a quarter of a second, and few batches hold
+    files of every kind."""
+    match kind:
+        case Kind.VIDEO:
+            from .video import process_video
+
+            return process_video
+        case Kind.AUDIO:
+            from .audio import process_audio
+
+            return process_audio
+        case Kind.TEXT_TRACK:
+            from .text_track import process_text_track
+
+            return process_text_track
+        case Kind.LABEL_TRACK:
+            from .label_track import process_label_track
+
+            return process_label_track
 
 
 def _find_earlier(shop: Workshop, record: Record, source: Source, recipe: str) -> tuple[Record, ItemResult] | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from dagster_aws.s3 import S3Resource
-from pydantic import Field, PrivateAttr
+from pydantic import Field
 
 if TYPE_CHECKING:
     from ..objectstore import ObjectStore
@@ -16,16 +17,10 @@ class ObjectStoreResource(S3Resource):
 
     bucket: str = Field(description="The one S3 bucket.")
 
-    _store: Any = PrivateAttr(default=None)
-
     def get_client(self) -> Any:
         """An S3 client by our configuration; `S3Resource` itself offers nothing of that but the number of attempts."""
-        import boto3
-
-        from ..objectstore import client_config
-
-        return boto3.Session(profile_name=self.profile_name).client(
-            "s3",
+        return _open_client(
+            self.profile_name,
             region_name=self.region_name,
             endpoint_url=self.endpoint_url,
             use_ssl=self.use_ssl,
@@ -33,18 +28,25 @@ class ObjectStoreResource(S3Resource):
             aws_access_key_id=self.aws_access_key_id,
             aws_secret_access_key=self.aws_secret_access_key,
             aws_session_token=self.aws_session_token,
-            config=client_config(),
         )
 
     @property
     def store(self) -> ObjectStore:
-        """The bucket, through one client for as long as the resource lives."""
-        if self._store is None:
-            from ..objectstore import ObjectStore
+        """The bucket."""
+        from ..objectstore import ObjectStore
 
-            self._store = ObjectStore(self.get_client(), self.bucket)
-        return self._store
+        return ObjectStore(self.get_client(), self.bucket)
 
     def uri(self, key: str) -> str:
         """How people and other tools name an object or a prefix."""
         return f"s3://{self.bucket}/{key}"
+
+
+@lru_cache(maxsize=8)
+def _open_client(profile_name: str | None, **connection: Any) -> Any:
+    """Shared by all threads of the process: making a client costs 0.2 s of CPU, and sensors tick every few seconds."""
+    import boto3
+
+    from ..objectstore import client_config
+
+    return boto3.Session(profile_name=profile_name).client("s3", config=client_config(), **connection)

@@ -99,7 +99,9 @@ def test_nothing_dropped() -> None:
 def test_index_complete() -> None:
     older, newer = item("/a.mp4"), item("/b.mp4")
     refs = [
-        AssetRef(id=new_id(), project_id=new_id(), episode_id=None, node_id=new_id(), filename=name)
+        AssetRef(
+            id=new_id(), project_id=new_id(), episode_id=None, node_id=new_id(), filename=name, status=Status.READY
+        )
         for name in ("a.mp4", "b.mp4")
     ]
     good = {refs[0].id: (older.id, "ready"), refs[1].id: (newer.id, "ready")}
