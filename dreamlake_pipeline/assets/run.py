@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 GROUP = "batches"
 OWNERS = ["team:dreamlake"]
+_MOST_LOGGED = 20
 STAGING_OBJECTS = AssetKey("staging_objects")
 
 
@@ -97,9 +98,10 @@ def process_kind(
             last_attempt=batch.begun >= batch_policy.batch_attempts,
         )
         outcomes = process_items(hold, shop, batch.due, workers=media_tools.workers)
-    for outcome in outcomes:
-        if (error := outcome.error) is not None:
-            context.log.warning("%s: %s", outcome.record.name, error.message)
+    problems = [f"{outcome.record.name}: {outcome.error.message}" for outcome in outcomes if outcome.error]
+    if problems:
+        # One event, however many there are: the checks and the table name them too.
+        context.log.warning("\n".join([f"{len(problems)} files have no result:", *problems[:_MOST_LOGGED]]))
     return Processed(standing(batch.items, outcomes), outcomes, time.monotonic() - started)
 
 

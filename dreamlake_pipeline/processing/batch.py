@@ -88,10 +88,7 @@ def process_items(hold: Hold, shop: Workshop, items: Sequence[Record], *, worker
     Raises DreamlakeError when BSS can't be told, or says that another run has the batch.
     """
     ordered = sorted(items, key=sharing_key)
-    outcomes: dict[str, Outcome] = {}
-    unreported: list[Outcome] = []
-    reported_at = extended_at = time.monotonic()
-    pictured = 0
+    reporter = _Reporter(hold)
     with ThreadPoolExecutor(workers, thread_name_prefix="item") as threads:
         pending: set[Future[list[Outcome]]] = {
             threads.submit(_process_same, shop, list(same)) for _, same in groupby(ordered, key=sharing_key)
@@ -99,21 +96,55 @@ def process_items(hold: Hold, shop: Workshop, items: Sequence[Record], *, worker
         try:
             while pending:
                 done, pending = wait(pending, timeout=_TICK, return_when=FIRST_COMPLETED)
-                unreported += [outcome for future in done for outcome in future.result()]
-                now = time.monotonic()
-                if len(unreported) >= _GROUP or now - reported_at > _GROUP_SECONDS or not pending:
-                    for outcome in report(hold, unreported):
-                        pictured += outcome.preview is not None
-                        kept = outcome if pictured <= _MOST_PREVIEWS else replace(outcome, preview=None)
-                        outcomes[outcome.record.id] = kept
-                    unreported, reported_at = [], now
-                if now - extended_at > hold.lease_seconds / 4:
-                    hold.extend()
-                    extended_at = now
+                for future in done:
+                    reporter.add(future.result())
+                reporter.tick()
+            while reporter.waiting:
+                reporter.tick(at_once=True)
         except BaseException:
             threads.shutdown(wait=False, cancel_futures=True)
             raise
-    return [outcomes[item.id] for item in items]
+    return [reporter.outcomes[item.id] for item in items]
+
+
+class _Reporter:
+    """Reports outcomes in small groups and keeps the batch.
+
+    BSS may be away for as long as the lease lasts: only then may another run have been given the batch.
+    """
+
+    def __init__(self, hold: Hold) -> None:
+        self.outcomes: dict[str, Outcome] = {}
+        self.waiting: list[Outcome] = []
+        self._hold = hold
+        self._reported_at = self._held_at = time.monotonic()
+        self._pictures = 0
+
+    def add(self, outcomes: Sequence[Outcome]) -> None:
+        self.waiting += outcomes
+
+    def tick(self, *, at_once: bool = False) -> None:
+        """Report and extend the lease where it is time to. Raises DreamlakeError when the batch is lost."""
+        now = time.monotonic()
+        try:
+            if self.waiting and (at_once or len(self.waiting) >= _GROUP or now - self._reported_at > _GROUP_SECONDS):
+                self._report()
+            if now - self._held_at > self._hold.lease_seconds / 4:
+                self._hold.extend()
+                self._held_at = now
+        except DreamlakeError as error:
+            if error.code not in PASSING or now - self._held_at > self._hold.lease_seconds:
+                raise
+            log.warning("%s The work goes on, and is reported later.", error.message)
+            time.sleep(_TICK)
+
+    def _report(self) -> None:
+        for outcome in report(self._hold, self.waiting):
+            self._pictures += outcome.preview is not None
+            kept = outcome if self._pictures <= _MOST_PREVIEWS else replace(outcome, preview=None)
+            self.outcomes[outcome.record.id] = kept
+        self.waiting = []
+        self._reported_at = time.monotonic()
 
 
 def _process_same(shop: Workshop, same: Sequence[Record]) -> list[Outcome]:

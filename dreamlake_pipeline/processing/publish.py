@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from .. import layout
 from ..api.bss import Record, Status
@@ -19,7 +20,6 @@ from ..media.results import Stream
 from ..objectstore import ObjectStore
 
 PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
-_META = "meta.json"
 
 
 def prefix_of(record: Record) -> str:
@@ -60,23 +60,22 @@ def publish_meta(store: ObjectStore, record: Record, result: ItemResult) -> None
     store.put(layout.meta_key(*where), body.encode(), content_type="application/json")
 
 
-def copy_outputs(store: ObjectStore, source: Record, target: Record) -> None:
-    """Copy everything that was published for `source`, but its meta.json, on the object store's side."""
-    before, after = prefix_of(source), prefix_of(target)
-    for item in store.list_all(before):
-        name = item.key.removeprefix(before)
-        if name != _META:
-            store.copy(item.key, after + name)
+def copy_outputs(store: ObjectStore, source: Record, target: Record, metadata: Mapping[str, Any]) -> None:
+    """Copy what was published for `source`, as `metadata` says, on the object store's side. Raises NOT_FOUND."""
+    playlists = [layout.MASTER_PLAYLIST, *(f"{stream}.m3u8" for stream in metadata["streams"])]
+    files = [url.rsplit("/", 1)[-1] for url in result_urls(metadata).values()]
+    for name in [*(f"stream/{playlist}" for playlist in playlists), *files]:
+        store.copy(prefix_of(source) + name, prefix_of(target) + name)
 
 
-def read_chunks(store: ObjectStore, record: Record) -> list[str] | None:
-    """The chunks that the published playlists of a record name, each once; None when a playlist is gone."""
-    chunks: dict[str, None] = {}
-    for stream in (record.metadata or {}).get("streams", []):
-        key = layout.stream_key(record.owner, record.project, record.kind, record.id, stream)
-        if store.head(key) is None:
-            return None
-        for line in store.read(key).decode().splitlines():
-            if line and not line.startswith("#"):
-                chunks[layout.chunk_of_uri(line)] = None
-    return list(chunks) or None
+def result_urls(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """The fields of a record's metadata that are URLs of its result files (see `url_of`)."""
+    return {field: value for field, value in metadata.items() if field.endswith("Url") and value}
+
+
+def read_chunks(store: ObjectStore, record: Record, metadata: Mapping[str, Any]) -> list[str]:
+    """The chunks that the published playlists of a record name, each once. Raises NOT_FOUND."""
+    where = (record.owner, record.project, record.kind, record.id)
+    playlists = (store.read(layout.stream_key(*where, stream)).decode() for stream in metadata["streams"])
+    uris = (line for playlist in playlists for line in playlist.splitlines() if line and not line.startswith("#"))
+    return list(dict.fromkeys(layout.chunk_of_uri(uri) for uri in uris))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import tempfile
 import time
@@ -20,7 +21,7 @@ from ..media.recipe import recipe_of
 from ..objectstore import ObjectStore
 from .fetch import Source, fetch
 from .product import Job, Product
-from .publish import copy_outputs, publish_meta, read_chunks, url_of
+from .publish import copy_outputs, publish_meta, read_chunks, result_urls, url_of
 
 log = logging.getLogger(__name__)
 
@@ -77,11 +78,10 @@ def process_item(shop: Workshop, record: Record, twin: Outcome | None = None) ->
         result, preview = _process(shop, record, twin)
         return Outcome(record, result, preview)
     except DreamlakeError as error:
-        body = ErrorBody(code=str(error.code), message=error.message, hint=error.hint)
-        if error.code in PASSING and not shop.last_attempt:
-            return Outcome(record, None, reason=body)
-        return Outcome(record, ItemResult(id=record.id, error=body))
-    except Exception:
+        return _failed(shop, record, error)
+    except Exception as fault:
+        if isinstance(fault, OSError) and fault.errno == errno.ENOSPC:
+            return _failed(shop, record, DreamlakeError(Code.STORAGE_FULL, "The disk for temporary files is full."))
         log.exception("processing %s (%s %s) failed unexpectedly", record.name, record.kind, record.id)
         body = ErrorBody(
             code=str(Code.INTERNAL),
@@ -91,6 +91,13 @@ def process_item(shop: Workshop, record: Record, twin: Outcome | None = None) ->
         return Outcome(record, ItemResult(id=record.id, error=body))
 
 
+def _failed(shop: Workshop, record: Record, error: DreamlakeError) -> Outcome:
+    body = ErrorBody(code=str(error.code), message=error.message, hint=error.hint)
+    if error.code in PASSING and not shop.last_attempt:
+        return Outcome(record, None, reason=body)
+    return Outcome(record, ItemResult(id=record.id, error=body))
+
+
 def _process(shop: Workshop, record: Record, twin: Outcome | None) -> tuple[ItemResult, bytes | None]:
     recipe = recipe_of(record.kind)
     if twin is not None and twin.result is not None:
@@ -98,8 +105,8 @@ def _process(shop: Workshop, record: Record, twin: Outcome | None) -> tuple[Item
     with tempfile.TemporaryDirectory(prefix="dreamlake-", dir=shop.scratch) as name:
         folder = Path(name)
         source = fetch(shop.store, record, folder)
-        if earlier := _find_earlier(shop, record, source, recipe):
-            return _reuse(shop, record, *earlier), None
+        if (shared := _reuse_earlier(shop, record, source, recipe)) is not None:
+            return shared, None
         out = folder / "out"
         out.mkdir()
         product = _maker_of(record.kind)(Job(record, source, out, recipe, shop.pipeline, shop.store))
@@ -139,36 +146,38 @@ def _maker_of(kind: Kind) -> Callable[[Job], Product]:
             return process_label_track
 
 
-def _find_earlier(shop: Workshop, record: Record, source: Source, recipe: str) -> tuple[Record, ItemResult] | None:
-    """A ready record of the same owner that was made from the same bytes by the same recipe, with its result."""
+def _reuse_earlier(shop: Workshop, record: Record, source: Source, recipe: str) -> ItemResult | None:
+    """Publish for `record` what a ready record of its owner has of the same bytes and recipe; None when none has."""
     if not shop.share or record.kind not in _SHARED_KINDS:
         return None
     key = ResultKey(kind=record.kind, sha256=source.sha256, recipe=recipe)
     (known,) = shop.pipeline.known_results(record.owner, [key])
     if known is None or known.metadata is None or known.id == record.id or _extension(known) != _extension(record):
         return None
-    chunks = read_chunks(shop.store, known)
-    if chunks is None:
-        return None
-    return known, ItemResult(
-        id=known.id,
-        sha256=source.sha256,
-        size=source.size,
-        recipe=recipe,
-        metadata=known.metadata,
-        warnings=known.warnings,
-        chunks=chunks,
-    )
+    try:
+        result = ItemResult(
+            id=known.id,
+            sha256=source.sha256,
+            size=source.size,
+            recipe=recipe,
+            metadata=known.metadata,
+            warnings=known.warnings,
+            chunks=read_chunks(shop.store, known, known.metadata),
+        )
+        return _reuse(shop, record, known, result)
+    except DreamlakeError as error:
+        if error.code is Code.NOT_FOUND:
+            return None  # its record is ready, but its files are gone: they are made again, for this one at least
+        raise
 
 
 def _reuse(shop: Workshop, record: Record, made: Record, result: ItemResult) -> ItemResult:
-    """Publish for `record` what was published for `made`, whose result is `result`."""
+    """Publish for `record` what was published for `made`, whose result is `result`. Raises NOT_FOUND."""
     started = time.perf_counter()
-    copy_outputs(shop.store, made, record)
     metadata = dict(result.metadata or {})
-    for field, value in metadata.items():
-        if field.endswith("Url") and value:
-            metadata[field] = url_of(record, value.rsplit("/", 1)[-1])
+    copy_outputs(shop.store, made, record, metadata)
+    for field, url in result_urls(metadata).items():
+        metadata[field] = url_of(record, url.rsplit("/", 1)[-1])
     count = len(result.chunks)
     metadata["chunks"] = metadata["chunks"] | {"count": count, "new": 0, "reused": count}
     metadata["processing"] = metadata["processing"] | {"seconds": round(time.perf_counter() - started, 3)}

@@ -19,9 +19,14 @@ from dreamlake_pipeline.processing.batch import Hold
 
 
 @pytest.fixture(scope="session")
-def pipeline(services: Any) -> Iterator[PipelineClient]:
+def http(services: Any) -> Iterator[ServiceClient]:
     with ServiceClient("BSS", services.bss_url, services.token("*")) as http:
-        yield PipelineClient(http)
+        yield http
+
+
+@pytest.fixture(scope="session")
+def pipeline(http: ServiceClient) -> PipelineClient:
+    return PipelineClient(http)
 
 
 @pytest.fixture

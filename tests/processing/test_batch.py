@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from dreamlake_pipeline.api.bss import Status
+from dreamlake_pipeline.api.pipeline import ItemResult
+from dreamlake_pipeline.client.http import ServiceClient
 from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import Kind
@@ -81,6 +83,44 @@ def test_a_run_whose_batch_was_taken_over_stops(hold: Begin) -> None:
         held.due(Kind.TEXT_TRACK, begun=True)
     assert caught.value.code is Code.CONFLICT
     assert len(other.due(Kind.TEXT_TRACK, begun=True).due) == 1
+
+
+class Flaky(PipelineClient):
+    """BSS as it is to a run while it restarts: so many reports and heartbeats are refused, the next ones arrive."""
+
+    def __init__(self, http: ServiceClient, *, refused: int) -> None:
+        super().__init__(http)
+        self.refused = refused
+
+    def report(self, partition: str, results: Sequence[ItemResult]) -> None:
+        self._refuse()
+        super().report(partition, results)
+
+    def heartbeat(self, partition: str, run_id: str, *, lease_seconds: float) -> None:
+        self._refuse()
+        super().heartbeat(partition, run_id, lease_seconds=lease_seconds)
+
+    def _refuse(self) -> None:
+        if self.refused:
+            self.refused -= 1
+            raise DreamlakeError(Code.UNREACHABLE, "BSS does not answer.")
+
+
+def test_a_restart_of_bss_costs_no_work(hold: Begin, shop: Workshop, http: ServiceClient) -> None:
+    held = replace(hold({"/a.srt": srt("a")}), pipeline=Flaky(http, refused=2))
+    items = held.begin().items
+    [outcome] = process_items(held, shop, items, workers=1)
+    assert outcome.error is None
+    assert statuses(held)["/a.srt"].reported_at is not None and statuses(held)["/a.srt"].attempts == 1
+
+
+def test_a_bss_that_stays_away_ends_the_run_when_the_lease_does(
+    hold: Begin, shop: Workshop, http: ServiceClient
+) -> None:
+    held = replace(hold({"/a.srt": srt("a")}), pipeline=Flaky(http, refused=1000), lease_seconds=1)
+    items = held.begin().items
+    with pytest.raises(DreamlakeError, match="BSS does not answer"):
+        process_items(held, shop, items, workers=1)
 
 
 class FarAway(ObjectStore):
