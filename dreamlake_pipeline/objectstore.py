@@ -52,8 +52,16 @@ def client_config(*, max_connections: int = 32) -> Config:
 
 
 def open_client() -> S3Client:
-    """An S3 client for the endpoint and credentials of boto3's environment variables."""
-    return boto3.client("s3", config=client_config(), region_name=os.environ.get("AWS_REGION", "us-east-1"))
+    """An S3 client for the endpoint and credentials of boto3's environment variables, as they are now.
+
+    A session of its own: boto3's default one is not thread-safe, and keeps the credentials that it saw first.
+    """
+    return boto3.Session().client("s3", config=client_config(), region_name=default_region())
+
+
+def default_region() -> str:
+    """The region of the environment, under the name that AWS's tools use or under the one that boto3 reads."""
+    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION") or "us-east-1"
 
 
 @dataclass(frozen=True, slots=True)

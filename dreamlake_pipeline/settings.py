@@ -8,15 +8,22 @@ boto3's own variables (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCE
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from .errors import Code, DreamlakeError
+
 ENV_PREFIX = "DREAMLAKE_"
+_SECRET_BYTES = 32
 
 
 class Settings(BaseSettings):
-    """All settings. A process reads those that concern it; what it cannot do without it asks for by `require`."""
+    """All settings. A process reads those that concern it; what it cannot do without it asks for by `require`.
+
+    Raises DreamlakeError(USAGE) that names the variable whose value cannot be used.
+    """
 
     model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="ignore")
 
@@ -74,13 +81,28 @@ class Settings(BaseSettings):
     ffmpeg: Path | None = Field(None, description="The ffmpeg to run; by default the one that imageio-ffmpeg carries.")
     scratch: Path | None = Field(None, description="Folder for temporary files of processing; the system's by default.")
 
+    @field_validator("auth_secret")
+    @classmethod
+    def _is_long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
+        """RFC 7518, 3.2: a key for HS256 has 256 bits or more. An empty variable counts as unset."""
+        if secret and secret.get_secret_value() and len(secret.get_secret_value().encode()) < _SECRET_BYTES:
+            raise ValueError(f"it needs {_SECRET_BYTES} bytes or more")
+        return secret
+
+    def __init__(self, **given: Any) -> None:
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            problem = error.errors(include_url=False, include_input=False)[0]
+            variable = f"{ENV_PREFIX}{problem['loc'][0]}".upper()
+            message = f"{variable} cannot be used: {problem['msg'].removeprefix('Value error, ')}."
+            raise DreamlakeError(Code.USAGE, message) from None
+
     def require(self, field: str) -> str:
         """The value of a text setting that this process cannot do without.
 
         Raises DreamlakeError(USAGE) that names the variable.
         """
-        from .errors import Code, DreamlakeError
-
         value = getattr(self, field)
         text = value.get_secret_value() if isinstance(value, SecretStr) else str(value or "")
         if not text:

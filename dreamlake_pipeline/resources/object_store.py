@@ -47,6 +47,7 @@ def _open_client(profile_name: str | None, **connection: Any) -> Any:
     """Shared by all threads of the process: making a client costs 0.2 s of CPU, and sensors tick every few seconds."""
     import boto3
 
-    from ..objectstore import client_config
+    from ..objectstore import client_config, default_region
 
+    connection["region_name"] = connection["region_name"] or default_region()
     return boto3.Session(profile_name=profile_name).client("s3", config=client_config(), **connection)

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-from pydantic import ValidationError
 
 from dreamlake_pipeline import objectstore
 from dreamlake_pipeline.errors import Code, DreamlakeError
@@ -56,11 +55,15 @@ def test_values_come_from_the_environment_when_asked_for(monkeypatch: pytest.Mon
     assert (settings.bucket, settings.workers) == ("recordings", 7)
 
 
-@pytest.mark.parametrize(("variable", "value"), [("PART_SIZE", "1"), ("WORKERS", "0"), ("BATCH_LEASE", "soon")])
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("PART_SIZE", "1"), ("WORKERS", "0"), ("BATCH_LEASE", "soon"), ("AUTH_SECRET", "x" * 31)],
+)
 def test_values_out_of_bounds_are_refused(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
     monkeypatch.setenv(ENV_PREFIX + variable, value)
-    with pytest.raises(ValidationError):
+    with pytest.raises(DreamlakeError, match=f"DREAMLAKE_{variable} cannot be used") as caught:
         Settings()
+    assert caught.value.code is Code.USAGE
 
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -70,12 +73,12 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         with pytest.raises(DreamlakeError, match="DREAMLAKE_AUTH_SECRET is not set") as caught:
             Settings().require("auth_secret")
         assert caught.value.code is Code.USAGE
-    monkeypatch.setenv("DREAMLAKE_AUTH_SECRET", "key")
-    assert Settings().require("auth_secret") == "key"
+    monkeypatch.setenv("DREAMLAKE_AUTH_SECRET", "k" * 32)
+    assert Settings().require("auth_secret") == "k" * 32
 
 
 def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    secrets = {"AUTH_SECRET": "hush-1", "API_KEY": "hush-2", "POSTGRES_URL": "postgresql://u:hush-3@h/d"}
+    secrets = {"AUTH_SECRET": "hush-1" * 8, "API_KEY": "hush-2", "POSTGRES_URL": "postgresql://u:hush-3@h/d"}
     for name, value in secrets.items():
         monkeypatch.setenv(ENV_PREFIX + name, value)
     assert "hush" not in repr(Settings()) + str(Settings()) + Settings().model_dump_json()
