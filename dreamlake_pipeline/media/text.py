@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import Code, DreamlakeError
-from .languages import language_of_filename, normalize_language
+from ..languages import language_of_filename, normalize_language
 from .textfile import BadLine, BadLines, decode, detect_encoding
 
 MAX_TEXT_BYTES = 50 * 2**20
