@@ -90,7 +90,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line on 
 What = Annotated[
     list[str],
     typer.Argument(
-        metavar=r"\[TARGET] PATH|ID",
+        metavar="[TARGET] PATH|ID",
         help=f"A project or an episode of it ({TARGET_FORM}) and a path in it, such as /camera/run01.mp4; or an id.",
     ),
 ]
