@@ -6,8 +6,10 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..api.bss import Record, Status
+from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from ..names import check_folder
 from ..settings import Settings
@@ -20,6 +22,9 @@ from .selection import LocalFile, Selection, named_files
 from .server import IndexClient
 from .target import Target, parse_target
 from .upload import DEFAULT_JOBS, Uploader
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _POLL_SECONDS = (0.3, 2.0)  # first, and longest, pause between two questions for the states of records
 
@@ -189,6 +194,29 @@ class DreamLake:
     def download(self, record: Record, path: str | Path, on_bytes: Callable[[int], None] = lambda _: None) -> str:
         """Write the raw file to `path`, verified, whole or not at all; its SHA-256 (see download.py)."""
         return download(self.bss, record, Path(path), on_bytes)
+
+    # For notebooks
+
+    def files(self, target: str | Target, kind: Kind | None = None) -> pd.DataFrame:
+        """The files of a project or an episode, a row each: place, kind, status, duration, counts (see frames.py)."""
+        from .frames import files_frame
+
+        place = self.target(target)
+        kinds = [kind] if kind else list(Kind)
+        return files_frame(
+            asset
+            for one in kinds
+            for asset in self.index.assets(one, namespace=place.namespace, project=place.project, episode=place.episode)
+        )
+
+    def labels(self, record_id: str) -> pd.DataFrame:
+        """The entries of a label track that is ready, by the id of its BSS record. Raises NOT_FOUND, NOT_READY."""
+        from .frames import labels_frame
+
+        found = self.bss.query([record_id])
+        if not found:
+            raise DreamlakeError(Code.NOT_FOUND, f"There is no record {record_id}.")
+        return labels_frame(self.bss, found[0])
 
     def store(
         self,

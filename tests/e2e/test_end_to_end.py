@@ -21,6 +21,8 @@ import imageio_ffmpeg
 import m3u8
 import pytest
 
+from dreamlake_pipeline.client import DreamLake
+from dreamlake_pipeline.errors import DreamlakeError
 from dreamlake_pipeline.objectstore import client_config
 from dreamlake_pipeline.stack.state import Stack
 
@@ -161,6 +163,24 @@ def test_the_raw_file_comes_back_as_it_was(
     done = dreamlake("download", record, "-o", str(tmp_path / "joints.csv"))
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "joints.csv").read_bytes() == (episodes / "run-002/labels/joints.csv").read_bytes()
+
+
+def test_a_notebook_reads_the_index_and_the_labels_as_frames(
+    ingested: subprocess.CompletedProcess[str], environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    with DreamLake.from_environment() as lake:
+        files = lake.files("cups@lab")
+        joints = lake.labels(last_status(ingested)["joints.csv"]["id"])
+        with pytest.raises(DreamlakeError, match="not a label track"):
+            lake.labels(last_status(ingested)["left.wav"]["id"])
+    assert len(files) == 8
+    ready = files[files["status"] == "ready"].set_index("name")
+    assert ready.loc["/camera/front cam.mp4", "frames"] == 100
+    assert ready.loc["/microphone/left.wav", "duration_sec"] == pytest.approx(4.0)
+    assert list(joints["j1"]) == [n * 0.5 for n in range(30)]
+    assert list(joints["_line"]) == list(range(2, 32))
 
 
 def test_show_says_why_the_broken_file_failed(
