@@ -17,6 +17,7 @@ setup: $(STAMP) ## Make .venv with everything that requirements.lock pins
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "Python 3.11 or newer is needed; $(PYTHON) is $$($(PYTHON) --version). Set PYTHON=…"; exit 1; }
+	@echo "setting up $(VENV): everything in requirements.lock, which takes a minute or two"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@if command -v uv >/dev/null; then \
 		uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.lock && \
@@ -28,7 +29,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@touch $(STAMP)
 
 demo: setup ## Start the stack, ingest a small directory (or DIR=…), show what came out of it
-	@$(BIN)/dreamlake demo $(DIR)
+	@$(BIN)/dreamlake demo $(if $(DIR),"$(DIR)")
 
 test: setup ## Run all tests: real Postgres, real S3 server, real ffmpeg, real Dagster
 	@$(BIN)/python -m pytest
