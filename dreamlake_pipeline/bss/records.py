@@ -189,6 +189,24 @@ def known_results(connection: Connection, owner: str, keys: Sequence[ResultKey])
     return [found.get(n) for n in range(len(keys))]
 
 
+def text_tracks_beside(connection: Connection, video: Record, start: str) -> list[Record]:
+    """The ready text tracks of the video's episode whose names begin with `start`, which ends in a dot.
+
+    Of several contents under one name, the latest.
+    """
+    rows = connection.execute(
+        text(f"""
+        SELECT DISTINCT ON (r.name) {_COLUMNS} FROM records r
+        WHERE r.owner = :owner AND r.project = :project AND r.kind = 'text-track' AND r.status = 'ready'
+          AND r.episode IS NOT DISTINCT FROM :episode AND r.name ~>=~ :start AND r.name ~<~ :end
+        ORDER BY r.name, r.id DESC"""),  # noqa: S608
+        # Names are compared byte by byte, and "/" is the byte after ".": a folder may hold a hundred thousand files.
+        {"owner": video.owner, "project": video.project, "episode": video.episode}
+        | {"start": start, "end": start.removesuffix(".") + "/"},
+    )
+    return [_record(row) for row in rows.mappings()]
+
+
 def _reach(caller: Principal) -> dict[str, Any]:
     return {"everywhere": EVERY_NAMESPACE in caller.namespaces, "namespaces": list(caller.namespaces)}
 

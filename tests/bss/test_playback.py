@@ -6,6 +6,7 @@ import secrets
 from urllib.parse import urljoin, urlsplit
 
 import httpx
+import m3u8
 import pytest
 
 from dreamlake_pipeline.auth import Scope, issue_token
@@ -18,13 +19,14 @@ STREAM = "5" * 32
 def make_ready(pipeline, claim, begin):
     """Do to queued records what the pipeline does."""
 
-    def make(*ids, chunks=()):
+    def make(*ids, chunks=(), metadata=None):
         partition = claim(processingGraceSeconds=0)[0]["partition"]
         begin(partition)
         leased = {"chunks": [{"sha256": chunk, "size": 3} for chunk in chunks]}
         missing = pipeline.post("/pipeline/chunks/lease", json=leased).json()["missing"]
         pipeline.post("/pipeline/chunks/stored", json={"chunks": missing})
-        results = [{"id": record, "metadata": {"streams": [STREAM]}, "chunks": list(chunks)} for record in ids]
+        found = metadata or {"streams": [STREAM], "timeOrigin": {"streamStart": 132_000 / 90_000}}
+        results = [{"id": record, "metadata": found, "chunks": list(chunks)} for record in ids]
         body = {"partition": partition, "results": results}
         assert pipeline.post("/pipeline/batches/results", json=body).status_code == 200
         pipeline.post("/pipeline/batches/finish", json={"partition": partition, "runId": "run-1"})
@@ -142,3 +144,125 @@ def test_text_and_labels_open_as_files(api, files, owner, object_store, make_rea
     assert send.get(api.get(f"{route}/{record}/playback").json()["url"]).content == b"made"
     found = api.get(f"{route}/{record}/{result}")
     assert found.status_code == 302 and send.get(found.headers["Location"]).content == b"made"
+
+
+TRACK = """WEBVTT
+
+STYLE
+::cue { color: lime }
+
+NOTE a remark
+
+00:00:00.000 --> 00:00:06.000
+Only the first.
+
+b
+00:00:05.500 --> 00:00:06.500 line:0
+Both, <00:00:06.000>word by word.
+
+00:01:00.000 --> 00:01:01.000
+Behind the end.
+"""
+
+
+@pytest.fixture
+def add_track(files, owner, object_store, make_ready):
+    """A ready text track of this name; its id."""
+
+    def add(name, *, language=None, route="/text-tracks", **more):
+        record = files.register(route, name, **more)["id"]
+        object_store.put(f"{owner}/lab/text-tracks/{record}/track.vtt", TRACK.encode(), content_type="text/vtt")
+        make_ready(record, metadata={"language": language, "streams": []})
+        return record
+
+    return add
+
+
+def _subtitles(api, record):
+    """What the master playlist lists as subtitles, as a player reads it."""
+    answer = api.get(f"/videos/{record}/stream/master.m3u8")
+    assert answer.status_code == 200, answer.text
+    master = m3u8.loads(answer.text)
+    found = [media for media in master.media if media.type == "SUBTITLES"]
+    assert {media.group_id for media in found} == {stream.stream_info.subtitles for stream in master.playlists} - {None}
+    return found
+
+
+def test_text_tracks_beside_a_video_are_its_subtitles(api, video, add_track) -> None:
+    record, _ = video
+    unchanged = api.get(f"/videos/{record}/stream/master.m3u8").text
+    assert _subtitles(api, record) == []
+    for name in (
+        "/cam/A.vtt",  # another stem: case counts
+        "/cam/ab.vtt",
+        "/cam/a.left.vtt",  # "left" is no language
+        "/cam/a.mp4.de/x.vtt",
+        "/other/a.vtt",
+        "/a.vtt",
+    ):
+        add_track(name)
+    add_track("/cam/a.vtt", episode="another")
+    add_track("/cam/a.csv", route="/labels")
+    assert api.get(f"/videos/{record}/stream/master.m3u8").text == unchanged
+
+    ids = {name: add_track(name) for name in ("/cam/a.de.vtt", "/cam/a.pt-br.srt", "/cam/a.vtt")}
+    ids["/cam/a.srt"] = add_track("/cam/a.srt", language="de")
+    found = [
+        (media.uri, media.name, media.language, media.default, media.autoselect) for media in _subtitles(api, record)
+    ]
+    assert found == [
+        (f"subtitles/{ids['/cam/a.vtt']}.m3u8", "a.vtt", None, "YES", "YES"),
+        (f"subtitles/{ids['/cam/a.srt']}.m3u8", "de", "de", "NO", "YES"),
+        (f"subtitles/{ids['/cam/a.de.vtt']}.m3u8", "a.de.vtt", "de", "NO", "NO"),
+        (f"subtitles/{ids['/cam/a.pt-br.srt']}.m3u8", "pt-BR", "pt-BR", "NO", "YES"),
+    ]
+
+    # New content under an old name takes its place; what is deleted is gone.
+    newer = add_track("/cam/a.de.vtt")
+    assert api.delete(f"/text-tracks/{ids['/cam/a.vtt']}").status_code < 300
+    found = [media.uri for media in _subtitles(api, record)]
+    assert f"subtitles/{newer}.m3u8" in found and len(found) == 3
+    assert f"subtitles/{ids['/cam/a.de.vtt']}.m3u8" not in found
+
+
+def test_subtitles_are_cut_as_the_video_is(service, api, video, add_track) -> None:
+    record, _ = video
+    track = add_track("/cam/a.en.vtt")
+    url = api.get(f"/videos/{record}/playback").json()["url"]
+    [media] = m3u8.loads(service.get(url).text).media[1:]
+    url = urljoin(url, media.uri)
+    playlist = service.get(url)
+    assert playlist.status_code == 200 and playlist.headers["Content-Type"] == "application/vnd.apple.mpegurl"
+    parsed = m3u8.loads(playlist.text)
+    assert [segment.duration for segment in parsed.segments] == [6, 6] and parsed.is_endlist
+    assert parsed.target_duration == 6
+
+    first, second = (service.get(urljoin(url, segment.uri)) for segment in parsed.segments)
+    assert first.status_code == 200 and first.headers["Content-Type"] == "text/vtt; charset=utf-8"
+    # Cue times are on the clock of the video's segments, which starts at 132000 ticks or 1.467 s.
+    head = "WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:01.467,MPEGTS:132000\n\nSTYLE\n::cue { color: lime }\n\n"
+    both = "b\n00:00:06.967 --> 00:00:07.967 line:0\nBoth, <00:00:07.467>word by word.\n"
+    assert first.text == f"{head}00:00:01.467 --> 00:00:07.467\nOnly the first.\n\n{both}"
+    assert second.text == head + both
+    assert api.get(f"/videos/{record}/stream/subtitles/{track}/2.vtt").status_code == 404
+    assert api.get(f"/videos/{record}/stream/subtitles/{track}/-1.vtt").status_code == 422
+
+
+def test_a_playback_token_reads_its_own_subtitles_only(service, api, as_caller, files, video, add_track, owner) -> None:
+    record, _ = video
+    token = urlsplit(api.get(f"/videos/{record}/playback").json()["url"]).query
+    own, stranger = add_track("/cam/a.vtt"), add_track("/cam/b.vtt")
+    other = files.register("/videos", "/cam/b.mp4")["id"]
+    subtitles = f"/videos/{record}/stream/subtitles"
+    assert service.get(f"{subtitles}/{own}.m3u8?{token}").status_code == 200
+    assert service.get(f"{subtitles}/{own}/0.vtt?{token}").status_code == 200
+    for name in (f"{stranger}.m3u8", f"{stranger}/0.vtt"):
+        assert service.get(f"{subtitles}/{name}?{token}").status_code == 404
+        assert service.get(f"/videos/{other}/stream/subtitles/{name}?{token}").status_code == 403
+    # The track itself, and what lies behind it, stay closed.
+    for path in ("track.vtt", "playback", "raw", "metadata"):
+        assert service.get(f"/text-tracks/{own}/{path}?{token}").status_code in (401, 403), path
+    assert service.get(f"{subtitles}/{own}/0.vtt").status_code == 401
+    outsider = as_caller(f"{owner}x", scope=Scope.READ)
+    assert outsider.get(f"{subtitles}/{own}/0.vtt").status_code == 404
+    assert as_caller(owner, scope=Scope.READ).get(f"{subtitles}/{own}/0.vtt").status_code == 200

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import RedirectResponse, Response
+from sqlalchemy import Engine
 
 from ... import layout, names
 from ...api.bss import Playback, Record
@@ -20,12 +21,13 @@ from ...errors import Code, DreamlakeError
 from ...kinds import KINDS, Kind, KindSpec
 from ...objectstore import ObjectStore
 from ...web import Caller
-from .. import access, chunks, playlists
+from .. import access, chunks, playlists, subtitles
 from ..access import Viewer
 from ..context import Config, Database, RecordId, Store
 
 _STREAMED = (Kind.VIDEO, Kind.AUDIO)
 StreamHash = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
+SegmentNumber = Annotated[int, Path(ge=0, le=2**31)]
 ChunkHash = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
 
 routes = APIRouter(tags=["playback"])
@@ -33,6 +35,10 @@ routes = APIRouter(tags=["playback"])
 
 class PlaylistResponse(Response):
     media_type = playlists.CONTENT_TYPE
+
+
+class SubtitleResponse(Response):
+    media_type = subtitles.CONTENT_TYPE
 
 
 @routes.get("/chunks/{hash}.ts", summary="A segment", status_code=302, response_class=RedirectResponse)
@@ -55,10 +61,12 @@ def _add_streams(spec: KindSpec) -> None:
     def master(id: RecordId, request: Request, viewer: Viewer, database: Database, store: Store) -> Response:
         record = access.find_ready(database, viewer, spec.kind, id)
         playlist = _read(store, layout.master_key(record.owner, record.project, spec.kind, id))
-        token = request.query_params.get("token")
-        if token is not None:
-            playlist = playlists.replace_uris(playlist, lambda uri: f"{uri}?token={quote(token)}")
-        return PlaylistResponse(playlist)
+        if spec.kind is Kind.VIDEO:
+            with database.connect() as connection:
+                tracks = subtitles.of_video(connection, record)
+            if tracks:
+                playlist = subtitles.add_to_master(playlist, tracks)
+        return PlaylistResponse(_hand_on_token(playlist, request))
 
     @routes.get(
         f"/{spec.route}/{{id}}/stream/{{hash}}.m3u8",
@@ -79,6 +87,64 @@ def _add_streams(spec: KindSpec) -> None:
             return store.presign_get(layout.chunk_key(sha256), expires=config.url_ttl)
 
         return PlaylistResponse(playlists.replace_uris(playlist, presigned))
+
+
+@routes.get(
+    "/videos/{id}/stream/subtitles/{track_id}.m3u8",
+    summary="Media playlist of a video's subtitles",
+    response_class=PlaylistResponse,
+)
+def subtitle_playlist(
+    id: RecordId, track_id: RecordId, request: Request, viewer: Viewer, database: Database, store: Store
+) -> Response:
+    """Its segments are those of the video's best stream. Who may play the video may read its subtitles."""
+    video = access.find_ready(database, viewer, Kind.VIDEO, id)
+    track = _find_subtitles(database, video, track_id)
+    playlist = subtitles.media_playlist(_read_stream(store, video), track.id)
+    return PlaylistResponse(_hand_on_token(playlist, request))
+
+
+@routes.get(
+    "/videos/{id}/stream/subtitles/{track_id}/{number}.vtt",
+    summary="A segment of a video's subtitles",
+    response_class=SubtitleResponse,
+)
+def subtitle_segment(
+    id: RecordId, track_id: RecordId, number: SegmentNumber, viewer: Viewer, database: Database, store: Store
+) -> Response:
+    """Every cue that overlaps that segment of the video; times are the track's, tied to the video's clock."""
+    video = access.find_ready(database, viewer, Kind.VIDEO, id)
+    track = _find_subtitles(database, video, track_id)
+    [filename] = layout.RESULT_FILES[track.kind]
+    cues = _read(store, layout.result_key(track.owner, track.project, track.kind, track.id, filename))
+    stream_start = (video.metadata or {})["timeOrigin"]["streamStart"]
+    segment = subtitles.segment(cues, _read_stream(store, video), number, stream_start)
+    if segment is None:
+        raise DreamlakeError(Code.NOT_FOUND, f"{video.name} has no segment {number}.")
+    return SubtitleResponse(segment)
+
+
+def _find_subtitles(database: Engine, video: Record, track_id: str) -> Record:
+    with database.connect() as connection:
+        tracks = subtitles.of_video(connection, video)
+    found = next((track.record for track in tracks if track.record.id == track_id), None)
+    if found is None:
+        raise DreamlakeError(Code.NOT_FOUND, f"{video.name} has no subtitles {track_id}.")
+    return found
+
+
+def _read_stream(store: ObjectStore, video: Record) -> str:
+    """The media playlist of a video's best stream; the others have their segments at the same times."""
+    best = (video.metadata or {})["streams"][0]
+    return _read(store, layout.stream_key(video.owner, video.project, video.kind, video.id, best))
+
+
+def _hand_on_token(playlist: str, request: Request) -> str:
+    """The playlist whose URIs carry the playback token that it was asked for with, if any."""
+    token = request.query_params.get("token")
+    if token is None:
+        return playlist
+    return playlists.replace_uris(playlist, lambda uri: f"{uri}?token={quote(token)}")
 
 
 def _add_playback(spec: KindSpec) -> None:
