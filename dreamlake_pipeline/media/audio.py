@@ -14,13 +14,16 @@ from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from . import ffmpeg, mpegts, segments
 from .audio_codec import FILL_GAPS, aac_options, audio_reasons, output_rate
-from .probe import AudioTrack, probe
+from .probe import AudioTrack, Probe, probe
 from .results import AudioResult, TimeOrigin
 from .verify import Expected, verify
 from .waveform import Waveform
 
 _MOST_SECONDS = 26 * 3600
 _STRAY_ERRORS = 2
+# Far less than what is common: Opus for speech has 2,000 bytes a second, and 50 seconds of sound take one to process.
+_LEAST_BYTE_RATE = 500
+_LEAST_SPEED = 8
 # What ebur128 answers when no block passed the gate: silence, or less than 0.4 s of sound (ITU-R BS.1770).
 _GATED = -70.0
 # A loudness range needs more than one short-term block of 3 s (EBU Tech 3342).
@@ -43,7 +46,7 @@ def make_audio(source: Path, out: Path, *, filename: str) -> AudioResult:
         _outputs(audio, found.sniffed.demuxer, encode=bool(reasons)),
         source=source,
         cwd=out,
-        limits=_limits(source),
+        limits=_limits(source, _claimed_seconds(found, audio)),
         subject=filename,
         lenient=True,
         on_stdout=waveform.feed,
@@ -58,17 +61,20 @@ def make_audio(source: Path, out: Path, *, filename: str) -> AudioResult:
         )
     _refuse_incomplete(audio, duration, filename)
     rate = output_rate(audio) if reasons else audio.sample_rate
-    if duration * rate < segments.AAC_FRAME:
-        raise DreamlakeError(
-            Code.NO_AUDIO, f"{filename} holds {float(duration * 1000):.1f} ms of sound, too little to be played."
-        )
+    frame = Fraction(segments.AAC_FRAME, rate)
     warnings = [*found.warnings, *_damage(ffmpeg.decoded(finished, audio.index), filename)]
+    if duration < frame:
+        warnings.append(
+            f"{filename} holds {float(duration * 1000):.3g} ms of sound; silence follows it in the playable version, "
+            f"whose shortest unit lasts {float(frame * 1000):.0f} ms."
+        )
 
     written = segments.read_back(out, filename)
-    stream = segments.to_stream(written, written.start + duration * mpegts.CLOCK, fps=None, independent=True)
+    end = written.start + max(duration, frame) * mpegts.CLOCK
+    stream = segments.to_stream(written, end, fps=None, independent=True)
     expected = Expected(
         duration=duration,
-        tolerance=Fraction(segments.AAC_FRAME, rate),
+        tolerance=frame,
         samples=duration * rate,
         # A kept stream has whole frames where its container trims samples off both ends.
         samples_tolerance=segments.AAC_FRAME * (1 if reasons else 2),
@@ -110,22 +116,39 @@ def make_audio(source: Path, out: Path, *, filename: str) -> AudioResult:
 def _outputs(audio: AudioTrack, demuxer: str, *, encode: bool) -> list[Any]:
     """The HLS, and the samples themselves on stdout, having passed the loudness meter."""
     stream = ffmpeg.source_input(demuxer, threads=1)[str(audio.index)]
-    options = aac_options(audio) if encode else {"c:a": "copy"}
+    options: dict[str, Any] = {"c:a": "copy"}
+    if encode:
+        # However little there is becomes one frame: of a sample at 192 kHz, resampling alone would leave nothing.
+        options = aac_options(audio) | {"af": f"{FILL_GAPS},apad=whole_len={segments.AAC_FRAME // 2}"}
     samples = ffmpeg_python.output(
         stream,
         "pipe:1",
         f="f32le",
         af=f"{FILL_GAPS},ebur128=peak=true:framelog=quiet",
-        ac=audio.channels,
         ar=audio.sample_rate,
+        # A number of channels means ffmpeg's first layout of as many: quadrophony would be mixed to other places.
+        **({"ac": audio.channels} if audio.channels <= 2 else {}),
     )
     return [segments.hls_output(stream, **options, **{"bsf:a": segments.DROP_PRIMING}), samples]
 
 
-def _limits(source: Path) -> ffmpeg.Limits:
+def _limits(source: Path, claimed: float | None) -> ffmpeg.Limits:
+    """Time for the bytes and for the seconds of sound in them, which are many where sound is compressed well."""
     size = source.stat().st_size
-    # Sound in 26 hours of the highest bit rate that is written here, whatever the file claims to hold.
-    return ffmpeg.Limits(seconds=120 + size / 1e6, output_bytes=64 * 2**20 + min(20 * size, _MOST_SECONDS * 40_000))
+    seconds = min(size / _LEAST_BYTE_RATE if claimed is None else claimed, _MOST_SECONDS)
+    return ffmpeg.Limits(
+        seconds=120 + size / 1e6 + seconds / _LEAST_SPEED,
+        # Sound in 26 hours of the highest bit rate that is written here, whatever the file claims to hold.
+        output_bytes=64 * 2**20 + min(20 * size, _MOST_SECONDS * 40_000),
+    )
+
+
+def _claimed_seconds(found: Probe, audio: AudioTrack) -> float | None:
+    """How long the stream is by its container's word, if it gives it."""
+    claimed: float | None = next(stream for stream in found.streams if stream["index"] == audio.index).get(
+        "durationSec"
+    )
+    return claimed
 
 
 def _refuse_incomplete(audio: AudioTrack, duration: Fraction, filename: str) -> None:

@@ -19,10 +19,10 @@ SETTINGS = {"rates": sorted(_RATES), "bitRates": list(_BIT_RATES.values())}
 
 def audio_reasons(audio: AudioTrack) -> list[str]:
     """Why sound can't be kept as it is, each as `code: explanation`; empty when it can (DESIGN 6)."""
-    if audio.codec != "aac":
-        return [f"audio_codec: {audio.codec} is not AAC"]
     reasons = []
-    if audio.profile != "LC":
+    if audio.codec != "aac":
+        reasons.append(f"audio_codec: {audio.codec} is not AAC")
+    elif audio.profile != "LC":
         reasons.append(f"audio_profile: AAC {audio.profile} is not AAC-LC")
     if audio.channels not in (1, 2):
         reasons.append(f"audio_channels: {audio.channels} channels become stereo")

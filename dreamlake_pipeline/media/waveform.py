@@ -18,6 +18,7 @@ WIDTH, HEIGHT = 1200, 240
 # Readable on white and on black: the picture's ground is transparent.
 _PEAK_COLOUR = (96, 165, 250)
 _RMS_COLOUR = (37, 99, 235)
+_VALUES_AT_ONCE = 1 << 16
 _SILENCE = 1e-5  # -100 dBFS
 
 
@@ -74,19 +75,24 @@ class Waveform:
     def write_json(self, path: Path) -> None:
         """Peaks in the form of BBC audiowaveform 2, 8 bits, channels taken together: `data` is min, max, min, max, …"""
         low, high = (np.concatenate(parts) for parts in (self._low, self._high))
-        data = np.empty(2 * len(low), dtype=np.int64)
+        data = np.empty(2 * len(low), dtype=np.int8)
         data[0::2] = np.clip(np.floor(low * 128), -128, 127)
         data[1::2] = np.clip(np.ceil(high * 127), -128, 127)
-        body = {
+        head = {
             "version": 2,
             "channels": 1,
             "sample_rate": self.sample_rate,
             "samples_per_pixel": self.samples_per_peak,
             "bits": 8,
             "length": len(low),
-            "data": data.tolist(),
         }
-        path.write_text(json.dumps(body, separators=(",", ":")))
+        # Piece by piece: a day of sound has 17 million values, which need not all be Python objects and text at once.
+        with path.open("w") as file:
+            file.write(json.dumps(head, separators=(",", ":"))[:-1] + ',"data":[')
+            for start in range(0, len(data), _VALUES_AT_ONCE):
+                file.write("," if start else "")
+                file.write(",".join(map(str, data[start : start + _VALUES_AT_ONCE].tolist())))
+            file.write("]}")
 
     def write_png(self, path: Path) -> None:
         """WIDTH x HEIGHT pixels on a transparent ground; the loudest moment fills the height, silence is a line."""
