@@ -6,6 +6,10 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
+from . import ebml
+from .boxes import boxes
+from .mpegts import PACKET
+
 _UNKNOWN_SIZES = {0, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF}
 
 
@@ -19,6 +23,8 @@ def missing_part(path: Path, demuxer: str) -> str | None:
             return _riff(file, size)
         if demuxer == "matroska":
             return _matroska(file, size)
+        if demuxer == "mpegts":
+            return _mpegts(file, size)
         if demuxer == "mp3":
             return _mp3(file, size)
         if demuxer == "ogg":
@@ -31,23 +37,20 @@ def _short(missing: int) -> str:
 
 
 def _mov(file: BinaryIO, size: int) -> str | None:
-    """Top-level boxes (ISO/IEC 14496-12 4.2) must end where the file ends, and a `moov` must be among them."""
-    at, indexed = 0, False
-    while at + 8 <= size:
-        file.seek(at)
-        header = file.read(16)
-        length, kind = struct.unpack(">I4s", header[:8])
-        if length == 1 and len(header) == 16:
-            (length,) = struct.unpack(">Q", header[8:])
-        if length == 0:
-            length = size - at
-        if length < 8:
-            break  # padding or junk behind the last box
-        indexed |= kind in (b"moov", b"moof")
-        at += length
-        if at > size and kind in (b"mdat", b"moov", b"moof"):
-            return _short(at - size)
-    return None if indexed else "its index (`moov`) is missing, as when a recording was broken off"
+    """Top-level boxes (ISO/IEC 14496-12 4.2) must end where the file ends, with an index and media among them."""
+    kinds, end = [], 0
+    for box in boxes(file, 0, size):
+        kinds.append(box.kind)
+        end = box.end
+        if box.end > size and box.kind in (b"mdat", b"moov", b"moof"):
+            return _short(box.end - size)
+    if b"moov" not in kinds and b"moof" not in kinds:
+        return "its index (`moov`) is missing, as when a recording was broken off"
+    if b"mdat" not in kinds or kinds[-1] == b"moof":
+        return "its media data (`mdat`) are missing"
+    if b"moof" in kinds and 0 < size - end < 8:
+        return "it ends in the middle of a fragment's header"
+    return None
 
 
 def _riff(file: BinaryIO, size: int) -> str | None:
@@ -72,26 +75,25 @@ def _riff(file: BinaryIO, size: int) -> str | None:
 
 def _matroska(file: BinaryIO, size: int) -> str | None:
     """The Segment element (RFC 8794, RFC 9559) must fit into the file when its size is known."""
-    at = 0
-    for _ in range(8):
-        file.seek(at)
-        head = file.read(12)
-        if len(head) < 5:
-            return None
-        id_length = 9 - head[0].bit_length()
-        if id_length > 4:
-            return None
-        size_length = 9 - head[id_length].bit_length()
-        if size_length > 8:
-            return None
-        field = head[id_length : id_length + size_length]
-        length = int.from_bytes(field, "big") & (1 << 7 * size_length) - 1
-        at += id_length + size_length
-        if head[:id_length] == b"\x18\x53\x80\x67":
-            unknown = length == (1 << 7 * size_length) - 1
-            return _short(at + length - size) if not unknown and at + length > size else None
-        at += length
+    for _, element in zip(range(8), ebml.children(file, 0, size), strict=False):
+        if element.id == ebml.SEGMENT:
+            if element.end is None:
+                return _live(file, element.body, size)
+            return _short(element.end - size) if element.end > size else None
     return None
+
+
+def _live(file: BinaryIO, at: int, size: int) -> str | None:
+    """A recording whose writer did not know its size: it is whole when its last element is."""
+    end = at
+    for element in ebml.children(file, at, size):
+        end = element.body if element.end is None else element.end
+    return "it ends in the middle of a picture or sound packet" if end != size else None
+
+
+def _mpegts(file: BinaryIO, size: int) -> str | None:
+    """Packets have one size (ISO/IEC 13818-1 2.4.3.2); a stream may end behind any of them."""
+    return f"it ends {size % PACKET} bytes into a packet" if size % PACKET else None
 
 
 def _mp3(file: BinaryIO, size: int) -> str | None:

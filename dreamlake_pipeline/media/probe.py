@@ -26,6 +26,7 @@ from av.video.stream import VideoStream
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from . import ffmpeg, h264
+from .claims import read_claims
 from .integrity import missing_part
 from .sniff import FOREIGN_MEDIA, HEAD_BYTES, Sniffed, sniff
 
@@ -35,6 +36,8 @@ MAX_PACKETS = 20_000_000
 
 # color_trc values of HDR: SMPTE ST 2084 (PQ) and ARIB STD-B67 (HLG), by ITU-T H.273.
 _HDR_TRANSFERS = {16, 18}
+_REORDERED = 17  # pictures that may be shown after the last one that is decoded (ITU-T H.264 C.4.5.3)
+_TAIL_PACKETS = 3000  # of the last group of pictures, which is decoded where no length tells whether it is whole
 _FULL_RANGE = 2
 
 
@@ -59,7 +62,7 @@ class VideoTrack:
     both in units of `time_base`. `hidden` counts packets that an edit list keeps out of the presentation.
     `keyframes` are times of pictures that are marked as such, `idr` how many of them are IDR pictures with their
     parameter sets at hand, `changes` how many come with another size or profile than the first (H.264 only).
-    `damaged` counts packets whose NAL units do not add up.
+    `damaged` counts packets whose NAL units do not add up. `partial`: it is the good part of a file that was cut off.
     """
 
     index: int
@@ -79,6 +82,7 @@ class VideoTrack:
     starts_with_keyframe: bool
     sps: h264.SequenceParameters | None
     times_stored: bool
+    partial: bool
 
     @property
     def frames(self) -> int:
@@ -124,7 +128,19 @@ class Probe:
 
 
 def identify(source: Path, subject: str) -> Sniffed:
-    """What the file is, by its content. Raises DreamlakeError when it is no audio or video that is known here."""
+    """What the file is, by its content. Raises DreamlakeError when it is no audio or video that is known here, is not
+    whole by its container's word, or claims to be what nothing here can process."""
+    sniffed = recognise(source, subject)
+    assert sniffed.demuxer is not None
+    missing = missing_part(source, sniffed.demuxer)
+    if missing:
+        raise _cut_off(subject, missing)
+    _refuse_impossible(source, sniffed.demuxer, subject)
+    return sniffed
+
+
+def recognise(source: Path, subject: str) -> Sniffed:
+    """What the file is, whole or not; it has a demuxer. Raises DreamlakeError when it is no media known here."""
     with source.open("rb") as file:
         head = file.read(HEAD_BYTES)
     if not head:
@@ -142,22 +158,47 @@ def identify(source: Path, subject: str) -> Sniffed:
         )
     if sniffed.demuxer is None:
         raise DreamlakeError(Code.NOT_MEDIA, f"{subject} is no audio or video: its content is {sniffed.container}.")
-    missing = missing_part(source, sniffed.demuxer)
-    if missing:
-        raise DreamlakeError(
-            Code.MEDIA_TRUNCATED,
-            f"{subject} is incomplete: {missing}.",
-            hint="Upload it again; if the original is as short, its recording was cut off.",
-        )
     return sniffed
 
 
-def probe(source: Path, subject: str, *, wanted: Kind) -> Probe:
+def _cut_off(subject: str, how: str) -> DreamlakeError:
+    return DreamlakeError(
+        Code.MEDIA_TRUNCATED,
+        f"{subject} is incomplete: {how}.",
+        hint="Upload it again; if the original is as short, its recording was cut off.",
+    )
+
+
+def _refuse_impossible(source: Path, demuxer: str, subject: str) -> None:
+    claims = read_claims(source, demuxer)
+    # Matroska counts from zero, not from the first picture: its claim is compared with what is there.
+    if claims.seconds is not None and claims.seconds > MAX_SECONDS and demuxer != "matroska":
+        raise DreamlakeError(
+            Code.MEDIA_TOO_LARGE,
+            f"{subject} claims to be {claims.seconds / 3600:,.1f} hours long; "
+            f"{MAX_SECONDS // 3600} hours are the limit.",
+        )
+    for width, height in claims.pictures:
+        _refuse_large(width, height, subject)
+
+
+def _refuse_large(width: int, height: int, subject: str) -> None:
+    if width * height > MAX_PIXELS:
+        raise DreamlakeError(
+            Code.MEDIA_TOO_LARGE,
+            f"The picture of {subject} claims to be {width:,} x {height:,} pixels large; "
+            f"{MAX_PIXELS / 1e6:.0f} megapixels are the limit.",
+        )
+
+
+def probe(source: Path, subject: str, *, wanted: Kind, partial: bool = False) -> Probe:
     """Read the file's streams; for `wanted` VIDEO also every packet of the video.
+
+    `partial`: it is the good part of a file that was cut off, which may announce more than it holds.
 
     Raises DreamlakeError with a media code (NOT_MEDIA, NO_VIDEO, NO_AUDIO, MEDIA_…); `subject` names the file.
     """
-    sniffed = identify(source, subject)
+    sniffed = recognise(source, subject) if partial else identify(source, subject)
     with _opened(source, sniffed, subject) as container:
         streams = [_describe(stream) for stream in container.streams]
         _refuse_encrypted(streams, subject)
@@ -177,7 +218,7 @@ def probe(source: Path, subject: str, *, wanted: Kind) -> Probe:
         video_track = None
         if video is not None:
             assert isinstance(video, VideoStream)
-            video_track = _scan(container, video, audio, starts, subject)
+            video_track = _scan(container, video, audio, starts, subject, partial=partial)
         assert audio is None or isinstance(audio, AudioStream)
         audio_track = _audio_track(audio, sniffed, starts) if audio is not None else None
         return Probe(sniffed, streams, video_track, audio_track, tuple(warnings))
@@ -308,18 +349,20 @@ def _scan(
     audio: AudioStream | None,
     starts: dict[int, int],
     subject: str,
+    *,
+    partial: bool,
 ) -> VideoTrack:
     context = video.codec_context
     context.thread_count = 1
-    if context.width * context.height > MAX_PIXELS:
-        raise DreamlakeError(
-            Code.MEDIA_TOO_LARGE, f"The picture of {subject} is {context.width} x {context.height} pixels large."
-        )
+    context.options = {"max_pixels": str(MAX_PIXELS)}
+    _refuse_large(context.width, context.height, subject)
     is_h264 = context.codec.canonical_name == "h264"
     header = h264.parameter_sets(context.extradata) if is_h264 else []
     length_size = h264.length_size(context.extradata) if is_h264 else None
     sps = _first_sps(header)
     packets, seen, picture = _Packets(), 0, None
+    tail: list[Any] = []  # the packets since the last keyframe, where the container has no length
+    endless = container.format.name == "mpegts"
     stored = container.format.name != "avi"
     last_sound = Fraction(0)
     for packet in container.demux(*(stream for stream in (video, audio) if stream is not None)):
@@ -342,6 +385,8 @@ def _scan(
                 if not packet.is_discard and packet.stream_index not in starts:
                     starts[audio.index] = time
             continue
+        if endless:
+            tail = [packet] if packet.is_keyframe else [*tail, packet] if 0 < len(tail) < _TAIL_PACKETS else []
         if picture is None:
             picture = _first_picture(packet)
         if is_h264:
@@ -371,18 +416,15 @@ def _scan(
         picture = next((_picture(frame) for frame in context.decode(None)), None)
     if picture is None:
         raise DreamlakeError(Code.MEDIA_CORRUPT, f"No picture of {subject} can be decoded.")
-    track = _track(video, picture, packets, sps, stored, subject)
-    if container.format.name.startswith("matroska") and container.duration:
+    track = _track(video, picture, packets, sps, stored, subject, partial=partial)
+    if _is_broken_off(tail):
+        raise _cut_off(subject, "its last picture can't be decoded")
+    if container.format.name.startswith("matroska") and container.duration and not partial:
         # Of live recordings the header says nothing; where it does, the last picture or sound is there.
         declared = Fraction(container.duration, av.time_base)
         there = max(track.end * track.time_base, last_sound)
         if there < declared - max(Fraction(1), declared / 50):
-            raise DreamlakeError(
-                Code.MEDIA_TRUNCATED,
-                f"{subject} is incomplete: its header announces {float(declared):.1f} s, "
-                f"{float(there):.1f} s are there.",
-                hint="Upload it again; if the original is as short, its recording was cut off.",
-            )
+            raise _cut_off(subject, f"its header announces {float(declared):.1f} s, {float(there):.1f} s are there")
     # AVI's header has the length in ticks; its demuxer skips what it can't read, and the clock stands still there.
     if container.format.name == "avi" and track.end + track.frame_seconds / track.time_base < video.frames:
         raise DreamlakeError(
@@ -400,6 +442,8 @@ def _track(
     sps: h264.SequenceParameters | None,
     times_stored: bool,
     subject: str,
+    *,
+    partial: bool,
 ) -> VideoTrack:
     time_base = video.time_base
     assert time_base is not None
@@ -432,6 +476,7 @@ def _track(
         starts_with_keyframe=packets.starts_with_keyframe,
         sps=sps,
         times_stored=times_stored,
+        partial=partial,
     )
 
 
@@ -452,6 +497,19 @@ def _first_sps(units: list[memoryview]) -> h264.SequenceParameters | None:
             except ValueError:
                 return None
     return None
+
+
+def _is_broken_off(tail: list[Any]) -> bool:
+    """Whether the last group of pictures ends in one that a decoder has to make up in part."""
+    frames = []
+    try:
+        for packet in tail:
+            frames += [frame.is_corrupt for frame in packet.decode()]
+        if tail:
+            frames += [frame.is_corrupt for frame in tail[0].stream.codec_context.decode(None)]
+    except av.error.FFmpegError:
+        return True
+    return any(frames[-_REORDERED:])
 
 
 def _first_picture(packet: Any) -> Picture | None:

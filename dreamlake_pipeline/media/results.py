@@ -74,6 +74,7 @@ class VideoResult:
 
     `frames` is the number of pictures in the output, which equals the number presented by the source.
     `codec` is the source's. `container` is what the content is, whatever the file's extension says.
+    `partial`: the file was cut off, and this is its good part; a warning says how much.
     """
 
     duration: float
@@ -93,6 +94,7 @@ class VideoResult:
     transcode_reasons: tuple[str, ...]
     warnings: tuple[str, ...]
     conformance: dict[str, Any]
+    partial: bool
 
 
 @dataclass(frozen=True, slots=True)

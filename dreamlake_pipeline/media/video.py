@@ -2,26 +2,33 @@
 
 from __future__ import annotations
 
+import tempfile
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import ffmpeg as ffmpeg_python
 import numpy as np
 
-from ..errors import Code, DreamlakeError
+from ..errors import ERRORS, Code, DreamlakeError
 from ..kinds import Kind
 from . import ffmpeg, mpegts, segments, stills
 from .audio_codec import aac_options, audio_reasons, output_rate
-from .probe import AudioTrack, Probe, VideoTrack, probe
+from .claims import read_claims
+from .probe import MAX_PIXELS, AudioTrack, Probe, VideoTrack, probe, recognise
 from .results import Mode, TimeOrigin, VideoResult
+from .salvage import salvage
 from .verify import Expected, verify
 
 KEYFRAME_SECONDS = 2  # of a transcode
 MAX_KEYFRAME_GAP = 12  # seconds; a copy can only be cut at keyframes
 # Steps between frames that still count as a steady rate: half to twice the usual one.
 _STEADY = (0.5, 2.0)
+_REORDERED = 4
 _PROFILES = {66, 77, 100}  # profile_idc of Baseline, Main and High: what every browser plays
 _ROUNDING = 2  # ticks of 90 kHz
+LEAST_SALVAGED = Fraction(1, 2)  # seconds of a file that was cut off that are worth keeping
 _TRAILING_SOUND = Fraction(1, 2)  # seconds of sound behind the last picture that are worth a word
 
 PRESET = "veryfast"
@@ -46,7 +53,20 @@ def make_video(source: Path, out: Path, *, filename: str) -> VideoResult:
     Raises DreamlakeError with a media code; what `out` holds then is worthless.
     """
     out.mkdir(parents=True, exist_ok=True)
-    found = probe(source, filename, wanted=Kind.VIDEO)
+    try:
+        return _make_whole(source, out, probe(source, filename, wanted=Kind.VIDEO), filename)
+    except DreamlakeError as error:
+        if error.code is not Code.MEDIA_TRUNCATED:
+            raise
+        _empty(out)
+        salvaged = _make_part(source, out, filename)
+        if salvaged is None:
+            raise
+        return salvaged
+
+
+def _make_whole(source: Path, out: Path, found: Probe, filename: str) -> VideoResult:
+    """A copy where that is right; a transcode where it is not, or where what was copied turns out not to be."""
     assert found.video is not None
     reasons = video_reasons(found.video)
     if not reasons:
@@ -57,9 +77,52 @@ def make_video(source: Path, out: Path, *, filename: str) -> VideoResult:
             if error.code is not Code.OUTPUT_INVALID:
                 raise
             reasons = [f"copy_failed: {error.message}"]
-            for path in out.iterdir():
-                path.unlink()
+            _empty(out)
     return _make(source, out, found, reasons, filename)
+
+
+def _make_part(source: Path, out: Path, filename: str) -> VideoResult | None:
+    """What can be made of a file that was cut off; None when its good part is too short or not good either."""
+    demuxer = recognise(source, filename).demuxer
+    assert demuxer is not None
+    # Beside what is made, where no limit of ffmpeg's output counts it.
+    with tempfile.TemporaryDirectory(prefix="part-", dir=out) as folder:
+        part = Path(folder) / "part"
+        try:
+            if not salvage(source, part, demuxer):
+                return None
+            found = probe(part, filename, wanted=Kind.VIDEO, partial=True)
+            assert found.video is not None
+            if found.video.duration < LEAST_SALVAGED:
+                return None
+            _refuse_undecodable(part, Path(folder), found, filename)
+            made = _make_whole(part, out, found, filename)
+        except DreamlakeError as error:
+            if ERRORS[error.code].retryable and error.code is not Code.OUTPUT_INVALID:
+                raise  # no word about the file
+            return None
+    announced = read_claims(source, demuxer).seconds
+    of = f" of {announced:.1f} s" if announced and announced > made.duration else ""
+    warning = f"Only the first {made.duration:.1f} s{of} could be read: the file is cut off."
+    return replace(made, partial=True, warnings=(warning, *made.warnings))
+
+
+def _refuse_undecodable(part: Path, folder: Path, found: Probe, filename: str) -> None:
+    """Raises MEDIA_CORRUPT when a picture of a part can't be decoded without an error."""
+    video = found.video
+    assert video is not None and found.sniffed.demuxer is not None
+    node = ffmpeg.source_input(found.sniffed.demuxer, threads=ffmpeg.THREADS, max_pixels=MAX_PIXELS)
+    output = ffmpeg_python.output(node[str(video.index)], "-", f="null")
+    finished = ffmpeg.run([output], source=part, cwd=folder, limits=_limits(part, video), subject=filename)
+    counted = ffmpeg.decoded(finished, video.index)
+    if counted is None or counted.errors:
+        raise DreamlakeError(Code.MEDIA_CORRUPT, f"{filename} is cut off, and damaged before that.")
+
+
+def _empty(out: Path) -> None:
+    for path in out.iterdir():
+        if not path.is_dir():
+            path.unlink()
 
 
 def _make(source: Path, out: Path, found: Probe, reasons: list[str], filename: str) -> VideoResult:
@@ -107,6 +170,7 @@ def _make(source: Path, out: Path, found: Probe, reasons: list[str], filename: s
         transcode_reasons=(*reasons, *sound),
         warnings=tuple(warnings),
         conformance=conformance,
+        partial=video.partial,
     )
 
 
@@ -163,6 +227,8 @@ def _time_reasons(video: VideoTrack) -> list[str]:
     if not video.times_stored:
         return ["times: the container stores no times of presentation"]
     steps = np.diff(video.pts)
+    if video.partial:
+        steps = steps[:-_REORDERED]  # pictures between the last ones may be those that were cut off
     if not len(steps):
         return []
     if (steps <= 0).any():
@@ -201,20 +267,28 @@ def _write(
 ) -> ffmpeg.Finished:
     video, audio = found.video, found.audio
     assert video is not None and found.sniffed.demuxer is not None
-    node = ffmpeg.source_input(found.sniffed.demuxer, threads=ffmpeg.THREADS)
+    node = ffmpeg.source_input(found.sniffed.demuxer, threads=ffmpeg.THREADS, max_pixels=MAX_PIXELS)
     inputs = [node[str(video.index)]]
     options = transcode_options(video) if transcode else {"c:v": "copy"}
     if audio is not None:
         inputs.append(node[str(audio.index)])
         options |= aac_options(audio) if encode_audio else {"c:a": "copy"}
         options["bsf:a"] = segments.DROP_PRIMING
-    size, seconds = source.stat().st_size, float(video.duration)
-    limits = ffmpeg.Limits(
-        seconds=300 + 20 * seconds + size / 10e6,
-        output_bytes=64 * 2**20 + (round(seconds * 100e6 / 8) if transcode else 2 * size),
-    )
     return ffmpeg.run(
-        [segments.hls_output(*inputs, **options)], source=source, cwd=out, limits=limits, subject=filename
+        [segments.hls_output(*inputs, **options)],
+        source=source,
+        cwd=out,
+        limits=_limits(source, video),
+        subject=filename,
+    )
+
+
+def _limits(source: Path, video: VideoTrack) -> ffmpeg.Limits:
+    """Time and bytes that grow with the file and its length, enough for a transcode on a slow and busy machine."""
+    size, seconds = source.stat().st_size, float(video.duration)
+    return ffmpeg.Limits(
+        seconds=300 + 20 * seconds + size / 10e6,
+        output_bytes=64 * 2**20 + 2 * size + round(seconds * 100e6 / 8),
     )
 
 

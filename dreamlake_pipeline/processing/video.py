@@ -34,6 +34,7 @@ def process_video(job: Job) -> Product:
         time_origin=time_origin_of(made.time_origin),
         source=source_of(job.source, made.container, made.source_streams),
         conformance=made.conformance,
+        partial=made.partial,
         warnings=list(made.warnings),
         processing=Processing(
             recipe=job.recipe,

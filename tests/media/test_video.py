@@ -181,7 +181,7 @@ def test_the_content_decides_not_the_extension(clip: Callable[[str], Path], make
 
 
 def test_nothing_comes_of_a_part_of_a_file(cut: Callable[[str, float], Path], tmp_path: Path) -> None:
-    for name in ("h264.mp4", "faststart.mp4", "remuxed.mkv", "mjpeg.avi"):
+    for name in ("h264.mp4", "faststart.mp4", "mjpeg.avi"):
         with pytest.raises(DreamlakeError) as caught:
             make_video(cut(name, 0.6), tmp_path / f"out-{name}", filename=name)
         assert caught.value.code is Code.MEDIA_TRUNCATED

@@ -59,7 +59,7 @@ CASES = [
     Case("vorbis.mkv", f"{P} {A} {T} {H264} -c:a libvorbis", "audio_codec", sound=True),
     Case("opus.mkv", f"{P} {A} {T} {H264} -c:a libopus", "audio_codec", sound=True),
     Case("flac.mkv", f"{P} {A} {T} {H264} -c:a flac", "audio_codec", sound=True),
-    Case("ac3.mkv", f"{P} {A} {T} {H264} -c:a ac3 -ac 6", "audio_codec", sound=True),
+    Case("ac3.mkv", f"{P} {A} {T} {H264} -c:a ac3 -ac 6", "audio_codec audio_channels", sound=True),
     Case("five-one.mp4", f"{P} {A} {T} {H264} -c:a aac -ac 6", "audio_channels", sound=True),
     # H.264 that browsers do not play
     Case("ten-bit.mp4", f"{P} {T} -c:v libx264 -pix_fmt yuv420p10le", "pixel_format"),

@@ -1,0 +1,153 @@
+"""What a file's header claims of its length and picture size, read before anything is decoded.
+
+Demuxers correct such claims from the content, or believe them; either way a file that claims the impossible is not
+what its owner thinks it is, and is refused by its claim.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from . import ebml
+from .boxes import boxes
+
+_HEADERS = 64  # elements before a Matroska file's tracks
+_MOST_TRACKS = 100
+_TIMESTAMP_SCALE = 1_000_000  # nanoseconds, where the header names none (RFC 9559 5.1.2.9)
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """`seconds` is the longest duration that the header states, `pictures` the sizes in pixels of its tracks."""
+
+    seconds: float | None
+    pictures: tuple[tuple[int, int], ...]
+
+
+def read_claims(path: Path, demuxer: str) -> Claims:
+    """Never raises for what the file holds: a header that can't be read claims nothing."""
+    size = path.stat().st_size
+    durations: list[float] = []
+    pictures: list[tuple[int, int]] = []
+    with path.open("rb") as file:
+        found = {"mov": _mov, "matroska": _matroska, "avi": _avi}.get(demuxer, _nothing)(file, size)
+        for value in found:
+            if isinstance(value, tuple):
+                pictures.append(value)
+            else:
+                durations.append(value)
+    return Claims(max(durations, default=None), tuple(pictures))
+
+
+_Claim = float | tuple[int, int]
+
+
+def _nothing(file: BinaryIO, size: int) -> Iterator[_Claim]:
+    yield from ()
+
+
+def _mov(file: BinaryIO, size: int) -> Iterator[_Claim]:
+    """Durations of movie and media (ISO/IEC 14496-12 8.2.2, 8.4.2), sizes of tracks and pictures (8.3.2, 12.1.3)."""
+    for top in boxes(file, 0, size):
+        if top.kind != b"moov":
+            continue
+        for box in boxes(file, top.body, min(top.end, size)):
+            if box.kind == b"mvhd":
+                yield from _duration(file, box.body)
+            if box.kind == b"trak":
+                yield from _track(file, box.body, min(box.end, size))
+
+
+def _track(file: BinaryIO, at: int, end: int) -> Iterator[_Claim]:
+    for box in boxes(file, at, end):
+        if box.kind == b"tkhd":
+            file.seek(box.body)
+            body = file.read(min(96, box.end - box.body))
+            if len(body) >= 84:
+                width, height = struct.unpack(">II", body[-8:])
+                yield width >> 16, height >> 16
+        elif box.kind == b"mdhd":
+            yield from _duration(file, box.body)
+        elif box.kind in (b"mdia", b"minf", b"stbl"):
+            yield from _track(file, box.body, min(box.end, end))
+        elif box.kind == b"stsd":
+            for entry in boxes(file, box.body + 8, min(box.end, end)):
+                file.seek(entry.body + 24)
+                data = file.read(4)
+                # Only entries of pictures have the four bytes 'horizontal resolution' there: 72 dpi or none.
+                if len(data) == 4 and file.read(4) in (b"\x00\x48\x00\x00", bytes(4)):
+                    yield struct.unpack(">HH", data)
+
+
+def _duration(file: BinaryIO, at: int) -> Iterator[float]:
+    """Of `mvhd` and `mdhd`, which begin alike; all ones stand for an unknown duration."""
+    file.seek(at)
+    body = file.read(32)
+    if len(body) < 32:
+        return
+    if body[0] == 1:
+        scale, ticks = struct.unpack(">IQ", body[20:32])
+        unknown = 2**64 - 1
+    else:
+        scale, ticks = struct.unpack(">II", body[12:20])
+        unknown = 2**32 - 1
+    if scale and ticks != unknown:
+        yield ticks / scale
+
+
+def _matroska(file: BinaryIO, size: int) -> Iterator[_Claim]:
+    """Duration of the Segment and PixelWidth, PixelHeight of its tracks (RFC 9559 5.1.2, 5.1.4)."""
+    for _, top in zip(range(_HEADERS), ebml.children(file, 0, size), strict=False):
+        if top.id == ebml.SEGMENT:
+            yield from _segment(file, top.body, size if top.end is None else min(top.end, size))
+            return
+
+
+def _segment(file: BinaryIO, at: int, end: int) -> Iterator[_Claim]:
+    for _, part in zip(range(_HEADERS), ebml.children(file, at, end), strict=False):
+        if part.id == ebml.CLUSTER or part.end is None:
+            return
+        if part.id == ebml.INFO:
+            scale, duration = _TIMESTAMP_SCALE, None
+            for item in ebml.children(file, part.body, part.end):
+                data = _content(file, item)
+                if item.id == b"\x2a\xd7\xb1":
+                    scale = int.from_bytes(data, "big")
+                elif item.id == b"\x44\x89" and len(data) in (4, 8):
+                    (duration,) = struct.unpack(">f" if len(data) == 4 else ">d", data)
+            if duration is not None and duration == duration:
+                yield duration * scale / 1e9
+        if part.id == ebml.TRACKS:
+            entries = (item for item in ebml.children(file, part.body, part.end) if item.id == b"\xae" and item.end)
+            for _, entry in zip(range(_MOST_TRACKS), entries, strict=False):
+                for item in ebml.children(file, entry.body, entry.end or entry.body):
+                    if item.id == b"\xe0" and item.end:
+                        values = {sub.id: _content(file, sub) for sub in ebml.children(file, item.body, item.end)}
+                        yield (
+                            int.from_bytes(values.get(b"\xb0", b""), "big"),
+                            int.from_bytes(values.get(b"\xba", b""), "big"),
+                        )
+
+
+def _content(file: BinaryIO, element: ebml.Element) -> bytes:
+    """The bytes of a short element; nothing of a long one."""
+    if element.end is None or element.end - element.body > 8:
+        return b""
+    file.seek(element.body)
+    return file.read(element.end - element.body)
+
+
+def _avi(file: BinaryIO, size: int) -> Iterator[_Claim]:
+    """The main header: microseconds a frame, number of frames, width and height."""
+    file.seek(0)
+    head = file.read(72)
+    at = head.find(b"avih")
+    if at < 0 or len(head) < at + 48:
+        return
+    step, *_, frames, _, _, _, width, height = struct.unpack("<10I", head[at + 8 : at + 48])
+    yield step * frames / 1e6
+    yield width, height

@@ -1,0 +1,265 @@
+"""Files that are cut off, locked or lie about themselves: refused with a reason, or salvaged and said to be; never
+taken for whole."""
+
+from __future__ import annotations
+
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import av
+import pytest
+
+from dreamlake_pipeline.errors import Code, DreamlakeError
+from dreamlake_pipeline.media import ffmpeg
+from dreamlake_pipeline.media.playlist import media_playlist
+from dreamlake_pipeline.media.results import VideoResult
+from dreamlake_pipeline.media.video import make_video
+
+SECONDS = 3
+SOURCE = "-f lavfi -i testsrc2=size=160x120:rate=25 -f lavfi -i sine=440:sample_rate=48000"
+H264 = f"{SOURCE} -t {SECONDS} -c:v libx264 -preset veryfast -g 25 -pix_fmt yuv420p -c:a aac"
+# Name -> ffmpeg's arguments; `{name}` stands for another clip.
+CLIPS = {
+    "moov-last.mp4": H264,
+    "moov-first.mov": "-i {moov-last.mp4} -c copy -movflags faststart",
+    "fragments.mp4": "-i {moov-last.mp4} -c copy -movflags frag_keyframe+empty_moov",
+    "known.mkv": "-i {moov-last.mp4} -c copy",
+    "live.mkv": "-i {moov-last.mp4} -c copy -live 1",
+    "vp8.webm": f"{SOURCE} -t {SECONDS} -c:v libvpx -deadline realtime -cpu-used 8 -g 25 -c:a libopus",
+    "stream.ts": "-i {moov-last.mp4} -c copy",
+    "mpeg4.avi": f"{SOURCE} -t {SECONDS} -c:v mpeg4 -c:a libmp3lame",
+    "long.mkv": f"{SOURCE} -t 14 -c:v libx264 -preset veryfast -g 25 -bf 0 -pix_fmt yuv420p -c:a aac",
+    "mjpeg.mov": f"{SOURCE} -t 1 -c:v mjpeg -an",
+    "prores.mov": f"{SOURCE} -t 1 -c:v prores_ks -an",
+    "cenc.mp4": "-i {moov-last.mp4} -c copy -encryption_scheme cenc-aes-ctr "
+    "-encryption_key 76a6c65c5ea762046bd749a2e632ccbb -encryption_kid a7e61c373e219033c21091fa607bf3b8",
+    "picture.png": f"{SOURCE} -frames:v 1",
+    "picture.webp": f"{SOURCE} -frames:v 1 -c:v libwebp",
+}
+SHARES = (0.003, 0.02, 0.31, 0.5, 0.77, 0.93, 0.999)
+
+Clip = Callable[[str], Path]
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    folder = tmp_path_factory.mktemp("clips")
+
+    def make(name: str) -> Path:
+        path = folder / name
+        if not path.exists():
+            words = [str(make(word[1:-1])) if word[:1] == "{" else word for word in CLIPS[name].split()]
+            command = [ffmpeg.build().path, "-hide_banner", "-loglevel", "error", "-nostdin", *words, str(path)]
+            subprocess.run(command, check=True, timeout=60)
+        return path
+
+    return make
+
+
+def outcome(path: Path, out: Path) -> VideoResult | DreamlakeError:
+    try:
+        return make_video(path, out, filename=path.name)
+    except DreamlakeError as error:
+        return error
+
+
+def times_shown(result: VideoResult, folder: Path) -> list[Fraction]:
+    paths = {segment.sha256: str(segment.path) for segment in result.streams[0].segments}
+    playlist = folder / "cut.m3u8"
+    playlist.write_text(media_playlist(result.streams[0], paths.__getitem__))
+    with av.open(str(playlist), options={"allowed_extensions": "ALL", "extension_picky": "0"}) as container:
+        return [frame.pts * frame.time_base for frame in container.decode(video=0) if not frame.is_corrupt]
+
+
+@pytest.mark.parametrize("share", SHARES)
+@pytest.mark.parametrize(
+    "name",
+    ["moov-last.mp4", "moov-first.mov", "fragments.mp4", "known.mkv", "live.mkv", "vp8.webm", "stream.ts", "mpeg4.avi"],
+)
+def test_a_part_is_never_taken_for_the_whole(name: str, share: float, clip: Clip, tmp_path: Path) -> None:
+    whole = clip(name).read_bytes()
+    path = tmp_path / name
+    path.write_bytes(whole[: int(len(whole) * share)])
+    result = outcome(path, tmp_path / "out")
+    if isinstance(result, DreamlakeError):
+        assert result.code in (Code.MEDIA_TRUNCATED, Code.NOT_MEDIA, Code.MEDIA_CORRUPT)
+        assert name in result.message
+        assert share < 0.5 or name in ("moov-last.mp4", "moov-first.mov", "mpeg4.avi")
+        return
+    if name == "fragments.mp4" and share > 0.99:
+        assert (result.partial, result.frames) == (False, 25 * SECONDS)  # only its closing index is cut
+        return
+    assert result.partial
+    assert result.warnings[0].startswith(f"Only the first {result.duration:.1f} s")
+    assert ("of 3.0 s" in result.warnings[0]) == (name in ("known.mkv", "vp8.webm"))
+    assert 0.5 <= result.duration <= SECONDS + 0.1
+    times = times_shown(result, tmp_path)
+    assert len(times) == result.frames >= 25 * (share * SECONDS - 1)  # a fragment lasts a second
+    assert all(before < after for before, after in pairwise(times))
+
+
+@pytest.mark.parametrize("packets", [20, 97, 200, 301])
+def test_a_stream_that_ends_inside_a_picture_is_salvaged_too(packets: int, clip: Clip, tmp_path: Path) -> None:
+    """Cut between two packets of MPEG-TS: only a decoder can tell."""
+    path = tmp_path / "stream.ts"
+    path.write_bytes(clip("stream.ts").read_bytes()[: 188 * packets])
+    result = outcome(path, tmp_path / "out")
+    if isinstance(result, DreamlakeError):
+        assert (result.code, packets) == (Code.MEDIA_TRUNCATED, 20)
+        return
+    with av.open(str(path)) as container:
+        frames = [frame.is_corrupt for frame in container.decode(video=0)]
+    assert result.partial == any(frames)
+    assert len(times_shown(result, tmp_path)) == result.frames
+
+
+def test_what_is_whole_of_a_file_that_is_cut_off_is_shared_with_the_whole(clip: Clip, tmp_path: Path) -> None:
+    whole = make_video(clip("long.mkv"), tmp_path / "whole", filename="long.mkv")
+    path = tmp_path / "long.mkv"
+    path.write_bytes(clip("long.mkv").read_bytes()[:-30_000])
+    part = make_video(path, tmp_path / "part", filename="long.mkv")
+    assert (part.mode, part.partial, whole.partial) == ("copy", True, False)
+    assert [s.sha256 for s in part.streams[0].segments[:2]] == [s.sha256 for s in whole.streams[0].segments[:2]]
+
+
+def test_a_good_part_that_is_damaged_is_no_good_part(clip: Clip, tmp_path: Path) -> None:
+    data = bytearray(clip("long.mkv").read_bytes()[:-30_000])
+    data[len(data) // 2 : len(data) // 2 + 4000] = bytes(4000)
+    path = tmp_path / "long.mkv"
+    path.write_bytes(data)
+    with pytest.raises(DreamlakeError) as caught:
+        make_video(path, tmp_path / "out", filename="long.mkv")
+    assert caught.value.code is Code.MEDIA_TRUNCATED
+
+
+def patched(data: bytes, name: bytes, offset: int, value: bytes, *, only: bytes = b"") -> bytes:
+    """`value` written `offset` bytes behind every `name`, where `only` stands there now."""
+    copy, at = bytearray(data), data.find(name)
+    while at >= 0:
+        place = slice(at + len(name) + offset, at + len(name) + offset + len(value))
+        if bytes(copy[place]).startswith(only):
+            copy[place] = value
+        at = data.find(name, at + 1)
+    assert copy != data
+    return bytes(copy)
+
+
+HUNDRED_HOURS = 100 * 3600
+LARGE, SMALL = struct.pack(">HH", 30_000, 30_000), struct.pack(">HH", 160, 120)
+LIES: dict[str, tuple[str, Callable[[bytes], bytes], Code, str]] = {
+    "movie.mp4": (
+        "moov-last.mp4",
+        lambda data: patched(data, b"mvhd", 12, struct.pack(">II", 1000, HUNDRED_HOURS * 1000)),
+        Code.MEDIA_TOO_LARGE,
+        "100.0 hours",
+    ),
+    "media.mp4": (
+        "moov-first.mov",
+        lambda data: patched(data, b"mdhd", 12, struct.pack(">II", 1000, HUNDRED_HOURS * 1000)),
+        Code.MEDIA_TOO_LARGE,
+        "100.0 hours",
+    ),
+    "samples.mp4": (  # every picture is shown for hours
+        "moov-last.mp4",
+        lambda data: patched(data, b"stts", 12, struct.pack(">I", 10_000 * 12_800)).replace(b"edts", b"free"),
+        Code.MEDIA_TOO_LARGE,
+        "hours long",
+    ),
+    "duration.mkv": (
+        "known.mkv",
+        lambda data: patched(data, b"\x44\x89\x88", 0, struct.pack(">d", HUNDRED_HOURS * 1000.0)),
+        Code.MEDIA_TRUNCATED,
+        "announces 360000.0 s, 3.0 s are there",
+    ),
+    "frames.avi": (
+        "mpeg4.avi",
+        lambda data: patched(data, b"avih", 20, struct.pack("<I", HUNDRED_HOURS * 25)),
+        Code.MEDIA_TOO_LARGE,
+        "100.0 hours",
+    ),
+    "entry.mp4": (
+        "moov-last.mp4",
+        lambda data: patched(data, b"avc1", 24, LARGE, only=SMALL),
+        Code.MEDIA_TOO_LARGE,
+        "30,000 x 30,000 pixels",
+    ),
+    "track.mp4": (
+        "moov-last.mp4",
+        lambda data: patched(data, b"tkhd", 76, struct.pack(">II", 30_000 << 16, 30_000 << 16), only=b"\x00\xa0"),
+        Code.MEDIA_TOO_LARGE,
+        "30,000 x 30,000 pixels",
+    ),
+    "entry.mov": (
+        "prores.mov",
+        lambda data: patched(data, b"apch", 24, LARGE, only=SMALL),
+        Code.MEDIA_TOO_LARGE,
+        "30,000 x 30,000 pixels",
+    ),
+    "pictures.mov": (  # the pictures say so themselves
+        "mjpeg.mov",
+        lambda data: patched(data, b"\xff\xc0\x00\x11\x08", 0, LARGE),
+        Code.MEDIA_CORRUPT,
+        "No picture of",
+    ),
+    "frame.avi": (
+        "mpeg4.avi",
+        lambda data: patched(data, b"avih", 36, struct.pack("<II", 30_000, 30_000)),
+        Code.MEDIA_TOO_LARGE,
+        "30,000 x 30,000 pixels",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_what_claims_the_impossible_is_refused_at_once(name: str, clip: Clip, tmp_path: Path) -> None:
+    base, lie, code, reason = LIES[name]
+    path = tmp_path / name
+    path.write_bytes(lie(clip(base).read_bytes()))
+    started = time.monotonic()
+    with pytest.raises(DreamlakeError) as caught:
+        make_video(path, tmp_path / "out", filename=name)
+    assert caught.value.code is code
+    assert name in caught.value.message and reason in caught.value.message
+    assert time.monotonic() - started < 5
+
+
+def test_claims_take_no_memory(clip: Clip, tmp_path: Path) -> None:
+    """A picture of 30,000 x 30,000 pixels takes 1.3 GB; half of one on top of what a process has is enough."""
+    path = tmp_path / "pictures.mov"
+    path.write_bytes(LIES[path.name][1](clip("mjpeg.mov").read_bytes()))
+    program = (
+        "import resource, sys; from pathlib import Path\n"
+        "from dreamlake_pipeline.media.video import make_video; from dreamlake_pipeline.errors import DreamlakeError\n"
+        "used = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (used + 2**29, -1))\n"
+        "try: make_video(Path(sys.argv[1]), Path(sys.argv[2]), filename='pictures.mov')\n"
+        "except DreamlakeError as error: print(error.code)"
+    )
+    command = [sys.executable, "-c", program, str(path), str(tmp_path / "out")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert ended.stdout.strip() == "media_corrupt"
+
+
+@pytest.mark.parametrize(
+    ("name", "code", "reason"),
+    [
+        ("cenc.mp4", Code.MEDIA_ENCRYPTED, "encrypted"),
+        ("picture.png", Code.NOT_MEDIA, "its content is png"),
+        ("picture.webp", Code.NOT_MEDIA, "its content is webp"),
+    ],
+)
+def test_what_is_no_video_that_can_be_read_says_what_it_is(
+    name: str, code: Code, reason: str, clip: Clip, tmp_path: Path
+) -> None:
+    path = tmp_path / "camera.mp4"
+    path.write_bytes(clip(name).read_bytes())
+    with pytest.raises(DreamlakeError) as caught:
+        make_video(path, tmp_path / "out", filename="camera.mp4")
+    assert caught.value.code is code
+    assert "camera.mp4" in caught.value.message and reason in caught.value.message
