@@ -24,12 +24,24 @@ class MalformedSegment(ValueError):
     """The bytes are no MPEG-TS segment of the form that is written here."""
 
 
+@dataclass(frozen=True, slots=True)
+class AdtsConfig:
+    """What an ADTS header says of its sound (ISO/IEC 14496-3 1.A.2.2): `object_type` 2 is AAC-LC."""
+
+    object_type: int
+    sample_rate: int
+    channels: int
+
+
+_SAMPLE_RATES = (96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350)
+
+
 @dataclass(slots=True)
 class Elementary:
     """One elementary stream of a segment: times of its PES packets in the order of decoding.
 
     `pcr` are the (clock, DTS of the next PES) pairs where this PID carries the clock. `access_units` is the number of
-    pictures, or of ADTS frames.
+    pictures, or of ADTS frames; `aac` is what the first of these says.
     """
 
     pid: int
@@ -38,6 +50,7 @@ class Elementary:
     dts: list[int] = field(default_factory=list)
     keyframes: list[int] = field(default_factory=list)
     access_units: int = 0
+    aac: AdtsConfig | None = None
     first_counter: int = -1
     last_counter: int = -1
     continuous: bool = True
@@ -113,8 +126,10 @@ def read_segment(path: Path) -> TsSegment:
             end = heads[1] if len(heads) > 1 else len(rows)
             head = _payload(rows, offsets, mine[mine < end])
             _read_head(segment, head[9 + head[8] :])
-        else:
+        elif stream.stream_type == AAC_ADTS:
             stream.access_units = _adts_frames(rows, offsets, mine, heads)
+            first = _payload(rows, offsets, mine[:1])
+            stream.aac = _adts_config(first[9 + first[8] :])
         if stream.pid == clock_pid:
             segment.pcr_after_dts = _late_clocks(rows, mine, heads, stream.dts)
     segment.tables_first = table_row < pmt_row < first_pes
@@ -200,6 +215,17 @@ def _adts_frames(rows: np.ndarray, offsets: np.ndarray, mine: np.ndarray, heads:
         if at != len(pes):
             raise MalformedSegment("an AAC frame is cut off")
     return frames
+
+
+def _adts_config(header: bytes) -> AdtsConfig | None:
+    """None where the header is split over packets, or names a rate that is none."""
+    if len(header) < 4 or header[2] >> 2 & 15 >= len(_SAMPLE_RATES):
+        return None
+    return AdtsConfig(
+        object_type=(header[2] >> 6) + 1,
+        sample_rate=_SAMPLE_RATES[header[2] >> 2 & 15],
+        channels=(header[2] & 1) << 2 | header[3] >> 6,
+    )
 
 
 def _late_clocks(rows: np.ndarray, mine: np.ndarray, heads: np.ndarray, dts: list[int]) -> int:

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamlake_pipeline.errors import Code, DreamlakeError
+from dreamlake_pipeline.media.conformance import Report, check_playlist
 from dreamlake_pipeline.media.playlist import bandwidths, master_playlist, media_playlist
 from dreamlake_pipeline.media.results import Segment, Stream
-from dreamlake_pipeline.media.verify import Report, check_playlist
 
 
 def stream_of(*durations: Fraction, size: int = 75_000, independent: bool = True) -> Stream:

@@ -28,7 +28,7 @@ def folder(clip: Callable[[str], Path], tmp_path: Path) -> Path:
 def check(folder: Path, *, frames: int = 210, seconds: int = 7) -> None:
     written = segments.read_back(folder, "clip.mp4")
     assert written.video is not None
-    stream = segments.to_stream(written, Fraction(written.video + 7 * mpegts.CLOCK), fps=None, independent=True)
+    stream = segments.to_stream(written, Fraction(written.video + 7 * mpegts.CLOCK), fps=Fraction(30), independent=True)
     expected = Expected(duration=Fraction(seconds), tolerance=Fraction(1, 30), frames=frames)
     verify(written, stream, expected, "clip.mp4")
 
