@@ -32,7 +32,7 @@ demo: setup ## Start the stack, ingest a small directory (or DIR=…), show what
 	@$(BIN)/dreamlake demo $(if $(DIR),"$(DIR)")
 
 test: setup ## Run all tests: real Postgres, real S3 server, real ffmpeg, real Dagster
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadgroup
 
 lint: setup ## Style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

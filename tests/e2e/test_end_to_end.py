@@ -26,7 +26,8 @@ from dreamlake_pipeline.errors import DreamlakeError
 from dreamlake_pipeline.objectstore import client_config
 from dreamlake_pipeline.stack.state import Stack
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
+# One worker of a parallel run has the stack.
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack"), pytest.mark.timeout(400)]
 
 DREAMLAKE = str(Path(sys.executable).with_name("dreamlake"))
 

@@ -21,7 +21,8 @@ from dreamlake_pipeline.stack import leftovers, state
 from dreamlake_pipeline.stack.processes import PROCESSES, STACK_ID
 from dreamlake_pipeline.stack.state import Stack
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(400)]
+# One worker of a parallel run has the stack.
+pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack"), pytest.mark.timeout(400)]
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Start = Callable[..., subprocess.Popen[str]]
