@@ -136,12 +136,15 @@ class FieldStats(Model):
 
 
 class LabelTrackMetadata(Model):
+    """`plotUrl` is a picture of the entries over the time from `start` to `end`, where there is a time field."""
+
     entries: int
     fields: list[FieldStats]
     time_field: str | None = None
     start: float | str | None = None
     end: float | str | None = None
     duration_sec: float | None = None
+    plot_url: str | None = None
     encoding: str
     format: str
     bad_entries: int = 0

@@ -96,12 +96,17 @@ _YEAR_10000 = 253_402_300_800
 
 @dataclass(frozen=True, slots=True)
 class TimeSpan:
-    """The span of a time field: RFC 3339 for dates and Unix times, else seconds; `duration` in seconds."""
+    """The span of a time field: RFC 3339 for dates and Unix times, else seconds; `duration` in seconds.
+
+    `low` and `high` are the same bounds as the column has them.
+    """
 
     field: str
     start: float | str
     end: float | str
     duration: float
+    low: Number
+    high: Number
 
 
 def find_time(fields: dict[str, Statistics]) -> TimeSpan | None:
@@ -120,14 +125,14 @@ def find_time(fields: dict[str, Statistics]) -> TimeSpan | None:
     if pa.types.is_timestamp(statistics.type.arrow):
         start, end = bound(low, statistics.type), bound(high, statistics.type)
         assert start is not None and end is not None
-        return TimeSpan(name, start, end, _seconds_between(low, high, statistics.type.arrow.unit))
+        return TimeSpan(name, start, end, _seconds_between(low, high, statistics.type.arrow.unit), low, high)
     unit, since_1970 = _unit_of(name, low)
     scale = _SECONDS_OF_UNIT[unit]
     duration = _seconds_between(low, high, unit)
     if since_1970 and high * scale < _YEAR_10000:
         start, end = (_format_time(round(value * scale * 1e6), "us", zone="Z") for value in (low, high))
-        return TimeSpan(name, start, end, duration)
-    return TimeSpan(name, low * scale, high * scale, duration)
+        return TimeSpan(name, start, end, duration, low, high)
+    return TimeSpan(name, low * scale, high * scale, duration, low, high)
 
 
 def _rank(name: str, statistics: Statistics) -> int | None:

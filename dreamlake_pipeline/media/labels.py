@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 
 from ..errors import Code, DreamlakeError
 from ..kinds import content_type_of
+from .label_plot import write_plot
 from .label_rows import MAX_FIELDS, Csv, JsonLines, LabelFormat, is_json_lines, open_csv, unique_names
 from .label_stats import Statistics, bound, find_time
 from .label_types import JSON, FieldType, Inference, clean_cells, clean_text, column_of_cells, column_of_values
@@ -45,11 +46,13 @@ class LabelResult:
     """A label file made into `path`, a Parquet file whose first column `_line` is the source's line number.
 
     `time_field` is the field that tells when an entry was, if one does. Its `start` and `end` are RFC 3339 for
-    dates and Unix times, seconds for other numbers; `duration` is the seconds between them.
+    dates and Unix times, seconds for other numbers; `duration` is the seconds between them. `plot` is a picture of
+    the entries over that time.
     `format` and `encoding` are the source's. `bad_lines` locates the first hundred of the `bad_entries`.
     """
 
     path: Path
+    plot: Path | None
     entries: int
     fields: tuple[LabelField, ...]
     time_field: str | None
@@ -79,8 +82,12 @@ def make_label_track(source: Path, out: Path, *, filename: str) -> LabelResult:
     path = out / "data.parquet"
     entries, statistics = _write(table, fields, path)
     time = find_time(statistics)
+    plot = out / "plot.png" if time else None
+    if time and plot:
+        write_plot(path, time.field, plot, low=time.low, high=time.high)
     return LabelResult(
         path=path,
+        plot=plot,
         entries=entries,
         fields=tuple(_describe(name, found) for name, found in statistics.items()),
         time_field=time.field if time else None,

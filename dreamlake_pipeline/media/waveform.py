@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 import math
-import struct
-import zlib
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 
+from . import picture
+
 PEAKS_PER_SECOND = 100
 WIDTH, HEIGHT = 1200, 240
 
-# Readable on white and on black: the picture's ground is transparent.
-_PEAK_COLOUR = (96, 165, 250)
-_RMS_COLOUR = (37, 99, 235)
 _VALUES_AT_ONCE = 1 << 16
 _SILENCE = 1e-5  # -100 dBFS
 
@@ -101,12 +98,7 @@ class Waveform:
         rms = np.sqrt(_columns(power, np.mean)) * scale
         coverage = _coverage(_columns(high, np.max) * scale, _columns(low, np.min) * scale)
         inner = _coverage(rms, -rms) * (rms > 0)
-        path.write_bytes(_png(_level(inner) << 4 | _level(coverage)))
-
-
-def _level(share: np.ndarray) -> np.ndarray:
-    """A share from 0 to 1 in sixteen steps, which is all that smooth edges need."""
-    return (share * 15 + 0.5).astype(np.uint8)
+        path.write_bytes(picture.encode(blend=inner, opacity=coverage))
 
 
 def _columns(values: np.ndarray, reduce: Callable[[np.ndarray], np.floating]) -> np.ndarray:
@@ -123,26 +115,3 @@ def _coverage(above: np.ndarray, below: np.ndarray) -> np.ndarray:
     middle, rows = np.float32(HEIGHT / 2), np.arange(HEIGHT, dtype=np.float32)[:, None]
     top, bottom = (middle - edge.astype(np.float32) for edge in (np.maximum(above, 0.75), np.minimum(below, -0.75)))
     return np.clip(np.minimum(rows + 1, bottom) - np.maximum(rows, top), 0, 1)
-
-
-def _png(levels: np.ndarray) -> bytes:
-    """A PNG (ISO/IEC 15948) of indexed colour: high four bits blend the colours, low four bits are the opacity."""
-    height, width = levels.shape
-    rows = np.zeros((height, 1 + width), dtype=np.uint8)  # each row starts with its filter: none
-    rows[:, 1:] = levels
-    blend = np.arange(16)[:, None] / 15
-    colours = np.rint(_PEAK_COLOUR + blend * np.subtract(_RMS_COLOUR, _PEAK_COLOUR)).astype(np.uint8)
-
-    def chunk(kind: bytes, data: bytes) -> bytes:
-        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-    return b"".join(
-        (
-            b"\x89PNG\r\n\x1a\n",
-            chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)),
-            chunk(b"PLTE", np.repeat(colours, 16, axis=0).tobytes()),
-            chunk(b"tRNS", bytes(range(0, 256, 17)) * 16),
-            chunk(b"IDAT", zlib.compress(rows.tobytes(), 6)),
-            chunk(b"IEND", b""),
-        )
-    )

@@ -7,14 +7,14 @@ import time
 from ..api.metadata import BadLine, FieldStats, LabelTrackMetadata, Processing
 from ..media.labels import make_label_track
 from .product import Job, Product
-from .publish import publish_files
+from .publish import publish_files, url_of
 
 
 def process_label_track(job: Job) -> Product:
-    """Make and store data.parquet. Raises DreamlakeError for a file that holds no entry."""
+    """Make and store data.parquet, and a plot if there is a time field. Raises DreamlakeError if there is no entry."""
     started = time.perf_counter()
     made = make_label_track(job.source.path, job.folder, filename=job.filename)
-    publish_files(job.store, job.record, {"data.parquet": made.path})
+    publish_files(job.store, job.record, {"data.parquet": made.path, "plot.png": made.plot})
     metadata = LabelTrackMetadata(
         entries=made.entries,
         fields=[
@@ -32,6 +32,7 @@ def process_label_track(job: Job) -> Product:
         start=made.start,
         end=made.end,
         duration_sec=made.duration,
+        plot_url=url_of(job.record, "plot.png") if made.plot else None,
         encoding=made.encoding,
         format=made.format,
         bad_entries=made.bad_entries,
@@ -39,4 +40,4 @@ def process_label_track(job: Job) -> Product:
         warnings=list(made.warnings),
         processing=Processing(recipe=job.recipe, seconds=round(time.perf_counter() - started, 3)),
     )
-    return Product(metadata)
+    return Product(metadata, preview=made.plot.read_bytes() if made.plot else None)

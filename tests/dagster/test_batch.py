@@ -110,7 +110,13 @@ def test_bss_plays_it_in_a_player_that_sends_no_header(batch: Batch, name: str, 
 def test_result_files_are_served_under_the_urls_of_the_metadata(batch: Batch) -> None:
     world = batch.world
     headers = {"Authorization": f"Bearer {world.token}"}
-    for name, field in ((GOOD, "posterUrl"), (AGAIN, "posterUrl"), (TONE, "waveformImageUrl"), (TONE, "waveformUrl")):
+    for name, field in (
+        (GOOD, "posterUrl"),
+        (AGAIN, "posterUrl"),
+        (TONE, "waveformImageUrl"),
+        (TONE, "waveformUrl"),
+        (MARKS, "plotUrl"),
+    ):
         url = batch.records[name].metadata[field]  # type: ignore[index]
         assert batch.ids[name] in url
         answer = httpx.get(world.bss_url + url, headers=headers, follow_redirects=False)

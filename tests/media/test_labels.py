@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -320,6 +322,54 @@ def test_nanoseconds_are_kept(make: Make) -> None:
     result = make("t\n2024-01-01T00:00:00.123456789Z\n2024-01-01T00:00:01Z\n")
     assert field(result, "t").type == "timestamp[ns, UTC]"
     assert result.start == "2024-01-01T00:00:00.123456789Z"
+
+
+# The plot
+
+
+def pixels(picture: Path) -> np.ndarray:
+    """The PNG as RGBA."""
+    with av.open(str(picture)) as container:
+        return next(container.decode(video=0)).to_ndarray(format="rgba")
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        lambda n: f"{n / 10}",
+        lambda n: f"{1_700_000_000 + n / 10:.1f}",
+        lambda n: f"{1_700_000_000_000_000_000 + n * 10**8}",
+        lambda n: f"2024-01-01T00:{n // 600:02}:{n // 10 % 60:02}.{n % 10}Z",
+    ],
+    ids=["seconds", "unix", "nanoseconds", "dates"],
+)
+def test_the_plot_has_a_bar_where_there_are_entries(make: Make, time: Callable[[int], str]) -> None:
+    """Entries in the first and the last tenth of the time, half as many in the last."""
+    moments = [n for n in range(1000) if n < 100 or (n >= 900 and n % 2)]
+    result = make("t,label\n" + "".join(f"{time(n)},x\n" for n in moments))
+    assert result.plot is not None and result.plot.name == "plot.png"
+    picture = pixels(result.plot)
+    assert picture.shape == (160, 1200, 4)
+    bars = (picture[:, :, 3] > 200).sum(axis=0)[3::8]  # in the middle of each
+    assert len(bars) == 150
+    assert bars[:14].min() > 100 and bars[15:134].max() == 0 and 40 < bars[136:].mean() < 110
+
+
+def test_a_plot_of_one_moment(make: Make) -> None:
+    result = make("t,x\n5,1\n5,2\n,3\nnan,4\n")
+    assert result.plot and (pixels(result.plot)[:, :, 3] > 200).any()
+
+
+@pytest.mark.parametrize("times", [("-1e308", "1e308"), ("-9223372036854775808", "9223372036854775807")])
+def test_a_plot_of_the_widest_span(make: Make, times: tuple[str, str]) -> None:
+    result = make("t,x\n" + "".join(f"{time},1\n" for time in times))
+    assert result.plot
+    bars = (pixels(result.plot)[:, :, 3] > 200).sum(axis=0)[3::8]
+    assert bars[0] > 100 and bars[-1] > 100
+
+
+def test_without_a_time_field_there_is_no_plot(make: Make) -> None:
+    assert make("a,b\n1,2\n").plot is None
 
 
 # Whatever comes

@@ -166,7 +166,7 @@ def _add_playback(spec: KindSpec) -> None:
             )
             url = f"{request.base_url}{spec.route}/{id}/stream/{layout.MASTER_PLAYLIST}?token={token}"
         else:
-            [filename] = layout.RESULT_FILES[spec.kind]
+            filename = next(iter(layout.RESULT_FILES[spec.kind]))
             url = _presigned(store, record, filename, config.url_ttl)
         return Playback(url=url, expires_at=datetime.fromtimestamp(expires, UTC))
 
