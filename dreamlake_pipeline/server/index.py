@@ -12,7 +12,6 @@ READ COMMITTED, and one `upsert_assets` per transaction.
 from __future__ import annotations
 
 import json
-import math
 from collections import defaultdict
 from collections.abc import Collection, Iterable
 from itertools import groupby
@@ -21,6 +20,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, text
 
 from ..api.bss import Status
+from ..api.common import storable
 from ..api.server import AssetRef, BatchAsset
 from ..ids import new_id
 from ..names import split_name
@@ -339,7 +339,7 @@ def _upsert_files(
         columns["statuses"].append(asset.status)
         columns["sizes"].append(asset.size)
         columns["sha256s"].append(asset.sha256)
-        columns["metadata"].append(None if asset.metadata is None else json.dumps(_storable(asset.metadata)))
+        columns["metadata"].append(None if asset.metadata is None else json.dumps(storable(asset.metadata)))
     restored = [asset.bss_id(asset.kind) for asset in files.values() if asset.restore]
     stored = _by_name(connection.execute(_UPSERT_FILES, {**columns, "restored": restored}))
 
@@ -352,16 +352,3 @@ def _upsert_files(
 
 def _by_name(rows: Iterable[Any]) -> dict[tuple[str, str], tuple[str, Status]]:
     return {(row.node_id, row.filename): (row.id, Status(row.status or Status.REGISTERED)) for row in rows}
-
-
-def _storable(value: Any) -> Any:
-    """The JSON value without what jsonb cannot hold: NUL, half a surrogate pair, NaN and infinities."""
-    if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode().replace("\x00", "\ufffd")
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    if isinstance(value, dict):
-        return {_storable(key): _storable(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_storable(item) for item in value]
-    return value
