@@ -101,7 +101,7 @@ def storable(value: Any) -> Any:
     NUL and half a surrogate pair become U+FFFD, infinities and NaN become null.
     """
     if isinstance(value, str):
-        return value.encode("utf-8", "surrogatepass").decode("utf-8", "replace").replace("\x00", "\ufffd")
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace").replace("\x00", "\ufffd")
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
