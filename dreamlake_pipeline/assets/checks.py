@@ -115,7 +115,9 @@ def _conformance(name: str, items: Sequence[Record], concerns: Callable[[str], b
             continue
         rules = (item.metadata or {}).get("conformance", {}).get("checks", [])
         if broken := [rule for rule in rules if not rule["ok"] and concerns(rule["rule"])]:
-            bad[item.id] = "; ".join(f"{rule['rule']} ({rule['detail']})" for rule in broken)
+            bad[item.id] = "; ".join(
+                f"{rule['rule']} ({rule['detail']})" if rule["detail"] else rule["rule"] for rule in broken
+            )
             if any(rule["level"] == "must" for rule in broken):
                 severity = _ERROR
     made = [item for item in items if not item.error or item.id in bad]
@@ -123,7 +125,7 @@ def _conformance(name: str, items: Sequence[Record], concerns: Callable[[str], b
 
 
 def _first_rule(message: str) -> str:
-    """The first broken rule that an OUTPUT_INVALID names (media/verify.py): `… verification: rule (detail); …`."""
+    """The first broken rule that an OUTPUT_INVALID names (media/conformance.py): `… verification: rule (detail); …`."""
     return message.partition("verification: ")[2]
 
 

@@ -54,8 +54,24 @@ def _fields(record: Record) -> Iterator[tuple[str, str]]:
     if record.ready_at:
         yield "ready", f"{record.ready_at:%Y-%m-%d %H:%M:%S %Z}"
     for field, value in (record.metadata or {}).items():
-        if field != "warnings":  # those of the record, shown above
+        if field == "conformance":
+            yield from _conformance(value.get("checks", []))
+        elif field != "warnings":  # those of the record, shown above
             yield from _flat(field, value)
+
+
+def _conformance(checks: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """What the validator of published HLS found: a line for each rule, and how many of them hold."""
+    if not checks:
+        return
+    held = sum(check["ok"] for check in checks)
+    yield "conformance", f"{held} of {len(checks)} rules hold"
+    for check in checks:
+        if check["ok"]:
+            verdict = typer.style("ok    ", fg="green")
+        else:
+            verdict = typer.style("broken", fg="red" if check["level"] == "must" else "yellow")
+        yield "", f"{verdict}  {check['rule']}" + (f" ({check['detail']})" if check["detail"] else "")
 
 
 def _flat(field: str, value: Any) -> Iterator[tuple[str, str]]:

@@ -85,6 +85,7 @@ class Pipeline:
 
     def __init__(self, http: ServiceClient, index: IndexClient) -> None:
         self.client, self.index = PipelineClient(http), index
+        self.metadata: dict[str, Any] = {"durationSec": 1.5}  # of what is ready
 
     def work(self, owner: str, judge: Callable[[Record], str | None]) -> int:
         """Process everything that `owner` has queued: `judge` gives the reason why a record fails, or None."""
@@ -112,7 +113,7 @@ class Pipeline:
     def _result(self, record: Record, reason: str | None) -> ItemResult:
         if reason:
             return ItemResult(id=record.id, error=ErrorBody(code="media_corrupt", message=reason))
-        return ItemResult(id=record.id, sha256=record.staging_hash, metadata={"durationSec": 1.5})
+        return ItemResult(id=record.id, sha256=record.staging_hash, metadata=self.metadata)
 
     def _asset(self, record: Record, reason: str | None) -> BatchAsset:
         return BatchAsset.model_validate(
@@ -124,7 +125,7 @@ class Pipeline:
                 "kind": record.kind,
                 record.kind.spec.bss_id_field: record.id,
                 "status": "failed" if reason else "ready",
-                "metadata": None if reason else {"durationSec": 1.5},
+                "metadata": None if reason else self.metadata,
             }
         )
 

@@ -77,6 +77,22 @@ def test_show_says_why_a_file_failed(
     assert "The moov box is missing. (media_corrupt)" in shown
 
 
+def test_show_prints_what_the_validator_found(
+    dreamlake: Callable[..., Any], stored: dict[str, Any], pipeline: Any, owner: str
+) -> None:
+    checks = [
+        {"rule": "playlist: it is VOD", "level": "must", "ok": True, "detail": ""},
+        {"rule": "source: a keyframe every 2 s", "level": "should", "ok": False, "detail": "longest distance 3.1 s"},
+    ]
+    pipeline.metadata = {"durationSec": 1.5, "conformance": {"checks": checks}}
+    pipeline.work(owner, lambda _: None)
+    shown = dreamlake("show", stored["front.mp4"]["id"]).out
+    assert "conformance" in shown and "1 of 2 rules hold" in shown
+    assert "ok      playlist: it is VOD\n" in shown
+    assert "broken  source: a keyframe every 2 s (longest distance 3.1 s)\n" in shown
+    assert "{" not in shown
+
+
 @pytest.mark.parametrize("what", ["0" * 24, "/nowhere.mp4", "/camera"])
 def test_what_is_not_there_is_said(dreamlake: Callable[..., Any], stored: dict[str, Any], what: str) -> None:
     for verb in ("show", "play", "download"):
