@@ -12,6 +12,7 @@ from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -45,7 +46,10 @@ def create_service(
 
     `is_healthy` raises when the service cannot do its work (its database does not answer).
     """
-    service = FastAPI(title=title, description=description, version=__version__, lifespan=lifespan)
+    # The documentation pages bring their scripts along: FastAPI's own load them from a CDN.
+    service = FastAPIOffline(
+        redoc_url=None, title=title, description=description, version=__version__, lifespan=lifespan
+    )
     service.state.secret = secret
     registry = CollectorRegistry()
     service.state.metrics = registry

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -159,3 +160,11 @@ def test_two_services_in_one_process_count_apart(service: FastAPI) -> None:
 
 def test_openapi_is_offered(client: TestClient) -> None:
     assert "/lab/{name}" in client.get("/openapi.json").json()["paths"]
+
+
+def test_the_documentation_page_loads_nothing_from_elsewhere(client: TestClient) -> None:
+    page = client.get("/docs").text
+    loaded = re.findall(r'<(?:script|link)[^>]+(?:src|href)="([^"]+)"', page)
+    assert len(loaded) >= 2
+    for url in loaded:
+        assert client.get(url).status_code == 200, url
