@@ -53,7 +53,7 @@ def _fields(record: Record) -> Iterator[tuple[str, str]]:
     yield "created", f"{record.created_at:%Y-%m-%d %H:%M:%S %Z}"
     if record.ready_at:
         yield "ready", f"{record.ready_at:%Y-%m-%d %H:%M:%S %Z}"
-    for field, value in (record.metadata or {}).items():
+    for field, value in _in_order(record).items():
         if field == "conformance":
             yield from _conformance(value.get("checks", []))
         elif field != "warnings":  # those of the record, shown above
@@ -72,6 +72,28 @@ def _conformance(checks: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
         else:
             verdict = typer.style("broken", fg="red" if check["level"] == "must" else "yellow")
         yield "", f"{verdict}  {check['rule']}" + (f" ({check['detail']})" if check["detail"] else "")
+
+
+def _in_order(record: Record) -> dict[str, Any]:
+    """The metadata in the order of its model: Postgres keeps none. What the model does not know comes last."""
+    from pydantic import ValidationError
+
+    from ..api.common import Model
+    from ..api.metadata import AudioMetadata, LabelTrackMetadata, TextTrackMetadata, VideoMetadata
+    from ..kinds import Kind
+
+    models: dict[Kind, type[Model]] = {
+        Kind.VIDEO: VideoMetadata,
+        Kind.AUDIO: AudioMetadata,
+        Kind.TEXT_TRACK: TextTrackMetadata,
+        Kind.LABEL_TRACK: LabelTrackMetadata,
+    }
+    found = record.metadata or {}
+    try:
+        known = models[record.kind].model_validate(found).wire()
+    except ValidationError:  # written by another version
+        return found
+    return known | {field: value for field, value in found.items() if field not in known}
 
 
 def _flat(field: str, value: Any) -> Iterator[tuple[str, str]]:
