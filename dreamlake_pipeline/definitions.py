@@ -75,7 +75,9 @@ defs = Definitions(
         "bss": BssResource(url=EnvVar("DREAMLAKE_BSS_URL"), token=EnvVar("DREAMLAKE_API_KEY")),
         "folder_tree": FolderTreeResource(postgres_url=EnvVar("DREAMLAKE_POSTGRES_URL")),
         "media_tools": MediaToolsResource(
-            workers=settings.workers, scratch=str(settings.scratch) if settings.scratch else None
+            workers=settings.workers,
+            ladder=list(settings.ladder or ()),
+            scratch=str(settings.scratch) if settings.scratch else None,
         ),
         "batch_policy": BatchPolicy.of(settings),
         # Run config of a run by hand: `resources: {redo: {config: {force: true, only: [<id>, …]}}}`.

@@ -8,10 +8,10 @@ boto3's own variables (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCE
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from .errors import Code, DreamlakeError
 
@@ -77,6 +77,10 @@ class Settings(BaseSettings):
         120, ge=10, description="Seconds without a heartbeat after which a batch is offered again."
     )
     batch_attempts: int = Field(3, ge=1, description="Attempts at a batch before what is left of it is marked failed.")
+    ladder: Annotated[tuple[int, ...] | None, NoDecode] = Field(
+        None,
+        description="Heights of further, smaller streams of every video, such as `1080,720,480`; none by default.",
+    )
     workers: int = Field(2, ge=1, description="Files of a batch that are processed side by side.")
     ffmpeg: Path | None = Field(None, description="The ffmpeg to run; by default the one that imageio-ffmpeg carries.")
     scratch: Path | None = Field(None, description="Folder for temporary files of processing; the system's by default.")
@@ -88,6 +92,21 @@ class Settings(BaseSettings):
         if secret and secret.get_secret_value() and len(secret.get_secret_value().encode()) < _SECRET_BYTES:
             raise ValueError(f"it needs {_SECRET_BYTES} bytes or more")
         return secret
+
+    @field_validator("ladder", mode="before")
+    @classmethod
+    def _read_ladder(cls, value: Any) -> Any:
+        """`1080,720,480`, the largest first; each height an even number from 2 to 8192. Empty counts as unset."""
+        if not value:
+            return None
+        heights = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        try:
+            steps = sorted({int(height) for height in heights}, reverse=True)
+        except (TypeError, ValueError):
+            raise ValueError("it is a list of heights such as 1080,720,480") from None
+        if any(step % 2 or not 2 <= step <= 8192 for step in steps):
+            raise ValueError("each height is an even number from 2 to 8192")
+        return tuple(steps)
 
     def __init__(self, **given: Any) -> None:
         try:

@@ -54,6 +54,20 @@ class SourceInfo(Model):
     streams: list[dict[str, Any]] = Field(default_factory=list)
 
 
+class AudioTrack(Model):
+    """One of several sound tracks. `index` and `codec` are those of the source's stream.
+
+    The default one is in the video's own streams; `stream` is the media playlist's hash of any other.
+    """
+
+    name: str
+    language: str | None = None
+    index: int
+    codec: str
+    default: bool
+    stream: str | None = None
+
+
 class VideoMetadata(Model):
     duration_sec: float
     length: int = Field(description="Frames.")
@@ -62,7 +76,10 @@ class VideoMetadata(Model):
     height: int
     codec: str
     has_audio: bool
-    streams: list[str] = Field(description="Hashes of the media playlists, best first.")
+    streams: list[str] = Field(
+        description="Hashes of the media playlists, best first; those of further sound tracks are last."
+    )
+    audio_tracks: list[AudioTrack] = Field(default_factory=list, description="When there are several.")
     chunks: Chunks
     poster_url: str | None = None
     contact_sheet_url: str | None = None

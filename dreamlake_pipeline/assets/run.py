@@ -94,6 +94,7 @@ def process_kind(
             bss.pipeline,
             object_store.store,
             scratch=media_tools.scratch_folder,
+            ladder=tuple(media_tools.ladder),
             share=not redo.force,
             last_attempt=batch.begun >= batch_policy.batch_attempts,
         )

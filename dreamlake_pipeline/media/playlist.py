@@ -6,10 +6,11 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 
-from .results import Segment, Stream
+from .results import AudioRendition, Segment, Stream
 
 # 3 allows fractions in EXTINF, 6 is the version that later drafts tie to EXT-X-INDEPENDENT-SEGMENTS (RFC 8216 7).
 _VERSION = 6
+_AUDIO_GROUP = "audio"
 
 
 def target_duration(durations: Iterable[Fraction]) -> int:
@@ -42,24 +43,47 @@ def media_playlist(stream: Stream, uri_of: Callable[[str], str]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def master_playlist(streams: Sequence[Stream], uri_of: Callable[[str], str]) -> str:
-    """The master playlist, best stream first; `uri_of` turns a stream's hash into its URI."""
+def master_playlist(
+    streams: Sequence[Stream], uri_of: Callable[[str], str], audio: Sequence[AudioRendition] = ()
+) -> str:
+    """The master playlist, best stream first; `uri_of` turns a stream's hash into its URI.
+
+    `audio` are the sound tracks when there are several: the first is in the streams, the others have their own.
+    """
     lines = ["#EXTM3U", f"#EXT-X-VERSION:{_VERSION}"]
     if all(stream.independent for stream in streams):
         lines.append("#EXT-X-INDEPENDENT-SEGMENTS")
+    lines += [_audio_rendition(rendition, uri_of, default=at == 0) for at, rendition in enumerate(audio)]
+    # What a player may have to fetch at a time: a stream and one of the other sound tracks (RFC 8216 4.3.4.2).
+    others = [rendition.stream for rendition in audio if rendition.stream is not None]
+    peak = max((other.bandwidth for other in others), default=0)
+    average = max((other.average_bandwidth for other in others), default=0)
     for stream in streams:
         attributes = [
-            f"BANDWIDTH={stream.bandwidth}",
-            f"AVERAGE-BANDWIDTH={stream.average_bandwidth}",
+            f"BANDWIDTH={stream.bandwidth + peak}",
+            f"AVERAGE-BANDWIDTH={stream.average_bandwidth + average}",
             f'CODECS="{stream.codecs}"',
         ]
         if stream.width and stream.height:
             attributes.append(f"RESOLUTION={stream.width}x{stream.height}")
         if stream.fps:
             attributes.append(f"FRAME-RATE={float(stream.fps):.3f}")
+        if audio:
+            attributes.append(f'AUDIO="{_AUDIO_GROUP}"')
         lines.append("#EXT-X-STREAM-INF:" + ",".join(attributes))
         lines.append(uri_of(stream.hash))
     return "\n".join(lines) + "\n"
+
+
+def _audio_rendition(rendition: AudioRendition, uri_of: Callable[[str], str], *, default: bool) -> str:
+    """EXT-X-MEDIA of a sound track (RFC 8216 4.3.4.1); without a URI it is the one in the streams."""
+    attributes = ["TYPE=AUDIO", f'GROUP-ID="{_AUDIO_GROUP}"', f'NAME="{rendition.name}"']
+    if rendition.language:
+        attributes.append(f'LANGUAGE="{rendition.language}"')
+    attributes += [f"DEFAULT={'YES' if default else 'NO'}", "AUTOSELECT=YES"]
+    if rendition.stream is not None:
+        attributes.append(f'URI="{uri_of(rendition.stream.hash)}"')
+    return "#EXT-X-MEDIA:" + ",".join(attributes)
 
 
 def bandwidths(segments: Sequence[Segment]) -> tuple[int, int]:

@@ -116,6 +116,8 @@ class AudioTrack:
     time_base: Fraction
     start: int | None
     declared: Fraction | None  # seconds, where the container is exact about it
+    language: str | None
+    title: str | None
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,7 @@ class Probe:
     video: VideoTrack | None
     audio: AudioTrack | None
     warnings: tuple[str, ...]
+    alternates: tuple[AudioTrack, ...]  # the other sound tracks of a video that can be decoded
 
 
 def identify(source: Path, subject: str) -> Sniffed:
@@ -213,7 +216,8 @@ def probe(source: Path, subject: str, *, wanted: Kind, partial: bool = False) ->
             )
         if wanted is Kind.AUDIO and audio is None:
             raise DreamlakeError(Code.NO_AUDIO, f"{subject} holds no audio stream.")
-        warnings = _warnings(sniffed, streams, subject, video, audio)
+        others = [found for found in _usable(container.streams.audio, "audio") if video and found is not audio]
+        warnings = _warnings(streams, [found for found in (video, audio, *others) if found], video)
         starts: dict[int, int] = {}
         video_track = None
         if video is not None:
@@ -221,7 +225,8 @@ def probe(source: Path, subject: str, *, wanted: Kind, partial: bool = False) ->
             video_track = _scan(container, video, audio, starts, subject, partial=partial)
         assert audio is None or isinstance(audio, AudioStream)
         audio_track = _audio_track(audio, sniffed, starts) if audio is not None else None
-        return Probe(sniffed, streams, video_track, audio_track, tuple(warnings))
+        alternates = tuple(_audio_track(found, sniffed, {}) for found in others)
+        return Probe(sniffed, streams, video_track, audio_track, tuple(warnings), alternates)
 
 
 @contextmanager
@@ -255,6 +260,7 @@ def _describe(stream: Any) -> dict[str, Any]:
         "tag": _tag(stream),
         "profile": context.profile if context else None,
         "language": stream.language,
+        "title": stream.metadata.get("title"),
         "timeBase": str(stream.time_base) if stream.time_base else None,
         "startSec": _seconds(stream.start_time, stream.time_base),
         "durationSec": _seconds(stream.duration, stream.time_base),
@@ -302,15 +308,8 @@ def _choose(candidates: Any, described: list[dict[str, Any]], kind: str, subject
 
     Cover art is no video. Raises MEDIA_UNSUPPORTED when there are streams and none can be decoded.
     """
-    known = (ffmpeg.VIDEO_DECODERS if kind == "video" else ffmpeg.AUDIO_DECODERS).split(",")
     real = [stream for stream in candidates if not stream.disposition & Disposition.attached_pic]
-    usable = [
-        stream
-        for stream in real
-        if stream.codec_context is not None
-        and (stream.codec_context.name in known)
-        and (stream.codec_context.width if kind == "video" else stream.codec_context.sample_rate)
-    ]
+    usable = _usable(real, kind)
     if real and not usable:
         if kind == "audio" and any(stream["type"] == "video" for stream in described):
             return None  # the picture is worth keeping without it; a warning says so
@@ -319,15 +318,28 @@ def _choose(candidates: Any, described: list[dict[str, Any]], kind: str, subject
     return next((stream for stream in usable if stream.disposition & Disposition.default), next(iter(usable), None))
 
 
-def _warnings(sniffed: Sniffed, streams: list[dict[str, Any]], subject: str, video: Any, audio: Any) -> list[str]:
+def _usable(candidates: Any, kind: str) -> list[Any]:
+    """The streams that can be decoded here."""
+    known = (ffmpeg.VIDEO_DECODERS if kind == "video" else ffmpeg.AUDIO_DECODERS).split(",")
+    return [
+        stream
+        for stream in candidates
+        if stream.codec_context is not None
+        and stream.codec_context.name in known
+        and (stream.codec_context.width if kind == "video" else stream.codec_context.sample_rate)
+    ]
+
+
+def _warnings(streams: list[dict[str, Any]], chosen: list[Any], video: Any) -> list[str]:
     warnings = []
-    used = {stream.index for stream in (video, audio) if stream is not None}
+    used = {stream.index for stream in chosen}
     for stream in streams:
         if stream["index"] in used or (stream["type"] == "video" and video is None):
             continue
         what = "cover art" if "attached_pic" in stream.get("disposition", []) else stream["type"]
         codec = f" ({stream['codec']})" if "codec" in stream else ""
-        warnings.append(f"Stream {stream['index']}, {what}{codec}, is not part of the playable version.")
+        why = "can't be decoded here and " if what == "audio" and video is not None else ""
+        warnings.append(f"Stream {stream['index']}, {what}{codec}, {why}is not part of the playable version.")
     return warnings
 
 
@@ -557,4 +569,6 @@ def _audio_track(audio: AudioStream, sniffed: Sniffed, starts: dict[int, int]) -
         time_base=audio.time_base,
         start=starts.get(audio.index, audio.start_time),
         declared=audio.duration * audio.time_base if exact and audio.duration else None,
+        language=audio.language,
+        title=audio.metadata.get("title"),
     )

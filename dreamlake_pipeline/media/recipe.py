@@ -19,9 +19,14 @@ VERSIONS: dict[Kind, int] = {Kind.VIDEO: 2, Kind.AUDIO: 2, Kind.TEXT_TRACK: 1, K
 
 
 @cache
-def recipe_of(kind: Kind) -> str:
-    """The id of the recipe for a kind: `{kind}-{version}-{16 hex digits}` over everything that goes into it."""
+def recipe_of(kind: Kind, ladder: tuple[int, ...] = ()) -> str:
+    """The id of the recipe for a kind: `{kind}-{version}-{16 hex digits}` over everything that goes into it.
+
+    `ladder` are the heights of further, smaller pictures; other kinds than video have none.
+    """
     ingredients = {"kind": str(kind), "version": VERSIONS[kind]} | _ingredients(kind)
+    if ladder and kind is Kind.VIDEO:
+        ingredients["ladder"] = sorted(set(ladder))
     canonical = json.dumps(ingredients, sort_keys=True, separators=(",", ":"))
     return f"{kind}-{VERSIONS[kind]}-{hashlib.sha256(canonical.encode()).hexdigest()[:16]}"
 

@@ -56,6 +56,21 @@ class Stream:
 
 
 @dataclass(frozen=True, slots=True)
+class AudioRendition:
+    """One of several sound tracks of a video: `index` and `codec` are those of its stream in the source.
+
+    `name` is its own among them; `language` a BCP 47 tag. `stream` is None for the track that the video's own streams
+    carry, which is the default one.
+    """
+
+    name: str
+    language: str | None
+    index: int
+    codec: str
+    stream: Stream | None
+
+
+@dataclass(frozen=True, slots=True)
 class TimeOrigin:
     """Where the file's clock starts: playback time p shows source time `source_start` + p.
 
@@ -74,6 +89,7 @@ class VideoResult:
 
     `frames` is the number of pictures in the output, which equals the number presented by the source.
     `codec` is the source's. `container` is what the content is, whatever the file's extension says.
+    `streams` go from the best to the smallest. `audio` lists the sound tracks when there are several.
     `partial`: the file was cut off, and this is its good part; a warning says how much.
     """
 
@@ -85,6 +101,7 @@ class VideoResult:
     codec: str
     has_audio: bool
     streams: tuple[Stream, ...]
+    audio: tuple[AudioRendition, ...]
     poster: Path | None
     contact_sheet: Path | None
     time_origin: TimeOrigin
@@ -95,6 +112,11 @@ class VideoResult:
     warnings: tuple[str, ...]
     conformance: dict[str, Any]
     partial: bool
+
+    @property
+    def all_streams(self) -> tuple[Stream, ...]:
+        """The streams, and behind them those of the other sound tracks."""
+        return *self.streams, *(track.stream for track in self.audio if track.stream is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ Durations come from the times in the segments really written, never from what wa
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -49,6 +50,24 @@ def hls_output(*streams: Any, **options: Any) -> Any:
     )
 
 
+def cut_output(stream: Any, starts: Sequence[int], **options: Any) -> Any:
+    """The node that writes sound as segments that begin at `starts`, in ticks, of which the first is time zero."""
+    times = ",".join(f"{(start - starts[0]) / mpegts.CLOCK:.3f}" for start in starts[1:])
+    return ffmpeg_python.output(
+        stream,
+        "%05d.ts",
+        f="segment",
+        segment_format="mpegts",
+        **({"segment_times": times} if times else {"segment_time": 2**31}),
+        # One muxer for all of them: continuity counters go on.
+        individual_header_trailer=0,
+        map_metadata=-1,
+        map_chapters=-1,
+        fflags="+bitexact",
+        **options,
+    )
+
+
 @dataclass(frozen=True)
 class Written:
     """The segments on disk, read back. Times are 90 kHz ticks on one line across wraps.
@@ -62,6 +81,11 @@ class Written:
     video: int | None
     audio: int | None
     starts: tuple[int, ...]  # of each segment: the first time of its leading stream
+
+    @property
+    def begins(self) -> tuple[int, ...]:
+        """When each segment begins to play: the first with whatever is first."""
+        return self.start, *self.starts[1:]
 
     def all_times(self, stream_type: int) -> list[int]:
         """Every PTS of one stream, unwrapped, in decoding order."""
@@ -121,7 +145,7 @@ def _first_times(parts: list[mpegts.TsSegment], kind: int, starts: list[int]) ->
 
 def to_stream(written: Written, end: Fraction, *, fps: Fraction | None, independent: bool) -> Stream:
     """The Stream of the segments; `end` is where the last one ends, in ticks."""
-    bounds: list[int | Fraction] = [written.start, *written.starts[1:], end]
+    bounds: list[int | Fraction] = [*written.begins, end]
     segments = tuple(
         Segment(
             path=path,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
 from dataclasses import replace
 from fractions import Fraction
@@ -17,36 +18,47 @@ from . import ffmpeg, mpegts, segments, stills
 from .audio_codec import aac_options, audio_reasons, output_rate
 from .claims import read_claims
 from .probe import MAX_PIXELS, AudioTrack, Probe, VideoTrack, probe, recognise
+from .renditions import Best, make_alternates, make_ladder, name_tracks, verify_together
 from .results import Mode, TimeOrigin, VideoResult
 from .salvage import salvage
+from .transcode import (
+    CLOCK_START,
+    CRF,
+    KEYFRAME_SECONDS,
+    PRESET,
+    X264,
+    display_size,
+    hls_clock,
+    limits,
+    transcode_options,
+)
 from .verify import Expected, verify
 
-KEYFRAME_SECONDS = 2  # of a transcode
 MAX_KEYFRAME_GAP = 12  # seconds; a copy can only be cut at keyframes
 # Steps between frames that still count as a steady rate: half to twice the usual one.
 _STEADY = (0.5, 2.0)
 _REORDERED = 4
 _PROFILES = {66, 77, 100}  # profile_idc of Baseline, Main and High: what every browser plays
+_PART = "part-"
 _ROUNDING = 2  # ticks of 90 kHz
 LEAST_SALVAGED = Fraction(1, 2)  # seconds of a file that was cut off that are worth keeping
 _TRAILING_SOUND = Fraction(1, 2)  # seconds of sound behind the last picture that are worth a word
 
-PRESET = "veryfast"
-CRF = 20
-# Its lookahead thread races with its two frame threads: on a busy machine one run in four gave other bytes.
-X264 = "sync-lookahead=0"
 # What of this decides about the bytes that come out; part of the recipe.
 SETTINGS = {
     "preset": PRESET,
     "crf": CRF,
     "x264": X264,
     "keyframeSeconds": KEYFRAME_SECONDS,
+    "clockStart": float(CLOCK_START),
     "maxKeyframeGap": MAX_KEYFRAME_GAP,
 }
 
 
-def make_video(source: Path, out: Path, *, filename: str) -> VideoResult:
+def make_video(source: Path, out: Path, *, filename: str, ladder: tuple[int, ...] = ()) -> VideoResult:
     """Make HLS segments, a poster and a contact sheet of `source` in the directory `out`.
+
+    `ladder` are the heights in pixels of further streams with smaller pictures; none is ever larger than the video.
 
     `out` must be empty or new, and private to this call; `filename` is the name for messages. `mode` of the result is
     about the picture; why sound was re-encoded is in `transcode_reasons` too, as `audio_…`.
@@ -54,39 +66,39 @@ def make_video(source: Path, out: Path, *, filename: str) -> VideoResult:
     """
     out.mkdir(parents=True, exist_ok=True)
     try:
-        return _make_whole(source, out, probe(source, filename, wanted=Kind.VIDEO), filename)
+        return _make_whole(source, out, probe(source, filename, wanted=Kind.VIDEO), filename, ladder)
     except DreamlakeError as error:
         if error.code is not Code.MEDIA_TRUNCATED:
             raise
         _empty(out)
-        salvaged = _make_part(source, out, filename)
+        salvaged = _make_part(source, out, filename, ladder)
         if salvaged is None:
             raise
         return salvaged
 
 
-def _make_whole(source: Path, out: Path, found: Probe, filename: str) -> VideoResult:
+def _make_whole(source: Path, out: Path, found: Probe, filename: str, ladder: tuple[int, ...]) -> VideoResult:
     """A copy where that is right; a transcode where it is not, or where what was copied turns out not to be."""
     assert found.video is not None
     reasons = video_reasons(found.video)
     if not reasons:
         try:
-            return _make(source, out, found, [], filename)
+            return _make(source, out, found, [], filename, ladder)
         except DreamlakeError as error:
             # What no probe foresees, such as a picture size that changes on the way.
             if error.code is not Code.OUTPUT_INVALID:
                 raise
             reasons = [f"copy_failed: {error.message}"]
             _empty(out)
-    return _make(source, out, found, reasons, filename)
+    return _make(source, out, found, reasons, filename, ladder)
 
 
-def _make_part(source: Path, out: Path, filename: str) -> VideoResult | None:
+def _make_part(source: Path, out: Path, filename: str, ladder: tuple[int, ...]) -> VideoResult | None:
     """What can be made of a file that was cut off; None when its good part is too short or not good either."""
     demuxer = recognise(source, filename).demuxer
     assert demuxer is not None
     # Beside what is made, where no limit of ffmpeg's output counts it.
-    with tempfile.TemporaryDirectory(prefix="part-", dir=out) as folder:
+    with tempfile.TemporaryDirectory(prefix=_PART, dir=out) as folder:
         part = Path(folder) / "part"
         try:
             if not salvage(source, part, demuxer):
@@ -96,7 +108,7 @@ def _make_part(source: Path, out: Path, filename: str) -> VideoResult | None:
             if found.video.duration < LEAST_SALVAGED:
                 return None
             _refuse_undecodable(part, Path(folder), found, filename)
-            made = _make_whole(part, out, found, filename)
+            made = _make_whole(part, out, found, filename, ladder)
         except DreamlakeError as error:
             if ERRORS[error.code].retryable and error.code is not Code.OUTPUT_INVALID:
                 raise  # no word about the file
@@ -113,26 +125,32 @@ def _refuse_undecodable(part: Path, folder: Path, found: Probe, filename: str) -
     assert video is not None and found.sniffed.demuxer is not None
     node = ffmpeg.source_input(found.sniffed.demuxer, threads=ffmpeg.THREADS, max_pixels=MAX_PIXELS)
     output = ffmpeg_python.output(node[str(video.index)], "-", f="null")
-    finished = ffmpeg.run([output], source=part, cwd=folder, limits=_limits(part, video), subject=filename)
+    finished = ffmpeg.run([output], source=part, cwd=folder, limits=limits(part, video), subject=filename)
     counted = ffmpeg.decoded(finished, video.index)
     if counted is None or counted.errors:
         raise DreamlakeError(Code.MEDIA_CORRUPT, f"{filename} is cut off, and damaged before that.")
 
 
 def _empty(out: Path) -> None:
+    """Away with what was made; the part of a file that it is made of stays."""
     for path in out.iterdir():
         if not path.is_dir():
             path.unlink()
+        elif not path.name.startswith(_PART):
+            shutil.rmtree(path)
 
 
-def _make(source: Path, out: Path, found: Probe, reasons: list[str], filename: str) -> VideoResult:
+def _make(
+    source: Path, out: Path, found: Probe, reasons: list[str], filename: str, ladder: tuple[int, ...]
+) -> VideoResult:
     """Write, verify, describe; `reasons` to transcode the video are empty for a copy."""
     video, audio = found.video, found.audio
     assert video is not None
     mode: Mode = "transcode" if reasons else "copy"
     sound = audio_reasons(audio) if audio else []
+    sound_options = _sound_options(audio, encode=bool(sound))
     warnings = list(found.warnings)
-    finished = _write(source, out, found, transcode=bool(reasons), encode_audio=bool(sound), filename=filename)
+    finished = _write(source, out, found, sound_options, transcode=bool(reasons), filename=filename)
     frames = _frames(finished, video, warnings) if mode == "transcode" else video.frames
 
     written = segments.read_back(out, filename)
@@ -150,6 +168,21 @@ def _make(source: Path, out: Path, found: Probe, reasons: list[str], filename: s
         keyframe_seconds=Fraction(KEYFRAME_SECONDS) if mode == "transcode" else None,
     )
     conformance = verify(written, stream, expected, filename)
+    best = Best(
+        written=written,
+        stream=stream,
+        end=end,
+        origin=video.start * video.time_base - lead,
+        expected=expected,
+        copied=mode == "copy",
+    )
+    smaller = make_ladder(source, out, found, best, ladder, sound_options, filename) if ladder else []
+    others = make_alternates(source, out, found, best, warnings, filename)
+    tracks = name_tracks(audio, [(track, made) for track, made, _ in others]) if audio else ()
+    if smaller or tracks:
+        together = verify_together([(stream, written), *smaller], tracks, [made for *_, made in others], filename)
+        against_source = [check for check in conformance["checks"] if check["rule"].startswith("source:")]
+        conformance = {"checks": [*together["checks"], *against_source]}
     pictures = stills.make_stills(written, out, filename)
     assert stream.width and stream.height
     return VideoResult(
@@ -160,7 +193,8 @@ def _make(source: Path, out: Path, found: Probe, reasons: list[str], filename: s
         height=stream.height,
         codec=video.codec,
         has_audio=written.audio is not None,
-        streams=(stream,),
+        streams=(stream, *(made for made, _ in smaller)),
+        audio=tracks,
         poster=pictures.poster,
         contact_sheet=pictures.contact_sheet,
         time_origin=_time_origin(video, written, lead),
@@ -262,81 +296,27 @@ def _cut_reasons(video: VideoTrack) -> list[str]:
     return reasons
 
 
+def _sound_options(audio: AudioTrack | None, *, encode: bool) -> dict[str, Any]:
+    if audio is None:
+        return {}
+    return (aac_options(audio) if encode else {"c:a": "copy"}) | {"bsf:a": segments.DROP_PRIMING}
+
+
 def _write(
-    source: Path, out: Path, found: Probe, *, transcode: bool, encode_audio: bool, filename: str
+    source: Path, out: Path, found: Probe, sound: dict[str, Any], *, transcode: bool, filename: str
 ) -> ffmpeg.Finished:
     video, audio = found.video, found.audio
     assert video is not None and found.sniffed.demuxer is not None
     node = ffmpeg.source_input(found.sniffed.demuxer, threads=ffmpeg.THREADS, max_pixels=MAX_PIXELS)
-    inputs = [node[str(video.index)]]
-    options = transcode_options(video) if transcode else {"c:v": "copy"}
-    if audio is not None:
-        inputs.append(node[str(audio.index)])
-        options |= aac_options(audio) if encode_audio else {"c:a": "copy"}
-        options["bsf:a"] = segments.DROP_PRIMING
+    inputs = [node[str(track.index)] for track in (video, audio) if track is not None]
+    options = transcode_options(video, display_size(video)) if transcode else {"c:v": "copy"}
     return ffmpeg.run(
-        [segments.hls_output(*inputs, **options)],
+        [segments.hls_output(*inputs, **options, **sound, **hls_clock())],
         source=source,
         cwd=out,
-        limits=_limits(source, video),
+        limits=limits(source, video),
         subject=filename,
     )
-
-
-def _limits(source: Path, video: VideoTrack) -> ffmpeg.Limits:
-    """Time and bytes that grow with the file and its length, enough for a transcode on a slow and busy machine."""
-    size, seconds = source.stat().st_size, float(video.duration)
-    return ffmpeg.Limits(
-        seconds=300 + 20 * seconds + size / 10e6,
-        output_bytes=64 * 2**20 + 2 * size + round(seconds * 100e6 / 8),
-    )
-
-
-def transcode_options(video: VideoTrack) -> dict[str, Any]:
-    """x264 so that each frame of the source comes out once, at its time, and each segment can stand alone."""
-    return {
-        "c:v": "libx264",
-        "preset": PRESET,
-        "crf": CRF,
-        "threads:v": ffmpeg.THREADS,
-        "x264-params": X264,
-        "vf": _filters(video),
-        "fps_mode": "passthrough",
-        "enc_time_base:v": "demux",
-        "force_key_frames": f"expr:gte(t,n_forced*{KEYFRAME_SECONDS})",
-        "forced-idr": 1,
-        "sc_threshold": 0,
-        "g": 9999,
-        "flags:v": "+bitexact+cgop",
-    }
-
-
-def _filters(video: VideoTrack) -> str:
-    picture = video.picture
-    filters = []
-    if picture.interlaced:
-        filters.append("bwdif=mode=send_frame:deint=interlaced")
-    if picture.hdr:
-        filters += [
-            "zscale=t=linear:npl=100",
-            "format=gbrpf32le",
-            "zscale=p=bt709",
-            "tonemap=hable:desat=0",
-            "zscale=t=bt709:m=bt709:r=tv",
-        ]
-    size = "{}:{}".format(*display_size(video))
-    matrix = ":out_color_matrix=bt709" if picture.rgb else ""
-    filters += [f"scale={size}:out_range=tv{matrix}", "setsar=1", "format=yuv420p"]
-    return ",".join(filters)
-
-
-def display_size(video: VideoTrack) -> tuple[int, int]:
-    """Width and height as shown: turned upright, with square pixels, even."""
-    picture = video.picture
-    width, height = round(picture.width * video.sample_aspect), picture.height
-    if picture.rotation in (90, 270):
-        width, height = height, width
-    return max(2, width // 2 * 2), max(2, height // 2 * 2)
 
 
 def _end(written: segments.Written, video: VideoTrack, audio: AudioTrack | None, warnings: list[str]) -> Fraction:

@@ -17,7 +17,10 @@ Metadata = VideoMetadata | AudioMetadata | TextTrackMetadata | LabelTrackMetadat
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One item at work: its verified source, a private folder for outputs, and where results go."""
+    """One item at work: its verified source, a private folder for outputs, and where results go.
+
+    `ladder` are heights of further, smaller pictures of a video.
+    """
 
     record: Record
     source: Source
@@ -25,6 +28,7 @@ class Job:
     recipe: str
     pipeline: PipelineClient
     store: ObjectStore
+    ladder: tuple[int, ...] = ()
 
     @property
     def filename(self) -> str:

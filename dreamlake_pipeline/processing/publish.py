@@ -16,7 +16,7 @@ from .. import layout
 from ..api.bss import Record, Status
 from ..api.pipeline import ItemResult
 from ..media.playlist import master_playlist, media_playlist
-from ..media.results import Stream
+from ..media.results import AudioRendition, Stream
 from ..objectstore import ObjectStore
 
 PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
@@ -26,13 +26,18 @@ def prefix_of(record: Record) -> str:
     return layout.asset_prefix(record.owner, record.project, record.kind, record.id)
 
 
-def publish_streams(store: ObjectStore, record: Record, streams: Sequence[Stream]) -> None:
-    """Store a media playlist per stream, and the master that names them. Their chunks must be in the pool."""
+def publish_streams(
+    store: ObjectStore, record: Record, streams: Sequence[Stream], audio: Sequence[AudioRendition] = ()
+) -> None:
+    """Store a media playlist per stream and other sound track, and the master that names them.
+
+    Their chunks must be in the pool.
+    """
     where = (record.owner, record.project, record.kind, record.id)
-    for stream in streams:
+    for stream in [*streams, *(track.stream for track in audio if track.stream is not None)]:
         playlist = media_playlist(stream, layout.chunk_uri)
         store.put(layout.stream_key(*where, stream.hash), playlist.encode(), content_type=PLAYLIST_TYPE)
-    master = master_playlist(streams, lambda stream_hash: f"{stream_hash}.m3u8")
+    master = master_playlist(streams, lambda stream_hash: f"{stream_hash}.m3u8", audio)
     store.put(layout.master_key(*where), master.encode(), content_type=PLAYLIST_TYPE)
 
 

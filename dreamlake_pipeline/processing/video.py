@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from ..api.metadata import Mode, Processing, VideoMetadata
+from ..api.metadata import AudioTrack, Mode, Processing, VideoMetadata
 from ..media.video import make_video
 from .hls import hashes_of, segments_of, source_of, time_origin_of
 from .pool import store_chunks
@@ -15,9 +15,9 @@ from .publish import publish_files, publish_streams, url_of
 def process_video(job: Job) -> Product:
     """Make, verify and store everything of a video. Raises DreamlakeError for a file that can't be made into HLS."""
     started = time.perf_counter()
-    made = make_video(job.source.path, job.folder, filename=job.filename)
-    chunks = store_chunks(job.pipeline, job.store, segments_of(made.streams))
-    publish_streams(job.store, job.record, made.streams)
+    made = make_video(job.source.path, job.folder, filename=job.filename, ladder=job.ladder)
+    chunks = store_chunks(job.pipeline, job.store, segments_of(made.all_streams))
+    publish_streams(job.store, job.record, made.streams, made.audio)
     publish_files(job.store, job.record, {"poster.jpg": made.poster, "contact-sheet.jpg": made.contact_sheet})
     metadata = VideoMetadata(
         duration_sec=made.duration,
@@ -27,7 +27,18 @@ def process_video(job: Job) -> Product:
         height=made.height,
         codec=made.codec,
         has_audio=made.has_audio,
-        streams=[stream.hash for stream in made.streams],
+        streams=[stream.hash for stream in made.all_streams],
+        audio_tracks=[
+            AudioTrack(
+                name=track.name,
+                language=track.language,
+                index=track.index,
+                codec=track.codec,
+                default=track.stream is None,
+                stream=track.stream.hash if track.stream else None,
+            )
+            for track in made.audio
+        ],
         chunks=chunks,
         poster_url=url_of(job.record, "poster.jpg") if made.poster else None,
         contact_sheet_url=url_of(job.record, "contact-sheet.jpg") if made.contact_sheet else None,
@@ -43,4 +54,4 @@ def process_video(job: Job) -> Product:
             seconds=round(time.perf_counter() - started, 3),
         ),
     )
-    return Product(metadata, hashes_of(made.streams), made.poster.read_bytes() if made.poster else None)
+    return Product(metadata, hashes_of(made.all_streams), made.poster.read_bytes() if made.poster else None)

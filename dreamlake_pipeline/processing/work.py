@@ -52,12 +52,14 @@ class Outcome:
 class Workshop:
     """What items are worked on with. With `share`, results that exist already are used again.
 
+    `ladder` are heights of further, smaller pictures of videos.
     `last_attempt`: there is no next attempt to leave anything to.
     """
 
     pipeline: PipelineClient
     store: ObjectStore
     scratch: Path | None = None
+    ladder: tuple[int, ...] = ()
     share: bool = True
     last_attempt: bool = False
 
@@ -99,7 +101,7 @@ def _failed(shop: Workshop, record: Record, error: DreamlakeError) -> Outcome:
 
 
 def _process(shop: Workshop, record: Record, twin: Outcome | None) -> tuple[ItemResult, bytes | None]:
-    recipe = recipe_of(record.kind)
+    recipe = recipe_of(record.kind, shop.ladder)
     if twin is not None and twin.result is not None:
         return _reuse(shop, record, twin.record, twin.result), twin.preview
     with tempfile.TemporaryDirectory(prefix="dreamlake-", dir=shop.scratch) as name:
@@ -109,7 +111,7 @@ def _process(shop: Workshop, record: Record, twin: Outcome | None) -> tuple[Item
             return shared, None
         out = folder / "out"
         out.mkdir()
-        product = _maker_of(record.kind)(Job(record, source, out, recipe, shop.pipeline, shop.store))
+        product = _maker_of(record.kind)(Job(record, source, out, recipe, shop.pipeline, shop.store, shop.ladder))
         metadata = storable(product.metadata.wire())
         result = ItemResult(
             id=record.id,

@@ -21,3 +21,9 @@ def test_a_recipe_changes_with_what_goes_into_it(monkeypatch: pytest.MonkeyPatch
         assert recipe.recipe_of(Kind.AUDIO) == before[1]
     finally:
         recipe.recipe_of.cache_clear()
+
+
+def test_a_ladder_is_part_of_the_recipe_of_videos_only() -> None:
+    assert recipe.recipe_of(Kind.VIDEO, (720, 480)) == recipe.recipe_of(Kind.VIDEO, (480, 720))
+    assert recipe.recipe_of(Kind.VIDEO, (720,)) != recipe.recipe_of(Kind.VIDEO)
+    assert recipe.recipe_of(Kind.AUDIO, (720,)) == recipe.recipe_of(Kind.AUDIO)

@@ -55,9 +55,23 @@ def test_values_come_from_the_environment_when_asked_for(monkeypatch: pytest.Mon
     assert (settings.bucket, settings.workers) == ("recordings", 7)
 
 
+def test_a_ladder_is_a_list_of_heights(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DREAMLAKE_LADDER", " 480, 1080,720,480")
+    assert Settings().ladder == (1080, 720, 480)
+    monkeypatch.setenv("DREAMLAKE_LADDER", "")
+    assert Settings().ladder is None
+
+
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("PART_SIZE", "1"), ("WORKERS", "0"), ("BATCH_LEASE", "soon"), ("AUTH_SECRET", "x" * 31)],
+    [
+        ("PART_SIZE", "1"),
+        ("WORKERS", "0"),
+        ("BATCH_LEASE", "soon"),
+        ("AUTH_SECRET", "x" * 31),
+        ("LADDER", "tall"),
+        ("LADDER", "721"),
+    ],
 )
 def test_values_out_of_bounds_are_refused(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
     monkeypatch.setenv(ENV_PREFIX + variable, value)

@@ -1,0 +1,81 @@
+"""How a video is transcoded: codec, filters, keyframes, and the clock that all renditions of it share."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from . import ffmpeg
+from .probe import VideoTrack
+
+KEYFRAME_SECONDS = 2  # of a transcode
+# The MPEG-TS time of the file's start. Without one of its own, each output would start where its codec's delay puts it,
+# and renditions would not be in step. Apple's tools start at ten seconds too.
+CLOCK_START = Fraction(10)
+_MUXER_DELAY = Fraction(7, 5)  # what FFmpeg's MPEG-TS muxer adds
+
+PRESET = "veryfast"
+CRF = 20
+# Its lookahead thread races with its two frame threads: on a busy machine one run in four gave other bytes.
+X264 = "sync-lookahead=0"
+
+
+def hls_clock(start: Fraction = CLOCK_START) -> dict[str, Any]:
+    """The output options by which time zero of an output is `start` seconds on the clock of its segments."""
+    return {"output_ts_offset": f"{float(start - _MUXER_DELAY):.6f}"}
+
+
+def limits(source: Path, video: VideoTrack) -> ffmpeg.Limits:
+    """Time and bytes that grow with the file and its length, enough for a transcode on a slow and busy machine."""
+    size, seconds = source.stat().st_size, float(video.duration)
+    return ffmpeg.Limits(
+        seconds=300 + 20 * seconds + size / 10e6,
+        output_bytes=64 * 2**20 + 2 * size + round(seconds * 100e6 / 8),
+    )
+
+
+def transcode_options(video: VideoTrack, size: tuple[int, int]) -> dict[str, Any]:
+    """x264 so that each frame of the source comes out once, at its time, and each segment can stand alone."""
+    return {
+        "c:v": "libx264",
+        "preset": PRESET,
+        "crf": CRF,
+        "threads:v": ffmpeg.THREADS,
+        "x264-params": X264,
+        "vf": _filters(video, size),
+        "fps_mode": "passthrough",
+        "enc_time_base:v": "demux",
+        "force_key_frames": f"expr:gte(t,n_forced*{KEYFRAME_SECONDS})",
+        "forced-idr": 1,
+        "sc_threshold": 0,
+        "g": 9999,
+        "flags:v": "+bitexact+cgop",
+    }
+
+
+def _filters(video: VideoTrack, size: tuple[int, int]) -> str:
+    picture = video.picture
+    filters = []
+    if picture.interlaced:
+        filters.append("bwdif=mode=send_frame:deint=interlaced")
+    if picture.hdr:
+        filters += [
+            "zscale=t=linear:npl=100",
+            "format=gbrpf32le",
+            "zscale=p=bt709",
+            "tonemap=hable:desat=0",
+            "zscale=t=bt709:m=bt709:r=tv",
+        ]
+    matrix = ":out_color_matrix=bt709" if picture.rgb else ""
+    filters += [f"scale={size[0]}:{size[1]}:out_range=tv{matrix}", "setsar=1", "format=yuv420p"]
+    return ",".join(filters)
+
+
+def display_size(video: VideoTrack) -> tuple[int, int]:
+    """Width and height as shown: turned upright, with square pixels, even."""
+    picture = video.picture
+    width, height = round(picture.width * video.sample_aspect), picture.height
+    if picture.rotation in (90, 270):
+        width, height = height, width
+    return max(2, width // 2 * 2), max(2, height // 2 * 2)
