@@ -2,6 +2,9 @@
 
 A line that can't be used is reported to a `BadLines` and passed over. Reading the same file twice gives
 the same chunks and the same bad lines.
+
+A block of lines in which nothing is out of the ordinary is read at once by fast code (`label_blocks`); any other is
+read line by line, by code that says what is wrong and where. Both give the same rows.
 """
 
 from __future__ import annotations
@@ -10,23 +13,26 @@ import csv
 import json
 import re
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any, Literal
 
-from .textfile import MAX_LINE_CHARS, BadLines, Encoding, problem_of, read_lines
+import pyarrow as pa
+
+from . import label_blocks
+from .textfile import MAX_LINE_CHARS, BadLines, Blocks, Encoding, is_whole, problem_of, read_lines, split_lines
 
 LabelFormat = Literal["jsonl", "csv"]
 
 MAX_FIELDS = 5000
 
-# A chunk ends at whichever comes first; together they bound memory whatever the shape of the rows.
-_CHUNK_ROWS = 65_536
-_CHUNK_CHARS = 8 * 2**20
+# A chunk has the rows of one block (`textfile.Blocks`); rows of JSON with few fields in common fill several.
 _CHUNK_CELLS = 2 * 10**6
 _MAX_RECORD_CHARS = 4 * 2**20  # of a CSV record of several lines
+
+_GROUP = 64  # lines of JSON that are tried at once where a block holds a bad one
 
 _DELIMITERS = ",;\t|"
 _SNIFFED_LINES = 100
@@ -35,10 +41,13 @@ _NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 
 @dataclass(frozen=True, slots=True)
 class Chunk:
-    """Rows in source order: `lines` their line numbers (1-based), `columns` their values by source field name."""
+    """Rows in source order: `lines` their line numbers (1-based), `columns` their values by source field name.
 
-    lines: list[int]
-    columns: dict[str, list[Any]]
+    The values of JSON are a list of Python's; those of a CSV are an Arrow array of strings.
+    """
+
+    lines: pa.Array
+    columns: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +58,36 @@ class JsonLines:
     encoding: Encoding
     warnings: tuple[str, ...] = ()
 
-    def read(self, bad: BadLines) -> Iterator[Chunk]:
-        lines: list[int] = []
+    def read(self, bad: BadLines, *, fast: bool = True) -> Iterator[Chunk]:
+        number = 1
+        with Blocks(self.path, self.encoding) as blocks:
+            while block := blocks.take():
+                lines = split_lines(block)
+                if fast and is_whole(block) and (rows := label_blocks.parse_json_lines(lines)) is not None:
+                    numbers: Sequence[int] = range(number, number + len(rows))
+                else:
+                    numbers, rows = self._read_carefully(lines, number, bad, group=_GROUP if fast else 1)
+                number += len(lines)
+                yield from _to_chunks(numbers, rows)
+
+    def _read_carefully(
+        self, lines: list[str], number: int, bad: BadLines, *, group: int
+    ) -> tuple[list[int], list[dict[str, Any]]]:
+        """The objects and their line numbers: by groups of lines, and line by line where a group holds a bad one."""
+        numbers: list[int] = []
         rows: list[dict[str, Any]] = []
-        names: dict[str, None] = {}
-        chars = 0
-        for number, line in enumerate(read_lines(self.path, self.encoding), 1):
-            if not line.strip():
+        for start in range(0, len(lines), group):
+            some = [(at, line) for at, line in enumerate(lines[start : start + group], number + start) if line.strip()]
+            texts = [line for _, line in some]
+            if group > 1 and is_whole("".join(texts)) and (found := label_blocks.parse_json_lines(texts)) is not None:
+                numbers += [at for at, _ in some]
+                rows += found
                 continue
-            row = self._parse(line, number, bad)
-            if row is None:
-                continue
-            lines.append(number)
-            rows.append(row)
-            names.update(dict.fromkeys(row))
-            chars += len(line)
-            if len(rows) >= _CHUNK_ROWS or chars >= _CHUNK_CHARS or len(rows) * len(names) >= _CHUNK_CELLS:
-                yield _to_chunk(lines, rows, names)
-                lines, rows, names, chars = [], [], {}, 0
-        if rows:
-            yield _to_chunk(lines, rows, names)
+            for at, line in some:
+                if (row := self._parse(line, at, bad)) is not None:
+                    numbers.append(at)
+                    rows.append(row)
+        return numbers, rows
 
     def _parse(self, line: str, number: int, bad: BadLines) -> dict[str, Any] | None:
         if problem := problem_of(line, self.encoding):
@@ -102,29 +121,41 @@ class Csv:
     has_header: bool
     warnings: tuple[str, ...] = ()
 
-    def read(self, bad: BadLines) -> Iterator[Chunk]:
+    def read(self, bad: BadLines, *, fast: bool = True) -> Iterator[Chunk]:
+        number = 1
+        with Blocks(self.path, self.encoding) as blocks:
+            if self.has_header:
+                feed = _Feed(blocks, number)
+                next(_read_records(feed, self.delimiter, self.encoding, bad), None)
+                number = feed.finish()
+            while block := blocks.take():
+                if fast and (found := label_blocks.parse_csv(block, self.delimiter, len(self.names))):
+                    lines, cells = found.lines(number), found.columns
+                    number += found.line_count
+                else:
+                    blocks.give_back(block)
+                    feed = _Feed(blocks, number)
+                    numbers, rows = self._read_carefully(feed, bad)
+                    number = feed.finish()
+                    lines = pa.array(numbers, pa.int64())
+                    cells = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
+                if len(lines):
+                    yield Chunk(lines, dict(zip(self.names, cells, strict=True)))
+
+    def _read_carefully(self, feed: _Feed, bad: BadLines) -> tuple[list[int], list[list[str]]]:
+        """The rows that begin in the feed's first block, and their line numbers."""
         width = len(self.names)
-        records = _read_records(read_lines(self.path, self.encoding), self.delimiter, self.encoding, bad)
-        if self.has_header:
-            next(records, None)
-        lines: list[int] = []
-        rows: list[list[str]] = []
-        chars = 0
-        for number, row, size in records:
+        numbers, rows = [], []
+        for number, row in _read_records(feed, self.delimiter, self.encoding, bad):
             if len(row) != width:
                 if len(row) < width or any(cell.strip() for cell in row[width:]):
                     values = "1 value" if len(row) == 1 else f"{len(row)} values"
                     bad.add(number, f"The row has {values} instead of {width}.")
                     continue
                 del row[width:]  # delimiters at the end of the line
-            lines.append(number)
+            numbers.append(number)
             rows.append(row)
-            chars += size
-            if len(rows) >= _CHUNK_ROWS or chars >= _CHUNK_CHARS or len(rows) * width >= _CHUNK_CELLS:
-                yield Chunk(lines, dict(zip(self.names, map(list, zip(*rows, strict=True)), strict=True)))
-                lines, rows, chars = [], [], 0
-        if rows:
-            yield Chunk(lines, dict(zip(self.names, map(list, zip(*rows, strict=True)), strict=True)))
+        return numbers, rows
 
 
 def open_csv(path: Path, encoding: Encoding) -> Csv:
@@ -132,7 +163,8 @@ def open_csv(path: Path, encoding: Encoding) -> Csv:
     csv.field_size_limit(MAX_LINE_CHARS + _MAX_RECORD_CHARS)
     lines = list(islice(read_lines(path, encoding), _SNIFFED_LINES))
     delimiter = _sniff_delimiter(lines)
-    _, header, _ = next(_read_records(iter(lines), delimiter, encoding, BadLines()), (0, [], 0))
+    with Blocks(path, encoding) as blocks:
+        _, header = next(_read_records(_Feed(blocks, 1), delimiter, encoding, BadLines()), (0, []))
     if header and all(_NUMBER.fullmatch(cell) for cell in header):
         names = [f"column_{index}" for index in range(1, len(header) + 1)]
         warning = "The first row is all numbers: it was read as a row, and the columns were numbered."
@@ -172,11 +204,17 @@ def unique_names(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
 
 
 class _Feed:
-    """Hands lines to csv.reader and remembers those of the record being read, so that they can be given back."""
+    """Hands the lines of a block, and of further ones if a record goes on there, to csv.reader.
 
-    def __init__(self, lines: Iterator[str]) -> None:
-        self._lines = lines
-        self._returned: deque[str] = deque()
+    `number` is the number of the next record's first line, `end` that of the line after the block. The lines of the
+    record being read are remembered, so that they can be given back.
+    """
+
+    def __init__(self, blocks: Blocks, number: int) -> None:
+        self._blocks = blocks
+        self._lines = deque(split_lines(blocks.take()))
+        self.number = number
+        self.end = number + len(self._lines)
         self.taken: list[str] = []
         self.size = 0
 
@@ -184,50 +222,55 @@ class _Feed:
         return self
 
     def __next__(self) -> str:
-        line = self._returned.popleft() if self._returned else next(self._lines)
+        if not self._lines:
+            self._lines.extend(split_lines(self._blocks.take()))
+            if not self._lines:
+                raise StopIteration
+        line = self._lines.popleft()
         self.size += len(line)
         self.taken.append(line)
         if self.size > _MAX_RECORD_CHARS and len(self.taken) > 1:
             raise csv.Error("unexpected end of data")
         return line
 
-    def begin_record(self) -> None:
+    def end_record(self, lines: int) -> None:
+        """The record had so many lines; what was taken beyond them is read again."""
+        self._lines.extendleft(reversed(self.taken[lines:]))
+        self.number += lines
         self.taken = []
         self.size = 0
 
-    def give_back(self, lines: list[str]) -> None:
-        self._returned.extendleft(reversed(lines))
+    def finish(self) -> int:
+        """Give back to the blocks what was not used; the number of the first line of that."""
+        self._blocks.give_back("".join(self._lines))
+        return self.number
 
 
-def _read_records(
-    lines: Iterator[str], delimiter: str, encoding: Encoding, bad: BadLines
-) -> Iterator[tuple[int, list[str], int]]:
-    """Line number, cells and size in characters of each record.
+def _read_records(feed: _Feed, delimiter: str, encoding: Encoding, bad: BadLines) -> Iterator[tuple[int, list[str]]]:
+    """Line number and cells of each record that begins in the feed's first block.
 
     After a record that can't be read, reading goes on at the line after its first: a quote that is opened
     and never closed costs that one line, not the rest of the file.
     """
-    feed = _Feed(lines)
     reader = csv.reader(feed, delimiter=delimiter, strict=True)
-    number = 1
-    while True:
-        feed.begin_record()
+    while feed.number < feed.end:
+        number = feed.number
         try:
             row = next(reader, None)
         except csv.Error as fault:
             bad.add(number, _explain(fault))
-            feed.give_back(feed.taken[1:])
+            feed.end_record(1)
             reader = csv.reader(feed, delimiter=delimiter, strict=True)
-            number += 1
             continue
         if row is None:
             return
-        problem = next(filter(None, (problem_of(line, encoding) for line in feed.taken)), None)
+        taken = feed.taken
+        feed.end_record(len(taken))
+        problem = next(filter(None, (problem_of(line, encoding) for line in taken)), None)
         if problem:
             bad.add(number, problem)
-        elif any(row) or (row and delimiter in feed.taken[0]):
-            yield number, row, feed.size
-        number += len(feed.taken)
+        elif any(row) or (row and delimiter in taken[0]):
+            yield number, row
 
 
 def _explain(fault: csv.Error) -> str:
@@ -252,8 +295,14 @@ def _sniff_delimiter(lines: list[str]) -> str:
     return max(_DELIMITERS, key=score)
 
 
-def _to_chunk(lines: list[int], rows: list[dict[str, Any]], names: Iterable[str]) -> Chunk:
-    return Chunk(lines, {name: [row.get(name) for row in rows] for name in names})
+def _to_chunks(numbers: Sequence[int], rows: list[dict[str, Any]]) -> Iterator[Chunk]:
+    names = dict.fromkeys(chain.from_iterable(rows))
+    step = max(1, _CHUNK_CELLS // len(names)) if names else 1
+    for start in range(0, len(rows), step):
+        some = rows[start : start + step]
+        present = names if step >= len(rows) else dict.fromkeys(chain.from_iterable(some))
+        columns = {name: [row.get(name) for row in some] for name in present}
+        yield Chunk(pa.array(numbers[start : start + step], pa.int64()), columns)
 
 
 def _describe(value: Any) -> str:

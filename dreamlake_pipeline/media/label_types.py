@@ -204,17 +204,16 @@ class Inference:
         return None
 
 
-def clean_cells(cells: list[str]) -> pa.Array:
+def clean_cells(cells: pa.Array) -> pa.Array:
     """Cells of a CSV for everything but text: trimmed, the empty ones null."""
-    trimmed = pc.utf8_trim_whitespace(pa.array(cells, pa.string()))
+    trimmed = pc.utf8_trim_whitespace(cells)
     return pc.if_else(pc.equal(trimmed, ""), None, trimmed)
 
 
-def column_of_cells(cells: list[str], type_: FieldType) -> pa.Array:
+def column_of_cells(cells: pa.Array, type_: FieldType) -> pa.Array:
     """Cells of a CSV as a column of the type that was inferred for all of them."""
     if type_ is STRING:
-        texts = pa.array(cells, pa.string())
-        return pc.if_else(pc.equal(texts, ""), None, texts)
+        return pc.if_else(pc.equal(cells, ""), None, cells)
     if type_ is NULL:
         return pa.nulls(len(cells))
     cleaned = clean_cells(cells)

@@ -6,6 +6,7 @@ by the chunk, not by the file.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -168,13 +169,12 @@ def _write(table: JsonLines | Csv, fields: _Fields, path: Path) -> tuple[int, di
                 columns.append(column_of_values(_gather(chunk.columns, fields.others, rows), JSON))
             for found, column in zip(statistics.values(), columns, strict=True):
                 found.see(column)
-            lines = pa.array(chunk.lines, pa.int64())
-            writer.write_table(pa.Table.from_arrays([lines, *columns], schema=pa.schema(schema)))
+            writer.write_table(pa.Table.from_arrays([chunk.lines, *columns], schema=pa.schema(schema)))
             entries += rows
     return entries, statistics
 
 
-def _gather(columns: dict[str, list[Any]], names: dict[str, None], rows: int) -> list[dict[str, Any] | None]:
+def _gather(columns: Mapping[str, list[Any]], names: dict[str, None], rows: int) -> list[dict[str, Any] | None]:
     """The values of `names`, one object a row; None for a row that has none of them."""
     present = [(name, columns[name]) for name in names if name in columns]
     gathered = ({name: values[row] for name, values in present if values[row] is not None} for row in range(rows))

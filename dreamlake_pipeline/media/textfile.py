@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import codecs
+import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
 from typing import BinaryIO, NamedTuple
 
 from charset_normalizer import from_bytes
 
 MAX_BAD_LINES = 100
 MAX_LINE_CHARS = 16 * 2**20
+BLOCK_CHARS = 4 * 2**20
 
 # Lone surrogates can't come out of a codec, so these mark what could not be read without hiding real text.
 _UNDECODABLE = "\udcff"
@@ -106,6 +109,51 @@ def read_lines(source: Path, encoding: Encoding) -> Iterator[str]:
                     pass
                 line = _OVERLONG + "\n"
             yield line
+
+
+class Blocks:
+    """The text of a file in blocks of whole lines, some megabytes each, to be split by `split_lines`."""
+
+    def __init__(self, source: Path, encoding: Encoding) -> None:
+        self._file = source.open(encoding=encoding.codec, errors=_ERRORS, newline="")
+        self._returned = ""
+
+    def __enter__(self) -> Blocks:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None) -> None:
+        self._file.close()
+
+    def take(self) -> str:
+        """The next block; empty at the end of the file."""
+        block, self._returned = self._returned, ""
+        if len(block) < BLOCK_CHARS:
+            block += self._file.read(BLOCK_CHARS - len(block))
+        if block and block[-1] != "\n":
+            end = self._file.readline(MAX_LINE_CHARS)
+            block += end
+            if len(end) == MAX_LINE_CHARS and end[-1] not in "\r\n":
+                while (rest := self._file.readline(MAX_LINE_CHARS)) and rest[-1] not in "\r\n":
+                    pass
+                block += "\n"
+        return block
+
+    def give_back(self, text: str) -> None:
+        """What is left of the last block: the next one begins with it."""
+        self._returned = text
+
+
+def split_lines(block: str) -> list[str]:
+    """The lines of a block as `read_lines` gives them."""
+    lines = list(io.StringIO(block, newline=""))
+    if len(block) > MAX_LINE_CHARS:
+        lines = [line if len(line) <= MAX_LINE_CHARS else _OVERLONG + "\n" for line in lines]
+    return lines
+
+
+def is_whole(text: str) -> bool:
+    """Whether all of the text could be decoded."""
+    return text.isascii() or not _MARK.search(text)
 
 
 def problem_of(line: str, encoding: Encoding) -> str | None:
