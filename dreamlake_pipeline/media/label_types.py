@@ -106,11 +106,12 @@ class Inference:
                 self._see_nested([value for value in values if type(value) is kind])
 
     def see_cells(self, cells: pa.Array) -> None:
-        """Cells of a CSV as `clean_cells` gives them."""
+        """Cells of a CSV, as strings."""
         if Form.STRING in self.forms:
             return
-        known = cells.drop_null()
-        values = known.filter(pc.invert(pc.is_in(known, _NULL_CELLS)))
+        known = clean_cells(cells).drop_null()
+        spelled = pc.is_in(known, _NULL_CELLS)
+        values = known.filter(pc.invert(spelled)) if pc.any(spelled).as_py() else known
         self.spelled_nulls |= len(values) < len(known)
         if not len(values):
             return
@@ -251,7 +252,8 @@ def clean_text(text: str) -> str:
 
 
 def _match_all(cells: pa.Array, pattern: str) -> bool:
-    return bool(pc.all(pc.match_substring_regex(cells, pattern)).as_py())
+    # Most patterns that don't fit fail at the first cell.
+    return all(pc.all(pc.match_substring_regex(some, pattern)).as_py() for some in (cells[:1], cells))
 
 
 def _can_cast(cells: pa.Array, type_: pa.DataType) -> bool:

@@ -19,7 +19,7 @@ from ..kinds import content_type_of
 from .label_plot import write_plot
 from .label_rows import MAX_FIELDS, Csv, JsonLines, LabelFormat, is_json_lines, open_csv, unique_names
 from .label_stats import Statistics, bound, find_time
-from .label_types import JSON, FieldType, Inference, clean_cells, clean_text, column_of_cells, column_of_values
+from .label_types import JSON, FieldType, Inference, clean_text, column_of_cells, column_of_values
 from .textfile import BadLine, BadLines, Encoding, detect_encoding
 
 LINE_COLUMN = "_line"
@@ -136,7 +136,7 @@ def _infer_fields(table: JsonLines | Csv, bad: BadLines) -> _Fields:
                     continue
                 inferences[name] = Inference()
             if isinstance(table, Csv):
-                inferences[name].see_cells(clean_cells(values))
+                inferences[name].see_cells(values)
             else:
                 inferences[name].see_values(values)
     if not entries:
