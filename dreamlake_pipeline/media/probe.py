@@ -36,6 +36,7 @@ MAX_PACKETS = 20_000_000
 
 # color_trc values of HDR: SMPTE ST 2084 (PQ) and ARIB STD-B67 (HLG), by ITU-T H.273.
 _HDR_TRANSFERS = {16, 18}
+_BACKWARDS = Fraction(1, 2)  # seconds by which a clock may jitter
 _REORDERED = 17  # pictures that may be shown after the last one that is decoded (ITU-T H.264 C.4.5.3)
 _TAIL_PACKETS = 3000  # of the last group of pictures, which is decoded where no length tells whether it is whole
 _FULL_RANGE = 2
@@ -96,6 +97,17 @@ class VideoTrack:
     def duration(self) -> Fraction:
         """Seconds from the first frame's start to the last one's end."""
         return (self.end - self.start) * self.time_base
+
+    @property
+    def repeated(self) -> bool:
+        """Whether several pictures share one time."""
+        return bool((np.diff(self.pts) <= 0).any())
+
+    @property
+    def measured_rate(self) -> Fraction:
+        """Frames a second, on average."""
+        span = (int(self.pts[-1]) - self.start) * self.time_base
+        return (self.frames - 1) / span if self.frames > 1 and span else 1 / self.duration
 
     @property
     def frame_seconds(self) -> Fraction:
@@ -377,6 +389,7 @@ def _scan(
     endless = container.format.name == "mpegts"
     stored = container.format.name != "avi"
     last_sound = Fraction(0)
+    last_decoded = Fraction(-(2**40))
     for packet in container.demux(*(stream for stream in (video, audio) if stream is not None)):
         if not packet.size:
             continue
@@ -397,6 +410,16 @@ def _scan(
                 if not packet.is_discard and packet.stream_index not in starts:
                     starts[audio.index] = time
             continue
+        if packet.dts is not None and packet.time_base is not None:
+            decoded_at = packet.dts * packet.time_base
+            if decoded_at < last_decoded - _BACKWARDS:
+                raise DreamlakeError(
+                    Code.MEDIA_UNSUPPORTED,
+                    f"The clock of {subject} goes back from {float(last_decoded):.1f} s to {float(decoded_at):.1f} s: "
+                    "it consists of several recordings.",
+                    hint="Upload them one by one, or join them with ffmpeg's concat demuxer.",
+                )
+            last_decoded = max(last_decoded, decoded_at)
         if endless:
             tail = [packet] if packet.is_keyframe else [*tail, packet] if 0 < len(tail) < _TAIL_PACKETS else []
         if picture is None:

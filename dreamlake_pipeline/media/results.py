@@ -85,9 +85,10 @@ class TimeOrigin:
 
 @dataclass(frozen=True, slots=True)
 class VideoResult:
-    """A video made into HLS. `duration` in seconds, `fps` the average rate, `width` x `height` as displayed.
+    """A video made into HLS. `duration` in seconds, `fps` the source's average rate, `width` x `height` as displayed.
 
-    `frames` is the number of pictures in the output, which equals the number presented by the source.
+    `frames` is the number of pictures that the source presents. The output has as many, at the same times, unless it
+    has more than 60 a second: `streams` then show fewer, each at its time, and a warning says so.
     `codec` is the source's. `container` is what the content is, whatever the file's extension says.
     `streams` go from the best to the smallest. `audio` lists the sound tracks when there are several.
     `partial`: the file was cut off, and this is its good part; a warning says how much.

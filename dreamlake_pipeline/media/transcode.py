@@ -6,6 +6,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from . import ffmpeg
 from .probe import VideoTrack
 
@@ -15,10 +17,28 @@ KEYFRAME_SECONDS = 2  # of a transcode
 CLOCK_START = Fraction(10)
 _MUXER_DELAY = Fraction(7, 5)  # what FFmpeg's MPEG-TS muxer adds
 
+MOST_FRAMES = 60  # a second; screens show no more
+# Times are rounded to milliseconds in some containers. No fraction that a time comes near, so that two ways of
+# computing it agree.
+_SLOT_ROUNDING = 0.0512345
 PRESET = "veryfast"
 CRF = 20
 # Its lookahead thread races with its two frame threads: on a busy machine one run in four gave other bytes.
 X264 = "sync-lookahead=0"
+
+
+def preview_times(video: VideoTrack) -> np.ndarray:
+    """The times of the pictures that a transcode shows, in units of the track's time base.
+
+    All of them, one that shares its time with another a unit later; above 60 a second, the first in each sixtieth.
+    """
+    if video.repeated:
+        order = np.arange(video.frames)
+        return np.maximum.accumulate(video.pts - order) + order
+    if video.measured_rate <= MOST_FRAMES + Fraction(1, 2):
+        return video.pts
+    slots = np.floor((video.pts - video.start) * float(video.time_base) * MOST_FRAMES + _SLOT_ROUNDING)
+    return video.pts[np.diff(slots, prepend=-1) > 0]
 
 
 def hls_clock(start: Fraction = CLOCK_START) -> dict[str, Any]:
@@ -57,6 +77,11 @@ def transcode_options(video: VideoTrack, size: tuple[int, int]) -> dict[str, Any
 def _filters(video: VideoTrack, size: tuple[int, int]) -> str:
     picture = video.picture
     filters = []
+    if video.repeated:
+        filters.append("setpts='if(isnan(PREV_OUTPTS),PTS,max(PTS,PREV_OUTPTS+1))'")
+    if len(preview_times(video)) < video.frames:
+        slot, before = (f"floor(({time}-start_t)*{MOST_FRAMES}+{_SLOT_ROUNDING})" for time in ("t", "prev_selected_t"))
+        filters.append(f"select='isnan(prev_selected_t)+gt({slot},{before})'")
     if picture.interlaced:
         filters.append("bwdif=mode=send_frame:deint=interlaced")
     if picture.hdr:

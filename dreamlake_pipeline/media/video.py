@@ -25,11 +25,13 @@ from .transcode import (
     CLOCK_START,
     CRF,
     KEYFRAME_SECONDS,
+    MOST_FRAMES,
     PRESET,
     X264,
     display_size,
     hls_clock,
     limits,
+    preview_times,
     transcode_options,
 )
 from .verify import Expected, verify
@@ -50,6 +52,7 @@ SETTINGS = {
     "crf": CRF,
     "x264": X264,
     "keyframeSeconds": KEYFRAME_SECONDS,
+    "mostFrames": MOST_FRAMES,
     "clockStart": float(CLOCK_START),
     "maxKeyframeGap": MAX_KEYFRAME_GAP,
 }
@@ -152,19 +155,26 @@ def _make(
     warnings = list(found.warnings)
     finished = _write(source, out, found, sound_options, transcode=bool(reasons), filename=filename)
     frames = _frames(finished, video, warnings) if mode == "transcode" else video.frames
+    shown = preview_times(video) if mode == "transcode" else video.pts
+    fewer = len(shown) < video.frames
+    if fewer:
+        warnings.append(
+            f"The playable version shows {len(shown)} of {video.frames} pictures, {MOST_FRAMES} a second at most."
+        )
 
     written = segments.read_back(out, filename)
     if written.video is None:
         raise DreamlakeError(Code.OUTPUT_INVALID, f"Nothing came out of {filename}: the segments hold no picture.")
-    end = _end(written, video, audio, warnings)
+    end = _end(written, video, int(shown[-1]), audio, warnings)
     fps = _rate(video, frames)
-    stream = segments.to_stream(written, end, fps=fps, independent=True)
+    shown_fps = (len(shown) - 1) / ((int(shown[-1]) - video.start) * video.time_base) if fewer else fps
+    stream = segments.to_stream(written, end, fps=shown_fps, independent=True)
     lead = _lead(written.video - written.start)
     expected = Expected(
         duration=video.duration + lead + _trail(end, written.video, video),
         tolerance=video.frame_seconds + Fraction(2, mpegts.CLOCK),
-        frames=frames,
-        span=(int(video.pts[-1]) - video.start) * video.time_base,
+        frames=len(shown) if fewer else frames,
+        span=(int(shown[-1]) - video.start) * video.time_base,
         keyframe_seconds=Fraction(KEYFRAME_SECONDS) if mode == "transcode" else None,
     )
     conformance = verify(written, stream, expected, filename)
@@ -251,6 +261,8 @@ def video_reasons(video: VideoTrack) -> list[str]:
         reasons.append(f"odd_size: {picture.width} x {picture.height}")
     if video.hidden:
         reasons.append(f"edit_list: {video.hidden} pictures are cut away by the file's edit list")
+    if len(preview_times(video)) < video.frames:
+        reasons.append(f"frame_rate: {float(video.measured_rate):.0f} frames a second are more than {MOST_FRAMES}")
     reasons += _time_reasons(video)
     if video.codec == "h264":
         reasons += _cut_reasons(video)
@@ -265,7 +277,7 @@ def _time_reasons(video: VideoTrack) -> list[str]:
         steps = steps[:-_REORDERED]  # pictures between the last ones may be those that were cut off
     if not len(steps):
         return []
-    if (steps <= 0).any():
+    if video.repeated:
         return ["times: several pictures share one time"]
     usual = float(np.median(steps))
     if steps.min() < _STEADY[0] * usual or steps.max() > _STEADY[1] * usual:
@@ -319,9 +331,12 @@ def _write(
     )
 
 
-def _end(written: segments.Written, video: VideoTrack, audio: AudioTrack | None, warnings: list[str]) -> Fraction:
-    """Where playback ends, in ticks: with the last picture, or with the sound when that goes on markedly longer."""
-    last_frame = (video.end - int(video.pts[-1])) * video.time_base * mpegts.CLOCK
+def _end(
+    written: segments.Written, video: VideoTrack, last: int, audio: AudioTrack | None, warnings: list[str]
+) -> Fraction:
+    """Where playback ends, in ticks: with the last picture, whose time in the source is `last`, or with the sound when
+    that goes on markedly longer."""
+    last_frame = (video.end - last) * video.time_base * mpegts.CLOCK
     pictures = max(written.all_times(mpegts.H264)) + last_frame
     if written.audio is None or audio is None:
         return pictures
@@ -344,8 +359,7 @@ def _trail(end: Fraction, first_picture: int, video: VideoTrack) -> Fraction:
 
 def _rate(video: VideoTrack, frames: int) -> Fraction:
     """Frames a second as measured, or the rate that the file declares where the two agree to one in 500."""
-    span = (int(video.pts[-1]) - video.start) * video.time_base
-    measured = (frames - 1) / span if frames > 1 and span else 1 / video.duration
+    measured = video.measured_rate * Fraction(max(1, frames - 1), max(1, video.frames - 1))
     if video.rate and abs(measured / video.rate - 1) < Fraction(1, 500):
         return video.rate
     return Fraction(measured).limit_denominator(100_000)

@@ -119,6 +119,15 @@ def test_a_stream_that_ends_inside_a_picture_is_salvaged_too(packets: int, clip:
     assert len(times_shown(result, tmp_path)) == result.frames
 
 
+def test_two_recordings_in_one_file_are_told_apart(clip: Clip, tmp_path: Path) -> None:
+    """Their times overlap: which picture belongs where, nobody can tell."""
+    path = tmp_path / "both.ts"
+    path.write_bytes(clip("stream.ts").read_bytes() * 2)
+    result = outcome(path, tmp_path / "out")
+    assert isinstance(result, DreamlakeError) and result.code is Code.MEDIA_UNSUPPORTED
+    assert "several recordings" in result.message
+
+
 def test_what_is_whole_of_a_file_that_is_cut_off_is_shared_with_the_whole(clip: Clip, tmp_path: Path) -> None:
     whole = make_video(clip("long.mkv"), tmp_path / "whole", filename="long.mkv")
     path = tmp_path / "long.mkv"

@@ -106,6 +106,7 @@ CASES = [
     Case("wraps.ts", "-i {aac.mp4} -c copy -output_ts_offset 95441 -muxdelay 0", sound=True),
     Case("late-picture.mkv", "-itsoffset 0.4 -i {b-frames.mov} -i {aac.mp4} -map 0:v -map 1:a -c copy", sound=True),
     Case("late-sound.mp4", "-itsoffset 0.4 -i {aac.mp4} -i {b-frames.mov} -map 0:a -map 1:v -c copy", sound=True),
+    Case("pairs.mkv", f"{P} {T} {H264} -bsf:v setts=ts=floor(N/2)*2", "times"),
     Case("moov-last.mp4", "-i {aac.mp4} -c copy -movflags 0", sound=True),
     Case("moov-first.mov", "-i {aac.mp4} -c copy -movflags faststart", sound=True),
     Case("fragments.mp4", "-i {aac.mp4} -c copy -movflags frag_keyframe+empty_moov+default_base_moof", sound=True),
@@ -118,6 +119,9 @@ CASES = [
 ]  # fmt: skip
 BY_NAME = {case.name: case for case in CASES}
 OTHERS = {
+    "fast-120.mp4": f"-f lavfi -i testsrc2=size=160x120:rate=120 {A} {T} {H264} -c:a aac",
+    "fast-240.mkv": f"-f lavfi -i testsrc2=size=160x120:rate=240 {T} {H264}",
+    "fast-90.mkv": f"-f lavfi -i testsrc2=size=160x120:rate=90 {T} -c:v mpeg4 -q:v 3",
     "cover.jpg": f"{P} -frames:v 1",
     "before-zero.mkv": "-i {b-frames.mov} -c copy -output_ts_offset -0.5 -avoid_negative_ts disabled",
     "sound-only.mp4": "-i {aac.mp4} -vn -c copy",
@@ -172,7 +176,7 @@ def shown(path: Path, size: tuple[int, int], **options: str) -> Shown:
             ends.append(times[-1] + (frame.duration or 0) * frame.time_base)
     order = sorted(range(len(times)), key=times.__getitem__)
     times = [times[i] for i in order]
-    steps = sorted(b - a for a, b in pairwise(times))
+    steps = sorted(b - a for a, b in pairwise(times) if b > a)
     usual = steps[len(steps) // 2]
     return Shown(times, [pictures[i] for i in order], max(*ends, times[-1] + usual), usual, samples)
 
@@ -214,6 +218,7 @@ def assert_shows_the_source(result: VideoResult, source: Shown, played: Shown, a
     start = Fraction(origin.pts) * Fraction(origin.time_base) - Fraction(origin.stream_start)
     mapped = [time + start for time in played.times]
     assert len(mapped) == len(source.times) == result.frames
+    assert all(before < after for before, after in pairwise(mapped))
     assert all(abs(there - here) < source.usual / 2 for there, here in zip(mapped, source.times, strict=True))
     for at in {0, len(mapped) // 2, len(mapped) - 1}:
         assert ssim(played.pictures[at], source.pictures[at]) > alike
@@ -250,3 +255,21 @@ def test_what_can_not_be_a_video_says_why(name: str, code: Code, reason: str, cl
     assert caught.value.code is code
     assert name in caught.value.message and reason in caught.value.message
     assert code is not Code.NO_VIDEO or "--type audio" in (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(("name", "frames"), [("fast-120.mp4", 192), ("fast-240.mkv", 384), ("fast-90.mkv", 144)])
+def test_more_than_sixty_pictures_a_second_are_thinned_out(name: str, frames: int, clip: Clip, tmp_path: Path) -> None:
+    result = make_video(clip(name), tmp_path / "out", filename=name)
+    assert "frame_rate" in [reason.split(":")[0] for reason in result.transcode_reasons]
+    assert (result.frames, round(result.fps)) == (frames, frames / 1.6)
+    assert result.duration == pytest.approx(1.6, abs=1 / 60)
+    assert result.warnings == (f"The playable version shows 96 of {frames} pictures, 60 a second at most.",)
+    source, played = shown(clip(name), (160, 120)), replay(result.streams[0], tmp_path, (160, 120))
+    assert len(played.times) == 96
+    assert result.streams[0].fps == pytest.approx(60, rel=0.01)
+    origin = result.time_origin
+    start = Fraction(origin.pts) * Fraction(origin.time_base) - Fraction(origin.stream_start)
+    for time, picture in zip(played.times, played.pictures, strict=True):
+        at = min(range(frames), key=lambda number: abs(source.times[number] - time - start))
+        assert abs(source.times[at] - time - start) < source.usual / 2
+        assert ssim(picture, source.pictures[at]) > 0.9
