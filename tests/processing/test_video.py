@@ -1,0 +1,66 @@
+"""A video with two sound tracks and a ladder, from its staged bytes to what players fetch."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import m3u8
+import pytest
+
+from dreamlake_pipeline import layout
+from dreamlake_pipeline.client.pipeline import PipelineClient
+from dreamlake_pipeline.kinds import Kind
+from dreamlake_pipeline.media import ffmpeg
+from dreamlake_pipeline.media.recipe import recipe_of
+from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.processing.batch import Hold
+from dreamlake_pipeline.processing.work import Workshop, process_item
+
+CLIP = (
+    "-f lavfi -i testsrc2=size=160x120:rate=25:duration=2 -f lavfi -i sine=440:duration=2 "
+    "-f lavfi -i sine=880:duration=2 -map 0 -map 1 -map 2 -c:v libx264 -preset ultrafast -g 25 -pix_fmt yuv420p "
+    "-c:a aac -metadata:s:a:1 language=fra"
+)
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> bytes:
+    path = tmp_path / "clip.mkv"
+    subprocess.run([ffmpeg.build().path, "-loglevel", "error", *CLIP.split(), str(path)], check=True, timeout=60)
+    return path.read_bytes()
+
+
+def test_every_stream_is_published_and_copied(
+    video: bytes, hold: Callable[[dict[str, bytes]], Hold], pipeline: PipelineClient, object_store: ObjectStore
+) -> None:
+    shop = Workshop(pipeline, object_store, ladder=(60, 720))
+    first, second = hold({"/one.mkv": video, "/two.mkv": video}).begin().items
+    made = process_item(shop, first)
+    twin = process_item(shop, second, made)
+    assert made.result is not None and twin.result is not None
+    assert made.result.recipe == recipe_of(Kind.VIDEO, (60, 720)) != recipe_of(Kind.VIDEO)
+
+    for outcome in (made, replace(twin, record=second)):
+        assert outcome.result is not None and outcome.result.metadata is not None
+        metadata = outcome.result.metadata
+        best, small, sound = metadata["streams"]
+        assert [
+            (track["default"], track.get("stream"), track.get("language")) for track in metadata["audioTracks"]
+        ] == [
+            (True, None, None),
+            (False, sound, "fr"),
+        ]
+        where = (outcome.record.owner, outcome.record.project, Kind.VIDEO, outcome.record.id)
+        master = m3u8.loads(object_store.read(layout.master_key(*where)).decode())
+        assert [playlist.uri for playlist in master.playlists] == [f"{best}.m3u8", f"{small}.m3u8"]
+        assert [playlist.stream_info.resolution for playlist in master.playlists] == [(160, 120), (80, 60)]
+        assert [media.uri for media in master.media] == [None, f"{sound}.m3u8"]
+        named = set()
+        for stream in metadata["streams"]:
+            playlist = m3u8.loads(object_store.read(layout.stream_key(*where, stream)).decode())
+            named |= {layout.chunk_of_uri(segment.uri) for segment in playlist.segments}
+        assert named == set(outcome.result.chunks)
+        assert all(object_store.read(layout.chunk_key(chunk)) for chunk in named)
