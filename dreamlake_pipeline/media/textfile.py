@@ -7,6 +7,7 @@ import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple
@@ -223,4 +224,41 @@ def _detect_legacy(sample: bytes) -> Encoding:
         and match.coherence >= best.coherence - 0.01
         for match in matches
     )
-    return Encoding("cp1252" if western else best.encoding, guessed=True)
+    return Encoding(_iso_sibling(sample, "cp1252" if western else best.encoding), guessed=True)
+
+
+# ISO 8859 parts by the code page that text of theirs is taken for. Code pages have letters and quotes where ISO 8859
+# has control characters, so hardly any text fits both without using those.
+_ISO_SIBLINGS = {
+    "cp1250": "iso8859_2",
+    "cp1257": "iso8859_2",
+    "cp1251": "iso8859_5",
+    "cp874": "iso8859_6",
+    "cp1253": "iso8859_7",
+    "cp1252": "iso8859_15",
+}
+_CONTROLS = re.compile(rb"[\x80-\x9f]")
+# What ISO 8859-15 has in place of a currency sign and of fractions, inside words.
+_EURO_OR_LIGATURE = re.compile(r"¤|[^\W\d_][¼½]|(?<!\d)[¼½][^\W\d_]{2}")
+
+
+def _iso_sibling(sample: bytes, codec: str) -> str:
+    """The part of ISO 8859 that suits the sample better than the code page does; the code page when none does."""
+    sibling = _ISO_SIBLINGS.get(codec)
+    if sibling is None or _CONTROLS.search(sample):
+        return codec
+    try:
+        text, other = sample.decode(codec), sample.decode(sibling)
+    except UnicodeDecodeError:
+        return codec
+    if codec == "cp1252":
+        return sibling if _EURO_OR_LIGATURE.search(text) else codec
+    if codec == "cp874":
+        return sibling  # Thai can't do without the bytes that ISO 8859-6 leaves undefined
+    return sibling if _wordliness(other) > _wordliness(text) else codec
+
+
+def _wordliness(text: str) -> int:
+    """How many letters beyond ASCII there are, less the capitals that follow a small letter."""
+    letters = sum(char.isalpha() and not char.isascii() for char in text)
+    return letters - 2 * sum(before.islower() and after.isupper() for before, after in pairwise(text))

@@ -84,6 +84,22 @@ def test_western_text_of_any_encoding(make: Make, codec: str, name: str) -> None
         ("cp932", "こんにちは、世界。今日は天気がいいですね。"),
         ("gb18030", "你好,世界。今天天气很好。谢谢大家的观看。"),
         ("cp949", "안녕하세요 세계. 오늘 날씨가 좋네요."),
+        ("iso8859_2", "Příliš žluťoučký kůň úpěl ďábelské ódy. Šťastný život, něco dalšího."),
+        (
+            "iso8859_2",
+            "Dziękuję bardzo, miło mi cię poznać. Gdzie jesteś, śliczna? Źle się czuję, ależ skąd.",
+        ),
+        ("iso8859_5", "Привет, это субтитры к фильму. Как дела сегодня? Всё хорошо, спасибо."),
+        ("iso8859_6", "مرحبا بالعالم، هذه ترجمة الفيلم. كيف حالك اليوم؟"),
+        ("iso8859_7", "Καλημέρα κόσμε, αυτοί είναι οι υπότιτλοι της ταινίας. Τι κάνεις σήμερα; Άλλα νέα."),
+        ("iso8859_15", "Es kostet fünf € und grüßt schöne Mädchen."),
+        ("iso8859_15", "Le cœur de l’été, une œuvre très légère.".replace("’", "'")),
+        ("cp1252", "Il a bu ½ litre et a dit « déjà vu » à la fin, très légèrement fatigué, après l'été."),
+        ("cp1253", "Καλημέρα κόσμε, αυτοί είναι οι υπότιτλοι της ταινίας. Άλλα νέα – “έτσι”."),
+        ("cp874", "สวัสดีชาวโลก นี่คือคำบรรยายของภาพยนตร์ วันนี้อากาศดีมาก"),
+        ("cp1254", "Günaydın dünya, bu filmin altyazıları. Şimdi çok güzel, teşekkür ederim, ağaç."),
+        ("cp1255", "שלום עולם, אלו הכתוביות של הסרט. מה שלומך היום?"),
+        ("koi8_r", "Привет, это субтитры к фильму. Как дела сегодня? Всё хорошо, спасибо."),
     ],
 )
 def test_legacy_encodings_are_guessed_and_said_to_be(make: Make, codec: str, text: str) -> None:
