@@ -273,3 +273,20 @@ def test_more_than_sixty_pictures_a_second_are_thinned_out(name: str, frames: in
         at = min(range(frames), key=lambda number: abs(source.times[number] - time - start))
         assert abs(source.times[at] - time - start) < source.usual / 2
         assert ssim(picture, source.pictures[at]) > 0.9
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds", "warning"),
+    [
+        ("sound-longer.mp4", 3.0, "The sound goes on for 1.4 s after the last picture."),
+        ("sound-shorter.mp4", 1.6, "The sound ends 1.2 s before the last picture."),
+        ("cover.mp4", 1.6, "cover art (mjpeg), is not part of the playable version."),
+        ("timecode.mov", 1.6, "data, is not part of the playable version."),
+        ("telemetry.mov", 1.6, "data, is not part of the playable version."),
+    ],
+)
+def test_what_else_a_file_holds_is_said(name: str, seconds: float, warning: str, clip: Clip, tmp_path: Path) -> None:
+    result = make_video(clip(name), tmp_path / "out", filename=name)
+    assert result.duration == pytest.approx(seconds, abs=0.06)
+    assert [text for text in result.warnings if text.endswith(warning)] == list(result.warnings)
+    assert len(result.source_streams) == (2 if "sound" in name else 3)

@@ -64,3 +64,23 @@ def test_every_stream_is_published_and_copied(
             named |= {layout.chunk_of_uri(segment.uri) for segment in playlist.segments}
         assert named == set(outcome.result.chunks)
         assert all(object_store.read(layout.chunk_key(chunk)) for chunk in named)
+
+
+def test_the_record_says_when_the_name_is_wrong(
+    video: bytes, hold: Callable[[dict[str, bytes]], Hold], pipeline: PipelineClient, object_store: ObjectStore
+) -> None:
+    [item] = hold({"/wrong.mp4": video}).begin().items
+    outcome = process_item(Workshop(pipeline, object_store), item)
+    assert outcome.result is not None and outcome.result.metadata is not None
+    source = outcome.result.metadata["source"]
+    assert (source["container"], source["extensionAgrees"]) == ("matroska", False)
+
+
+def test_the_record_of_a_file_that_is_cut_off_says_so(
+    video: bytes, hold: Callable[[dict[str, bytes]], Hold], pipeline: PipelineClient, object_store: ObjectStore
+) -> None:
+    [item] = hold({"/part.mkv": video[: len(video) * 3 // 4]}).begin().items
+    outcome = process_item(Workshop(pipeline, object_store), item)
+    assert outcome.error is None and outcome.result is not None and outcome.result.metadata is not None
+    assert outcome.result.metadata["partial"] is True
+    assert outcome.result.warnings[0].startswith("Only the first 1.") and "of 2.0 s" in outcome.result.warnings[0]

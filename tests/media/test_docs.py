@@ -1,0 +1,36 @@
+"""docs/media.md says what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from dreamlake_pipeline.errors import Code
+from dreamlake_pipeline.media import audio_codec, transcode, video
+
+PAGE = Path(__file__).parents[2] / "docs" / "media.md"
+
+
+def rows(section: str) -> list[list[str]]:
+    text = PAGE.read_text().split(f"### {section}\n", 1)[1].split("\n##", 1)[0]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in text.splitlines() if "| `" in line]
+
+
+def test_every_reason_to_transcode_is_explained() -> None:
+    source = "".join(Path(str(module.__file__)).read_text() for module in (video, audio_codec))
+    given = set(re.findall(r"\"([a-z]+(?:_[a-z]+)*): [A-Za-z{]", source))
+    explained = {row[0].strip("` |") for row in rows("Transcoded, and why")}
+    assert given == explained >= {"video_codec", "rotation", "audio_codec"}
+
+
+def test_every_error_that_is_named_exists() -> None:
+    named = {code for row in rows("Files that are refused") for code in re.findall(r"`([a-z_]+)`", row[-1])}
+    assert named and named <= {str(code) for code in Code}
+
+
+def test_its_figures_are_those_of_the_code() -> None:
+    text = PAGE.read_text()
+    assert f"x264 `{transcode.PRESET}`, CRF {transcode.CRF}" in text
+    assert f"an IDR picture every {transcode.KEYFRAME_SECONDS} seconds" in text
+    assert f"at least every {video.MAX_KEYFRAME_GAP} seconds" in text
+    assert f"more than {transcode.MOST_FRAMES} pictures a second" in text
