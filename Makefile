@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo test lint types imports check format lock up down status clean
+.PHONY: help setup demo browser test lint types imports check format lock up down status clean
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -33,6 +33,13 @@ demo: setup ## Start the stack, ingest a small directory (or DIR=…), show what
 
 test: setup ## Run all tests: real Postgres, real S3 server, real ffmpeg, real Dagster
 	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadgroup
+
+# Not every machine may or can install it: without it, the tests that play in a browser are skipped, and say so.
+browser: ## Install Debian's Chromium for the tests that play in a browser, where that is possible
+	@command -v chromium >/dev/null || { \
+		test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+	} || echo "notice: chromium is missing and could not be installed; tests that play in a browser will be skipped"
 
 lint: setup ## Style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

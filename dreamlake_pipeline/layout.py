@@ -10,6 +10,7 @@ from .kinds import Kind
 CHUNK_PREFIX = "chunks/"
 CATALOG_PREFIX = "catalog/"
 MASTER_PLAYLIST = "master.m3u8"
+CHUNK_TYPE = "video/mp2t"
 
 # S3 allows 2 KiB of user metadata per object; names are left out (meta.json has them) before that is reached.
 _USER_METADATA_BYTES = 1800

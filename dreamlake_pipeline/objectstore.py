@@ -151,6 +151,12 @@ class ObjectStore:
         with _translated("read", key):
             return self.client.get_object(Bucket=self.bucket, Key=key, **extra)["Body"].read()
 
+    def open(self, key: str) -> tuple[int, Iterator[bytes]]:
+        """The object's size, and its bytes in blocks as they come. Raises NOT_FOUND."""
+        with _translated("read", key):
+            found = self.client.get_object(Bucket=self.bucket, Key=key)
+        return found["ContentLength"], found["Body"].iter_chunks(_BLOCK)
+
     def download(self, key: str, path: Path) -> str:
         """Write the object to `path` and return the SHA-256 (hex) of what was written. Raises NOT_FOUND."""
         digest = hashlib.sha256()

@@ -126,7 +126,7 @@ class _Playlist:
     """A media playlist, taken apart as far as this project's playlists go."""
 
     def __init__(self, text: str, uri: str = "") -> None:
-        self.text, self.uri, self.name = text, uri, uri.rsplit("/", 1)[-1]
+        self.text, self.uri, self.name = text, uri, _name(uri)
         self.lines = text.splitlines()
         self.uris = [line for line in self.lines if line and not line.startswith("#")]
         self.extinf = re.findall(r"^#EXTINF:(\d+(?:\.\d+)?),", text, re.MULTILINE)
@@ -160,6 +160,11 @@ class _Playlist:
                 if duration * 2 >= target:
                     peak = max(peak, size * 8 / duration)
         return peak, average
+
+
+def _name(uri: str) -> str:
+    """The last part of a URI's path: a service may have added a signature or a token."""
+    return uri.partition("?")[0].rsplit("/", 1)[-1]
 
 
 def check_playlist(text: str, report: Report, name: str = "") -> None:
@@ -301,7 +306,7 @@ def _check_chunks(
         len(named) == len(playlist.uris),
         ", ".join(uri for uri in playlist.uris if uri not in chunks)[:200],
     )
-    misnamed = [uri for uri in playlist.uris if uri in chunks and uri.rsplit("/", 1)[-1] != f"{chunks[uri].sha256}.ts"]
+    misnamed = [uri for uri in playlist.uris if uri in chunks and _name(uri) != f"{chunks[uri].sha256}.ts"]
     report.must("segments: each is named by the SHA-256 of its bytes", not misnamed, ", ".join(misnamed)[:200])
     parts = [chunk.part for chunk in named if chunk.part]
     faults = [f"segment {at}: {chunk.fault}" for at, chunk in enumerate(named) if chunk.part is None]
@@ -505,12 +510,17 @@ def _check_alignment(
     variants = list(dict.fromkeys(uri for _, uri in master.variants if uri in streams))
     if not variants:
         return
-    best = variants[0]
-    others = [uri for uri in [*variants[1:], *master.subtitle_uris] if uri in media]
-    if others:
+    best, step = variants[0], streams[variants[0]].frame
+    apart = [
+        (uri, _apart(media[best], media[uri]), max(step, streams[uri].frame) if uri in streams else step)
+        for uri in [*variants[1:], *master.rendition_uris("AUDIO"), *master.subtitle_uris]
+        if uri in media
+    ]
+    if apart:
         report.must(
-            "master: streams and subtitles have their segments at the same times",
-            all(_apart(media[best], media[uri]) <= streams[best].frame for uri in others),
+            "master: streams, sound and subtitles have their segments at the same times, to a frame",
+            all(difference <= frame for _, difference, frame in apart),
+            ", ".join(media[uri].name for uri, difference, frame in apart if difference > frame),
         )
 
 

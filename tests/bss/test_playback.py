@@ -78,9 +78,14 @@ def test_a_browser_plays_with_no_header(service, api, video, send: httpx.Client)
 
     media = service.get(urljoin(url, variant))
     assert media.status_code == 200, media.text
-    assert media.text.startswith("#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6.000,\nhttp")
+    assert media.text.startswith(f"#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6.000,\n{service.base_url}")
     assert media.text.endswith("#EXT-X-ENDLIST\n")
-    assert [send.get(uri).content for uri in _uris(media.text)] == list(chunks.values())
+    # Segments come from where the playlist does: Chromium plays no others.
+    answers = [service.get(uri, headers={"Origin": "https://viewer.example"}) for uri in _uris(media.text)]
+    assert [answer.content for answer in answers] == list(chunks.values())
+    assert {answer.headers["Content-Type"] for answer in answers} == {"video/mp2t"}
+    assert {answer.headers["Access-Control-Allow-Origin"] for answer in answers} == {"*"}
+    assert {answer.headers["Content-Length"] for answer in answers} == {"3"}
 
     token = urlsplit(url).query
     poster = service.get(f"/videos/{record}/poster.jpg?{token}")
@@ -91,11 +96,12 @@ def test_a_browser_plays_with_no_header(service, api, video, send: httpx.Client)
     assert service.get(f"/videos/{record}/stream/{'6' * 32}.m3u8?{token}").status_code == 404
 
 
-def test_a_bearer_gets_playlists_without_a_token(api, video) -> None:
-    record, _ = video
+def test_a_bearer_gets_playlists_without_a_token_and_presigned_segments(api, video, send) -> None:
+    record, chunks = video
     master = api.get(f"/videos/{record}/stream/master.m3u8")
     assert _uris(master.text) == [f"{STREAM}.m3u8"]
-    assert api.get(f"/videos/{record}/stream/{STREAM}.m3u8").status_code == 200
+    media = api.get(f"/videos/{record}/stream/{STREAM}.m3u8")
+    assert [send.get(uri).content for uri in _uris(media.text)] == list(chunks.values())
 
 
 def test_a_playback_token_opens_its_own_asset_only(service, api, as_caller, files, video, pipeline, owner) -> None:
@@ -107,6 +113,8 @@ def test_a_playback_token_opens_its_own_asset_only(service, api, as_caller, file
     for path in (f"/videos/{other}/stream/master.m3u8", f"/videos/{other}/poster.jpg"):
         assert service.get(f"{path}?{token}").status_code == 403
     assert service.get(f"/chunks/{stranger}.ts?{token}").status_code == 404
+    assert service.get(f"/videos/{record}/stream/{stranger}.ts?{token}").status_code == 404
+    assert service.get(f"/videos/{other}/stream/{next(iter(chunks))}.ts?{token}").status_code == 403
     # It is no bearer token for anything else, and other tokens do not travel in URLs.
     bearer = {"Authorization": f"Bearer {token.removeprefix('token=')}"}
     for path in (f"/videos/{record}", f"/videos/{record}/raw", f"/videos?owner={owner}"):

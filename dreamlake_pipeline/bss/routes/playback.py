@@ -11,7 +11,7 @@ from typing import Annotated
 from urllib.parse import quote
 
 from fastapi import APIRouter, Path, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response, StreamingResponse
 from sqlalchemy import Engine
 
 from ... import layout, names
@@ -37,6 +37,10 @@ class PlaylistResponse(Response):
     media_type = playlists.CONTENT_TYPE
 
 
+class SegmentResponse(StreamingResponse):
+    media_type = layout.CHUNK_TYPE
+
+
 class SubtitleResponse(Response):
     media_type = subtitles.CONTENT_TYPE
 
@@ -47,7 +51,7 @@ def chunk(hash: ChunkHash, viewer: Viewer, database: Database, store: Store, con
     with database.connect() as connection:
         if not chunks.is_readable(connection, hash, viewer):
             raise DreamlakeError(Code.NOT_FOUND, f"There is no chunk {hash}.")
-    return store.presign_get(layout.chunk_key(hash), expires=config.url_ttl, content_type="video/mp2t")
+    return store.presign_get(layout.chunk_key(hash), expires=config.url_ttl, content_type=layout.CHUNK_TYPE)
 
 
 def _add_streams(spec: KindSpec) -> None:
@@ -74,19 +78,48 @@ def _add_streams(spec: KindSpec) -> None:
         response_class=PlaylistResponse,
     )
     def media(
-        id: RecordId, hash: StreamHash, viewer: Viewer, database: Database, store: Store, config: Config
+        id: RecordId,
+        hash: StreamHash,
+        request: Request,
+        viewer: Viewer,
+        database: Database,
+        store: Store,
+        config: Config,
     ) -> Response:
-        """Its segments are presigned URLs, valid for as long as a playback token."""
+        """Its segments are presigned URLs, valid for as long as a playback token.
+
+        Asked for with a playback token, as a browser does, they are the routes of this service: Chromium plays only
+        segments that come from where their playlist does.
+        """
         record = access.find_ready(database, viewer, spec.kind, id)
         playlist = _read(store, layout.stream_key(record.owner, record.project, spec.kind, id, hash))
+        token = request.query_params.get("token")
 
-        def presigned(uri: str) -> str:
+        def reachable(uri: str) -> str:
             sha256 = layout.chunk_of_uri(uri)
             if not names.is_sha256(sha256):
                 return uri
+            if token is not None:
+                return f"{request.base_url}{spec.route}/{id}/stream/{sha256}.ts?token={quote(token)}"
             return store.presign_get(layout.chunk_key(sha256), expires=config.url_ttl)
 
-        return PlaylistResponse(playlists.replace_uris(playlist, presigned))
+        return PlaylistResponse(playlists.replace_uris(playlist, reachable))
+
+    @routes.get(
+        f"/{spec.route}/{{id}}/stream/{{hash}}.ts",
+        summary=f"A segment of {spec.label}, as bytes",
+        response_class=SegmentResponse,
+    )
+    def segment(id: RecordId, hash: ChunkHash, viewer: Viewer, database: Database, store: Store) -> Response:
+        """What `/chunks/{hash}.ts` redirects to; for players that follow no redirect to another site."""
+        access.find_ready(database, viewer, spec.kind, id)
+        with database.connect() as connection:
+            if not chunks.is_readable(connection, hash, viewer):
+                raise DreamlakeError(Code.NOT_FOUND, f"There is no segment {hash}.")
+        size, blocks = store.open(layout.chunk_key(hash))
+        # A chunk is what its name says, for ever; only who may read it is private.
+        headers = {"Content-Length": str(size), "Cache-Control": "private, max-age=31536000, immutable"}
+        return SegmentResponse(blocks, headers=headers)
 
 
 @routes.get(
@@ -115,7 +148,7 @@ def subtitle_segment(
     """Every cue that overlaps that segment of the video; times are the track's, tied to the video's clock."""
     video = access.find_ready(database, viewer, Kind.VIDEO, id)
     track = _find_subtitles(database, video, track_id)
-    [filename] = layout.RESULT_FILES[track.kind]
+    filename = next(iter(layout.RESULT_FILES[track.kind]))
     cues = _read(store, layout.result_key(track.owner, track.project, track.kind, track.id, filename))
     stream_start = (video.metadata or {})["timeOrigin"]["streamStart"]
     segment = subtitles.segment(cues, _read_stream(store, video), number, stream_start)

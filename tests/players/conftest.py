@@ -1,0 +1,125 @@
+"""Real files through the real pipeline, and the URLs that BSS gives to players of them."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dreamlake_pipeline import layout
+from dreamlake_pipeline.api.bss import Record
+from dreamlake_pipeline.api.pipeline import ClaimBatches, StagedObject
+from dreamlake_pipeline.client.http import ServiceClient
+from dreamlake_pipeline.client.pipeline import PipelineClient
+from dreamlake_pipeline.kinds import kind_of
+from dreamlake_pipeline.media import ffmpeg
+from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.processing.batch import Hold, process_items
+from dreamlake_pipeline.processing.work import Workshop
+
+PICTURE = "-f lavfi -i testsrc2=size=320x180:rate=30"
+TONE = "-f lavfi -i sine=440:sample_rate=48000"
+
+# What becomes of these is as different as it gets: kept, re-encoded, turned upright, sound alone.
+CLIPS = {
+    "kept.mp4": f"{PICTURE} {TONE} -t 8 -c:v libx264 -preset fast -bf 3 -g 60 -flags +cgop -c:a aac -ac 2",
+    "re-encoded.webm": f"{PICTURE} {TONE} -t 3 -c:v libvpx -deadline realtime -cpu-used 8 -c:a libopus",
+    "turned.mp4": "-display_rotation 90 -i {kept.mp4} -t 2 -c copy",
+    "uneven.mkv": f"{PICTURE} -t 4 -vf select='lt(random(0)\\,0.5)' -fps_mode vfr -c:v libx264 -preset ultrafast",
+    "sound.wav": f"{TONE} -t 3",
+}
+
+FRONT_SRT = """1
+00:00:02,000 --> 00:00:03,000
+The arm moves.
+
+2
+00:00:05,000 --> 00:00:07,500
+Across two segments.
+"""
+FRONT_DE = "WEBVTT\n\n00:02.000 --> 00:03.000\nDer Arm bewegt sich.\n"
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """`clip(name)` is the path of a clip of CLIPS."""
+    folder = tmp_path_factory.mktemp("players")
+
+    def make(name: str) -> Path:
+        path = folder / name
+        if not path.exists():
+            words = [str(make(word[1:-1])) if word[:1] == "{" else word for word in CLIPS[name].split()]
+            command = [ffmpeg.build().path, "-loglevel", "error", "-nostdin", *words, str(path)]
+            subprocess.run(command, check=True, timeout=60)
+        return path
+
+    return make
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A processed file, and the URL that plays it with no header."""
+
+    record: Record
+    url: str
+
+    @property
+    def metadata(self) -> dict[str, Any]:
+        return self.record.metadata or {}
+
+
+@pytest.fixture(scope="session")
+def pipeline(services: Any) -> Iterator[PipelineClient]:
+    with ServiceClient("BSS", services.bss_url, services.token("*")) as http:
+        yield PipelineClient(http)
+
+
+@pytest.fixture(scope="session")
+def serve_files(pipeline: PipelineClient, object_store: ObjectStore) -> Callable[[dict[str, bytes]], dict[str, Served]]:
+    """Process files, by name, as a run does; all of them must become ready."""
+
+    def serve(files: dict[str, bytes]) -> dict[str, Served]:
+        owner = f"o{secrets.token_hex(5)}"
+        objects = []
+        for name, data in files.items():
+            key = layout.staging_key(owner, "lab", hashlib.sha256(data).hexdigest())
+            object_store.put(key, data, content_type="application/octet-stream")
+            objects.append(
+                StagedObject(
+                    key=key, owner=owner, project="lab", size=len(data), etag="e", kind=kind_of(name), name=name
+                )
+            )
+        pipeline.adopt(objects)
+        limits = ClaimBatches(
+            max_batches=100,
+            max_files=1000,
+            max_bytes=10**12,
+            settle_seconds=0,
+            processing_grace_seconds=0,
+            lease_seconds=60,
+            max_attempts=3,
+        )
+        [partition] = [offer.partition for offer in pipeline.claim(limits) if offer.owner == owner]
+        hold = Hold(pipeline, partition, "run-1", lease_seconds=60)
+        for outcome in process_items(hold, Workshop(pipeline, object_store), hold.begin().items, workers=2):
+            assert outcome.error is None, (outcome.record.name, outcome.error)
+        pipeline.finish(partition, hold.run_id)
+        records = pipeline.items(partition).items
+        return {record.name: Served(record, pipeline.playback(record.kind, record.id).url) for record in records}
+
+    return serve
+
+
+@pytest.fixture(scope="session")
+def served(
+    clip: Callable[[str], Path], serve_files: Callable[[dict[str, bytes]], dict[str, Served]]
+) -> dict[str, Served]:
+    """Every clip, and one of them with subtitles beside it; by name."""
+    files = {f"/cam/{name}": clip(name).read_bytes() for name in CLIPS}
+    return serve_files(files | {"/cam/kept.srt": FRONT_SRT.encode(), "/cam/kept.de.vtt": FRONT_DE.encode()})
