@@ -45,6 +45,16 @@ def test_ranges(store, owner) -> None:
     assert store.read(key, start=10, length=5) == b"" and store.read(key, start=99) == b""
 
 
+def test_a_large_object_comes_in_blocks(store, owner) -> None:
+    data = bytes(range(256)) * 10_000
+    size, blocks = store.open(_put(store, f"{owner}/large", data))
+    found = list(blocks)
+    assert size == len(data) and b"".join(found) == data and len(found) > 1
+    with pytest.raises(DreamlakeError) as caught:
+        store.open(f"{owner}/nothing")
+    assert caught.value.code is Code.NOT_FOUND
+
+
 def test_an_empty_object(store, owner) -> None:
     key = _put(store, f"{owner}/empty", b"")
     assert store.head(key).size == 0
