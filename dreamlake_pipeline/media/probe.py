@@ -331,14 +331,18 @@ def _choose(candidates: Any, described: list[dict[str, Any]], kind: str, subject
 
 
 def _usable(candidates: Any, kind: str) -> list[Any]:
-    """The streams that can be decoded here."""
+    """The streams that can be decoded here: the codec is known, and so is the form of what it holds."""
     known = (ffmpeg.VIDEO_DECODERS if kind == "video" else ffmpeg.AUDIO_DECODERS).split(",")
     return [
         stream
         for stream in candidates
         if stream.codec_context is not None
         and stream.codec_context.name in known
-        and (stream.codec_context.width if kind == "video" else stream.codec_context.sample_rate)
+        and (
+            stream.codec_context.width
+            if kind == "video"
+            else stream.codec_context.sample_rate and stream.codec_context.layout.nb_channels
+        )
     ]
 
 

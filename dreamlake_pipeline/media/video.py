@@ -84,16 +84,21 @@ def _make_whole(source: Path, out: Path, found: Probe, filename: str, ladder: tu
     """A copy where that is right; a transcode where it is not, or where what was copied turns out not to be."""
     assert found.video is not None
     reasons = video_reasons(found.video)
-    if not reasons:
+    sound = audio_reasons(found.audio) if found.audio else []
+    while True:
         try:
-            return _make(source, out, found, [], filename, ladder)
+            return _make(source, out, found, reasons, sound, filename, ladder)
         except DreamlakeError as error:
             # What no probe foresees, such as a picture size that changes on the way.
             if error.code is not Code.OUTPUT_INVALID:
                 raise
-            reasons = [f"copy_failed: {error.message}"]
+            if not reasons:
+                reasons = [f"copy_failed: {error.message}"]
+            elif found.audio and not sound:
+                sound = [f"audio_copy_failed: {error.message}"]
+            else:
+                raise
             _empty(out)
-    return _make(source, out, found, reasons, filename, ladder)
 
 
 def _make_part(source: Path, out: Path, filename: str, ladder: tuple[int, ...]) -> VideoResult | None:
@@ -144,13 +149,18 @@ def _empty(out: Path) -> None:
 
 
 def _make(
-    source: Path, out: Path, found: Probe, reasons: list[str], filename: str, ladder: tuple[int, ...]
+    source: Path,
+    out: Path,
+    found: Probe,
+    reasons: list[str],
+    sound: list[str],
+    filename: str,
+    ladder: tuple[int, ...],
 ) -> VideoResult:
-    """Write, verify, describe; `reasons` to transcode the video are empty for a copy."""
+    """Write, verify, describe; `reasons` to transcode the video, and those for its `sound`, are empty for a copy."""
     video, audio = found.video, found.audio
     assert video is not None
     mode: Mode = "transcode" if reasons else "copy"
-    sound = audio_reasons(audio) if audio else []
     sound_options = _sound_options(audio, encode=bool(sound))
     warnings = list(found.warnings)
     finished = _write(source, out, found, sound_options, transcode=bool(reasons), filename=filename)
@@ -165,7 +175,8 @@ def _make(
     written = segments.read_back(out, filename)
     if written.video is None:
         raise DreamlakeError(Code.OUTPUT_INVALID, f"Nothing came out of {filename}: the segments hold no picture.")
-    end = _end(written, video, int(shown[-1]), audio, warnings)
+    rate = 0 if audio is None else output_rate(audio) if sound else audio.sample_rate
+    end = _end(written, video, int(shown[-1]), rate, warnings)
     fps = _rate(video, frames)
     shown_fps = (len(shown) - 1) / ((int(shown[-1]) - video.start) * video.time_base) if fewer else fps
     stream = segments.to_stream(written, end, fps=shown_fps, independent=True)
@@ -331,18 +342,15 @@ def _write(
     )
 
 
-def _end(
-    written: segments.Written, video: VideoTrack, last: int, audio: AudioTrack | None, warnings: list[str]
-) -> Fraction:
+def _end(written: segments.Written, video: VideoTrack, last: int, sample_rate: int, warnings: list[str]) -> Fraction:
     """Where playback ends, in ticks: with the last picture, whose time in the source is `last`, or with the sound when
     that goes on markedly longer."""
     last_frame = (video.end - last) * video.time_base * mpegts.CLOCK
     pictures = max(written.all_times(mpegts.H264)) + last_frame
-    if written.audio is None or audio is None:
+    if written.audio is None:
         return pictures
-    rate = output_rate(audio) if audio_reasons(audio) else audio.sample_rate
     samples = written.access_units(mpegts.AAC_ADTS) * segments.AAC_FRAME
-    sound = written.audio + Fraction(samples * mpegts.CLOCK, rate)
+    sound = written.audio + Fraction(samples * mpegts.CLOCK, sample_rate)
     longer = (sound - pictures) / mpegts.CLOCK
     if longer > _TRAILING_SOUND:
         warnings.append(f"The sound goes on for {float(longer):.1f} s after the last picture.")

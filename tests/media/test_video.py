@@ -133,6 +133,15 @@ def test_a_copy_that_fails_its_verification_is_transcoded_instead(
     assert result.transcode_reasons[0].startswith("copy_failed") and "IDR" in result.transcode_reasons[0]
 
 
+def test_sound_that_fails_its_verification_is_encoded_instead(
+    clip: Callable[[str], Path], make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(video, "audio_reasons", lambda track: [])
+    result = make(clip("mp3-sound.mkv"))
+    assert [reason.split(":")[0] for reason in result.transcode_reasons] == ["copy_failed", "audio_copy_failed"]
+    assert result.has_audio and result.frames == 120
+
+
 def test_time_origin_says_when_the_recording_began(clip: Callable[[str], Path], make: Make) -> None:
     origin = make(clip("late.mkv")).time_origin
     assert (origin.source_start, origin.pts, origin.time_base) == (100_000.0, 100_000_000, "1/1000")
