@@ -17,7 +17,6 @@ from ..client.pipeline import PipelineClient
 from ..media.results import Segment
 from ..objectstore import ObjectStore
 
-SEGMENT_TYPE = "video/mp2t"
 _SIDE_BY_SIDE = 4
 
 
@@ -28,7 +27,7 @@ def store_chunks(pipeline: PipelineClient, store: ObjectStore, segments: Sequenc
     new = [segment for segment in distinct.values() if segment.sha256 in missing]
 
     def put(segment: Segment) -> None:
-        store.put(layout.chunk_key(segment.sha256), segment.path.read_bytes(), content_type=SEGMENT_TYPE)
+        store.put(layout.chunk_key(segment.sha256), segment.path.read_bytes(), content_type=layout.CHUNK_TYPE)
 
     if len(new) > 1:
         with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="put-chunk") as threads:
