@@ -112,7 +112,8 @@ def _write_text(folder: Path) -> None:
         captions.mkdir(parents=True, exist_ok=True)
         labels.mkdir(parents=True, exist_ok=True)
         suffix, text = ("vtt", f"WEBVTT\n\n{vtt}\n") if episode == "episode-001" else ("srt", f"{srt}\n")
-        (captions / f"captions.en.{suffix}").write_text(text)
+        # Beside front.mp4 or front.mov and named like it: a subtitle of that video.
+        (captions / f"front.en.{suffix}").write_text(text)
         with (labels / "joints.csv").open("w", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(["t", "shoulder", "elbow", "gripper_open"])
