@@ -9,6 +9,7 @@ from typing import BinaryIO
 from . import ebml
 from .boxes import boxes
 from .mpegts import PACKET
+from .sniff import id3_length
 
 _UNKNOWN_SIZES = {0, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF}
 
@@ -99,10 +100,9 @@ def _mpegts(file: BinaryIO, size: int) -> str | None:
 def _mp3(file: BinaryIO, size: int) -> str | None:
     """The Xing or Info tag in the first frame counts the bytes from there on, where an encoder wrote one."""
     file.seek(0)
-    head = file.read(10)
-    start = 0
-    if head[:3] == b"ID3" and len(head) == 10:
-        start = 10 + (head[6] << 21 | head[7] << 14 | head[8] << 7 | head[9])
+    start = id3_length(file.read(10))
+    if start >= size:
+        return "it ends with its ID3 tag, before any sound"
     file.seek(start)
     frame = file.read(256)
     at = max(frame.find(b"Xing"), frame.find(b"Info"))

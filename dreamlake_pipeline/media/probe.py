@@ -28,7 +28,7 @@ from ..kinds import Kind
 from . import ffmpeg, h264
 from .claims import read_claims
 from .integrity import missing_part
-from .sniff import FOREIGN_MEDIA, HEAD_BYTES, Sniffed, sniff
+from .sniff import FOREIGN_MEDIA, Sniffed, sniff_file
 
 MAX_SECONDS = 26 * 3600  # MPEG-TS clocks wrap after 26.5 hours
 MAX_PIXELS = 8192 * 8192
@@ -156,11 +156,9 @@ def identify(source: Path, subject: str) -> Sniffed:
 
 def recognise(source: Path, subject: str) -> Sniffed:
     """What the file is, whole or not; it has a demuxer. Raises DreamlakeError when it is no media known here."""
-    with source.open("rb") as file:
-        head = file.read(HEAD_BYTES)
-    if not head:
+    if not source.stat().st_size:
         raise DreamlakeError(Code.FILE_EMPTY, f"{subject} is empty: it holds no bytes.")
-    sniffed = sniff(head)
+    sniffed = sniff_file(source)
     if sniffed is None:
         raise DreamlakeError(Code.NOT_MEDIA, f"{subject} holds nothing that is known as audio or video.")
     if sniffed.container == "encrypted":

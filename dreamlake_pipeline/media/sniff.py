@@ -1,4 +1,4 @@
-"""What a file is, from its first bytes: the container decides, not the extension.
+"""What a file is, from its first bytes, or those behind its tag: the container decides, not the extension.
 
 `sniff` recognises every extension of `kinds.py`, and names what it finds instead (an archive, a picture, an
 encrypted file, a playlist that would make a demuxer open other files), so that a refusal can say what the file is.
@@ -11,12 +11,16 @@ import io
 import json
 import re
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..kinds import Kind
 
-# Enough to see two MP3 frames behind an ID3 tag with a small cover, and some lines of text.
-HEAD_BYTES = 64 * 1024
+HEAD_BYTES = 64 * 1024  # enough for some lines of text, and for the padding between a tag and its sound
+
+ReadAt = Callable[[int, int], bytes]
+"""Gives the bytes of a file from an offset on: as many as asked for, fewer at its end, none behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +115,23 @@ _MOV_ATOMS = {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
 _CUE_TIMES = re.compile(r"^\s*(\d+:)?\d{1,2}:\d{2}[,.]\d{1,3}\s*-->\s*(\d+:)?\d{1,2}:\d{2}[,.]\d{1,3}", re.MULTILINE)
 
 
-def sniff(head: bytes) -> Sniffed | None:
-    """What the file is that begins with `head` (HEAD_BYTES are enough); None when nothing known fits."""
-    if not head:
-        return None
-    return _sniff_binary(head) or _sniff_text(head)
+def sniff_file(path: Path) -> Sniffed | None:
+    """What the file is; None when nothing known fits."""
+    with path.open("rb") as file:
+
+        def read(at: int, length: int) -> bytes:
+            file.seek(at)
+            return file.read(length)
+
+        return sniff(read)
+
+
+def sniff(read: ReadAt) -> Sniffed | None:
+    """What the file is that `read` gives the bytes of: HEAD_BYTES from its start, as many behind each ID3 tag."""
+    head = read(0, HEAD_BYTES)
+    if head[:3] == b"ID3":
+        return _sniff_tagged(read)
+    return (_sniff_binary(head) or _sniff_text(head)) if head else None
 
 
 def _sniff_binary(head: bytes) -> Sniffed | None:
@@ -132,8 +148,6 @@ def _sniff_binary(head: bytes) -> Sniffed | None:
         return _OGG
     if head[:4] == b"fLaC":
         return _FLAC
-    if head[:3] == b"ID3":
-        return _behind_id3(head)
     for magic, name in _FOREIGN:
         if head.startswith(magic):
             return Sniffed(None, name)
@@ -152,15 +166,34 @@ def _sniff_binary(head: bytes) -> Sniffed | None:
     return None
 
 
-def _behind_id3(head: bytes) -> Sniffed:
-    """MP3 carries ID3 most often; AAC and FLAC sometimes do. Behind a cover larger than the head, MP3 is assumed."""
-    size = (
-        (head[6] & 127) << 21 | (head[7] & 127) << 14 | (head[8] & 127) << 7 | (head[9] & 127) if len(head) > 9 else 0
-    )
-    at = 10 + size
-    if head[at : at + 4] == b"fLaC":
+_MOST_TAGS = 8  # in a row; writers that don't look for one put theirs before it
+
+
+def id3_length(head: bytes) -> int:
+    """The length in bytes of the ID3v2 tag that a file begins with, footer included (ID3v2.4 3.1); 0 without one."""
+    if head[:3] != b"ID3" or len(head) < 10:
+        return 0
+    size = (head[6] & 127) << 21 | (head[7] & 127) << 14 | (head[8] & 127) << 7 | head[9] & 127
+    return 10 + size + (10 if head[5] & 0x10 else 0)
+
+
+def _sniff_tagged(read: ReadAt) -> Sniffed:
+    """MP3 carries ID3 most often; AAC and FLAC sometimes do. What lies behind the tags decides."""
+    at = 0
+    for _ in range(_MOST_TAGS):
+        length = id3_length(read(at, 10))
+        if not length:
+            break
+        at += length
+    head = read(at, HEAD_BYTES)
+    if not head:
+        return _MP3  # cut off inside its tag, as nothing else says
+    head = head.lstrip(b"\0") or head  # padding that the tag does not count
+    if head[:4] == b"fLaC":
         return _FLAC
-    return _AAC if _is_adts(head, at) else _MP3
+    if _is_adts(head, 0):
+        return _AAC
+    return _MP3 if _holds_mpeg_audio(head) else Sniffed(None, "an ID3 tag without sound behind it")
 
 
 def _is_adts(head: bytes, at: int) -> bool:
@@ -177,6 +210,7 @@ def _adts_length(head: bytes, at: int) -> int:
     return length if length > 7 else 0
 
 
+_SURE_FRAMES = 4  # in a row: bytes that are no sound hold so many headers by no accident
 _BITRATES = {  # kbit/s by (MPEG-1?, layer)
     (True, 3): (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
     (True, 2): (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
@@ -189,6 +223,19 @@ def _is_mpeg_audio(head: bytes, at: int) -> bool:
     """Two MPEG audio headers in a row (ISO/IEC 11172-3 2.4.1.3), or one that spans all there is."""
     length = _mpeg_audio_length(head, at)
     return bool(length) and (at + length >= len(head) or bool(_mpeg_audio_length(head, at + length)))
+
+
+def _holds_mpeg_audio(head: bytes) -> bool:
+    """Whether MPEG audio begins somewhere in it: several headers in a row, or those that there is room for."""
+    at = head.find(b"\xff")
+    while at >= 0:
+        end, frames = at, 0
+        while frames < _SURE_FRAMES and (length := _mpeg_audio_length(head, end)):
+            end, frames = end + length, frames + 1
+        if frames == _SURE_FRAMES or (frames and not at) and end >= len(head):
+            return True
+        at = head.find(b"\xff", at + 1)
+    return False
 
 
 def _mpeg_audio_length(head: bytes, at: int) -> int:

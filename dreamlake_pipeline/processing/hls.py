@@ -9,7 +9,7 @@ from typing import Any
 from ..api import metadata
 from ..media import results
 from ..media.results import Segment, Stream
-from ..media.sniff import HEAD_BYTES, sniff
+from ..media.sniff import sniff_file
 from .fetch import Source
 
 
@@ -34,7 +34,6 @@ def time_origin_of(origin: results.TimeOrigin) -> metadata.TimeOrigin:
 def source_of(source: Source, container: str, streams: list[dict[str, Any]]) -> metadata.SourceInfo:
     """What the content is, and whether the file's name says so too (one without an extension says nothing)."""
     extension = PurePosixPath(source.name).suffix.lower()
-    with source.path.open("rb") as file:
-        found = sniff(file.read(HEAD_BYTES))
+    found = sniff_file(source.path)
     agrees = not extension or (found is not None and found.extension == extension)
     return metadata.SourceInfo(container=container, extension_agrees=agrees, streams=streams)

@@ -21,7 +21,7 @@ from ..api.pipeline import StagedObject
 from ..client.pipeline import PipelineClient
 from ..errors import DreamlakeError
 from ..kinds import Kind, content_type_of, kind_of
-from ..media.sniff import HEAD_BYTES, sniff
+from ..media.sniff import sniff
 from ..objectstore import ObjectInfo, ObjectStore, Page
 
 MOST_PAGES = 50
@@ -180,7 +180,7 @@ def understand(store: ObjectStore, item: ObjectInfo) -> StagedObject | None:
     kind = _kind_told(told.get("kind")) or kind_of(named or key.rest)
     extension = PurePosixPath(key.rest).suffix.lower()
     if kind is None:
-        sniffed = sniff(store.read(item.key, length=HEAD_BYTES)) if head.size else None
+        sniffed = sniff(lambda at, length: store.read(item.key, start=at, length=length)) if head.size else None
         if sniffed is None or sniffed.kind is None:
             what = sniffed.container if sniffed else "of no known kind" if head.size else "empty"
             return staged(None, None, None, f"{item.key} is {what}, which is none of the kinds that are processed.")

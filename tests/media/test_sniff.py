@@ -10,8 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import KNOWN_EXTENSIONS, Kind, kind_of
-from dreamlake_pipeline.media.sniff import HEAD_BYTES, sniff
+from dreamlake_pipeline.media import sniff as sniffing
+from dreamlake_pipeline.media.audio import make_audio
+from dreamlake_pipeline.media.sniff import HEAD_BYTES, Sniffed
 
 TEXTS = {
     ".vtt": b"\xef\xbb\xbfWEBVTT - a title\n\n00:01.000 --> 00:02.000\nHello\n",
@@ -19,6 +22,13 @@ TEXTS = {
     ".jsonl": b'{"t": 0.1, "label": "grasp"}\n{"t": 0.2, "label": "lift"}\n',
     ".csv": b"time,label\n0.1,grasp\n0.2,lift\n",
 }
+
+
+def sniff(data: bytes) -> Sniffed | None:
+    """What a file of these bytes is."""
+    return sniffing.sniff(lambda at, length: data[at : at + length])
+
+
 CLIPS = {
     ".mp4": "h264.mp4",
     ".avi": "mjpeg.avi",
@@ -86,7 +96,50 @@ def test_text_in_utf_16_is_text() -> None:
     assert found is not None and found.extension == ".csv"
 
 
-@given(st.binary(max_size=400))
+def id3(size: int, *, footer: bool = False) -> bytes:
+    """A tag that holds a picture of so many bytes, which look like the start of an MP3 frame."""
+    numbers = bytes((size >> shift) & 127 for shift in (21, 14, 7, 0))
+    return b"ID3\x04\0" + (b"\x10" if footer else b"\0") + numbers + b"\xff\xfb" * (size // 2) + bytes(10 * footer)
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [id3(20), id3(2**20), id3(2**20, footer=True), id3(70_000) + id3(2**20), id3(2**20) + bytes(3000)],
+    ids=["small", "picture", "footer", "two tags", "padding"],
+)
+def test_what_lies_behind_a_tag_decides(clip: Callable[[str], Path], tag: bytes) -> None:
+    for name in ("tone.mp3", "tone.aac", "tone.flac"):
+        data = clip(name).read_bytes()
+        found = sniff(tag + data[sniffing.id3_length(data) :])
+        assert found is not None and found.extension == Path(name).suffix
+    for garbage in (b"\xff\xfb" + bytes(range(256)) * 8, b"words\n" * 100, bytes(100)):
+        found = sniff(tag + garbage)
+        assert found is not None and (found.kind, found.demuxer) == (None, None)
+
+
+def test_sound_behind_a_tag_and_something_else_is_found(clip: Callable[[str], Path]) -> None:
+    found = sniff(id3(2**20) + b"\xff\xfb\x90 words " * 50 + clip("tone.mp3").read_bytes())
+    assert found is not None and found.extension == ".mp3"
+
+
+@pytest.mark.parametrize("name", ["tone.mp3", "tone.aac"])
+def test_sound_behind_a_large_picture_is_processed(clip: Callable[[str], Path], tmp_path: Path, name: str) -> None:
+    data = clip(name).read_bytes()
+    source = tmp_path / f"source{clip(name).suffix}"
+    source.write_bytes(id3(2**20) + data[sniffing.id3_length(data) :])
+    result = make_audio(source, tmp_path / "out", filename=name)
+    assert (result.container, result.duration) == (name[-3:], pytest.approx(13, abs=0.06))
+
+
+def test_a_file_that_ends_inside_its_tag_is_cut_off(tmp_path: Path) -> None:
+    source = tmp_path / "song.mp3"
+    source.write_bytes(id3(2**20)[:500_000])
+    with pytest.raises(DreamlakeError, match="song") as caught:
+        make_audio(source, tmp_path / "out", filename="song.mp3")
+    assert caught.value.code is Code.MEDIA_TRUNCATED
+
+
+@given(st.binary(max_size=400).flatmap(lambda data: st.sampled_from([data, b"ID3\x04\0\0" + data])))
 def test_no_bytes_upset_it(head: bytes) -> None:
     found = sniff(head)
     assert found is None or found.container
