@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from .errors import Code, DreamlakeError
+from .ladder import check_ladder, parse_ladder
 
 ENV_PREFIX = "DREAMLAKE_"
 _SECRET_BYTES = 32
@@ -79,7 +80,8 @@ class Settings(BaseSettings):
     batch_attempts: int = Field(3, ge=1, description="Attempts at a batch before what is left of it is marked failed.")
     ladder: Annotated[tuple[int, ...] | None, NoDecode] = Field(
         None,
-        description="Heights of further, smaller streams of every video, such as `1080,720,480`; none by default.",
+        description="Heights of further, smaller streams of every video, such as `1080,720,480`, "
+        "where neither the file nor its project has a ladder of its own; none by default.",
     )
     workers: int = Field(2, ge=1, description="Files of a batch that are processed side by side.")
     ffmpeg: Path | None = Field(None, description="The ffmpeg to run; by default the one that imageio-ffmpeg carries.")
@@ -96,17 +98,13 @@ class Settings(BaseSettings):
     @field_validator("ladder", mode="before")
     @classmethod
     def _read_ladder(cls, value: Any) -> Any:
-        """`1080,720,480`, the largest first; each height an even number from 2 to 8192. Empty counts as unset."""
+        """An empty variable counts as unset."""
         if not value:
             return None
-        heights = [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
         try:
-            steps = sorted({int(height) for height in heights}, reverse=True)
-        except (TypeError, ValueError):
-            raise ValueError("it is a list of heights such as 1080,720,480") from None
-        if any(step % 2 or not 2 <= step <= 8192 for step in steps):
-            raise ValueError("each height is an even number from 2 to 8192")
-        return tuple(steps)
+            return parse_ladder(value) if isinstance(value, str) else check_ladder(value)
+        except DreamlakeError as error:
+            raise ValueError(error.message.removesuffix(".")) from None
 
     def __init__(self, **given: Any) -> None:
         try:

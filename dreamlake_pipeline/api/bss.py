@@ -8,7 +8,21 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from ..kinds import Kind
-from .common import Bytes, ContentType, Episode, ErrorBody, Hash, Id, Model, Name, Owner, Printable, Project, Timestamp
+from .common import (
+    Bytes,
+    ContentType,
+    Episode,
+    ErrorBody,
+    Hash,
+    Id,
+    Ladder,
+    Model,
+    Name,
+    Owner,
+    Printable,
+    Project,
+    Timestamp,
+)
 
 
 class Status(StrEnum):
@@ -111,6 +125,10 @@ class Success(Model):
 
 # POST R, GET R…
 
+_LADDER = (
+    "Heights of further, smaller streams of a video; none given: as before, else as its project or installation says."
+)
+
 
 class Register(Model):
     """Registration of a staged file. The same file under the same name again is the same record."""
@@ -122,6 +140,7 @@ class Register(Model):
     staging_hash: Hash
     size: Bytes | None = None
     content_type: ContentType | None = None
+    ladder: Ladder | None = Field(None, description=_LADDER)
 
 
 class Registered(Model):
@@ -149,6 +168,9 @@ class Record(Model):
     sha256: str | None = Field(None, description="Of the stored bytes, once they were read.")
     size: int | None
     content_type: str | None
+    ladder: tuple[int, ...] | None = Field(
+        None, description="Of this video; null: as its project or installation says."
+    )
     status: Status
     error: ErrorBody | None = None
     warnings: list[str] = Field(default_factory=list)
@@ -230,6 +252,13 @@ class FinishedFile(PlannedFile):
     upload_id: Printable | None = None
     parts: list[CompletedPart] = Field(default_factory=list, max_length=10_000)
     process: bool = Field(True, description="Queue it for processing, as POST /lambdas/… does.")
+    ladder: Ladder | None = Field(None, description=_LADDER)
+
+    @model_validator(mode="after")
+    def _is_a_video(self) -> FinishedFile:
+        if self.ladder is not None and self.kind is not Kind.VIDEO:
+            raise ValueError("ladder: only a video has one")
+        return self
 
 
 class FinishUploads(Model):
@@ -263,3 +292,15 @@ class Records(Model):
     """Those of the ids that exist and that the caller may read."""
 
     items: list[Record]
+
+
+# A project
+
+
+class ProjectSettings(Model):
+    """What a project's owner decided about it; what is absent or null is left to the installation."""
+
+    ladder: Ladder | None = Field(
+        None,
+        description="Heights of further, smaller streams of its videos; empty: none, whatever the installation says.",
+    )

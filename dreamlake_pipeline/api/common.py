@@ -13,6 +13,7 @@ from pydantic.alias_generators import to_camel
 from .. import names
 from ..errors import DreamlakeError
 from ..ids import ID_PATTERN
+from ..ladder import MOST_STEPS, check_ladder
 
 
 class Model(BaseModel):
@@ -25,12 +26,12 @@ class Model(BaseModel):
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
 
 
-def _rule(check: Callable[[str], str]) -> AfterValidator:
+def _rule(check: Callable[[Any], Any]) -> AfterValidator:
     """A naming rule as a validator: its message reaches the caller as the field's problem."""
 
-    def validate(text: str) -> str:
+    def validate(given: Any) -> Any:
         try:
-            return check(text)
+            return check(given)
         except DreamlakeError as error:
             raise ValueError(error.message) from None
 
@@ -58,6 +59,9 @@ Episode = Annotated[
 Name = Annotated[str, _rule(names.check_name), _shown(pattern="^/", examples=["/camera/front/run01.mp4"])]
 Hash = Annotated[str, _rule(names.check_hash)]
 Id = Annotated[str, Field(pattern=ID_PATTERN)]
+Ladder = Annotated[
+    tuple[int, ...], _rule(check_ladder), _shown(maxItems=MOST_STEPS, examples=[[1080, 720, 480], []])
+]  # empty: no smaller pictures
 
 
 def _check_key(key: str) -> str:

@@ -68,6 +68,20 @@ class AudioTrack(Model):
     stream: str | None = None
 
 
+class Rendition(Model):
+    """One picture size of a video: `stream` is its media playlist's hash, `codecs` an RFC 6381 list.
+
+    Bandwidths are bits per second, peak and average (RFC 8216 4.3.4.2), without other sound tracks.
+    """
+
+    stream: str
+    width: int | None
+    height: int | None
+    bandwidth: int
+    average_bandwidth: int
+    codecs: str
+
+
 class VideoMetadata(Model):
     duration_sec: float
     length: int = Field(description="Frames.")
@@ -78,6 +92,11 @@ class VideoMetadata(Model):
     has_audio: bool
     streams: list[str] = Field(
         description="Hashes of the media playlists, best first; those of further sound tracks are last."
+    )
+    renditions: list[Rendition] = Field(default_factory=list, description="The picture in each size, best first.")
+    ladder: list[int] = Field(
+        default_factory=list,
+        description="Heights that were asked for; those of the source's or more have no rendition.",
     )
     audio_tracks: list[AudioTrack] = Field(default_factory=list, description="When there are several.")
     chunks: Chunks

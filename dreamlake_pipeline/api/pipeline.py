@@ -113,6 +113,7 @@ class BatchItems(Model):
     project: str
     attempt: int
     begun: int
+    ladder: tuple[int, ...] | None = Field(None, description="The project's, for videos without their own.")
     items: list[Record]
 
 

@@ -94,7 +94,7 @@ def process_kind(
             bss.pipeline,
             object_store.store,
             scratch=media_tools.scratch_folder,
-            ladder=tuple(media_tools.ladder),
+            ladder=tuple(media_tools.ladder) if batch.ladder is None else batch.ladder,
             share=not redo.force,
             last_attempt=batch.begun >= batch_policy.batch_attempts,
         )

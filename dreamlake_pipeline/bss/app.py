@@ -15,7 +15,7 @@ from ..kinds import KINDS
 from ..objectstore import ObjectStore, open_client
 from ..settings import Settings
 from ..web import create_service
-from .routes import bulk, pipeline, playback, processing, records, uploads
+from .routes import bulk, pipeline, playback, processing, projects, records, uploads
 
 _DESCRIPTION = """
 Binary storage of dreamlake-pipeline: files are uploaded straight to S3, registered here, processed by the pipeline,
@@ -70,6 +70,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         playback.routes,
         *(records.router(spec) for spec in kinds),
         processing.routes,
+        projects.routes,
         bulk.routes,
         pipeline.routes,
     ):

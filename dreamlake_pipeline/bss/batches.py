@@ -14,9 +14,10 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, text
 
-from ..api.bss import Record
+from ..api.bss import Record, Status
 from ..api.pipeline import BatchItems, BatchOffer, BatchSummary, BeginBatch, ClaimBatches, ItemResult
 from ..errors import Code, DreamlakeError
+from . import projects, records
 from .values import to_jsonb
 
 _RECORD = ", ".join(Record.model_fields)
@@ -225,7 +226,7 @@ def begin(connection: Connection, asked: BeginBatch) -> BatchItems:
         SELECT * FROM handed ORDER BY id"""),  # noqa: S608 (both are spelled above)
         {"partition": asked.partition, "only": asked.only},
     )
-    return _items(begun, items.mappings())
+    return _items(connection, begun, items.mappings())
 
 
 def items(connection: Connection, partition: str) -> BatchItems:
@@ -241,7 +242,7 @@ def items(connection: Connection, partition: str) -> BatchItems:
         text(f"SELECT {_RECORD} FROM records WHERE partition = :partition ORDER BY id"),  # noqa: S608
         {"partition": partition},
     )
-    return _items(batch, rows.mappings())
+    return _items(connection, batch, rows.mappings())
 
 
 def heartbeat(connection: Connection, partition: str, run_id: str, lease_seconds: float) -> None:
@@ -298,8 +299,12 @@ def report(connection: Connection, partition: str, results: Sequence[ItemResult]
 
 
 def finish(connection: Connection, partition: str, run_id: str) -> BatchSummary:
-    """Everything that has a result is `ready`; the batch is closed when nothing is left. Raises as `heartbeat` does."""
+    """Everything that has a result is `ready`; the batch is closed when nothing is left. Raises as `heartbeat` does.
+
+    A video that was given another ladder while it was processed is queued again, for another batch.
+    """
     _check_run(_lock(connection, partition), run_id)
+    records.queue(connection, records.made_otherwise(connection, partition), [Status.PROCESSING])
     connection.execute(
         text("""
         UPDATE records SET status = 'ready', ready_at = now(), updated_at = now()
@@ -396,13 +401,14 @@ def _result(result: ItemResult) -> dict[str, Any]:
     return body
 
 
-def _items(batch: RowMapping, rows: Any) -> BatchItems:
+def _items(connection: Connection, batch: RowMapping, rows: Any) -> BatchItems:
     return BatchItems(
         partition=batch["partition"],
         owner=batch["owner"],
         project=batch["project"],
         attempt=batch["attempt"],
         begun=batch["begun"],
+        ladder=projects.settings(connection, batch["owner"], batch["project"]).ladder,
         items=[Record.model_validate(dict(row)) for row in rows],
     )
 

@@ -6,6 +6,8 @@ several at once, and only for what the tables don't know.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import Engine
 
 from .. import layout
@@ -99,12 +101,26 @@ def finish(database: Engine, store: ObjectStore, asked: FinishUploads) -> list[F
         with database.begin() as connection:
             inserted = records.insert(connection, [_new_record(asked, asked.files[n]) for n in good])
             asking = [item.record.id for n, item in zip(good, inserted, strict=True) if asked.files[n].process]
-            # What is ready stays so: sending a directory again must not process it again.
+            # What is ready stays so: sending a directory again must not process it again, unless it asks for
+            # another ladder than the result has.
             queued = records.queue(connection, asking, records.UNPROCESSED)
+            other = records.change_ladders(connection, _other_ladders(asked, good, inserted))
+            queued |= records.queue(connection, other.intersection(asking), [Status.READY])
         for n, (record, created) in zip(good, inserted, strict=True):
             status = Status.QUEUED if record.id in queued else record.status
             outcomes[n] = Finished(id=record.id, status=status, created=created)
     return [outcomes[n] for n in range(len(keys))]
+
+
+def _other_ladders(
+    asked: FinishUploads, good: Sequence[int], inserted: Sequence[records.Inserted]
+) -> dict[str, tuple[int, ...]]:
+    """The ladders, by the ids of the records, that files ask for and their records do not have."""
+    return {
+        record.id: ladder
+        for n, (record, _) in zip(good, inserted, strict=True)
+        if (ladder := asked.files[n].ladder) is not None and ladder != record.ladder
+    }
 
 
 def _wanted(asked: PlanUploads, file: PlannedFile) -> uploads.Wanted:
@@ -133,6 +149,7 @@ def _new_record(asked: PlanUploads | FinishUploads, file: PlannedFile | Finished
         size=file.size,
         content_type=file.content_type or content_type_of(file.name),
         queue=not file.kind.spec.asks,
+        ladder=file.ladder if isinstance(file, FinishedFile) else None,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
@@ -25,7 +25,8 @@ from .values import to_jsonb
 _COLUMNS = ", ".join(f"r.{name}" for name in Record.model_fields)
 
 _FILES = """jsonb_to_recordset(CAST(:files AS jsonb)) AS f(n int, id text, kind text, owner text, project text,
-    episode text, name text, staging_key text, staging_hash text, size bigint, content_type text, queue boolean)"""
+    episode text, name text, staging_key text, staging_hash text, size bigint, content_type text, queue boolean,
+    ladder int[])"""
 
 # Which records POST /lambdas/… and a requeue start over; what is queued or being processed stays as it is.
 UNPROCESSED = (Status.REGISTERED, Status.FAILED)
@@ -33,7 +34,10 @@ SETTLED = (*UNPROCESSED, Status.READY)
 
 
 class NewRecord(NamedTuple):
-    """What a registration says of a file. `queue`: its processing need not be asked for."""
+    """What a registration says of a file. `queue`: its processing need not be asked for.
+
+    `ladder` are heights of further, smaller streams of a video; None says nothing about them.
+    """
 
     kind: Kind
     owner: str
@@ -45,6 +49,7 @@ class NewRecord(NamedTuple):
     size: int
     content_type: str
     queue: bool
+    ladder: tuple[int, ...] | None = None
 
 
 class Inserted(NamedTuple):
@@ -62,9 +67,9 @@ def insert(connection: Connection, files: Sequence[NewRecord]) -> list[Inserted]
         connection.execute(
             text(f"""
             INSERT INTO records (id, kind, owner, project, episode, name, staging_key, staging_hash, size, content_type,
-                status, queued_at)
+                ladder, status, queued_at)
             SELECT id, kind, owner, project, episode, name, staging_key, staging_hash, size, content_type,
-                CASE WHEN queue THEN 'queued' ELSE 'registered' END, CASE WHEN queue THEN now() END
+                ladder, CASE WHEN queue THEN 'queued' ELSE 'registered' END, CASE WHEN queue THEN now() END
             FROM {_FILES}
             ORDER BY owner, project, kind, name, staging_key, episode
             ON CONFLICT (owner, project, kind, name, md5(staging_key), episode) DO NOTHING
@@ -144,6 +149,9 @@ def list_page(
 
 def queue(connection: Connection, ids: Iterable[str], statuses: Iterable[Status]) -> set[str]:
     """Start over those of the records that are in one of `statuses`: they join a new batch. Their ids."""
+    chosen = sorted(set(ids))
+    if not chosen:
+        return set()
     return set(
         connection.execute(
             text("""
@@ -151,7 +159,36 @@ def queue(connection: Connection, ids: Iterable[str], statuses: Iterable[Status]
                 reported_at = NULL
             WHERE id IN (SELECT id FROM records WHERE id = ANY(:ids) AND status = ANY(:statuses) ORDER BY id FOR UPDATE)
             RETURNING id"""),
-            {"ids": sorted(set(ids)), "statuses": [str(status) for status in statuses]},
+            {"ids": chosen, "statuses": [str(status) for status in statuses]},
+        ).scalars()
+    )
+
+
+def change_ladders(connection: Connection, wanted: Mapping[str, Sequence[int]]) -> set[str]:
+    """Give these records, by id, other ladders; those of them whose result was made with another one."""
+    if not wanted:
+        return set()
+    rows = connection.execute(
+        text("""
+        WITH wanted AS (
+            SELECT r.id, w.ladder FROM jsonb_to_recordset(CAST(:wanted AS jsonb)) AS w(id text, ladder int[])
+            JOIN records r USING (id) ORDER BY r.id FOR UPDATE OF r)
+        UPDATE records r SET ladder = w.ladder, updated_at = now() FROM wanted w WHERE r.id = w.id
+        RETURNING r.id, r.metadata->'ladder' IS DISTINCT FROM to_jsonb(w.ladder) AS made_otherwise"""),
+        {"wanted": to_jsonb([{"id": record_id, "ladder": list(ladder)} for record_id, ladder in wanted.items()])},
+    )
+    return {row.id for row in rows if row.made_otherwise}
+
+
+def made_otherwise(connection: Connection, partition: str) -> list[str]:
+    """Those records of a batch whose result was made with another ladder than they were given since."""
+    return list(
+        connection.execute(
+            text("""
+            SELECT id FROM records
+            WHERE partition = :partition AND status = 'processing' AND reported_at IS NOT NULL
+                AND ladder IS NOT NULL AND metadata->'ladder' <> to_jsonb(ladder)"""),
+            {"partition": partition},
         ).scalars()
     )
 

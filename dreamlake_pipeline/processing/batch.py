@@ -19,7 +19,7 @@ from ..api.pipeline import BatchItems, ItemResult
 from ..client.pipeline import PipelineClient
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
-from .work import PASSING, Outcome, Workshop, process_item, sharing_key
+from .work import PASSING, Outcome, Workshop, process_item
 
 log = logging.getLogger(__name__)
 
@@ -60,20 +60,24 @@ class Hold:
         if begun:
             self.extend()
             due = [item for item in mine if item.status is Status.PROCESSING and item.reported_at is None]
-            return Due(batch.begun, mine, due)
+            return Due(batch.begun, batch.ladder, mine, due)
         named = [item for item in mine if not self.only or item.id in self.only]
         wanted = [item.id for item in named if self.force or self.only or not _is_done(item)]
         if not wanted:
-            return Due(batch.begun, mine, [])
+            return Due(batch.begun, batch.ladder, mine, [])
         taken = self.pipeline.begin(self.partition, self.run_id, lease_seconds=self.lease_seconds, only=wanted)
-        return Due(taken.begun, mine, taken.items)
+        return Due(taken.begun, taken.ladder, mine, taken.items)
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """The items of one kind of a batch: all of them, and those to be done now. `begun`: by how many runs so far."""
+    """The items of one kind of a batch: all of them, and those to be done now.
+
+    `begun`: by how many runs so far. `ladder`: the project's, None when it leaves it to the installation.
+    """
 
     begun: int
+    ladder: tuple[int, ...] | None
     items: list[Record]
     due: list[Record]
 
@@ -87,11 +91,11 @@ def process_items(hold: Hold, shop: Workshop, items: Sequence[Record], *, worker
 
     Raises DreamlakeError when BSS can't be told, or says that another run has the batch.
     """
-    ordered = sorted(items, key=sharing_key)
+    ordered = sorted(items, key=shop.sharing_key)
     reporter = _Reporter(hold)
     with ThreadPoolExecutor(workers, thread_name_prefix="item") as threads:
         pending: set[Future[list[Outcome]]] = {
-            threads.submit(_process_same, shop, list(same)) for _, same in groupby(ordered, key=sharing_key)
+            threads.submit(_process_same, shop, list(same)) for _, same in groupby(ordered, key=shop.sharing_key)
         }
         try:
             while pending:

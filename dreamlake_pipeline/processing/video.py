@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from ..api.metadata import AudioTrack, Mode, Processing, VideoMetadata
+from ..api.metadata import AudioTrack, Mode, Processing, Rendition, VideoMetadata
 from ..media.video import make_video
 from .hls import hashes_of, segments_of, source_of, time_origin_of
 from .pool import store_chunks
@@ -28,6 +28,18 @@ def process_video(job: Job) -> Product:
         codec=made.codec,
         has_audio=made.has_audio,
         streams=[stream.hash for stream in made.all_streams],
+        renditions=[
+            Rendition(
+                stream=stream.hash,
+                width=stream.width,
+                height=stream.height,
+                bandwidth=stream.bandwidth,
+                average_bandwidth=stream.average_bandwidth,
+                codecs=stream.codecs,
+            )
+            for stream in made.streams
+        ],
+        ladder=list(job.ladder),
         audio_tracks=[
             AudioTrack(
                 name=track.name,

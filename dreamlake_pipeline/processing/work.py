@@ -52,7 +52,7 @@ class Outcome:
 class Workshop:
     """What items are worked on with. With `share`, results that exist already are used again.
 
-    `ladder` are heights of further, smaller pictures of videos.
+    `ladder` are heights of further, smaller pictures of videos that say nothing of it themselves.
     `last_attempt`: there is no next attempt to leave anything to.
     """
 
@@ -63,12 +63,19 @@ class Workshop:
     share: bool = True
     last_attempt: bool = False
 
+    def ladder_of(self, record: Record) -> tuple[int, ...]:
+        """Heights of further, smaller pictures of this video: its own word, else everybody's."""
+        return self.ladder if record.ladder is None else record.ladder
 
-def sharing_key(record: Record) -> tuple[str, ...]:
-    """Records with the same key, in one batch, have the same result."""
-    if record.kind not in _SHARED_KINDS:
-        return (record.id,)
-    return (record.kind, record.staging_key, _extension(record))
+    def recipe_of(self, record: Record) -> str:
+        """The id of how the record's result is made here."""
+        return recipe_of(record.kind, self.ladder_of(record))
+
+    def sharing_key(self, record: Record) -> tuple[str, ...]:
+        """Records with the same key, in one batch, have the same result."""
+        if record.kind not in _SHARED_KINDS:
+            return (record.id,)
+        return (record.kind, record.staging_key, _extension(record), self.recipe_of(record))
 
 
 def process_item(shop: Workshop, record: Record, twin: Outcome | None = None) -> Outcome:
@@ -101,7 +108,7 @@ def _failed(shop: Workshop, record: Record, error: DreamlakeError) -> Outcome:
 
 
 def _process(shop: Workshop, record: Record, twin: Outcome | None) -> tuple[ItemResult, bytes | None]:
-    recipe = recipe_of(record.kind, shop.ladder)
+    recipe = shop.recipe_of(record)
     if twin is not None and twin.result is not None:
         return _reuse(shop, record, twin.record, twin.result), twin.preview
     with tempfile.TemporaryDirectory(prefix="dreamlake-", dir=shop.scratch) as name:
@@ -111,7 +118,8 @@ def _process(shop: Workshop, record: Record, twin: Outcome | None) -> tuple[Item
             return shared, None
         out = folder / "out"
         out.mkdir()
-        product = _maker_of(record.kind)(Job(record, source, out, recipe, shop.pipeline, shop.store, shop.ladder))
+        job = Job(record, source, out, recipe, shop.pipeline, shop.store, shop.ladder_of(record))
+        product = _maker_of(record.kind)(job)
         metadata = storable(product.metadata.wire())
         result = ItemResult(
             id=record.id,

@@ -12,7 +12,9 @@ class MediaToolsResource(ConfigurableResource):
     """ffmpeg itself is found by media/ffmpeg.py; its build is part of every recipe."""
 
     workers: int = Field(2, ge=1, description="Files of a batch that are processed side by side.")
-    ladder: list[int] = Field(default=[], description="Heights of further, smaller streams of every video.")
+    ladder: list[int] = Field(
+        default=[], description="Heights of further, smaller streams of videos whose project does not name any."
+    )
     scratch: str | None = Field(None, description="Folder for temporary files; the system's by default.")
 
     @property

@@ -12,7 +12,7 @@ from ...api.bss import Record, Register, Registered, Status
 from ...api.common import Episode, Listing, Owner, Project
 from ...auth import EVERY_NAMESPACE, Scope
 from ...errors import Code, DreamlakeError
-from ...kinds import KindSpec, content_type_of
+from ...kinds import Kind, KindSpec, content_type_of
 from ...names import split_name
 from ...web import Caller
 from .. import access, records, staged
@@ -26,8 +26,13 @@ def router(spec: KindSpec) -> APIRouter:
 
     @routes.post("", summary="Register an uploaded file", response_model_exclude_none=True)
     def register(body: Register, caller: Caller, database: Database, store: Store) -> Registered:
-        """The same file under the same name again is the same record. Its bytes must have arrived."""
+        """The same file under the same name again is the same record. Its bytes must have arrived.
+
+        Another ladder holds for its next processing, which is asked for by itself.
+        """
         caller.require(body.owner, Scope.WRITE)
+        if body.ladder is not None and spec.kind is not Kind.VIDEO:
+            raise DreamlakeError(Code.INVALID_REQUEST, "ladder: only a video has one.")
         key = layout.staging_key(body.owner, body.project, body.staging_hash)
         found = staged.require(store, key, size=body.size)
         with database.begin() as connection:
@@ -45,10 +50,13 @@ def router(spec: KindSpec) -> APIRouter:
                         size=found.size,
                         content_type=body.content_type or content_type_of(body.name),
                         queue=not spec.asks,
+                        ladder=body.ladder,
                     )
                 ],
             )
-        record = inserted.record
+            record = inserted.record
+            if body.ladder not in (None, record.ladder):
+                records.change_ladders(connection, {record.id: body.ladder})
         return Registered.model_validate({"id": record.id, "status": record.status, spec.id_field: record.id})
 
     @routes.get("", summary=f"List {spec.label}")

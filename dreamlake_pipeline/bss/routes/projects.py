@@ -1,0 +1,31 @@
+"""/projects/{owner}/{project}/settings: what its owner decided about a project."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from ...api.bss import ProjectSettings
+from ...api.common import Owner, Project
+from ...auth import Scope
+from ...web import Caller
+from .. import projects
+from ..context import Database
+
+routes = APIRouter(prefix="/projects/{owner}/{project}/settings", tags=["projects"])
+
+
+@routes.get("", summary="What was decided about a project")
+def get(owner: Owner, project: Project, caller: Caller, database: Database) -> ProjectSettings:
+    """Of a project of which nothing is stored yet, too: settings may come first. Null is the installation's."""
+    caller.require(owner, Scope.READ)
+    with database.connect() as connection:
+        return projects.settings(connection, owner, project)
+
+
+@routes.put("", summary="Decide about a project")
+def put(owner: Owner, project: Project, body: ProjectSettings, caller: Caller, database: Database) -> ProjectSettings:
+    """In the place of all its settings. They hold for what is processed from now on; what is ready stays as it is."""
+    caller.require(owner, Scope.WRITE)
+    with database.begin() as connection:
+        projects.decide(connection, owner, project, body)
+    return body
