@@ -83,9 +83,16 @@ class Settings(BaseSettings):
         description="Heights of further, smaller streams of every video, such as `1080,720,480`, "
         "where neither the file nor its project has a ladder of its own; none by default.",
     )
+    definitions: str = Field(
+        "dreamlake_pipeline.definitions",
+        description="Module of the code location that the embedded stack's Dagster loads.",
+    )
     workers: int = Field(2, ge=1, description="Files of a batch that are processed side by side.")
     ffmpeg: Path | None = Field(None, description="The ffmpeg to run; by default the one that imageio-ffmpeg carries.")
     scratch: Path | None = Field(None, description="Folder for temporary files of processing; the system's by default.")
+    run_socket: Path | None = Field(
+        None, description="Unix socket of the process that runs are forked from; `$DAGSTER_HOME/runs.sock` by default."
+    )
 
     @field_validator("auth_secret")
     @classmethod

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from .state import HOST, REGION, Stack
 
 CODE_LOCATION = "dreamlake"
-DEFINITIONS = "dreamlake_pipeline.definitions"
 
 # In the environment of every process of the stack and of all that it starts, and of nothing else:
 # it says whose they are when the supervisor can no longer tell.
@@ -36,6 +35,7 @@ PROCESSES = (
     # The code server reads no database to load the definitions, so it need not wait; the other two load the
     # location once when they start, and would look again only after a minute.
     Process("dagster-code", "dagster"),
+    Process("dagster-runs", "dagster"),
     Process("dagster-webserver", "dagster", needs=("postgres", "dagster-code")),
     Process("dagster-daemon", "dagster", needs=("postgres", "dagster-code", "bss", "server")),
 )
@@ -64,12 +64,23 @@ def command(stack: Stack, name: str) -> list[str]:
                 *("--host", HOST, "--port", port, "--no-access-log", "--timeout-graceful-shutdown", "5"),
             ]
         case "dagster-code":
+            # Imported here: every process of the stack reads this module before it starts (become.py).
+            from ..settings import Settings
+
             # The plain gRPC server: `dagster code-server` would put a second process with a second import before it.
             return [
                 *(*python, "dagster", "api", "grpc", "--host", HOST, "--port", port),
-                *("--module-name", DEFINITIONS, "--location-name", CODE_LOCATION, "--empty-working-directory"),
+                *(
+                    "--module-name",
+                    Settings().definitions,
+                    "--location-name",
+                    CODE_LOCATION,
+                    "--empty-working-directory",
+                ),
                 "--use-python-environment-entry-point",
             ]
+        case "dagster-runs":
+            return [*python, "dreamlake_pipeline.launcher"]
         case "dagster-webserver":
             return [*python, "dagster_webserver", "--host", HOST, "--port", port, *workspace]
         case "dagster-daemon":

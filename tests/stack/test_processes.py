@@ -38,6 +38,12 @@ def test_who_listens_is_told_where(stack: Stack, name: str) -> None:
     assert str(stack.ports[name]) in words
 
 
+def test_the_code_location_may_be_another_module(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "dreamlake_pipeline.definitions" in processes.command(stack, "dagster-code")
+    monkeypatch.setenv("DREAMLAKE_DEFINITIONS", "ours.pipeline")
+    assert "ours.pipeline" in processes.command(stack, "dagster-code")
+
+
 def test_settings_of_other_installations_do_not_lead_astray(stack: Stack) -> None:
     shell = {
         "AWS_PROFILE": "work",
