@@ -1,4 +1,4 @@
-"""The object store: one S3 bucket, through boto3.
+"""The object store: one S3 bucket, through boto3; small requests and presigned URLs are signed by `signedrequests`.
 
 The docstrings are the contract; `tests/objectstore/` holds every S3 server we use to it. A vendor's
 error becomes ours here and nowhere else: missing keys are `None` or NOT_FOUND, anything else STORAGE_FAILED.
@@ -9,10 +9,11 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,13 +23,17 @@ import boto3
 import boto3.exceptions
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.response import StreamingBody
 
 from .errors import Code, DreamlakeError
+from .signedrequests import SignedRequests
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _BLOCK = 1 << 20
+_SMALL = 4 << 20  # bytes of a file that is read into memory and sent by one request
+_METADATA_PREFIX = "x-amz-meta-"
 _BAD_RANGE = {"InvalidRange", "InvalidArgument"}
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 
@@ -110,6 +115,7 @@ class ObjectStore:
     def __init__(self, client: S3Client, bucket: str) -> None:
         self.client = client
         self.bucket = bucket
+        self._signed = SignedRequests(client, bucket)
 
     # Reading
 
@@ -117,27 +123,23 @@ class ObjectStore:
         """What is stored under `key`; None when nothing is."""
         try:
             with _translated("look at", key):
-                found = self.client.head_object(Bucket=self.bucket, Key=key)
+                answer = self._signed.send("HEAD", key)
+                if answer is None:
+                    found = self.client.head_object(Bucket=self.bucket, Key=key)
+                    return _object_info(key, found["ResponseMetadata"]["HTTPHeaders"])
         except DreamlakeError as error:
             if error.code is Code.NOT_FOUND:
                 return None
             raise
-        return ObjectInfo(
-            key,
-            found["ContentLength"],
-            found["ETag"].strip('"'),
-            found["LastModified"],
-            found.get("ContentType"),
-            dict(found.get("Metadata", {})),
-        )
+        return None if answer.status_code == 404 else _object_info(key, answer.headers)
 
     def read(self, key: str, *, start: int = 0, length: int | None = None) -> bytes:
         """The object's bytes, or `length` of them from `start` (fewer at its end, none behind it). Raises NOT_FOUND."""
         if not start and length is None:
-            return self._get(key)
+            return self._read(key)
         end = "" if length is None else start + length - 1
         try:
-            return self._get(key, Range=f"bytes={start}-{end}")
+            return self._read(key, f"bytes={start}-{end}")
         except DreamlakeError as error:
             if not _is_bad_range(error):
                 raise
@@ -145,23 +147,33 @@ class ObjectStore:
         found = self.head(key)
         if found is None or start >= found.size:
             return b""
-        return self._get(key, Range=f"bytes={start}-{found.size - 1}")
+        return self._read(key, f"bytes={start}-{found.size - 1}")
 
-    def _get(self, key: str, **extra: Any) -> bytes:
+    def _read(self, key: str, range_: str | None = None) -> bytes:
         with _translated("read", key):
-            return self.client.get_object(Bucket=self.bucket, Key=key, **extra)["Body"].read()
+            return self._get(key, range_)[1].read()
+
+    def _get(self, key: str, range_: str | None = None) -> tuple[int, StreamingBody]:
+        """How many bytes come, and the body that they come from; it raises when fewer come."""
+        wanted: Any = {"Range": range_} if range_ else {}
+        answer = self._signed.send("GET", key, headers=wanted, stream=True)
+        if answer is not None:
+            size = int(answer.headers["content-length"])
+            return size, StreamingBody(answer.raw, size)
+        found = self.client.get_object(Bucket=self.bucket, Key=key, **wanted)
+        return found["ContentLength"], found["Body"]
 
     def open(self, key: str) -> tuple[int, Iterator[bytes]]:
         """The object's size, and its bytes in blocks as they come. Raises NOT_FOUND."""
         with _translated("read", key):
-            found = self.client.get_object(Bucket=self.bucket, Key=key)
-        return found["ContentLength"], found["Body"].iter_chunks(_BLOCK)
+            size, body = self._get(key)
+        return size, body.iter_chunks(_BLOCK)
 
     def download(self, key: str, path: Path) -> str:
         """Write the object to `path` and return the SHA-256 (hex) of what was written. Raises NOT_FOUND."""
         digest = hashlib.sha256()
         with _translated("download", key), path.open("wb") as out:
-            body = self.client.get_object(Bucket=self.bucket, Key=key)["Body"]
+            _, body = self._get(key)
             while block := body.read(_BLOCK):
                 digest.update(block)
                 out.write(block)
@@ -227,13 +239,18 @@ class ObjectStore:
 
     def put(self, key: str, data: bytes, *, content_type: str, metadata: dict[str, str] | None = None) -> None:
         """Store `data` under `key`, replacing what was there."""
+        headers = {"Content-Type": content_type, **_metadata_headers(metadata or {})}
         with _translated("store", key):
-            self.client.put_object(
-                Bucket=self.bucket, Key=key, Body=data, ContentType=content_type, Metadata=metadata or {}
-            )
+            if self._signed.send("PUT", key, headers=headers, body=data) is None:
+                self.client.put_object(
+                    Bucket=self.bucket, Key=key, Body=data, ContentType=content_type, Metadata=metadata or {}
+                )
 
     def upload(self, key: str, path: Path, *, content_type: str, metadata: dict[str, str] | None = None) -> None:
         """Store a file of any size under `key`; the object appears whole or not at all."""
+        if path.stat().st_size <= _SMALL:
+            self.put(key, path.read_bytes(), content_type=content_type, metadata=metadata)
+            return
         with _translated("store", key):
             self.client.upload_file(
                 str(path),
@@ -267,36 +284,24 @@ class ObjectStore:
         `filename` and `content_type` ask the server to answer with that Content-Disposition and Content-Type. S3 does;
         some servers answer with what was stored instead: nobody may depend on either.
         """
-        params: dict[str, Any] = {"Bucket": self.bucket, "Key": key}
+        query = {}
         if filename:
-            params["ResponseContentDisposition"] = _attachment(filename)
+            query["response-content-disposition"] = _attachment(filename)
         if content_type:
-            params["ResponseContentType"] = content_type
-        return self.client.generate_presigned_url("get_object", Params=params, ExpiresIn=expires)
+            query["response-content-type"] = content_type
+        return self._presign("GET", key, expires, query=query)
 
     def presign_put(
         self, key: str, *, size: int, sha256: str, content_type: str, metadata: dict[str, str], expires: int
     ) -> SignedRequest:
         """A PUT of exactly `size` bytes whose SHA-256 (hex) is `sha256`: length and checksum are signed."""
-        checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
-        url = self.client.generate_presigned_url(
-            "put_object",
-            Params={
-                "Bucket": self.bucket,
-                "Key": key,
-                "ContentLength": size,
-                "ContentType": content_type,
-                "ChecksumSHA256": checksum,
-                "Metadata": metadata,
-            },
-            ExpiresIn=expires,
-        )
         headers = {
             "Content-Type": content_type,
             "Content-Length": str(size),
-            "x-amz-checksum-sha256": checksum,
+            "x-amz-checksum-sha256": _in_base64(sha256),
+            **_metadata_headers(metadata),
         }
-        return SignedRequest(url, headers | {f"x-amz-meta-{name}": value for name, value in metadata.items()})
+        return SignedRequest(self._presign("PUT", key, expires, headers=headers), headers)
 
     def presign_part(
         self,
@@ -309,23 +314,25 @@ class ObjectStore:
         sha256: str | None = None,
     ) -> SignedRequest:
         """A PUT of one part; with `size` and `sha256` (hex), those are signed and must be sent."""
-        params: dict[str, Any] = {
-            "Bucket": self.bucket,
-            "Key": key,
-            "UploadId": upload_id,
-            "PartNumber": part_number,
-        }
         headers = {}
         if size is not None:
-            params["ContentLength"] = size
             headers["Content-Length"] = str(size)
         if sha256 is not None:
-            checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
-            params["ChecksumSHA256"] = checksum
-            headers["x-amz-checksum-sha256"] = checksum
-        return SignedRequest(
-            self.client.generate_presigned_url("upload_part", Params=params, ExpiresIn=expires), headers
-        )
+            headers["x-amz-checksum-sha256"] = _in_base64(sha256)
+        query = {"partNumber": str(part_number), "uploadId": upload_id}
+        return SignedRequest(self._presign("PUT", key, expires, query=query, headers=headers), headers)
+
+    def _presign(
+        self,
+        method: str,
+        key: str,
+        expires: int,
+        *,
+        query: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> str:
+        with _translated("sign a URL for", key):
+            return self._signed.presign(method, key, query=query, headers=headers, expires=expires)
 
     # Multipart uploads
 
@@ -409,6 +416,29 @@ class ObjectStore:
         except DreamlakeError as error:
             if error.code is not Code.CONFLICT:
                 raise
+
+
+def _object_info(key: str, headers: Mapping[str, str]) -> ObjectInfo:
+    return ObjectInfo(
+        key,
+        int(headers["content-length"]),
+        headers["etag"].strip('"'),
+        parsedate_to_datetime(headers["last-modified"]),
+        headers.get("content-type"),
+        {
+            name.lower().removeprefix(_METADATA_PREFIX): value
+            for name, value in headers.items()
+            if name.lower().startswith(_METADATA_PREFIX)
+        },
+    )
+
+
+def _metadata_headers(metadata: Mapping[str, str]) -> dict[str, str]:
+    return {f"{_METADATA_PREFIX}{name}": value for name, value in metadata.items()}
+
+
+def _in_base64(sha256: str) -> str:
+    return base64.b64encode(bytes.fromhex(sha256)).decode()
 
 
 def _page(found: Any) -> Page:
