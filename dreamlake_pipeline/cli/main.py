@@ -21,6 +21,7 @@ from .ingest_cmd import ingest
 from .ls_cmd import ls
 from .output import Interrupted, complain
 from .play_cmd import play
+from .project_cmd import project
 from .retry_cmd import retry
 from .show_cmd import show
 from .status_cmd import status
@@ -49,6 +50,7 @@ _VERBS: dict[str, tuple[Callable[..., None], ...]] = {
 for panel, verbs in _VERBS.items():
     for verb in verbs:
         app.command(rich_help_panel=panel)(verb)
+app.add_typer(project, name="project", rich_help_panel="Settings")
 app.add_typer(token, name="token", rich_help_panel="Access")
 
 

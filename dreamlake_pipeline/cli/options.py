@@ -51,6 +51,25 @@ def check_folder(text: str) -> str:
         raise typer.BadParameter(error.message) from None
 
 
+def read_ladder(text: str | None) -> tuple[int, ...] | None:
+    """The heights of `1080,720,480`, or of `none`; None when nothing was said."""
+    if text is None:
+        return None
+    from ..errors import DreamlakeError
+    from ..ladder import parse_ladder
+
+    try:
+        return parse_ladder(text)
+    except DreamlakeError as error:
+        raise typer.BadParameter(error.message) from None
+
+
+def check_ladder(text: str | None) -> str | None:
+    """The same text, if it is a ladder."""
+    read_ladder(text)
+    return text
+
+
 Episode = Annotated[
     str,
     typer.Option(
@@ -74,6 +93,17 @@ OptionalTarget = Annotated[
 ]
 To = Annotated[
     str, typer.Option("--to", metavar="FOLDER", help="Folder of the project that they go to.", callback=check_folder)
+]
+Ladder = Annotated[
+    str | None,
+    typer.Option(
+        "--ladder",
+        metavar="HEIGHTS",
+        help="Further, smaller renditions of every video, such as 1080,720,480; none: no smaller ones. By default what "
+        "the project says (`dreamlake project`). No video is enlarged. One that is ready with another ladder is made "
+        "again.",
+        callback=check_ladder,
+    ),
 ]
 Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Files and parts that are sent at once.")]
 Wait = Annotated[bool, typer.Option("--wait", "-w", help="Until everything is processed: ready, or failed.")]

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..kinds import Kind
-from .options import AsJson, Episode, Jobs, Timeout, To, Wait
+from .options import AsJson, Episode, Jobs, Ladder, Timeout, To, Wait, read_ladder
 
 
 def upload(
@@ -19,6 +19,7 @@ def upload(
         Kind | None,
         typer.Option("--type", metavar="KIND", help=f"What they are, whatever they are called: {', '.join(Kind)}."),
     ] = None,
+    ladder: Ladder = None,
     jobs: Jobs = 8,
     wait: Wait = False,
     timeout: Timeout = None,
@@ -32,5 +33,14 @@ def upload(
     from .progress import run_transfer
 
     with connect() as lake:
-        events = lake.upload(files, episode=episode, to=to, kind=kind, jobs=jobs, wait=wait, timeout=timeout)
+        events = lake.upload(
+            files,
+            episode=episode,
+            to=to,
+            kind=kind,
+            ladder=read_ladder(ladder),
+            jobs=jobs,
+            wait=wait,
+            timeout=timeout,
+        )
         raise typer.Exit(run_transfer(events, as_json=as_json, tell_each=True))

@@ -23,6 +23,7 @@ from ..api.bss import (
     PlannedUploads,
     PlanUploads,
     Playback,
+    ProjectSettings,
     Queued,
     Record,
     Records,
@@ -164,6 +165,16 @@ class BssClient:
     def delete(self, kind: Kind, record_id: str) -> None:
         """Delete a record."""
         self.http.delete(f"/{kind.spec.route}/{record_id}")
+
+    # Projects
+
+    def project_settings(self, owner: str, project: str) -> ProjectSettings:
+        """What was decided about a project, whether or not anything is stored in it."""
+        return self.http.get(f"/projects/{owner}/{project}/settings", ProjectSettings)
+
+    def change_project(self, owner: str, project: str, settings: ProjectSettings) -> ProjectSettings:
+        """Put these settings in the place of all that the project has."""
+        return self.http.put(f"/projects/{owner}/{project}/settings", settings, ProjectSettings)
 
     # Bulk; each takes at most MOST_PER_CALL
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..api.bss import Record, Status
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
+from ..ladder import check_ladder
 from ..names import check_folder
 from ..settings import Settings
 from .bss import BssClient, in_slices
@@ -82,17 +83,21 @@ class DreamLake:
         episode: str | Target,
         to: str = "/",
         kind: Kind | None = None,
+        ladder: Sequence[int] | None = None,
         jobs: int = DEFAULT_JOBS,
         wait: bool = False,
         timeout: float | None = None,
     ) -> Iterator[Event]:
         """Store single files as `to`/filename; the last event is a Summary.
 
-        `kind` overrides what the extensions say. With `wait`, until all are processed, or `timeout` seconds passed.
+        `kind` overrides what the extensions say. `ladder` are heights of further, smaller renditions of every video,
+        such as (1080, 720, 480), none of them enlarged; () makes none, None leaves it to the project. A video that is
+        ready with another ladder is made again. With `wait`, until all are processed, or `timeout` seconds passed.
         A file that cannot be stored is a FileEvent; raised is only what concerns all of them.
         """
         target, folder = self.target(episode), check_folder(to)
-        return self.store(named_files(paths, target, folder, kind), target, jobs=jobs, wait=wait, timeout=timeout)
+        files = named_files(paths, target, folder, kind)
+        return self.store(files, target, ladder=ladder, jobs=jobs, wait=wait, timeout=timeout)
 
     def ingest(
         self,
@@ -104,6 +109,7 @@ class DreamLake:
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
         follow_links: bool = False,
+        ladder: Sequence[int] | None = None,
         jobs: int = DEFAULT_JOBS,
         wait: bool = False,
         timeout: float | None = None,
@@ -123,7 +129,7 @@ class DreamLake:
             exclude=exclude,
             follow_links=follow_links,
         )
-        return self.store(selection.files(), target, jobs=jobs, wait=wait, timeout=timeout)
+        return self.store(selection.files(), target, ladder=ladder, jobs=jobs, wait=wait, timeout=timeout)
 
     def wait(self, ids: Iterable[str], *, timeout: float | None = None) -> Iterator[Record | Processing]:
         """Records as their status changes, until all of them are ready or failed, or `timeout` seconds passed.
@@ -223,15 +229,17 @@ class DreamLake:
         files: Iterable[LocalFile | FileEvent],
         target: Target,
         *,
+        ladder: Sequence[int] | None = None,
         jobs: int = DEFAULT_JOBS,
         wait: bool = False,
         timeout: float | None = None,
     ) -> Iterator[Event]:
         """Store files of one's own choice in the target's project; `upload` and `ingest` are two ways to choose."""
         started = time.monotonic()
+        steps = None if ladder is None else check_ladder(ladder)
         # Before anything is read and hashed: does BSS answer, and does it know this token?
         self.bss.list_page(Kind.VIDEO, owner=target.namespace, project=target.project, limit=1)
-        uploader = Uploader(self.bss, self.index, target, jobs=jobs)
+        uploader = Uploader(self.bss, self.index, target, ladder=steps, jobs=jobs)
         summary, stored = Summary(), {}
         for event in uploader.run(files):
             if isinstance(event, FileEvent):

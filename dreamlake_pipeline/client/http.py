@@ -54,6 +54,10 @@ class ServiceClient:
         """POST a model, read a model. Raises DreamlakeError."""
         return self._read(answer, self.call("POST", path, json=body.wire()))
 
+    def put(self, path: str, body: Model, answer: type[Answer]) -> Answer:
+        """PUT a model, read a model. Raises DreamlakeError."""
+        return self._read(answer, self.call("PUT", path, json=body.wire()))
+
     def delete(self, path: str) -> None:
         """DELETE a route. Raises DreamlakeError."""
         self.call("DELETE", path)

@@ -31,7 +31,7 @@ from ..api.bss import (
 from ..api.bss import Finished as FinishedUpload
 from ..api.server import AssetRef, BatchAsset
 from ..errors import Code, DreamlakeError
-from ..kinds import content_type_of
+from ..kinds import Kind, content_type_of
 from .bss import BssClient
 from .digest import Digest, changed, digest_file, open_file, read_whole, require_unchanged
 from .events import FileEvent, FileStatus, Progress, failure, record_failure
@@ -73,8 +73,8 @@ class _Job:
     def planned_file(self) -> PlannedFile:
         return PlannedFile(**self._description())
 
-    def finished_file(self) -> FinishedFile:
-        return FinishedFile(**self._description())
+    def finished_file(self, ladder: tuple[int, ...] | None) -> FinishedFile:
+        return FinishedFile(**self._description(), ladder=ladder if self.file.kind is Kind.VIDEO else None)
 
     def _description(self) -> dict:
         return {
@@ -119,12 +119,24 @@ class _Counters:
 
 
 class Uploader:
-    """One run over many files of one project. Make a new one for each run."""
+    """One run over many files of one project. Make a new one for each run.
 
-    def __init__(self, bss: BssClient, index: IndexClient, target: Target, *, jobs: int = DEFAULT_JOBS) -> None:
+    `ladder` are heights of further, smaller renditions of every video; None leaves it to the project.
+    """
+
+    def __init__(
+        self,
+        bss: BssClient,
+        index: IndexClient,
+        target: Target,
+        *,
+        ladder: tuple[int, ...] | None = None,
+        jobs: int = DEFAULT_JOBS,
+    ) -> None:
         self._bss = bss
         self._index = index
         self._target = target
+        self._ladder = ladder
         self._jobs = jobs
         self._transfer = Transfer(2 * jobs)
         self._flow = Flow()
@@ -262,7 +274,7 @@ class Uploader:
 
     def _ask_finish(self, jobs: Sequence[_Job]) -> list[FinishedUpload]:
         return self._bss.finish_uploads(
-            self._target.namespace, self._target.project, [job.finished_file() for job in jobs]
+            self._target.namespace, self._target.project, [job.finished_file(self._ladder) for job in jobs]
         )
 
     def _ask_index(self, jobs: Sequence[_Job]) -> list[AssetRef]:

@@ -1,0 +1,88 @@
+"""`dreamlake project`: what is decided about a project as a whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .options import AsJson, read_ladder
+
+if TYPE_CHECKING:
+    from ..api.bss import ProjectSettings
+    from ..client import DreamLake
+    from ..client.target import Target
+
+project = typer.Typer(help="See and change the settings of a project.", no_args_is_help=True)
+
+_DEFAULT = "default"
+_FORM = r"PROJECT\[@NAMESPACE]"
+
+Project = Annotated[str, typer.Argument(metavar="PROJECT", help=f"The project: {_FORM}.")]
+
+
+def _check_ladder(text: str) -> str:
+    """The same text, if it is a ladder or the word for the installation's."""
+    if text != _DEFAULT:
+        read_ladder(text)
+    return text
+
+
+@project.command()
+def show(name: Project, as_json: AsJson = False) -> None:
+    """Show the settings of a project."""
+    from .connection import connect
+
+    with connect() as lake:
+        target = _target(lake, name)
+        _print(target, lake.bss.project_settings(target.namespace, target.project), as_json=as_json)
+
+
+@project.command("set")
+def change(
+    name: Project,
+    ladder: Annotated[
+        str,
+        typer.Option(
+            "--ladder",
+            metavar="HEIGHTS",
+            help="Further, smaller renditions of its videos, such as 1080,720,480; none: no smaller ones; "
+            "default: as DREAMLAKE_LADDER of the pipeline says.",
+            callback=_check_ladder,
+        ),
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Change the settings of a project; it need not hold anything yet.
+
+    They hold for what is processed from now on, unless a file was uploaded with a ladder of its own. What is ready
+    stays as it is: `dreamlake retry --all --episode PROJECT` makes it again.
+    """
+    from ..api.bss import ProjectSettings
+    from .connection import connect
+
+    with connect() as lake:
+        target = _target(lake, name)
+        decided = ProjectSettings(ladder=None if ladder == _DEFAULT else read_ladder(ladder))
+        _print(target, lake.bss.change_project(target.namespace, target.project, decided), as_json=as_json)
+
+
+def _target(lake: DreamLake, name: str) -> Target:
+    from ..errors import Code, DreamlakeError
+
+    target = lake.target(name)
+    if target.episode is not None:
+        raise DreamlakeError(Code.USAGE, f"{name!r} names an episode: settings are of whole projects.")
+    return target
+
+
+def _print(target: Target, settings: ProjectSettings, *, as_json: bool) -> None:
+    from ..ladder import show_ladder
+    from .output import as_returned, print_columns, print_json
+
+    if as_json:
+        print_json({"namespace": target.namespace, "project": target.project} | as_returned(settings))
+        return
+    ladder = "as DREAMLAKE_LADDER of the pipeline says" if settings.ladder is None else show_ladder(settings.ladder)
+    rows = [("project", str(target)), ("ladder", ladder)]
+    print_columns([[typer.style(field, dim=True), value] for field, value in rows])
