@@ -99,7 +99,7 @@ def make_label_track(source: Path, out: Path, *, filename: str) -> LabelResult:
         format="csv" if isinstance(table, Csv) else "jsonl",
         bad_entries=bad.count,
         bad_lines=tuple(bad.first),
-        warnings=(*_warn_of_encoding(encoding), *table.warnings, *fields.warnings),
+        warnings=(*filter(None, [encoding.warning]), *table.warnings, *fields.warnings),
     )
 
 
@@ -190,10 +190,6 @@ def _describe(name: str, statistics: Statistics) -> LabelField:
         min=bound(statistics.low, statistics.type),
         max=bound(statistics.high, statistics.type),
     )
-
-
-def _warn_of_encoding(encoding: Encoding) -> list[str]:
-    return [f"The file does not say its encoding; it was read as {encoding.name}."] if encoding.guessed else []
 
 
 def _warn_of_fields(fields: _Fields, inferences: dict[str, Inference]) -> list[str]:

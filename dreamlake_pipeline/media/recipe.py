@@ -15,7 +15,7 @@ from ..kinds import Kind
 from . import audio_codec, ffmpeg, segments, video
 
 # Raised by one whenever the code of a kind makes something else of the same bytes.
-VERSIONS: dict[Kind, int] = {Kind.VIDEO: 3, Kind.AUDIO: 2, Kind.TEXT_TRACK: 2, Kind.LABEL_TRACK: 2}
+VERSIONS: dict[Kind, int] = {Kind.VIDEO: 3, Kind.AUDIO: 2, Kind.TEXT_TRACK: 3, Kind.LABEL_TRACK: 3}
 
 
 @cache
@@ -33,7 +33,7 @@ def recipe_of(kind: Kind, ladder: tuple[int, ...] = ()) -> str:
 
 def _ingredients(kind: Kind) -> dict[str, Any]:
     if kind is Kind.TEXT_TRACK:
-        return {"encodings": version("charset-normalizer")}
+        return {}
     if kind is Kind.LABEL_TRACK:
         return {"parquet": version("pyarrow")}
     made = {

@@ -232,7 +232,7 @@ def _holds_mpeg_audio(head: bytes) -> bool:
         end, frames = at, 0
         while frames < _SURE_FRAMES and (length := _mpeg_audio_length(head, end)):
             end, frames = end + length, frames + 1
-        if frames == _SURE_FRAMES or (frames and not at) and end >= len(head):
+        if frames == _SURE_FRAMES or (frames and not at and end >= len(head)):
             return True
         at = head.find(b"\xff", at + 1)
     return False

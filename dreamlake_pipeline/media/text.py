@@ -55,7 +55,8 @@ def make_text_track(source: Path, out: Path, *, filename: str) -> TextResult:
     size = source.stat().st_size
     if size > MAX_TEXT_BYTES:
         raise _invalid(f"{filename} has {size} bytes; a text track may have {MAX_TEXT_BYTES}.")
-    encoding = detect_encoding(source)
+    named_language = language_of_filename(filename)
+    encoding = detect_encoding(source, named_language)
     if encoding is None:
         raise _invalid(f"{filename} is not text.")
     text, undecodable = decode(source.read_bytes(), encoding)
@@ -64,8 +65,8 @@ def make_text_track(source: Path, out: Path, *, filename: str) -> TextResult:
     if not track.cues:
         raise _invalid(_explain_no_cues(filename, track.bad))
     warnings = list(track.warnings)
-    if encoding.guessed:
-        warnings.append(f"The file does not say its encoding; it was read as {encoding.name}.")
+    if encoding.warning:
+        warnings.append(encoding.warning)
     if undecodable:
         warnings.append(f"{undecodable} characters are not {encoding.name} and were replaced.")
     ordered = sorted(track.cues, key=lambda cue: (cue.start, cue.end))
@@ -83,7 +84,7 @@ def make_text_track(source: Path, out: Path, *, filename: str) -> TextResult:
         end=end / 1000,
         words=words,
         words_per_minute=round(words * 60_000 / (end - start), 1),
-        language=track.language or language_of_filename(filename),
+        language=track.language or named_language,
         encoding=encoding.name,
         format=track.format,
         bad_cues=track.bad.count,

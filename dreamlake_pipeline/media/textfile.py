@@ -5,14 +5,14 @@ from __future__ import annotations
 import codecs
 import io
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, NamedTuple
 
-from charset_normalizer import from_bytes
+from .legacy_encodings import guess_legacy_encoding
 
 MAX_BAD_LINES = 100
 MAX_LINE_CHARS = 16 * 2**20
@@ -39,11 +39,6 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# What files of subtitles and tables are really written in. The rarer a candidate, the more often it is a wrong guess.
-_LEGACY_ENCODINGS = [
-    *("cp1252", "cp1250", "cp1251", "koi8_r", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257", "cp874"),
-    *("cp932", "euc_jp", "gb18030", "big5", "cp949"),
-]
 _SAMPLE_BYTES = 64 * 2**10
 _BLOCK_BYTES = 2**20
 
@@ -70,21 +65,35 @@ class BadLines:
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """A Python codec, and whether it was a guess (legacy encodings carry no mark of their own)."""
+    """A Python codec, whether it was a guess (legacy encodings carry no mark of their own), and whether a sure one."""
 
     codec: str
     guessed: bool = False
+    certain: bool = True
 
     @property
     def name(self) -> str:
         return self.codec.removesuffix("-sig")
 
+    @property
+    def warning(self) -> str | None:
+        """What to tell of a guess; None when it is none."""
+        if not self.guessed:
+            return None
+        if self.certain:
+            return f"The file does not say its encoding; it was read as {self.name}."
+        return (
+            f"The file does not say its encoding; it was guessed to be {self.name}, with low certainty: "
+            "too few of its letters tell. Save it as UTF-8 if words look wrong."
+        )
 
-def detect_encoding(source: Path) -> Encoding | None:
+
+def detect_encoding(source: Path, language: str | None = None) -> Encoding | None:
     """The encoding of a text file; None when it is no text. Reads a file of any size in bounded memory.
 
     A byte order mark decides; then UTF-8 if all of the file (or all but a few damaged bytes) is valid; then
-    the likeliest legacy encoding of the text around the first byte that is not.
+    the likeliest legacy encoding of the text around the first byte that is not. `language` is the text's, as a
+    BCP 47 tag, where something tells it.
     """
     with source.open("rb") as file:
         head = file.read(_SAMPLE_BYTES)
@@ -98,7 +107,7 @@ def detect_encoding(source: Path) -> Encoding | None:
             return Encoding("utf-8")
         file.seek(max(fault - _SAMPLE_BYTES // 2, 0))
         sample = _whole_lines(file.read(_SAMPLE_BYTES), at_start=fault <= _SAMPLE_BYTES // 2)
-    return _detect_legacy(sample)
+    return _detect_legacy(sample, language)
 
 
 def read_lines(source: Path, encoding: Encoding) -> Iterator[str]:
@@ -173,12 +182,20 @@ def decode(data: bytes, encoding: Encoding) -> tuple[str, int]:
 
 
 def _detect_utf16(head: bytes) -> Encoding | None:
-    """UTF-16 without a mark: text that is mostly Latin has a zero in every second byte, always the same one."""
+    """UTF-16 without a mark: times, line ends and Latin letters have a zero in one of two bytes, always the same one.
+
+    What else has zeros is no text: it does not decode, or to control characters and to some that no one has assigned.
+    """
     pairs = len(head) // 2
     zeros = (head[: pairs * 2 : 2].count(0), head[1 : pairs * 2 : 2].count(0))
     for codec, zero, other in (("utf-16-be", zeros[0], zeros[1]), ("utf-16-le", zeros[1], zeros[0])):
-        if zero > pairs * 0.4 and other < pairs * 0.02:
-            return Encoding(codec, guessed=True)
+        if zero > pairs * 0.1 and other < zero * 0.5:
+            try:
+                text = head[: pairs * 2 - 2].decode(codec)  # whose last character may be half of a pair
+            except UnicodeDecodeError:
+                continue
+            if not any(unicodedata.category(char) in ("Cc", "Cn", "Co") for char in set(text) - set("\t\n\r\f")):
+                return Encoding(codec, guessed=True)
     return None
 
 
@@ -207,58 +224,11 @@ def _whole_lines(sample: bytes, *, at_start: bool) -> bytes:
     return sample[begin:end] or sample
 
 
-def _detect_legacy(sample: bytes) -> Encoding:
+def _detect_legacy(sample: bytes, language: str | None) -> Encoding:
     text = sample.decode("utf-8", errors=_ERRORS)
     damaged = text.count(_UNDECODABLE)
     readable = sum(not char.isascii() for char in text) - damaged
     if readable > 4 * damaged:
         return Encoding("utf-8")  # and the damaged lines are bad lines
-    matches = list(from_bytes(sample, cp_isolation=_LEGACY_ENCODINGS))
-    if not matches:
-        return Encoding("cp1252", guessed=True)
-    best = matches[0]
-    # Short Western text fits its neighbours of Eastern Europe as well; the commonest of them is the best guess.
-    western = any(
-        "cp1252" in (match.encoding, *match.could_be_from_charset)
-        and match.chaos <= best.chaos + 0.06
-        and match.coherence >= best.coherence - 0.01
-        for match in matches
-    )
-    return Encoding(_iso_sibling(sample, "cp1252" if western else best.encoding), guessed=True)
-
-
-# ISO 8859 parts by the code page that text of theirs is taken for. Code pages have letters and quotes where ISO 8859
-# has control characters, so hardly any text fits both without using those.
-_ISO_SIBLINGS = {
-    "cp1250": "iso8859_2",
-    "cp1257": "iso8859_2",
-    "cp1251": "iso8859_5",
-    "cp874": "iso8859_6",
-    "cp1253": "iso8859_7",
-    "cp1252": "iso8859_15",
-}
-_CONTROLS = re.compile(rb"[\x80-\x9f]")
-# What ISO 8859-15 has in place of a currency sign and of fractions, inside words.
-_EURO_OR_LIGATURE = re.compile(r"¤|[^\W\d_][¼½]|(?<!\d)[¼½][^\W\d_]{2}")
-
-
-def _iso_sibling(sample: bytes, codec: str) -> str:
-    """The part of ISO 8859 that suits the sample better than the code page does; the code page when none does."""
-    sibling = _ISO_SIBLINGS.get(codec)
-    if sibling is None or _CONTROLS.search(sample):
-        return codec
-    try:
-        text, other = sample.decode(codec), sample.decode(sibling)
-    except UnicodeDecodeError:
-        return codec
-    if codec == "cp1252":
-        return sibling if _EURO_OR_LIGATURE.search(text) else codec
-    if codec == "cp874":
-        return sibling  # Thai can't do without the bytes that ISO 8859-6 leaves undefined
-    return sibling if _wordliness(other) > _wordliness(text) else codec
-
-
-def _wordliness(text: str) -> int:
-    """How many letters beyond ASCII there are, less the capitals that follow a small letter."""
-    letters = sum(char.isalpha() and not char.isascii() for char in text)
-    return letters - 2 * sum(before.islower() and after.isupper() for before, after in pairwise(text))
+    guess = guess_legacy_encoding(sample, language)
+    return Encoding(guess.codec, guessed=True, certain=guess.certain)

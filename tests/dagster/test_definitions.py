@@ -68,7 +68,7 @@ def test_what_starts_work_runs_without_being_switched_on() -> None:
 
 def test_loading_it_imports_nothing_heavy() -> None:
     """Every run's process imports the code location: what only some of its work needs must wait until then."""
-    heavy = ["av", "pyarrow", "pandas", "httpx", "psycopg", "fastapi", "charset_normalizer", "ffmpeg"]
+    heavy = ["av", "pyarrow", "pandas", "httpx", "psycopg", "fastapi", "ffmpeg"]
     code = f"import sys, dreamlake_pipeline.definitions; print(*[name for name in {heavy} if name in sys.modules])"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     # Dagster itself loads some of them; what it loads is not ours to say.

@@ -108,6 +108,23 @@ def test_legacy_encodings_are_guessed_and_said_to_be(make: Make, codec: str, tex
     assert any(codec in warning for warning in result.warnings)
 
 
+def test_a_guess_that_few_letters_support_is_said_to_be_one(make: Make) -> None:
+    content = SRT.replace("Hello there", "Perché no?").replace("General greeting", "È così.").encode("cp1252")
+    (warning,) = make(content).warnings
+    assert "guessed to be" in warning and "with low certainty" in warning
+    told = make(content, "talk.it.srt")
+    assert (told.encoding, told.warnings) == ("cp1252", ("The file does not say its encoding; it was read as cp1252.",))
+    assert "Perché no?\n" in told.path.read_text("utf-8") and "È così.\n" in told.path.read_text("utf-8")
+
+
+@pytest.mark.parametrize("codec", ["utf-16-le", "utf-16-be"])
+def test_utf_16_without_a_mark_in_any_script(make: Make, codec: str) -> None:
+    line = "行かなければならない。何があったの?　" * 20
+    result = make(SRT.replace("Hello there", line).encode(codec))
+    assert (result.encoding, result.cues) == (codec, 2)
+    assert line.rstrip() in result.path.read_text("utf-8")
+
+
 def test_a_damaged_byte_in_utf8_is_replaced_not_taken_for_another_encoding(make: Make) -> None:
     content = SRT.replace("Hello there", "Привет, это субтитры").encode().replace(b"General", b"Gen\xffral")
     result = make(content)
