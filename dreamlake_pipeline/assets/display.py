@@ -24,10 +24,12 @@ Row = dict[str, Cell]
 
 
 def _video_cells(metadata: Mapping[str, Any]) -> Row:
+    smaller = [f"{one['width']}x{one['height']}" for one in metadata.get("renditions", [])[1:]]
     return {
         "duration (s)": round(metadata["durationSec"], 3),
         "frames": metadata["length"],
         "size": f"{metadata['width']}x{metadata['height']}",
+        **({"smaller renditions": ", ".join(smaller)} if smaller else {}),
         "codec": metadata["codec"],
         **_hls_cells(metadata),
     }

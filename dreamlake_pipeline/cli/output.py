@@ -45,6 +45,11 @@ def show_bytes(count: float) -> str:
     raise AssertionError("the last unit returns")
 
 
+def show_bits(count: float) -> str:
+    """Bits per second for people."""
+    return f"{count / 1e6:.2f} Mbit/s" if count >= 999_500 else f"{count / 1e3:.0f} kbit/s"
+
+
 def show_seconds(seconds: float | None) -> str:
     """A duration for people; empty when it is not known."""
     if seconds is None:

@@ -56,6 +56,10 @@ def _fields(record: Record) -> Iterator[tuple[str, str]]:
     for field, value in _in_order(record).items():
         if field == "conformance":
             yield from _conformance(value.get("checks", []))
+        elif field == "renditions":
+            yield from _renditions(value)
+        elif field == "ladder":
+            yield from _ladder(record, value)
         elif field != "warnings":  # those of the record, shown above
             yield from _flat(field, value)
 
@@ -72,6 +76,26 @@ def _conformance(checks: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
         else:
             verdict = typer.style("broken", fg="red" if check["level"] == "must" else "yellow")
         yield "", f"{verdict}  {check['rule']}" + (f" ({check['detail']})" if check["detail"] else "")
+
+
+def _renditions(renditions: list[dict[str, Any]]) -> Iterator[tuple[str, str]]:
+    """The picture in each size, with the bits per second that a player needs for it."""
+    from .output import show_bits
+
+    for number, one in enumerate(renditions):
+        average, peak = show_bits(one["averageBandwidth"]), show_bits(one["bandwidth"])
+        size = f"{one['width']}x{one['height']}"
+        yield "" if number else "renditions", f"{size:<9}  {average}, peak {peak}  {one['codecs']}"
+
+
+def _ladder(record: Record, made_with: list[int]) -> Iterator[tuple[str, str]]:
+    """Which smaller renditions were asked for, and by whom."""
+    from ..ladder import show_ladder
+
+    if record.ladder is not None:
+        yield "ladder", f"{show_ladder(record.ladder)} (its own)"
+    elif made_with:
+        yield "ladder", f"{show_ladder(made_with)} (the project's, or the installation's)"
 
 
 def _in_order(record: Record) -> dict[str, Any]:

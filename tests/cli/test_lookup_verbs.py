@@ -93,6 +93,27 @@ def test_show_prints_what_the_validator_found(
     assert "{" not in shown
 
 
+def test_show_prints_the_renditions_of_a_video(
+    dreamlake: Callable[..., Any], stored: dict[str, Any], pipeline: Any, owner: str
+) -> None:
+    def rendition(width: int, height: int, bandwidth: int) -> dict[str, Any]:
+        sizes = {"width": width, "height": height, "bandwidth": bandwidth, "averageBandwidth": bandwidth // 2}
+        return sizes | {"stream": "0" * 32, "codecs": "avc1.64001f"}
+
+    pipeline.metadata = {
+        "durationSec": 1.5,
+        "ladder": [1080, 480],
+        "renditions": [rendition(1280, 720, 4_500_000), rendition(854, 480, 999_000)],
+    }
+    pipeline.work(owner, lambda _: None)
+    shown = dreamlake("show", stored["front.mp4"]["id"]).out.splitlines()
+    (at,) = [number for number, line in enumerate(shown) if line.startswith("renditions")]
+    assert shown[at].split(maxsplit=1)[1] == "1280x720   2.25 Mbit/s, peak 4.50 Mbit/s  avc1.64001f"
+    assert shown[at + 1].strip() == "854x480    500 kbit/s, peak 999 kbit/s  avc1.64001f"
+    (line,) = [line for line in shown if line.startswith("ladder")]
+    assert "1080,480" in line and "project" in line
+
+
 @pytest.mark.parametrize("what", ["0" * 24, "/nowhere.mp4", "/camera"])
 def test_what_is_not_there_is_said(dreamlake: Callable[..., Any], stored: dict[str, Any], what: str) -> None:
     for verb in ("show", "play", "download"):
