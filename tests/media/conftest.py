@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +19,7 @@ TEST_PICTURE = "-f lavfi -i testsrc2=size=320x180:rate=30"
 TONE = "-f lavfi -i sine=440:sample_rate=48000"
 X264 = "-c:v libx264 -preset ultrafast -g 30"
 
-# Name -> arguments; `{other}` stands for another clip's path.
+# Name -> arguments.
 CLIPS = {
     "h264.mp4": f"{TEST_PICTURE} {TONE} -t 7 {X264} -c:a aac",
     "silent.mp4": f"{TEST_PICTURE} -t 3 {X264}",
@@ -74,22 +74,45 @@ CLIPS = {
 }
 
 Clip = Callable[[str], Path]
+Encode = Callable[[str, Path], Path]
 
 
 @pytest.fixture(scope="session")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
-    """`clip(name)` is the path of a clip of CLIPS."""
-    folder = tmp_path_factory.mktemp("clips")
+def encode() -> Encode:
+    """`encode(arguments, path)` has ffmpeg write `path` and returns it."""
 
-    def make(name: str) -> Path:
-        path = folder / name
-        if not path.exists():
-            words = [str(make(word[1:-1])) if word[:1] == "{" else word for word in CLIPS[name].split()]
-            command = [ffmpeg.build().path, "-hide_banner", "-loglevel", "error", "-nostdin", *words, str(path)]
-            subprocess.run(command, check=True, timeout=60)
+    def run(arguments: str, path: Path) -> Path:
+        command = [ffmpeg.build().path, "-hide_banner", "-loglevel", "error", "-nostdin", *arguments.split(), str(path)]
+        subprocess.run(command, check=True, timeout=60)
         return path
 
-    return make
+    return run
+
+
+@pytest.fixture(scope="session")
+def clip_maker(tmp_path_factory: pytest.TempPathFactory, encode: Encode) -> Callable[[Mapping[str, str]], Clip]:
+    """`clip_maker(clips)(name)` is the path of a clip, made when it is first asked for. `clips` are ffmpeg's arguments
+    by name, in which `{other}` stands for another clip's path."""
+
+    def make_clips(clips: Mapping[str, str]) -> Clip:
+        folder = tmp_path_factory.mktemp("clips")
+
+        def make(name: str) -> Path:
+            path = folder / name
+            if path.exists():
+                return path
+            words = [str(make(word[1:-1])) if word[:1] == "{" else word for word in clips[name].split()]
+            return encode(" ".join(words), path)
+
+        return make
+
+    return make_clips
+
+
+@pytest.fixture(scope="session")
+def clip(clip_maker: Callable[[Mapping[str, str]], Clip]) -> Clip:
+    """`clip(name)` is the path of a clip of CLIPS."""
+    return clip_maker(CLIPS)
 
 
 @pytest.fixture

@@ -80,15 +80,12 @@ CASES: dict[str, tuple[str, str, int, int]] = {
 
 
 @pytest.fixture(scope="session")
-def generate(tmp_path_factory: pytest.TempPathFactory) -> Generate:
+def generate(tmp_path_factory: pytest.TempPathFactory, encode: Callable[[str, Path], Path]) -> Generate:
     folder = tmp_path_factory.mktemp("sounds")
 
     def generate(name: str, arguments: str) -> Path:
         path = folder / name
-        if not path.exists():
-            command = [ffmpeg.build().path, "-hide_banner", "-loglevel", "error", "-nostdin", *arguments.split()]
-            subprocess.run([*command, str(path)], check=True, timeout=60)
-        return path
+        return path if path.exists() else encode(arguments, path)
 
     return generate
 

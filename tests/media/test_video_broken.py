@@ -7,7 +7,7 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -16,7 +16,6 @@ import av
 import pytest
 
 from dreamlake_pipeline.errors import Code, DreamlakeError
-from dreamlake_pipeline.media import ffmpeg
 from dreamlake_pipeline.media.playlist import media_playlist
 from dreamlake_pipeline.media.results import VideoResult
 from dreamlake_pipeline.media.video import make_video
@@ -24,7 +23,7 @@ from dreamlake_pipeline.media.video import make_video
 SECONDS = 3
 SOURCE = "-f lavfi -i testsrc2=size=160x120:rate=25 -f lavfi -i sine=440:sample_rate=48000"
 H264 = f"{SOURCE} -t {SECONDS} -c:v libx264 -preset veryfast -g 25 -pix_fmt yuv420p -c:a aac"
-# Name -> ffmpeg's arguments; `{name}` stands for another clip.
+# Name -> ffmpeg's arguments.
 CLIPS = {
     "moov-last.mp4": H264,
     "moov-first.mov": "-i {moov-last.mp4} -c copy -movflags faststart",
@@ -45,21 +44,12 @@ CLIPS = {
 SHARES = (0.003, 0.02, 0.31, 0.5, 0.77, 0.93, 0.999)
 
 Clip = Callable[[str], Path]
+Encode = Callable[[str, Path], Path]
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
-    folder = tmp_path_factory.mktemp("clips")
-
-    def make(name: str) -> Path:
-        path = folder / name
-        if not path.exists():
-            words = [str(make(word[1:-1])) if word[:1] == "{" else word for word in CLIPS[name].split()]
-            command = [ffmpeg.build().path, "-hide_banner", "-loglevel", "error", "-nostdin", *words, str(path)]
-            subprocess.run(command, check=True, timeout=60)
-        return path
-
-    return make
+def clip(clip_maker: Callable[[Mapping[str, str]], Clip]) -> Clip:
+    return clip_maker(CLIPS)
 
 
 def outcome(path: Path, out: Path) -> VideoResult | DreamlakeError:
@@ -223,6 +213,44 @@ LIES: dict[str, tuple[str, Callable[[bytes], bytes], Code, str]] = {
         "30,000 x 30,000 pixels",
     ),
 }
+
+
+def shown_for(hours: int) -> str:
+    """Options that make a copy's last picture claim to be shown for so long."""
+    return (
+        f"-c copy -bsf:v setts=pts=PTS:dts=DTS:duration=if(eq(N\\,{25 * SECONDS - 1})\\,{hours * 3600}/TB\\,DURATION)"
+    )
+
+
+@pytest.mark.parametrize("extension", ["mp4", "mkv"])
+def test_a_last_picture_that_claims_hours_is_shown_as_long_as_the_others(
+    extension: str, clip: Clip, tmp_path: Path, encode: Encode
+) -> None:
+    path = encode(f"-i {clip('moov-last.mp4')} {shown_for(20)}", tmp_path / f"long.{extension}")
+    result = make_video(path, tmp_path / "out", filename=path.name)
+    assert (result.mode, result.frames, result.duration) == ("copy", 25 * SECONDS, pytest.approx(SECONDS, abs=0.03))
+    assert result.warnings == ("The last picture claims to be shown for 72,000 s; it is taken to last 0.04 s.",)
+
+
+@pytest.mark.parametrize(("extension", "says"), [("mp4", "claims to be 40.0 hours"), ("mkv", "is 40.0 hours")])
+def test_a_last_picture_that_claims_more_than_a_day_is_refused(
+    extension: str, says: str, clip: Clip, tmp_path: Path, encode: Encode
+) -> None:
+    path = encode(f"-i {clip('moov-last.mp4')} {shown_for(40)}", tmp_path / f"long.{extension}")
+    with pytest.raises(DreamlakeError, match=says) as caught:
+        make_video(path, tmp_path / "out", filename=path.name)
+    assert caught.value.code is Code.MEDIA_TOO_LARGE
+
+
+def test_a_still_is_shown_as_long_as_its_sound(tmp_path: Path, encode: Encode) -> None:
+    """One picture with a song; and one that is alone, and claims more than anyone looks at it."""
+    still = "-f lavfi -i color=size=64x64:rate=1/90:duration=90"
+    song = encode(f"{still} -f lavfi -i sine=440:d=90 -c:v libx264 -c:a aac", tmp_path / "song.mp4")
+    alone = encode(f"{still} -c:v libx264", tmp_path / "alone.mp4")
+    assert make_video(song, tmp_path / "1", filename="song.mp4").duration == pytest.approx(90, abs=0.1)
+    result = make_video(alone, tmp_path / "2", filename="alone.mp4")
+    assert (result.frames, result.duration) == (1, 60)
+    assert result.warnings == ("The last picture claims to be shown for 90 s; it is taken to last 60.00 s.",)
 
 
 @pytest.mark.parametrize("name", LIES)

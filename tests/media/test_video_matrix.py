@@ -10,8 +10,7 @@ turn, colour range, crop or offset.
 
 from __future__ import annotations
 
-import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
@@ -22,7 +21,6 @@ import numpy as np
 import pytest
 
 from dreamlake_pipeline.errors import Code, DreamlakeError
-from dreamlake_pipeline.media import ffmpeg
 from dreamlake_pipeline.media.playlist import media_playlist
 from dreamlake_pipeline.media.results import Stream, VideoResult
 from dreamlake_pipeline.media.video import make_video
@@ -117,7 +115,6 @@ CASES = [
     Case("timecode.mov", "-i {aac.mp4} -c copy -timecode 10:00:00:00", sound=True),
     Case("telemetry.mov", "-i {aac.mp4} -f data -i {cover.jpg} -map 0 -map 1 -c copy -tag:d gpmd", sound=True),
 ]  # fmt: skip
-BY_NAME = {case.name: case for case in CASES}
 OTHERS = {
     "fast-120.mp4": f"-f lavfi -i testsrc2=size=160x120:rate=120 {A} {T} {H264} -c:a aac",
     "fast-240.mkv": f"-f lavfi -i testsrc2=size=160x120:rate=240 {T} {H264}",
@@ -132,20 +129,9 @@ Clip = Callable[[str], Path]
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+def clip(clip_maker: Callable[[Mapping[str, str]], Clip]) -> Clip:
     """`clip(name)` is the path of a clip of CASES or OTHERS."""
-    folder = tmp_path_factory.mktemp("clips")
-
-    def make(name: str) -> Path:
-        path = folder / name
-        if not path.exists():
-            arguments = OTHERS[name] if name in OTHERS else BY_NAME[name].arguments
-            words = [str(make(word[1:-1])) if word[:1] == "{" else word for word in arguments.split()]
-            command = [ffmpeg.build().path, "-hide_banner", "-loglevel", "error", "-nostdin", *words, str(path)]
-            subprocess.run(command, check=True, timeout=60)
-        return path
-
-    return make
+    return clip_maker(OTHERS | {case.name: case.arguments for case in CASES})
 
 
 @dataclass(frozen=True)
