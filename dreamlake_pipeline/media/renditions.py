@@ -20,6 +20,7 @@ from .audio_codec import FILL_GAPS, aac_options, output_rate
 from .conformance import Chunk, Report, check_hls
 from .playlist import master_playlist, media_playlist
 from .probe import AudioTrack, Probe, VideoTrack
+from .resound import take_sound
 from .results import AudioRendition, Stream
 from .segments import Written
 from .transcode import display_size, hls_clock, limits, transcode_options
@@ -58,7 +59,10 @@ def ladder_sizes(ladder: Sequence[int], video: VideoTrack) -> list[tuple[int, in
 def make_ladder(
     source: Path, out: Path, found: Probe, best: Best, ladder: Sequence[int], sound: dict[str, Any], subject: str
 ) -> list[tuple[Stream, Written]]:
-    """A stream for each step of the ladder, with the same sound: `sound` are its options."""
+    """A stream for each step of the ladder, with the very sound of the best stream in every segment.
+
+    `sound` are the options by which that was written.
+    """
     video, audio = found.video, found.audio
     assert video is not None and found.sniffed.demuxer is not None
     made = []
@@ -73,6 +77,12 @@ def make_ladder(
         ffmpeg.run([output], source=source, cwd=folder, limits=limits(source, video), subject=subject)
         written = segments.read_back(folder, subject)
         _refuse_shifted(best, written, _ROUNDING, f"{height}p", subject)
+        if audio is not None:
+            for path, part, whose, donor in zip(
+                written.paths, written.parts, best.written.paths, best.written.parts, strict=True
+            ):
+                take_sound(path, part, whose, donor)
+            written = segments.read_back(folder, subject)
         stream = segments.to_stream(
             written,
             written.start + best.end - best.written.start,
