@@ -42,7 +42,7 @@ process_batch = define_asset_job(
         staging_objects, hls_streams, audio_renditions, text_tracks, label_tracks, dreamlake_index
     ),
     description="Everything that is to be done for one batch of files, from the staged objects to the index.",
-    # The default launcher can't tell that a run's process died: this bound is what frees its place at last.
+    # Monitoring finds a run whose process died; this bound ends one that lives and gets nowhere.
     tags={MAX_RUNTIME_SECONDS_TAG: str(24 * 3600)},
 )
 write_catalog = define_asset_job(

@@ -81,6 +81,11 @@ class Stack:
     def objects(self) -> Path:
         return self.home / "objects"
 
+    @property
+    def run_socket(self) -> Path:
+        """Where the process listens that runs are forked from."""
+        return self.socket.with_name("runs.sock")
+
     def log_of(self, process: str) -> Path:
         return self.logs / f"{process}.log"
 
@@ -121,6 +126,7 @@ class Stack:
             "AWS_DEFAULT_REGION": REGION,
             # Without it boto3 may ask a cloud's metadata address, which costs seconds where there is none.
             "AWS_EC2_METADATA_DISABLED": "true",
+            "DREAMLAKE_RUN_SOCKET": str(self.run_socket),
             "DAGSTER_HOME": str(self.dagster_home),
             "DAGSTER_POSTGRES_URL": self.dagster_postgres_url,
         }

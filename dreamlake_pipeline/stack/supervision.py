@@ -195,7 +195,7 @@ def render_config(stack: Stack) -> RawConfigParser:
             "startretries": "100",
             "stopsignal": process.stop_signal.name.removeprefix("SIG"),
             "stopwaitsecs": "12",
-            # The code server's group holds its runs and their ffmpegs: all of them are told to stop at once.
+            # Whatever a process started in its group is told to stop with it.
             "stopasgroup": "true" if process.group == "dagster" else "false",
             "killasgroup": "true",
             "redirect_stderr": "true",

@@ -1,0 +1,41 @@
+"""How the launcher and the run server talk: lines of JSON over a unix socket that only its owner can open."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from pathlib import Path
+from typing import Any
+
+from ..settings import Settings
+
+
+def socket_path() -> Path:
+    """Where the run server listens: the setting `run_socket`, else `$DAGSTER_HOME/runs.sock`."""
+    return Settings().run_socket or Path(os.environ.get("DAGSTER_HOME", ".")) / "runs.sock"
+
+
+class Line:
+    """One conversation. Every call raises OSError when the other side is gone or silent for `timeout` seconds."""
+
+    def __init__(self, connection: socket.socket, timeout: float) -> None:
+        connection.settimeout(timeout)
+        self._connection = connection
+        self._file = connection.makefile("rw", encoding="utf-8", newline="\n")
+
+    def send(self, message: dict[str, Any]) -> None:
+        self._file.write(json.dumps(message) + "\n")
+        self._file.flush()
+
+    def receive(self) -> dict[str, Any]:
+        line = self._file.readline()
+        if not line.endswith("\n"):
+            raise ConnectionResetError("the other side ended the conversation")
+        return dict(json.loads(line))
+
+    def close(self) -> None:
+        try:
+            self._file.close()
+        finally:
+            self._connection.close()

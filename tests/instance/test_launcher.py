@@ -1,0 +1,158 @@
+"""Runs that are forked: launched, ended, killed, and what is known of them meanwhile."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from typing import Any
+
+import psutil
+import pytest
+from dagster import DagsterRunStatus, RunsFilter
+from dagster._core.launcher.base import WorkerStatus
+from dagster._daemon.monitoring.run_monitoring import monitor_started_run
+
+from dreamlake_pipeline.instance import run_server
+from dreamlake_pipeline.instance.wire import socket_path
+from dreamlake_pipeline.instance.worker import Worker
+
+# One worker of a parallel run has the run server.
+pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("instance")]
+
+
+def monitor(runs: Any) -> None:
+    """What the daemon's run monitoring does about runs that have started."""
+    for record in runs.instance.get_run_records(RunsFilter(statuses=[DagsterRunStatus.STARTED])):
+        monitor_started_run(runs.instance, None, record, logging.getLogger("test"))  # type: ignore[arg-type]
+
+
+def messages(runs: Any, run_id: str) -> str:
+    return "\n".join(entry.message or "" for entry in runs.instance.all_logs(run_id))
+
+
+def test_runs_succeed_each_in_a_process_of_its_own(runs: Any) -> None:
+    launched = [runs.launch("succeeds") for _ in range(8)]
+    assert {runs.wait(run_id) for run_id in launched} == {DagsterRunStatus.SUCCESS}
+    assert len({runs.worker(run_id).pid for run_id in launched}) == len(launched)
+    assert f"pid: {runs.worker(launched[0]).pid}" in messages(runs, launched[0])
+    runs.until(lambda: not any(psutil.pid_exists(runs.worker(run_id).pid) for run_id in launched))  # no zombie either
+
+
+def test_a_run_that_fails_says_why(runs: Any) -> None:
+    run_id = runs.launch("fails")
+    assert runs.wait(run_id) is DagsterRunStatus.FAILURE
+    errors = [event.step_failure_data.error.to_string() for event in step_failures(runs, run_id)]
+    assert len(errors) == 1 and "this one is broken" in errors[0]
+
+
+def step_failures(runs: Any, run_id: str) -> list[Any]:
+    return [
+        entry.dagster_event
+        for entry in runs.instance.all_logs(run_id)
+        if entry.dagster_event and entry.dagster_event.is_step_failure
+    ]
+
+
+def test_a_killed_run_is_found_and_leaves_nothing_behind(runs: Any) -> None:
+    run_id = runs.launch("takes_long")
+    child = runs.wait_for_child(run_id)
+    assert runs.instance.run_launcher.check_run_worker_health(runs.get(run_id)).status is WorkerStatus.RUNNING
+    monitor(runs)
+    assert runs.get(run_id).status is DagsterRunStatus.STARTED
+
+    os.kill(runs.worker(run_id).pid, signal.SIGKILL)
+    runs.until(lambda: not psutil.pid_exists(runs.worker(run_id).pid))
+    monitor(runs)
+    assert runs.get(run_id).status is DagsterRunStatus.FAILURE
+    assert f"Process {runs.worker(run_id).pid} of the run is gone." in messages(runs, run_id)
+    runs.until(lambda: not child.is_running())
+
+
+def test_a_run_is_terminated(runs: Any) -> None:
+    run_id = runs.launch("takes_long")
+    child = runs.wait_for_child(run_id)
+    assert runs.instance.run_launcher.terminate(run_id)
+    assert runs.wait(run_id) is DagsterRunStatus.CANCELED
+    runs.until(lambda: not child.is_running())
+    assert not runs.instance.run_launcher.terminate(run_id)
+
+
+def test_who_does_not_end_when_told_to_is_killed() -> None:
+    script = "import signal; signal.signal(15, signal.SIG_IGN); print(1, flush=True); signal.pause()"
+    stubborn = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+    with stubborn:
+        assert stubborn.stdout is not None and stubborn.stdout.readline()
+        run_server.end([psutil.Process(stubborn.pid)], grace=0.2)
+        assert stubborn.wait(10) == -signal.SIGKILL
+
+
+def test_a_run_whose_process_has_ended_is_cancelled_all_the_same(runs: Any) -> None:
+    run_id = runs.launch("takes_long")
+    runs.wait_for_child(run_id)
+    os.kill(runs.worker(run_id).pid, signal.SIGKILL)
+    runs.until(lambda: runs.worker(run_id).process() is None)
+    assert runs.instance.run_launcher.terminate(run_id)
+    assert runs.get(run_id).status is DagsterRunStatus.CANCELED
+
+
+def test_a_run_of_another_launcher_is_left_alone(runs: Any) -> None:
+    run_id = runs.launch("takes_long")
+    runs.wait_for_child(run_id)
+    stranger = runs.get(run_id).with_tags({})
+    assert runs.instance.run_launcher.check_run_worker_health(stranger).status is WorkerStatus.RUNNING
+
+
+def test_a_process_id_that_was_given_anew_is_another_process() -> None:
+    here = Worker.of(os.getpid())
+    assert Worker.parse(str(here)) is not None and here.process() is not None
+    assert Worker(here.pid, here.started - 60).process() is None
+    assert Worker.parse("") is None
+
+
+def test_runs_outlive_the_server_and_the_next_launch_waits_for_a_new_one(runs: Any) -> None:
+    run_id = runs.launch("takes_long")
+    runs.wait_for_child(run_id)
+    runs.server.kill()
+    runs.server.wait()
+    assert runs.instance.run_launcher.check_run_worker_health(runs.get(run_id)).status is WorkerStatus.RUNNING
+    threading.Timer(0.5, runs.start_server).start()
+    assert runs.wait(runs.launch("succeeds")) is DagsterRunStatus.SUCCESS
+    (runs.home / "go").touch()
+    assert runs.wait(run_id) is DagsterRunStatus.SUCCESS
+
+
+def test_changed_code_is_imported_before_the_next_run_and_runs_go_on(runs: Any) -> None:
+    run_id = runs.launch("takes_long")
+    child = runs.wait_for_child(run_id)
+    (runs.home / "sitecustomize.py").write_text("changed = True\n")
+    assert runs.wait(runs.launch("succeeds")) is DagsterRunStatus.SUCCESS
+    assert "the code changed" in (runs.home / "server.log").read_text()
+    assert runs.server.poll() is None
+    # The run is still the server's: what it leaves behind is cleaned up.
+    os.kill(runs.worker(run_id).pid, signal.SIGKILL)
+    runs.until(lambda: not child.is_running())
+
+
+def test_only_its_owner_can_talk_to_the_server_and_nobody_can_break_it(runs: Any) -> None:
+    assert socket_path().stat().st_mode & 0o777 == 0o600
+    for nonsense in (b"", b"nonsense\n", b"{}\n", b'{"stop": "1@0"}\n'):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.connect(str(socket_path()))
+            connection.sendall(nonsense)
+    assert type(runs)(runs.home, runs.instance).start_server().wait(60) == 1
+    assert runs.wait(runs.launch("succeeds")) is DagsterRunStatus.SUCCESS
+
+
+def test_runs_end_with_the_server_when_it_is_told_to_end(runs: Any) -> None:
+    run_id = runs.launch("takes_long")
+    child = runs.wait_for_child(run_id)
+    runs.server.terminate()
+    assert runs.server.wait(20) == 0
+    assert runs.wait(run_id) is DagsterRunStatus.FAILURE
+    assert not child.is_running()
+    runs.start_server()
