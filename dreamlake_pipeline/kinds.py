@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import PurePosixPath
+from posixpath import splitext
 
 
 class Kind(StrEnum):
@@ -101,11 +101,15 @@ KNOWN_EXTENSIONS: tuple[str, ...] = tuple(_BY_EXTENSION)
 
 def kind_of(name: str) -> Kind | None:
     """The kind that the file name's extension stands for, whatever its case; None when it is not one of ours."""
-    return _BY_EXTENSION.get(PurePosixPath(name).suffix.lower())
+    return _BY_EXTENSION.get(_extension(name))
 
 
 def content_type_of(name: str) -> str:
     """The content type for a file name; `application/octet-stream` for extensions that are not ours."""
-    extension = PurePosixPath(name).suffix.lower()
+    extension = _extension(name)
     kind = _BY_EXTENSION.get(extension)
     return KINDS[kind].extensions[extension] if kind else "application/octet-stream"
+
+
+def _extension(name: str) -> str:
+    return splitext(name)[1].lower()

@@ -17,6 +17,7 @@ HASH_PATTERN = r"^[0-9a-f]{16,64}$"
 _SLUG = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
 _HASH = re.compile(r"[0-9a-f]{16,64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # Unicode's category Cc
 
 MAX_NAME_BYTES = 1024
 MAX_EPISODE_CHARS = 255
@@ -113,12 +114,14 @@ def join_name(folder: str, relative: str) -> str:
 
 
 def _to_nfc(text: str, what: str) -> str:
+    if text.isascii() and text.isprintable():  # most names by far
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:
         raise _invalid(f"{what} {_shorten(text)!a} is not valid Unicode; rename the file.") from None
     normal = unicodedata.normalize("NFC", text)
-    if any(unicodedata.category(char) == "Cc" for char in normal):
+    if _CONTROL.search(normal):
         raise _invalid(f"{what} {_shorten(normal)!a} has a control character.")
     return normal
 

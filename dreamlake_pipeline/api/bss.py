@@ -238,6 +238,7 @@ class Plan(Model):
     upload_id: str | None = None
     part_size: int | None = None
     record_id: Id | None = Field(None, description="Set when this file is registered under this name already.")
+    status: Status | None = Field(None, description="The status of that record.")
 
 
 class PlannedUploads(Model):

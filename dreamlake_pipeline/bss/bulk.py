@@ -53,7 +53,9 @@ def plan(database: Engine, store: ObjectStore, asked: PlanUploads, *, part_size:
 
     def how(file: PlannedFile, key: str, record: Record | None) -> Plan:
         if sizes.get(key) == file.size:
-            return Plan(action=PlanAction.STAGED, key=key, record_id=record.id if record else None)
+            if record is None:
+                return Plan(action=PlanAction.STAGED, key=key)
+            return Plan(action=PlanAction.STAGED, key=key, record_id=record.id, status=record.status)
         if upload := in_parts.get(key):
             return Plan(action=PlanAction.MULTIPART, key=key, upload_id=upload.upload_id, part_size=upload.part_size)
         want = _wanted(asked, file)
