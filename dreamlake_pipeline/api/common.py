@@ -9,6 +9,7 @@ from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
+from pydantic_core import to_json
 
 from .. import names
 from ..errors import DreamlakeError
@@ -24,6 +25,10 @@ class Model(BaseModel):
     def wire(self) -> dict[str, Any]:
         """The JSON object that travels: camelCase keys, times in RFC 3339, unset optionals left out."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+    def wire_json(self) -> bytes:
+        """The text of that object."""
+        return self.model_dump_json(by_alias=True, exclude_none=True).encode()
 
 
 def _rule(check: Callable[[Any], Any]) -> AfterValidator:
@@ -79,6 +84,8 @@ Timestamp = datetime
 
 Item = TypeVar("Item")
 
+_NUL = "\\u0000"
+
 
 class Listing(Model, Generic[Item]):
     """One page: pass `cursor` back for the next; it is absent on the last page."""
@@ -97,6 +104,17 @@ class ErrorBody(Model):
 
 class ErrorResponse(Model):
     error: ErrorBody
+
+
+def storable_json(value: Any) -> str:
+    """The JSON text of a value, without what JSON or Postgres cannot hold (see `storable`)."""
+    try:
+        text = to_json(value, inf_nan_mode="null").decode()
+        if _NUL not in text:
+            return text
+    except ValueError:  # half a surrogate pair
+        pass
+    return to_json(storable(value)).decode()
 
 
 def storable(value: Any) -> Any:

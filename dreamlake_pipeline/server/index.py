@@ -11,16 +11,14 @@ READ COMMITTED, and one `upsert_assets` per transaction.
 
 from __future__ import annotations
 
-import json
-from collections import defaultdict
 from collections.abc import Collection, Iterable
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, CursorResult, text
 
 from ..api.bss import Status
-from ..api.common import storable
+from ..api.common import storable_json
 from ..api.server import AssetRef, BatchAsset
 from ..ids import new_id
 from ..names import split_name
@@ -59,33 +57,30 @@ def upsert_assets(connection: Connection, assets: list[BatchAsset]) -> list[Asse
     """
     if not assets:
         return []
-    folded: dict[tuple[Place, str], BatchAsset] = {}
-    for asset in assets:
-        key = _place_of(asset), asset.name
-        folded[key] = _fold(folded[key], asset) if key in folded else asset
-
-    trees = _ensure_trees(connection, {place for place, _ in folded})
-    folders = {(place, name): Folder(trees[place].root_id, split_name(name).folder) for place, name in folded}
+    spots = [(_place_of(asset), *split_name(asset.name)) for asset in assets]
+    trees = _ensure_trees(connection, {place for place, _, _ in spots})
+    folders = {(place, path): Folder(trees[place].root_id, path) for place, path, _ in spots}
     node_ids = _ensure_folders(connection, set(folders.values()))
-    files = {(node_ids[folders[key]], split_name(key[1]).filename): asset for key, asset in folded.items()}
+
+    places = [(node_ids[folders[place, path]], filename) for place, path, filename in spots]
+    files: dict[tuple[str, str], BatchAsset] = {}
+    for key, asset in zip(places, assets, strict=True):
+        files[key] = _fold(files[key], asset) if key in files else asset
     stored = _upsert_files(connection, files)
 
-    refs = []
-    for asset in assets:
-        place = _place_of(asset)
-        node_id, filename = node_ids[folders[place, asset.name]], split_name(asset.name).filename
+    def ref(place: Place, node_id: str, filename: str) -> AssetRef:
+        project_id, episode_id, _ = trees[place]
         asset_id, status = stored[node_id, filename]
-        refs.append(
-            AssetRef(
-                id=asset_id,
-                project_id=trees[place].project_id,
-                episode_id=trees[place].episode_id,
-                node_id=node_id,
-                filename=filename,
-                status=status,
-            )
+        return AssetRef(
+            id=asset_id,
+            project_id=project_id,
+            episode_id=episode_id,
+            node_id=node_id,
+            filename=filename,
+            status=status,
         )
-    return refs
+
+    return [ref(place, *key) for (place, _, _), key in zip(spots, places, strict=True)]
 
 
 def _place_of(asset: BatchAsset) -> Place:
@@ -258,7 +253,7 @@ def _find_folders(connection: Connection, folders: Collection[Folder]) -> dict[F
         _FIND_FOLDERS,
         {"roots": [folder.root_id for folder in folders], "keys": [tree_key(folder.path) for folder in folders]},
     )
-    return {Folder(row.root_id, row.path): row.id for row in rows}
+    return {Folder(root_id, path): node_id for root_id, path, node_id in rows.all()}
 
 
 def _lineage(folder: Folder) -> Iterable[Folder]:
@@ -279,11 +274,10 @@ _UPSERT_FILES = text("""
     INSERT INTO assets AS stored
         (id, project_id, episode_id, root_id, node_id, filename, path, kind, bss_id, status, size, sha256, metadata)
     SELECT new.id, folder.project_id, folder.episode_id, folder.root_id, folder.id, new.filename, new.path,
-           new.kind, new.bss_id, new.status, new.size, new.sha256, CAST(new.metadata AS jsonb)
-    FROM unnest(CAST(:ids AS text[]), CAST(:nodes AS text[]), CAST(:filenames AS text[]), CAST(:paths AS text[]),
-                CAST(:kinds AS text[]), CAST(:bss_ids AS text[]), CAST(:statuses AS text[]), CAST(:sizes AS bigint[]),
-                CAST(:sha256s AS text[]), CAST(:metadata AS text[]))
-         AS new (id, node_id, filename, path, kind, bss_id, status, size, sha256, metadata)
+           new.kind, new.bss_id, new.status, new.size, new.sha256, new.metadata
+    FROM jsonb_to_recordset(CAST(:files AS jsonb))
+         AS new (id text, node_id text, filename text, path text, kind text, bss_id text, status text, size bigint,
+                 sha256 text, metadata jsonb)
     JOIN nodes AS folder ON folder.id = new.node_id
     ORDER BY folder.id, new.filename COLLATE "C"
     ON CONFLICT (node_id, filename) DO UPDATE SET
@@ -324,24 +318,31 @@ _FIND_FILES = text("""
 """)
 
 
+_STATUSES = {str(status): status for status in Status}
+
+
 def _upsert_files(
     connection: Connection, files: dict[tuple[str, str], BatchAsset]
 ) -> dict[tuple[str, str], tuple[str, Status]]:
     """Write files, given by (folder's id, filename); the ids of their assets, and the status that these have now."""
-    columns = defaultdict[str, list[Any]](list)
-    for (node_id, filename), asset in files.items():
-        columns["ids"].append(new_id())
-        columns["nodes"].append(node_id)
-        columns["filenames"].append(filename)
-        columns["paths"].append(asset.name)
-        columns["kinds"].append(asset.kind)
-        columns["bss_ids"].append(asset.bss_id(asset.kind))
-        columns["statuses"].append(asset.status)
-        columns["sizes"].append(asset.size)
-        columns["sha256s"].append(asset.sha256)
-        columns["metadata"].append(None if asset.metadata is None else json.dumps(storable(asset.metadata)))
+    new = [
+        {
+            "id": new_id(),
+            "node_id": node_id,
+            "filename": filename,
+            "path": asset.name,
+            "kind": asset.kind,
+            "bss_id": asset.bss_id(asset.kind),
+            "status": asset.status,
+            "size": asset.size,
+            "sha256": asset.sha256,
+            # Absent, not JSON's null, which would be stored.
+            **({} if asset.metadata is None else {"metadata": asset.metadata}),
+        }
+        for (node_id, filename), asset in files.items()
+    ]
     restored = [asset.bss_id(asset.kind) for asset in files.values() if asset.restore]
-    stored = _by_name(connection.execute(_UPSERT_FILES, {**columns, "restored": restored}))
+    stored = _by_name(connection.execute(_UPSERT_FILES, {"files": storable_json(new), "restored": restored}))
 
     unchanged = [key for key in files if key not in stored]
     if unchanged:
@@ -350,5 +351,9 @@ def _upsert_files(
     return stored
 
 
-def _by_name(rows: Iterable[Any]) -> dict[tuple[str, str], tuple[str, Status]]:
-    return {(row.node_id, row.filename): (row.id, Status(row.status or Status.REGISTERED)) for row in rows}
+def _by_name(found: CursorResult[Any]) -> dict[tuple[str, str], tuple[str, Status]]:
+    rows: Iterable[Any] = found.all()
+    return {
+        (node_id, filename): (asset_id, _STATUSES[status or Status.REGISTERED])
+        for node_id, filename, asset_id, status in rows
+    }
