@@ -1,8 +1,11 @@
-"""An audio file in; AAC in HLS, loudness and waveform out. One ffmpeg run decodes once for all of them."""
+"""An audio file in; AAC in HLS, loudness and waveform out.
+
+One ffmpeg run decodes once for all of them; short plain recordings need none (short_audio.py).
+"""
 
 from __future__ import annotations
 
-import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,22 +15,20 @@ import ffmpeg as ffmpeg_python
 
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
-from . import ffmpeg, mpegts, segments
-from .audio_codec import FILL_GAPS, aac_options, audio_reasons, output_rate
+from . import ffmpeg, loudness, mpegts, segments, short_audio
+from .audio_codec import FILL_GAPS, aac_options, audio_reasons, least_samples, output_rate
+from .loudness import Loudness, read_summary
 from .probe import AudioTrack, Probe, probe
-from .results import AudioResult, TimeOrigin
+from .results import AudioResult, Stream, TimeOrigin
 from .verify import Expected, verify
 from .waveform import Waveform
 
 _MOST_SECONDS = 26 * 3600
 _STRAY_ERRORS = 2
+_UNNOTICED = Fraction(1, 20)  # seconds of priming
 # Far less than what is common: Opus for speech has 2,000 bytes a second, and 50 seconds of sound take one to process.
 _LEAST_BYTE_RATE = 500
 _LEAST_SPEED = 8
-# What ebur128 answers when no block passed the gate: silence, or less than 0.4 s of sound (ITU-R BS.1770).
-_GATED = -70.0
-# A loudness range needs more than one short-term block of 3 s (EBU Tech 3342).
-_RANGE_SECONDS = 4
 
 
 def make_audio(source: Path, out: Path, *, filename: str) -> AudioResult:
@@ -36,40 +37,116 @@ def make_audio(source: Path, out: Path, *, filename: str) -> AudioResult:
     `out` must be empty or new, and private to this call; `filename` is the name for messages.
     Raises DreamlakeError with a media code; what `out` holds then is worthless.
     """
-    out.mkdir(parents=True, exist_ok=True)
     found = probe(source, filename, wanted=Kind.AUDIO)
+    rendered = _render_here if short_audio.is_short(source, found) else _render_by_ffmpeg
+    return _make(source, out, found, rendered, filename)
+
+
+def make_short_audio(source: Path, out: Path, *, filename: str) -> AudioResult | None:
+    """`make_audio` of a file that needs no ffmpeg (see short_audio.py); None, and nothing done, for any other."""
+    found = probe(source, filename, wanted=Kind.AUDIO)
+    if not short_audio.is_short(source, found):
+        return None
+    return _make(source, out, found, _render_here, filename)
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A probed file on its way; `reasons` say why its sound is encoded anew, if it is."""
+
+    source: Path
+    out: Path
+    found: Probe
+    audio: AudioTrack
+    reasons: tuple[str, ...]
+    waveform: Waveform
+    filename: str
+
+    @property
+    def output_rate(self) -> int:
+        return output_rate(self.audio) if self.reasons else self.audio.sample_rate
+
+
+def _make(
+    source: Path, out: Path, found: Probe, render: Callable[[_Job], short_audio.Measured], filename: str
+) -> AudioResult:
+    out.mkdir(parents=True, exist_ok=True)
     audio = found.audio
-    assert audio is not None and found.sniffed.demuxer is not None
-    reasons = audio_reasons(audio)
+    assert audio is not None
     waveform = Waveform(audio.sample_rate, audio.channels)
-    finished = ffmpeg.run(
-        _outputs(audio, found.sniffed.demuxer, encode=bool(reasons)),
-        source=source,
-        cwd=out,
-        limits=_limits(source, _claimed_seconds(found, audio)),
-        subject=filename,
-        lenient=True,
-        on_stdout=waveform.feed,
-    )
+    job = _Job(source, out, found, audio, tuple(audio_reasons(audio)), waveform, filename)
+    measured = render(job)
     waveform.finish()
-    if not waveform.samples:
-        raise DreamlakeError(Code.NO_AUDIO, f"{filename} holds an audio stream without any sound in it.")
-    duration = Fraction(waveform.samples, waveform.sample_rate)
+    duration = _duration(job)
+    warnings = [
+        *found.warnings,
+        *_damage(measured.decoded, filename),
+        *_padding(duration, Fraction(segments.AAC_FRAME, job.output_rate), filename),
+        *_priming(job),
+    ]
+    written, stream, conformance = _verified(job, duration)
+    return _result(job, duration, read_summary(measured.log, duration), written, stream, tuple(warnings), conformance)
+
+
+def _render_here(job: _Job) -> short_audio.Measured:
+    return short_audio.encode(job.source, job.out, job.audio, job.waveform, job.filename)
+
+
+def _render_by_ffmpeg(job: _Job) -> short_audio.Measured:
+    """One run that writes the segments, measures, and feeds the waveform."""
+    demuxer = job.found.sniffed.demuxer
+    assert demuxer is not None
+    finished = ffmpeg.run(
+        _outputs(job.audio, demuxer, encode=bool(job.reasons)),
+        source=job.source,
+        cwd=job.out,
+        limits=_limits(job.source, _claimed_seconds(job.found, job.audio)),
+        subject=job.filename,
+        lenient=True,
+        on_stdout=job.waveform.feed,
+    )
+    return short_audio.Measured(finished.log, ffmpeg.decoded(finished, job.audio.index))
+
+
+def _duration(job: _Job) -> Fraction:
+    """Seconds of sound that were decoded. Raises NO_AUDIO, MEDIA_TOO_LARGE or MEDIA_TRUNCATED."""
+    if not job.waveform.samples:
+        raise DreamlakeError(Code.NO_AUDIO, f"{job.filename} holds an audio stream without any sound in it.")
+    duration = Fraction(job.waveform.samples, job.waveform.sample_rate)
     if duration > _MOST_SECONDS:
         raise DreamlakeError(
-            Code.MEDIA_TOO_LARGE, f"{filename} is {float(duration) / 3600:.1f} hours long; 26 hours are the limit."
+            Code.MEDIA_TOO_LARGE,
+            f"{job.filename} is {float(duration) / 3600:.1f} hours long; 26 hours are the limit.",
         )
-    _refuse_incomplete(audio, duration, filename)
-    rate = output_rate(audio) if reasons else audio.sample_rate
-    frame = Fraction(segments.AAC_FRAME, rate)
-    warnings = [*found.warnings, *_damage(ffmpeg.decoded(finished, audio.index), filename)]
-    if duration < frame:
-        warnings.append(
-            f"{filename} holds {float(duration * 1000):.3g} ms of sound; silence follows it in the playable version, "
-            f"whose shortest unit lasts {float(frame * 1000):.0f} ms."
-        )
+    _refuse_incomplete(job.audio, duration, job.filename)
+    return duration
 
-    written = segments.read_back(out, filename)
+
+def _padding(duration: Fraction, frame: Fraction, filename: str) -> list[str]:
+    if duration >= frame:
+        return []
+    return [
+        f"{filename} holds {float(duration * 1000):.3g} ms of sound; silence follows it in the playable version, "
+        f"whose shortest unit lasts {float(frame * 1000):.0f} ms."
+    ]
+
+
+def _priming(job: _Job) -> list[str]:
+    """Bare ADTS has no field for the samples that an encoder puts before the sound; other containers do."""
+    most = Fraction(2 * segments.AAC_FRAME, job.audio.sample_rate)
+    if job.found.sniffed.demuxer != "aac" or most <= _UNNOTICED:
+        return []
+    return [
+        f"{job.filename} does not say where its sound begins: up to {float(most * 1000):.0f} ms of its duration may be "
+        "what its encoder put before it."
+    ]
+
+
+def _verified(job: _Job, duration: Fraction) -> tuple[segments.Written, Stream, dict[str, Any]]:
+    """The segments that were written, as a stream, and the report of its checks. Raises OUTPUT_INVALID."""
+    rate = job.output_rate
+    frame = Fraction(segments.AAC_FRAME, rate)
+    written = segments.read_back(job.out, job.filename)
     end = written.start + max(duration, frame) * mpegts.CLOCK
     stream = segments.to_stream(written, end, fps=None, independent=True)
     expected = Expected(
@@ -77,38 +154,48 @@ def make_audio(source: Path, out: Path, *, filename: str) -> AudioResult:
         tolerance=frame,
         samples=duration * rate,
         # A kept stream has whole frames where its container trims samples off both ends.
-        samples_tolerance=segments.AAC_FRAME * (1 if reasons else 2),
+        samples_tolerance=segments.AAC_FRAME * (1 if job.reasons else 2),
     )
-    conformance = verify(written, stream, expected, filename)
-    waveform_json, waveform_png = out / "waveform.json", out / "waveform.png"
-    waveform.write_json(waveform_json)
-    waveform.write_png(waveform_png)
-    loudness = _loudness(finished.log, duration)
-    start = audio.start or 0
+    return written, stream, verify(written, stream, expected, job.filename)
+
+
+def _result(
+    job: _Job,
+    duration: Fraction,
+    measures: Loudness,
+    written: segments.Written,
+    stream: Stream,
+    warnings: tuple[str, ...],
+    conformance: dict[str, Any],
+) -> AudioResult:
+    waveform_json, waveform_png = job.out / "waveform.json", job.out / "waveform.png"
+    job.waveform.write_json(waveform_json)
+    job.waveform.write_png(waveform_png)
+    start = job.audio.start or 0
     return AudioResult(
         duration=float(duration),
-        sample_rate=audio.sample_rate,
-        channels=audio.channels,
-        codec=audio.codec,
+        sample_rate=job.audio.sample_rate,
+        channels=job.audio.channels,
+        codec=job.audio.codec,
         streams=(stream,),
-        integrated=loudness.integrated,
-        loudness_range=loudness.range,
-        true_peak=loudness.true_peak,
-        peak_db=waveform.peak_db,
-        rms_db=waveform.rms_db,
+        integrated=measures.integrated,
+        loudness_range=measures.range,
+        true_peak=measures.true_peak,
+        peak_db=job.waveform.peak_db,
+        rms_db=job.waveform.rms_db,
         waveform_json=waveform_json,
         waveform_png=waveform_png,
         time_origin=TimeOrigin(
-            source_start=float(start * audio.time_base),
+            source_start=float(start * job.audio.time_base),
             pts=start,
-            time_base=str(audio.time_base),
+            time_base=str(job.audio.time_base),
             stream_start=written.start / mpegts.CLOCK,
         ),
-        container=found.sniffed.container,
-        source_streams=found.streams,
-        mode="transcode" if reasons else "copy",
-        transcode_reasons=tuple(reasons),
-        warnings=tuple(warnings),
+        container=job.found.sniffed.container,
+        source_streams=job.found.streams,
+        mode="transcode" if job.reasons else "copy",
+        transcode_reasons=job.reasons,
+        warnings=warnings,
         conformance=conformance,
     )
 
@@ -118,13 +205,13 @@ def _outputs(audio: AudioTrack, demuxer: str, *, encode: bool) -> list[Any]:
     stream = ffmpeg.source_input(demuxer, threads=1)[str(audio.index)]
     options: dict[str, Any] = {"c:a": "copy"}
     if encode:
-        # However little there is becomes one frame: of a sample at 192 kHz, resampling alone would leave nothing.
-        options = aac_options(audio) | {"af": f"{FILL_GAPS},apad=whole_len={segments.AAC_FRAME // 2}"}
+        # However little there is becomes one frame.
+        options = aac_options(audio) | {"af": f"apad=whole_len={least_samples(audio)},{FILL_GAPS}"}
     samples = ffmpeg_python.output(
         stream,
         "pipe:1",
         f="f32le",
-        af=f"{FILL_GAPS},ebur128=peak=true:framelog=quiet",
+        af=f"{FILL_GAPS},{loudness.FILTER}={loudness.OPTIONS}",
         ar=audio.sample_rate,
         # A number of channels means ffmpeg's first layout of as many: quadrophony would be mixed to other places.
         **({"ac": audio.channels} if audio.channels <= 2 else {}),
@@ -175,31 +262,3 @@ def _damage(decoded: ffmpeg.Decoded | None, filename: str) -> list[str]:
             hint="Play it locally to see whether the original is whole, and upload it again.",
         )
     return [f"{decoded.errors} of {decoded.packets} sound packets can't be decoded and are left out."]
-
-
-@dataclass(frozen=True, slots=True)
-class _Loudness:
-    integrated: float | None
-    range: float | None
-    true_peak: float | None
-
-
-def _loudness(log: tuple[str, ...], duration: Fraction) -> _Loudness:
-    """The summary that the ebur128 filter prints at its end."""
-    text = "\n".join(log)
-    summary = text[text.rfind("Summary:") :]
-    integrated, spread, peak = (
-        _number(re.search(pattern, summary))
-        for pattern in (r"\bI:\s+(\S+) LUFS", r"\bLRA:\s+(\S+) LU\b", r"\bPeak:\s+(\S+) dBFS")
-    )
-    gated = integrated is None or integrated <= _GATED
-    return _Loudness(
-        integrated=None if gated else integrated,
-        range=None if gated or duration < _RANGE_SECONDS else spread,
-        true_peak=peak,
-    )
-
-
-def _number(found: re.Match[str] | None) -> float | None:
-    """The number found; None for `-inf` and `nan`."""
-    return float(found[1]) if found and re.fullmatch(r"-?\d+(\.\d+)?", found[1]) else None

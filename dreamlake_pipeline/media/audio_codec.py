@@ -6,15 +6,17 @@ from typing import Any
 
 from .probe import AudioTrack
 
-# Sampling rates that are kept; others become 48 kHz: an AAC frame then lasts 32 ms at most, and every browser plays it.
-_RATES = {32_000, 44_100, 48_000}
-_BIT_RATES = {1: "96k", 2: "160k"}
+# Sampling rates that are kept: an AAC frame lasts 32 ms at most, and every browser plays them.
+_RATES = (32_000, 44_100, 48_000)
+_BIT_RATES = {1: 96_000, 2: 160_000}
+
+_HALF_FRAME = 512
 
 # Silence where the source's times leave a gap: sound stays where it was recorded.
 FILL_GAPS = "aresample=async=1"
 
 # What of this decides about the bytes that come out; part of the recipe.
-SETTINGS = {"rates": sorted(_RATES), "bitRates": list(_BIT_RATES.values())}
+SETTINGS = {"rates": _RATES, "otherRates": "multiples", "bitRates": list(_BIT_RATES.values())}
 
 
 def audio_reasons(audio: AudioTrack) -> list[str]:
@@ -30,20 +32,34 @@ def audio_reasons(audio: AudioTrack) -> list[str]:
 
 
 def output_rate(audio: AudioTrack) -> int:
-    return audio.sample_rate if audio.sample_rate in _RATES else 48_000
+    """The source's rate where it is kept; else a multiple or a part of it, so that no sound is lost below 20 kHz and
+    the length comes out to the sample; else 48 kHz."""
+    rate = audio.sample_rate
+    if rate > _RATES[-1]:
+        return 44_100 if rate % 44_100 == 0 else 48_000
+    return next((kept for kept in _RATES if kept % rate == 0), 48_000)
+
+
+def least_samples(audio: AudioTrack) -> int:
+    """Samples of the source that make up half an AAC frame: what is shorter is padded, or nothing might come out."""
+    return -(-_HALF_FRAME * audio.sample_rate // output_rate(audio))
 
 
 def output_channels(audio: AudioTrack) -> int:
     return min(audio.channels, 2)
 
 
+def bit_rate(audio: AudioTrack) -> int:
+    """Bits per second of sound that becomes AAC."""
+    return _BIT_RATES[output_channels(audio)]
+
+
 def aac_options(audio: AudioTrack) -> dict[str, Any]:
     """FFmpeg's own AAC-LC encoder, mono or stereo; gaps in the source's times are filled with silence."""
-    channels = output_channels(audio)
     return {
         "c:a": "aac",
-        "b:a": _BIT_RATES[channels],
-        "ac": channels,
+        "b:a": bit_rate(audio),
+        "ac": output_channels(audio),
         "ar": output_rate(audio),
         "af": FILL_GAPS,
         "flags:a": "+bitexact",

@@ -30,7 +30,7 @@ def write_plot(table: Path, field: str, path: Path, *, low: float, high: float) 
     from_below = np.arange(HEIGHT, 0, -1)[:, None]
     bars = np.clip(columns - from_below + 1, 0, 1)
     ground = np.broadcast_to(from_below <= 1, bars.shape)
-    path.write_bytes(picture.encode(blend=bars * 0.7, opacity=np.maximum(bars, ground * 0.6)))
+    path.write_bytes(picture.encode(picture.steps(bars * 0.7), picture.steps(np.maximum(bars, ground * 0.6))))
 
 
 def count_entries(table: Path, field: str, *, low: float, high: float) -> np.ndarray:

@@ -98,7 +98,7 @@ class Waveform:
         rms = np.sqrt(_columns(power, np.mean)) * scale
         coverage = _coverage(_columns(high, np.max) * scale, _columns(low, np.min) * scale)
         inner = _coverage(rms, -rms) * (rms > 0)
-        path.write_bytes(picture.encode(blend=inner, opacity=coverage))
+        path.write_bytes(picture.encode(inner, coverage))
 
 
 def _columns(values: np.ndarray, reduce: Callable[[np.ndarray], np.floating]) -> np.ndarray:
@@ -111,7 +111,13 @@ def _columns(values: np.ndarray, reduce: Callable[[np.ndarray], np.floating]) ->
 
 
 def _coverage(above: np.ndarray, below: np.ndarray) -> np.ndarray:
-    """How much of each pixel lies between two heights over the middle line: edges come out smooth."""
-    middle, rows = np.float32(HEIGHT / 2), np.arange(HEIGHT, dtype=np.float32)[:, None]
-    top, bottom = (middle - edge.astype(np.float32) for edge in (np.maximum(above, 0.75), np.minimum(below, -0.75)))
-    return np.clip(np.minimum(rows + 1, bottom) - np.maximum(rows, top), 0, 1)
+    """How much of each pixel lies between two heights over the middle line, in steps: edges come out smooth."""
+    # In whole numbers of 16 bits: a quarter of the memory of floats, through which all of this goes several times.
+    middle, one = HEIGHT / 2, np.int16(picture.STEPS)
+    top, bottom = (
+        np.rint((middle - edge) * one).astype(np.int16) for edge in (np.maximum(above, 0.75), np.minimum(below, -0.75))
+    )
+    rows = np.arange(HEIGHT, dtype=np.int16)[:, None] * one
+    covered = np.minimum(rows + one, bottom)
+    covered -= np.maximum(rows, top)
+    return np.clip(covered, 0, one, out=covered)

@@ -204,6 +204,20 @@ def test_half_an_hour_and_more_takes_bounded_time_and_memory(tmp_path: Path, mak
     assert json.loads(result.waveform_json.read_text())["length"] == 210_000
 
 
+@pytest.mark.parametrize(("rate", "warned"), [(16_000, True), (44_100, False)])
+def test_adts_whose_priming_may_be_noticed_says_so(generate: Generate, make: Make, rate: int, warned: bool) -> None:
+    result = make(generate(f"priming-{rate}.aac", f"{sound(rate)} -c:a aac"))
+    assert result.duration == pytest.approx(SECONDS, abs=2 * 1024 / rate)
+    assert any("where its sound begins" in warning for warning in result.warnings) == warned
+
+
+@pytest.mark.parametrize(("rate", "output"), [(8000, 32_000), (22_050, 44_100), (12_000, 48_000), (96_000, 48_000)])
+def test_other_rates_become_a_multiple_or_a_part(generate: Generate, make: Make, rate: int, output: int) -> None:
+    (stream,) = make(generate(f"{rate}-hz.wav", sound(rate))).streams
+    with av.open(str(stream.segments[0].path), format="mpegts") as container:
+        assert container.streams.audio[0].sample_rate == output
+
+
 @pytest.mark.parametrize(("name", "as_if"), [("aac.m4a", "song.mp3"), ("vorbis.ogg", "song.wav")])
 def test_the_content_decides_not_the_name(generate: Generate, tmp_path: Path, name: str, as_if: str) -> None:
     source = generate(name, CASES[name][0])

@@ -1,0 +1,175 @@
+"""Short plain recordings, decoded, measured and encoded in this process: to start ffmpeg costs more than all of that.
+
+Which files these are is decided by their bytes alone, so that equal bytes give equal chunks wherever they are
+processed: PCM in WAV that fits into one segment. Its demuxer and decoders are the simplest that there are; whatever
+is compressed is left to ffmpeg, a process of its own. Still, a file of strangers is given to a worker process
+(workers.py), with the same whitelists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import av
+import av.container
+import av.error
+import av.filter
+import av.logging
+from av.audio.frame import AudioFrame
+from av.codec.context import Flags
+
+from ..errors import Code, DreamlakeError
+from . import audio_codec, ffmpeg, loudness, segments
+from .probe import AudioTrack, Probe
+from .waveform import Waveform
+
+MOST_BYTES = 4 * 2**20
+_MOST_SECONDS = segments.SECONDS
+_DECODERS = ",".join(name for name in ffmpeg.AUDIO_DECODERS.split(",") if name.startswith("pcm_"))
+_LAYOUTS = {1: "mono", 2: "stereo"}
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The log of the loudness meter, and what became of the packets, where that is known."""
+
+    log: tuple[str, ...]
+    decoded: ffmpeg.Decoded | None
+
+
+def may_be_short(source: Path) -> bool:
+    """Whether the file is worth a closer look: a WAV of few bytes."""
+    if source.stat().st_size > MOST_BYTES:
+        return False
+    with source.open("rb") as file:
+        head = file.read(12)
+    return head[:4] in (b"RIFF", b"RF64", b"BW64") and head[8:] == b"WAVE"
+
+
+def is_short(source: Path, found: Probe) -> bool:
+    """Whether the probed file is a short plain recording."""
+    audio = found.audio
+    return (
+        audio is not None
+        and may_be_short(source)
+        and found.sniffed.demuxer == "wav"
+        and audio.codec in _DECODERS.split(",")
+        and audio.channels in _LAYOUTS
+        and audio.declared is not None
+        and audio.declared <= _MOST_SECONDS
+    )
+
+
+def encode(source: Path, out: Path, audio: AudioTrack, waveform: Waveform, subject: str) -> Measured:
+    """Write the one segment of a short recording into `out`, and feed `waveform` with its samples.
+
+    Raises DreamlakeError(MEDIA_CORRUPT), which names the file as `subject`.
+    """
+    try:
+        frames, decoded = _decode(source, audio)
+        most = _MOST_SECONDS * audio.sample_rate + audio.sample_rate
+        if sum(frame.samples for frame in frames) > most:
+            raise DreamlakeError(
+                Code.MEDIA_CORRUPT, f"{subject} holds more sound than its header announces: it is damaged."
+            )
+        log = _measure_and_encode(frames, audio, waveform, out / "00000.ts") if frames else ()
+    except av.error.FFmpegError as error:
+        raise DreamlakeError(
+            Code.MEDIA_CORRUPT,
+            f"{subject} is damaged: it could not be read to its end ({error.strerror}).",
+            hint="Play it locally to see whether the original is whole, and upload it again.",
+        ) from None
+    return Measured(log, decoded)
+
+
+def _decode(source: Path, audio: AudioTrack) -> tuple[list[AudioFrame], ffmpeg.Decoded]:
+    frames: list[AudioFrame] = []
+    packets = errors = 0
+    options = ffmpeg.input_options("wav") | {"codec_whitelist": _DECODERS}
+    with av.open(f"file:{source.resolve()}", format="wav", options=options, metadata_errors="replace") as container:
+        stream = container.streams[audio.index]
+        for packet in container.demux(stream):
+            packets += bool(packet.size)
+            try:
+                frames += packet.decode()  # type: ignore[arg-type]
+            except av.error.InvalidDataError:
+                errors += 1
+    return frames, ffmpeg.Decoded(packets, len(frames), errors)
+
+
+def _measure_and_encode(frames: list[AudioFrame], audio: AudioTrack, waveform: Waveform, path: Path) -> tuple[str, ...]:
+    """One pass through a graph with two ends: the samples behind the loudness meter, and those for the encoder."""
+    rate, layout = audio_codec.output_rate(audio), _LAYOUTS[audio.channels]
+    level = av.logging.get_level()
+    av.logging.set_level(av.logging.INFO)
+    try:
+        with av.logging.Capture() as captured:
+            samples, sounds = _filtered(frames, audio, rate, layout)
+    finally:
+        av.logging.set_level(level)
+    for frame in samples:
+        waveform.feed(frame.to_ndarray().tobytes())
+    _write(sounds, rate, layout, audio_codec.bit_rate(audio), path)
+    return tuple(message for _, name, message in captured if name == loudness.FILTER)
+
+
+def _filtered(
+    frames: list[AudioFrame], audio: AudioTrack, rate: int, layout: str
+) -> tuple[list[AudioFrame], list[AudioFrame]]:
+    """The measured samples as interleaved floats, and what the encoder gets. The meter speaks when the graph is freed,
+    which is when this returns."""
+    first = frames[0]
+    graph = av.filter.Graph()
+    source = graph.add(
+        "abuffer",
+        sample_rate=str(audio.sample_rate),
+        sample_fmt=first.format.name,
+        channel_layout=first.layout.name,
+        time_base=f"1/{audio.sample_rate}",
+    )
+    split = graph.add("asplit", "2")
+    meter = graph.add(loudness.FILTER, loudness.OPTIONS)
+    floats = graph.add("aformat", "sample_fmts=flt")
+    measured = graph.add("abuffersink")
+    padding = graph.add("apad", f"whole_len={audio_codec.least_samples(audio)}")
+    resampled = graph.add("aformat", f"sample_fmts=fltp:sample_rates={rate}:channel_layouts={layout}")
+    sized = graph.add("asetnsamples", f"n={segments.AAC_FRAME}:p=0")
+    sound = graph.add("abuffersink")
+    split.link_to(meter, 0)
+    split.link_to(padding, 1)
+    pairs = ((source, split), (meter, floats), (floats, measured), (padding, resampled), (resampled, sized))
+    for one, other in (*pairs, (sized, sound)):
+        one.link_to(other)
+    graph.configure()
+    at = 0
+    for frame in frames:
+        frame.pts, at = at, at + frame.samples
+        source.push(frame)
+    source.push(None)
+    return list(_drain(measured)), list(_drain(sound))
+
+
+def _drain(sink: Any) -> Iterator[AudioFrame]:
+    while True:
+        try:
+            yield sink.pull()
+        except (av.error.BlockingIOError, av.error.EOFError):
+            return
+
+
+def _write(sounds: list[AudioFrame], rate: int, layout: str, bit_rate: int, path: Path) -> None:
+    """AAC in MPEG-TS, as ffmpeg's HLS muxer lays a segment out: the clock starts at 1.4 s."""
+    options = {"fflags": "+bitexact", "flush_packets": "0", "max_delay": "700000"}
+    with av.open(str(path), "w", format="mpegts", options=options) as container:
+        stream = container.add_stream("aac", rate=rate, layout=layout)
+        stream.bit_rate = bit_rate
+        stream.codec_context.thread_count = 1
+        stream.codec_context.flags |= Flags.bitexact
+        for sound in (*sounds, None):
+            for packet in stream.encode(sound):
+                # Priming lies before the start of the presentation, and MPEG-TS has no edit list to hide it.
+                if packet.pts is not None and packet.pts >= 0:
+                    container.mux(packet)
