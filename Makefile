@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo browser test lint types imports check format lock up down status clean
+.PHONY: help setup demo browser test bench lint types imports check format lock up down status clean
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -40,6 +40,9 @@ browser: ## Install Debian's Chromium for the tests that play in a browser, wher
 		test "$$(id -u)" = 0 && command -v apt-get >/dev/null && \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
 	} || echo "notice: chromium is missing and could not be installed; tests that play in a browser will be skipped"
+
+bench: setup ## Measure against s5cmd, ffmpeg and COPY, about 20 minutes (QUICK=1: three; FULL=1: an hour)
+	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick,--document $(if $(FULL),--full))
 
 lint: setup ## Style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

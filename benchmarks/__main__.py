@@ -1,0 +1,178 @@
+"""`python -m benchmarks`: see `make bench`."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+
+from dreamlake_pipeline.errors import DreamlakeError
+
+from . import batches, document, index, latency, overhead, plots, ticks, uploads, yardsticks
+from .home import REPOSITORY, Home, running
+from .measure import BenchmarkError
+from .results import Report, Result
+from .rows import BY_KEY, FULL, QUICK, STANDARD, Sizes
+
+OUTPUT = REPOSITORY / "build" / "bench"
+IMAGES = REPOSITORY / "docs" / "images"
+_MB = 1e6
+
+
+def main() -> int:
+    """Measure, print, write. 1 when a measurement failed; a ratio that is not reached is no failure."""
+    options = _options()
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yardsticks.check()
+        report = Report(options.sizes, is_comparable=not options.quick)
+        print(", ".join(f"{name} {value}" for name, value in report.machine.items()))
+        for result in _measure(report, options.rows):
+            print(result.line, flush=True)
+            report.results.append(result)
+            report.write(OUTPUT / "results.json")
+    except (BenchmarkError, DreamlakeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("interrupted: nothing was left running", file=sys.stderr)
+        return 130
+    images = IMAGES if options.document else OUTPUT
+    if report.growth:
+        plots.draw_growth(report.growth, images / "growth.png")
+    if report.ticks:
+        plots.draw_ticks(report.ticks, images / "ticks.png")
+    if options.document:
+        document.refresh(report)
+    if options.quick:
+        print("These are small sizes and few repeats: the figures are not comparable with the targets.")
+    print(f"Written to {OUTPUT}{' and docs/performance.md' if options.document else ''}.")
+    return 0
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Ratios to what a shell script takes.")
+    parser.add_argument("--rows", default=",".join(BY_KEY), help="which, by the table's first column; all by default")
+    parser.add_argument("--repeats", type=int, help="goes at each side")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--quick", action="store_true", help="small sizes, to see that everything works")
+    how.add_argument("--full", action="store_true", help="also what takes longer: 100,000 files, real and no-op")
+    parser.add_argument("--document", action="store_true", help="refresh docs/performance.md and its images")
+    options = parser.parse_args()
+    options.rows = options.rows.split(",")
+    if unknown := [key for key in options.rows if key not in BY_KEY]:
+        parser.error(f"no such rows: {', '.join(unknown)}; there are {', '.join(BY_KEY)}")
+    options.sizes = QUICK if options.quick else FULL if options.full else STANDARD
+    if options.repeats:
+        options.sizes = replace(options.sizes, repeats=options.repeats)
+    return options
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _measure(report: Report, rows: list[str]) -> Iterator[Result]:
+    """Rows that can share a stack share it; each group's is gone before the next one's starts."""
+    for group in (_idle, _held, _without_media, _with_many_objects):
+        yield from group(report, report.sizes, rows)
+
+
+@contextmanager
+def _stack(definitions: str | None = None) -> Iterator[Home]:
+    with ExitStack() as exits:
+        folder = exits.enter_context(tempfile.TemporaryDirectory(prefix="dreamlake-bench-", ignore_cleanup_errors=True))
+        yield exits.enter_context(running(Path(folder), definitions=definitions))
+
+
+def _idle(report: Report, sizes: Sizes, rows: list[str]) -> Iterator[Result]:
+    """On a stack whose pipeline runs, and is held while something is uploaded for it."""
+    if not {"4", "5", "8", "worker"} & set(rows):
+        return
+    with _stack() as home:
+        if "8" in rows:
+            yield Result.of_pairs("8", latency.one_file(home, repeats=sizes.repeats + 2))
+        home.hold_pipeline()
+        peaks = []
+        if {"4", "worker"} & set(rows):
+            done = batches.video(home, size=sizes.video, repeats=sizes.repeats)
+            peaks.append(done.peak_bytes / _MB)
+            yield Result.of_pairs("4", done.pairs)
+        if {"5", "worker"} & set(rows):
+            done = batches.small_audio(home, files=sizes.small_files, repeats=sizes.repeats)
+            peaks.append(done.peak_bytes / _MB)
+            yield Result.of_pairs("5", done.pairs)
+        if peaks:
+            yield Result("worker", peaks)
+
+
+def _held(report: Report, sizes: Sizes, rows: list[str]) -> Iterator[Result]:
+    """On a stack whose pipeline is held all the time."""
+    if not {"1", "2", "3", "7", "client-large", "client-many"} & set(rows):
+        return
+    with _stack() as home:
+        home.hold_pipeline()
+        if "7" in rows:
+            pairs = index.register(
+                home.stack.postgres_url(),
+                assets=sizes.assets,
+                folders=sizes.folders,
+                repeats=sizes.repeats,
+                server=home.root,
+            )
+            yield Result.of_pairs("7", pairs)
+        if "1" in rows:
+            yield Result.of_pairs("1", uploads.one_large_file(home, size=sizes.large_file, repeats=sizes.repeats))
+        if "2" in rows:
+            yield Result.of_pairs("2", uploads.many_small_files(home, files=sizes.small_files, repeats=sizes.repeats))
+        if "3" in rows:
+            yield Result.of_pairs("3", uploads.unchanged_tree(home, files=sizes.tree_files, repeats=sizes.repeats))
+        if "client-large" in rows:
+            peak = uploads.memory_of_large_file(home, size=sizes.memory_file)
+            yield Result("client-large", [peak / _MB], note=f" [{sizes.memory_file / 1e9:.1f} GB]")
+        if "client-many" in rows:
+            peak = uploads.memory_of_small_files(home, files=sizes.memory_files)
+            yield Result("client-many", [peak / _MB], note=f" [{sizes.memory_files:,} files]")
+
+
+def _without_media(report: Report, sizes: Sizes, rows: list[str]) -> Iterator[Result]:
+    if not {"6", "growth"} & set(rows):
+        return
+    with _stack(definitions=overhead.DEFINITIONS) as home:
+        home.hold_pipeline()
+        if "6" in rows:
+            goes = [overhead.process(home, files=sizes.small_files) for _ in range(sizes.repeats)]
+            yield Result("6", [go.seconds / sizes.small_files for go in goes], ours=goes)
+        if "growth" in rows:
+            for files in sizes.growth:
+                # A small number passes quickly, and is what everything is held against.
+                repeats = sizes.repeats if files < 10_000 else 1
+                goes = [overhead.process(home, files=files) for _ in range(repeats)]
+                report.growth[files] = [go.seconds / files for go in goes]
+                print(f"{'':<13}{files:,} files: {report.growth[files]} s per file", flush=True)
+            first, last = report.growth[sizes.growth[0]], report.growth[sizes.growth[-1]]
+            yield Result("growth", [cost / sorted(first)[len(first) // 2] for cost in last], note=f" [{files:,} files]")
+
+
+def _with_many_objects(report: Report, sizes: Sizes, rows: list[str]) -> Iterator[Result]:
+    wanted = [(key, count) for key, count in zip(("tick-100k", "tick-1m"), sizes.ticks, strict=True) if key in rows]
+    if not wanted:
+        return
+    with _stack() as home:
+        home.hold_pipeline()
+        staged = 0
+        for key, count in wanted:
+            ticks.stage_known(home, range(staged, count))
+            staged = count
+            report.ticks[count] = list(ticks.tick_seconds(home, watch=sizes.tick_watch))
+            yield Result(key, report.ticks[count], note=f" [{count:,} objects, {len(report.ticks[count])} ticks]")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,185 @@
+"""Measuring: wall seconds, CPU seconds of everything concerned, peak memory; two sides by turns."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import psutil
+
+_SAMPLE_SECONDS = 0.2
+
+
+class BenchmarkError(Exception):
+    """What was measured did not do its work, or this machine can't measure it: a sentence for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One go at one side: wall seconds, and CPU seconds (user and system) of all processes that took part."""
+
+    seconds: float
+    cpu_seconds: float
+
+
+@dataclass(slots=True)
+class Pairs:
+    """The goes at both sides, by turns; `allowance` in seconds is added to the yardstick."""
+
+    ours: list[Sample] = field(default_factory=list)
+    yardstick: list[Sample] = field(default_factory=list)
+    allowance: float = 0.0
+
+    @property
+    def ratios(self) -> list[float]:
+        """Ours to the yardstick's, turn by turn: neighbours in time share the machine's mood."""
+        turns = zip(self.ours, self.yardstick, strict=True)
+        return [ours.seconds / (yardstick.seconds + self.allowance) for ours, yardstick in turns]
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Median, least and greatest of several values."""
+
+    median: float
+    least: float
+    greatest: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        return cls(median(values), min(values), max(values))
+
+
+def by_turns(
+    repeats: int, ours: Callable[[int], Sample], yardstick: Callable[[int], Sample], *, allowance: float = 0.0
+) -> Pairs:
+    """A B A B …: each side is given the number of the turn, so that it can take content that is new."""
+    pairs = Pairs(allowance=allowance)
+    for turn in range(repeats):
+        os.sync()  # what was written before is not to be flushed at the expense of what comes
+        pairs.ours.append(ours(turn))
+        os.sync()
+        pairs.yardstick.append(yardstick(turn))
+    return pairs
+
+
+@contextmanager
+def sampling(*roots: psutil.Process, itself: bool = False) -> Iterator[Callable[[], Sample]]:
+    """Gives a function that says what passed since: CPU of this process's children and of `roots` and theirs.
+
+    `itself`: this process does the work that is measured.
+    """
+
+    def used() -> float:
+        return cpu_seconds(roots) + (time.process_time() if itself else 0)
+
+    cpu, started = used(), time.perf_counter()
+    yield lambda: Sample(time.perf_counter() - started, used() - cpu)
+
+
+def cpu_seconds(roots: Sequence[psutil.Process]) -> float:
+    """CPU seconds that the trees of `roots` and our children have used so far, ended processes included.
+
+    A process that ended is counted with its parent once that has waited for it. Our own work is watching: not counted.
+    """
+    me = psutil.Process()
+    times = me.cpu_times()
+    total = times.children_user + times.children_system
+    living = [*me.children(recursive=True)]
+    for root in roots:
+        with suppress(psutil.Error):
+            living += [root, *root.children(recursive=True)]
+    for process in dict.fromkeys(living):
+        with suppress(psutil.Error):
+            times = process.cpu_times()
+            total += times.user + times.system + times.children_user + times.children_system
+    return float(total)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A process that ended well: what it wrote to stdout, its peak memory in bytes."""
+
+    output: str
+    peak_bytes: int
+
+
+def run(command: Sequence[str | Path], *, environment: Mapping[str, str], folder: Path) -> Ended:
+    """Run a command to its end. Raises BenchmarkError with the end of its stderr when it fails."""
+    out, err = folder / "stdout", folder / "stderr"
+    with out.open("wb") as stdout, err.open("wb") as stderr:
+        process = subprocess.Popen(
+            [str(word) for word in command],
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+        )
+        try:
+            _, status, usage = os.wait4(process.pid, 0)
+        except BaseException:
+            process.kill()
+            process.wait()
+            raise
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        said = err.read_text(errors="replace")[-1500:]
+        raise BenchmarkError(
+            f"`{' '.join(str(word) for word in command)[:200]}` ended with {process.returncode}: {said}"
+        )
+    return Ended(out.read_text(errors="replace"), usage.ru_maxrss * 1024)
+
+
+class PeakMemory:
+    """The most memory that any process which starts meanwhile uses, with its descendants: a run of a batch.
+
+    Proportional set sizes, so that pages which a forked process shares with its parent are not counted twice.
+    """
+
+    def __init__(self, root: psutil.Process) -> None:
+        self.bytes = 0
+        self._root = root
+        self._old: set[int] = set()
+        self._end = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def __enter__(self) -> PeakMemory:
+        self._old = {process.pid for process in self._root.children(recursive=True)}
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._end.wait(_SAMPLE_SECONDS):
+            with suppress(psutil.Error):
+                new = {p.pid: p for p in self._root.children(recursive=True) if p.pid not in self._old}
+                tops = [process for process in new.values() if process.ppid() not in new]
+                self.bytes = max([self.bytes, *(_memory(top) for top in tops)])
+
+
+def _memory(top: psutil.Process) -> int:
+    total = 0
+    for process in [top, *top.children(recursive=True)]:
+        with suppress(psutil.Error):
+            if not process.name().startswith("postgres"):
+                total += process.memory_full_info().pss
+    return total
+
+
+def wait_until(condition: Callable[[], bool], *, timeout: float, every: float, what: str) -> None:
+    """Return once `condition` holds. Raises BenchmarkError when it does not within `timeout` seconds."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            raise BenchmarkError(f"{what} did not happen within {timeout:.0f} s.")
+        time.sleep(every)

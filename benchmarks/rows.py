@@ -1,0 +1,107 @@
+"""What is measured: the rows of the table in docs/performance.md, with their targets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Unit = Literal["ratio", "s", "MB"]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`target` is the most that a value may be. Ratios and costs are held to it by their median, bounds by the
+    greatest value that was seen."""
+
+    key: str
+    work: str
+    yardstick: str
+    target: float
+    unit: Unit = "ratio"
+    is_bound: bool = False
+
+    @property
+    def limit(self) -> str:
+        return f"≤ {show(self.target, self.unit)}"
+
+
+def show(value: float, unit: Unit) -> str:
+    """A value as the table has it."""
+    match unit:
+        case "ratio":
+            return f"{value:.2f}"
+        case "MB":
+            return f"{value:.0f} MB"
+        case "s":
+            return f"{value * 1000:.1f} ms" if value < 1 else f"{value:.1f} s"
+
+
+ROWS = (
+    Row("1", "upload one 1 GiB file, hashing included", "`s5cmd cp` of it", 1.10),
+    Row("2", "upload and register 3,000 small WAVs", "`s5cmd cp DIR/` of them, 32 workers", 1.25),
+    Row("3", "second ingest of an unchanged tree of 10,000 files", "`find` and `stat` of it, plus 2 s", 1.5),
+    Row(
+        "4",
+        "HLS of an H.264 file of 500 MB, staged to published, inside one run",
+        "download with s5cmd, `ffmpeg -c copy -f hls`, upload with s5cmd",
+        1.25,
+    ),
+    Row(
+        "5",
+        "3,000 small WAVs: staged to ready and indexed",
+        "`xargs -P2` of ffmpeg to AAC HLS, s5cmd up, COPY into Postgres",
+        1.0,
+    ),
+    Row("6", "Dagster's and BSS's own cost per file in 5 (no-op media)", "one run per file: 6.9 s", 0.005, "s"),
+    Row("7", "register 100,000 assets over 10,000 folders in the index", "COPY of the same rows", 4.0),
+    Row(
+        "8",
+        "one file: upload finished to playable, idle stack",
+        "a run of an empty asset, by a sensor and the default launcher",
+        0.5,
+    ),
+    Row("growth", "cost per file at the most files to that at 1,000 (no-op media)", "itself", 1.2),
+    Row("tick-100k", "sensor tick with nothing new, 100,000 staged objects", "", 1.0, "s", is_bound=True),
+    Row("tick-1m", "sensor tick with nothing new, 1,000,000 staged objects", "", 60.0, "s", is_bound=True),
+    Row("client-large", "client memory, one file of 5 GB", "", 200, "MB", is_bound=True),
+    Row("client-many", "client memory, 100,000 small files", "", 200, "MB", is_bound=True),
+    Row("worker", "worker memory of a running batch (rows 4 and 5)", "", 600, "MB", is_bound=True),
+)
+BY_KEY = {row.key: row for row in ROWS}
+
+
+@dataclass(frozen=True, slots=True)
+class Sizes:
+    """How much of everything. The targets hold for the default; less is for trying the benchmarks themselves."""
+
+    large_file: int = 2**30
+    small_files: int = 3_000
+    tree_files: int = 10_000
+    video: int = 500_000_000
+    assets: int = 100_000
+    folders: int = 10_000
+    growth: tuple[int, ...] = (1_000, 10_000)
+    ticks: tuple[int, ...] = (100_000, 1_000_000)
+    tick_watch: float = 45.0
+    memory_file: int = 5_000_000_000
+    memory_files: int = 20_000
+    repeats: int = 3
+
+
+STANDARD = Sizes()
+# What takes more than the twenty minutes of a standard run.
+FULL = Sizes(growth=(1_000, 10_000, 100_000), memory_files=100_000)
+QUICK = Sizes(
+    large_file=2**28,
+    small_files=500,
+    tree_files=1_000,
+    video=100_000_000,
+    assets=10_000,
+    folders=1_000,
+    growth=(200, 1_000),
+    ticks=(10_000, 50_000),
+    tick_watch=8.0,
+    memory_file=500_000_000,
+    memory_files=2_000,
+    repeats=2,
+)
