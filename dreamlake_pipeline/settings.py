@@ -7,6 +7,7 @@ boto3's own variables (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCE
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,6 +34,10 @@ class Settings(BaseSettings):
         default_factory=lambda: Path.home() / ".dreamlake",
         description="State of the embedded stack; the CLI finds a running stack there by itself.",
     )
+    cache: Path = Field(
+        default_factory=lambda: Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dreamlake",
+        description="What the CLI remembers of files that it has hashed; it may be deleted at any time.",
+    )
     remote: str | None = Field(None, description="URL of DreamLake Server.")
     bss_url: str | None = Field(None, description="URL of BSS.")
     dagster_url: str | None = Field(None, description="URL of the Dagster UI, for links.")
@@ -57,6 +62,13 @@ class Settings(BaseSettings):
 
     # The pipeline
     sensor_interval: int = Field(3, ge=1, description="Seconds between two ticks of the staging sensor.")
+    sensor_wait: float = Field(
+        4.4,
+        ge=0,
+        le=50,
+        description="Seconds for which a tick of the staging sensor waits for a batch. Dagster looks every 5 seconds which "
+        "sensor is due: a little less than that, or than a multiple of it, leaves no gap.",
+    )
     staging_grace: int = Field(
         10,
         ge=0,
@@ -72,10 +84,17 @@ class Settings(BaseSettings):
     batch_settle: int = Field(
         2,
         ge=0,
-        description="Seconds without a new file after which a batch is formed, so that a bulk ingest makes large ones.",
+        description="Seconds without a new file after which a batch is formed, so that a bulk ingest makes large ones. The "
+        "first files after a pause wait for nothing.",
     )
     batch_lease: int = Field(
         120, ge=10, description="Seconds without a heartbeat after which a batch is offered again."
+    )
+    batch_open: int = Field(
+        3,
+        ge=1,
+        description="Most batches that are offered or worked on at a time; the others wait in BSS, where they cost "
+        "nothing. One more than the runs that Dagster lets run at once keeps all of them busy.",
     )
     batch_attempts: int = Field(3, ge=1, description="Attempts at a batch before what is left of it is marked failed.")
     ladder: Annotated[tuple[int, ...] | None, NoDecode] = Field(

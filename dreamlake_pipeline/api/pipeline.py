@@ -65,9 +65,14 @@ class Adopted(Model):
 
 
 class ClaimBatches(Model):
-    """Limits of one claim. `run` states are BSS's own: a batch whose lease ended is offered again."""
+    """Limits of one claim. A batch whose lease ended is offered again.
+
+    `max_open`: most batches that are leased at a time. `wait_seconds`: how long the answer may wait for a batch.
+    """
 
     max_batches: int = Field(10, ge=1, le=100)
+    max_open: int = Field(10_000, ge=1)
+    wait_seconds: float = Field(0, ge=0, le=50)
     max_files: int = Field(ge=1, le=2**31 - 1)
     max_bytes: int = Field(ge=1, le=2**63 - 1)
     settle_seconds: Seconds

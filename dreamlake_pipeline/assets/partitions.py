@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from dagster import DynamicPartitionsDefinition
 
 BATCHES = "batches"
+PARTITION_TAG = "dagster/partition"  # of a run
 batches = DynamicPartitionsDefinition(name=BATCHES)
 
 

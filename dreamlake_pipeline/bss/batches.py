@@ -22,7 +22,8 @@ from .values import to_jsonb
 
 _RECORD = ", ".join(Record.model_fields)
 
-# A project that never settles is batched when its oldest file has waited this many times the settling time.
+# A project that never settles is batched when its oldest file has waited this many times the settling time, and one
+# that had no batch for so long need not settle.
 _PATIENCE = 15
 
 # Each new offer of a batch is leased for twice as long as the one before, up to this many times the lease asked
@@ -37,10 +38,16 @@ _UNASKED_LIMIT = 10_000
 
 
 def claim(connection: Connection, limits: ClaimBatches) -> list[BatchOffer]:
-    """Batches to launch: open ones whose lease ended, then new ones from projects that have settled."""
+    """Batches to launch: open ones whose lease ended, then new ones from projects that have settled.
+
+    No more than there is room for: what is offered too early waits in the engine's queue until its lease ends.
+    """
     _queue_unasked(connection, limits.processing_grace_seconds)
-    offers = _offer_again(connection, limits)
-    while len(offers) < limits.max_batches and (offer := _form(connection, limits)):
+    room = min(limits.max_batches, limits.max_open - _count_leased(connection))
+    if room <= 0:
+        return []
+    offers = _offer_again(connection, limits, room)
+    while len(offers) < room and (offer := _form(connection, limits)):
         offers.append(offer)
     return offers
 
@@ -58,13 +65,22 @@ def _queue_unasked(connection: Connection, grace_seconds: float) -> None:
     )
 
 
-def _offer_again(connection: Connection, limits: ClaimBatches) -> list[BatchOffer]:
+def _count_leased(connection: Connection) -> int:
+    """How many batches are offered or worked on."""
+    return int(
+        connection.execute(
+            text("SELECT count(*) FROM batches WHERE state = 'open' AND lease_until >= now()")
+        ).scalar_one()
+    )
+
+
+def _offer_again(connection: Connection, limits: ClaimBatches, most: int) -> list[BatchOffer]:
     """Open batches whose lease ended: the next attempt, or the end of those whose attempts are used up."""
     lapsed = connection.execute(
         text("""
         SELECT partition, begun FROM batches WHERE state = 'open' AND lease_until < now()
         ORDER BY lease_until LIMIT :limit FOR UPDATE SKIP LOCKED"""),
-        {"limit": limits.max_batches},
+        {"limit": most},
     ).all()
     again = []
     for partition, begun in lapsed:
@@ -104,15 +120,18 @@ def _give_up(connection: Connection, partition: str, begun: int) -> None:
 def _form(connection: Connection, limits: ClaimBatches) -> BatchOffer | None:
     """One new batch from the project that has waited longest; None when no project is ready for one.
 
-    A project is ready when nothing was queued in it for the settling time, when it has enough for a full batch, or
-    when its oldest file has waited for too long.
+    A project is ready when nothing was queued in it for the settling time, when it has enough for a full batch, when
+    its oldest file has waited for too long, or when it had no batch for a while: then somebody waits for this file, and
+    a bulk ingest that starts with a small batch loses nothing.
     """
     projects = connection.execute(
         text("""
-        SELECT owner, project FROM records WHERE status = 'queued' AND partition IS NULL GROUP BY owner, project
+        SELECT owner, project FROM records r WHERE status = 'queued' AND partition IS NULL GROUP BY owner, project
         HAVING max(queued_at) <= now() - make_interval(secs => :settle)
             OR count(*) >= :max_files OR sum(size) >= :max_bytes
             OR min(queued_at) <= now() - make_interval(secs => :patience)
+            OR NOT EXISTS (SELECT FROM batches b WHERE b.owner = r.owner AND b.project = r.project
+                AND b.created_at > now() - make_interval(secs => :patience))
         ORDER BY min(queued_at)"""),
         {
             "settle": limits.settle_seconds,

@@ -70,7 +70,7 @@ class PipelineClient:
     # Batches
 
     def claim(self, limits: ClaimBatches) -> list[BatchOffer]:
-        """Batches to launch now: new ones, and those whose lease ended."""
+        """Batches to launch: new ones, and those whose lease ended. Waits for one as long as `limits` say."""
         return self._http.post("/pipeline/batches/claim", limits, BatchOffers).batches
 
     def begin(

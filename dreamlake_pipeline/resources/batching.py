@@ -22,7 +22,9 @@ class BatchPolicy(ConfigurableResource):
     batch_bytes: int
     batch_settle: int
     batch_lease: int
+    batch_open: int
     batch_attempts: int
+    sensor_wait: float
 
     @classmethod
     def of(cls, settings: Settings) -> BatchPolicy:
@@ -33,6 +35,8 @@ class BatchPolicy(ConfigurableResource):
         from ..api.pipeline import ClaimBatches
 
         return ClaimBatches(
+            max_open=self.batch_open,
+            wait_seconds=self.sensor_wait,
             max_files=self.batch_files,
             max_bytes=self.batch_bytes,
             settle_seconds=self.batch_settle,

@@ -2,17 +2,17 @@
 
 from dagster import DefaultSensorStatus, RunFailureSensorContext, SkipReason, run_failure_sensor
 
+from ..assets.partitions import PARTITION_TAG
 from ..errors import DreamlakeError
 from ..resources import BssResource
 
-_PARTITION = "dagster/partition"
 _ATTEMPT = "dreamlake/attempt"
 _PAUSE_SECONDS = 15.0
 
 
 @run_failure_sensor(
     default_status=DefaultSensorStatus.RUNNING,
-    minimum_interval_seconds=10,
+    minimum_interval_seconds=5,
     description=(
         "Says which batch a failed run had and why it failed, and gives the batch back, so that its next attempt "
         "need not wait for the lease to end. Attempts are counted and bounded by BSS."
@@ -21,8 +21,12 @@ _PAUSE_SECONDS = 15.0
 def failed_runs(context: RunFailureSensorContext, bss: BssResource) -> SkipReason:
     run = context.dagster_run
     told = f"Run {run.run_id} of {run.job_name} failed: {_cause(context)}"
-    if (partition := run.tags.get(_PARTITION)) is not None:
-        told += f" {_release(bss, partition, run.run_id, int(run.tags.get(_ATTEMPT, '1')))}"
+    if (partition := run.tags.get(PARTITION_TAG)) is not None:
+        failures = int(run.tags.get(_ATTEMPT, "1"))
+        if not context.get_step_failure_events():
+            # It did not fail but was ended, by a kill or a reboot: nothing has to recover before the next attempt.
+            failures -= 1
+        told += f" {_release(bss, partition, run.run_id, pause=_PAUSE_SECONDS * (2**failures - 1))}"
     context.log.error(told)
     return SkipReason(told)
 
@@ -38,9 +42,8 @@ def _cause(context: RunFailureSensorContext) -> str:
     return context.failure_event.message or "no reason is known."
 
 
-def _release(bss: BssResource, partition: str, run_id: str, attempt: int) -> str:
-    """Let the batch's lease end soon, later with each attempt; what becomes of the batch, in a sentence."""
-    pause = _PAUSE_SECONDS * 2 ** (attempt - 1)
+def _release(bss: BssResource, partition: str, run_id: str, pause: float) -> str:
+    """Let the batch's lease end in `pause` seconds; what becomes of the batch, in a sentence."""
     try:
         bss.pipeline.heartbeat(partition, run_id, lease_seconds=pause)
     except DreamlakeError as error:

@@ -1,8 +1,11 @@
 """The staging sensor: finds what nobody registered, and launches a run for every batch that BSS offers."""
 
 from dagster import (
+    DagsterInstance,
+    DagsterRunStatus,
     DefaultSensorStatus,
     RunRequest,
+    RunsFilter,
     SensorDefinition,
     SensorEvaluationContext,
     SensorResult,
@@ -11,7 +14,7 @@ from dagster import (
 )
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from ..assets.partitions import BATCHES, batches
+from ..assets.partitions import BATCHES, PARTITION_TAG, batches
 from ..errors import DreamlakeError
 from ..resources import BatchPolicy, BssResource, ObjectStoreResource
 
@@ -25,7 +28,8 @@ def build_staging_sensor(job: UnresolvedAssetJobDefinition, *, interval: int) ->
         default_status=DefaultSensorStatus.RUNNING,
         description=(
             "Lists the staging prefixes, registers objects that nobody registered within the grace time, and launches "
-            "a run for every batch that BSS offers. The cursor is the lister's position; BSS's tables are the truth."
+            "a run for every batch that BSS offers. A tick waits for a batch, so that a file is processed at once. "
+            "The cursor is the lister's position; BSS's tables are the truth."
         ),
     )
     def staging_sensor(
@@ -49,7 +53,11 @@ def build_staging_sensor(job: UnresolvedAssetJobDefinition, *, interval: int) ->
         if found.registered:
             context.log.info("registered %d objects that nobody had registered", found.registered)
 
-        # A claimed batch is offered again after its lease, so a crash before these requests are saved loses nothing.
+        # A claimed batch is offered again after its lease, so a crash before these requests are saved loses nothing,
+        # and a run that has waited for its turn for that long is not doubled.
+        offers = [
+            offer for offer in offers if offer.attempt == 1 or not _has_waiting_run(context.instance, offer.partition)
+        ]
         # Adding a partition costs a query, a known one too: a batch is new at its first attempt.
         new = [
             offer.partition
@@ -78,3 +86,9 @@ def build_staging_sensor(job: UnresolvedAssetJobDefinition, *, interval: int) ->
         )
 
     return staging_sensor
+
+
+def _has_waiting_run(instance: DagsterInstance, partition: str) -> bool:
+    """Whether a run of an earlier attempt is still to begin."""
+    waiting = [DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING]
+    return bool(instance.get_runs(RunsFilter(tags={PARTITION_TAG: partition}, statuses=waiting), limit=1))

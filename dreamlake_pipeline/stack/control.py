@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from ..errors import Code, DreamlakeError
 from . import dagster_home, health, leftovers, postgres, state
 from .processes import PROCESSES, Process
@@ -79,10 +77,8 @@ def up(home: Path, report: Report) -> Stack:
         try:
             postgres.prepare(stack, report)
             dagster_home.write(stack)
-            started = time.time()
             supervisor.start()
             _start_processes(stack, supervisor, report)
-            _settle_lost_runs(stack, started, report)
         except BaseException:
             # Also when the user interrupts: nothing stays half running.
             report("stopping what was started")
@@ -205,17 +201,6 @@ def _finish_start(stack: Stack, name: str) -> None:
             postgres.create_database(stack, DAGSTER_SCHEMA)
         case "s3":
             _make_bucket(stack)
-
-
-def _settle_lost_runs(stack: Stack, started: float, report: Report) -> None:
-    try:
-        lost = dagster_home.settle_lost_runs(stack, before=started)
-    except httpx.HTTPError as fault:
-        # The stack works without it: each lost run takes a place in the queue until its maximum runtime.
-        report(f"Dagster did not say whether an earlier stack left runs unfinished ({fault})")
-        return
-    if lost:
-        report(f"cancelled {lost} run{'' if lost == 1 else 's'} that an earlier stack left unfinished")
 
 
 def _make_bucket(stack: Stack) -> None:

@@ -30,26 +30,3 @@ def query(stack: Stack, document: str, **variables: Any) -> dict[str, Any]:
     if not body.get("data") or body.get("errors"):
         raise httpx.ReadError(f"the webserver answers {answer.status_code}: {answer.text[:200]}")
     return dict(body["data"])
-
-
-def settle_lost_runs(stack: Stack, *, before: float) -> int:
-    """Cancel runs that were under way before the stack was started, at `before`: their processes are gone.
-
-    After `down` there are none; after a power cut each would hold a place of the run queue until its maximum
-    runtime. Returns how many there were.
-    """
-    found = query(stack, _RUNS, filter={"statuses": ["STARTING", "STARTED", "CANCELING"], "updatedBefore": before})
-    runs = [run["runId"] for run in found["runsOrError"].get("results", [])]
-    if runs:
-        query(stack, _CANCEL, runs=runs)
-    return len(runs)
-
-
-_RUNS = """
-query ($filter: RunsFilter!) { runsOrError(filter: $filter, limit: 1000) { ... on Runs { results { runId } } } }
-"""
-_CANCEL = """
-mutation ($runs: [String!]!) {
-  terminateRuns(runIds: $runs, terminatePolicy: MARK_AS_CANCELED_IMMEDIATELY) { __typename }
-}
-"""

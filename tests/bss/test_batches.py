@@ -189,6 +189,9 @@ def test_results_are_all_or_nothing_and_only_for_items_of_the_batch(api, files, 
 
 
 def test_batches_wait_until_a_project_has_settled(files, claim) -> None:
+    files.queued(1)
+    [first] = claim(settleSeconds=30)  # after a pause, somebody waits for it
+    assert first["files"] == 1
     files.queued(2)
     assert claim(settleSeconds=30) == []
     [full] = claim(settleSeconds=30, maxFiles=2)
@@ -197,6 +200,30 @@ def test_batches_wait_until_a_project_has_settled(files, claim) -> None:
     assert claim(settleSeconds=0.2) == []
     time.sleep(0.25)
     assert len(claim(settleSeconds=0.2)) == 1
+
+
+def test_a_claim_waits_for_work(files, claim) -> None:
+    started = time.monotonic()
+    assert claim(waitSeconds=0.4) == []
+    assert 0.4 <= time.monotonic() - started < 3
+    threading.Timer(0.3, files.queued, [1]).start()
+    started = time.monotonic()
+    assert len(claim(waitSeconds=20)) == 1
+    assert time.monotonic() - started < 5
+
+
+def test_no_more_batches_are_leased_than_there_is_room_for(files, claim, begin, finish, report) -> None:
+    files.queued(3)
+    one = {"maxFiles": 1, "maxBatches": 1}
+    # Other tests' batches take places too.
+    room, [first] = next((room, got) for room in range(1, 1000) if (got := claim(**one, maxOpen=room)))
+    assert claim(**one, maxOpen=room) == []
+    assert len(claim(**one, maxOpen=room + 1)) == 1
+    assert claim(**one, maxOpen=room + 1) == []
+    [item] = _ids(begin(first["partition"]))
+    report(first["partition"], _result(item))
+    finish(first["partition"])
+    assert len(claim(**one, maxOpen=room + 1)) == 1
 
 
 def test_batches_are_bounded_by_files_and_bytes(files, claim) -> None:

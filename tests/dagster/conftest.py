@@ -91,7 +91,15 @@ class World:
 
     def resources(self, **redo: Any) -> dict[str, Any]:
         """The code location's resources, pointed at this world, but for those that are `replaced`."""
-        settings = Settings(staging_grace=0, processing_grace=3600, batch_settle=0, batch_lease=60, batch_attempts=3)
+        settings = Settings(
+            staging_grace=0,
+            processing_grace=3600,
+            batch_settle=0,
+            batch_lease=60,
+            batch_attempts=3,
+            batch_open=1000,  # the worlds share BSS
+            sensor_wait=0,
+        )
         return {
             "object_store": ObjectStoreResource(bucket=self.store.bucket),
             "bss": BssResource(url=self.bss_url, token=self.token),
@@ -145,7 +153,7 @@ class World:
 
     def run(self, partition: str, *assets: str, raise_on_error: bool = True, **redo: Any) -> ExecuteInProcessResult:
         """One run over the batch, of all its assets or of those named."""
-        return self._job("process_batch", **redo).execute_in_process(
+        return self.job("process_batch", **redo).execute_in_process(
             instance=self.instance,
             partition_key=partition,
             asset_selection=[AssetKey(name) for name in assets] or None,
@@ -153,9 +161,9 @@ class World:
         )
 
     def write_catalog(self) -> ExecuteInProcessResult:
-        return self._job("write_catalog").execute_in_process(instance=self.instance)
+        return self.job("write_catalog").execute_in_process(instance=self.instance)
 
-    def _job(self, name: str, **redo: Any) -> JobDefinition:
+    def job(self, name: str, **redo: Any) -> JobDefinition:
         here = Definitions(assets=defs.assets, jobs=defs.jobs, resources=self.resources(**redo))
         return here.resolve_job_def(name)
 

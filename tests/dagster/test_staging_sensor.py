@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -108,6 +109,26 @@ def test_a_batch_whose_run_never_began_is_offered_again_under_another_key(
     [second] = [one for one in result.run_requests or [] if one.tags["dreamlake/owner"] == sensor.world.owner]
     assert (second.partition_key, second.run_key) == (first.partition_key, f"{first.partition_key}#2")
     assert all(first.partition_key not in one.partition_keys for one in result.dynamic_partitions_requests or [])
+
+
+def test_a_run_that_waits_for_its_turn_is_not_doubled(sensor: Sensor, samples: dict[str, bytes]) -> None:
+    sensor.world.policy["batch_lease"] = 1
+    sensor.world.upload({"/a.srt": samples["speech.srt"]})
+    [request] = sensor.requests()
+    sensor.instance.create_run_for_job(
+        sensor.world.job("process_batch"),
+        tags={"dagster/partition": request.partition_key},
+    )
+    time.sleep(1.1)
+    assert sensor.requests() == []
+
+
+def test_a_tick_waits_for_a_batch(sensor: Sensor, samples: dict[str, bytes]) -> None:
+    sensor.world.policy["sensor_wait"] = 20
+    threading.Timer(0.5, sensor.world.upload, [{"/a.srt": samples["speech.srt"]}]).start()
+    started = time.monotonic()
+    assert len(sensor.requests()) == 1
+    assert time.monotonic() - started < 10
 
 
 def test_an_object_that_nobody_registered_is_adopted_and_processed(sensor: Sensor, samples: dict[str, bytes]) -> None:

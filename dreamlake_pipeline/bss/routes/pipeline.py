@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -36,6 +37,9 @@ def _require_service(caller: Caller) -> None:
     caller.require_service()
 
 
+# Seconds between two looks of a claim that waits: each costs a millisecond or two.
+_LOOK_AGAIN = 0.3
+
 routes = APIRouter(prefix="/pipeline", tags=["pipeline"], dependencies=[Depends(_require_service)])
 
 
@@ -53,8 +57,13 @@ def adopt(body: AdoptObjects, database: Database) -> Adopted:
 
 @routes.post("/batches/claim", summary="Batches to launch")
 def claim(body: ClaimBatches, database: Database) -> BatchOffers:
-    with database.begin() as connection:
-        return BatchOffers(batches=batches.claim(connection, body))
+    deadline = time.monotonic() + body.wait_seconds
+    while True:
+        with database.begin() as connection:
+            offers = batches.claim(connection, body)
+        if offers or time.monotonic() >= deadline:
+            return BatchOffers(batches=offers)
+        time.sleep(min(_LOOK_AGAIN, max(0.0, deadline - time.monotonic())))
 
 
 @routes.post("/batches/begin", summary="A run takes a batch")
