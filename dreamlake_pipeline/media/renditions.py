@@ -23,7 +23,7 @@ from .probe import AudioTrack, Probe, VideoTrack
 from .resound import take_sound
 from .results import AudioRendition, Stream
 from .segments import Written
-from .transcode import display_size, hls_clock, limits, transcode_options
+from .transcode import X264, X264_DELAY, display_size, hls_clock, limits, transcode_options
 from .verify import Expected, verify
 
 MOST_TRACKS = 16  # of sound
@@ -71,8 +71,7 @@ def make_ladder(
         folder.mkdir()
         node = ffmpeg.source_input(found.sniffed.demuxer, threads=ffmpeg.THREADS)
         inputs = [node[str(track.index)] for track in (video, audio) if track is not None]
-        # The keyframes of a copy are where the source has them.
-        options = transcode_options(video, (width, height)) | ({"force_key_frames": "source"} if best.copied else {})
+        options = transcode_options(video, (width, height)) | (_like_a_copy(best) if best.copied else {})
         output = segments.hls_output(*inputs, **options, **sound, **hls_clock())
         ffmpeg.run([output], source=source, cwd=folder, limits=limits(source, video), subject=subject)
         written = segments.read_back(folder, subject)
@@ -92,6 +91,27 @@ def make_ladder(
         verify(written, stream, best.expected, subject)
         made.append((stream, written))
     return made
+
+
+def _like_a_copy(best: Best) -> dict[str, Any]:
+    """The options by which keyframes are where the source has them, and decoded as long before they are shown.
+
+    Else the times of decoding would jump where a player changes between the two, which Chromium takes for a new
+    timeline: pictures and sound drift apart there.
+    """
+    head = best.written.parts[0].of_type(mpegts.H264)
+    assert head is not None and best.stream.fps is not None
+    delay = Fraction(head.pts[0] - head.dts[0], mpegts.CLOCK)
+    pictures = round(delay * best.stream.fps)
+    options: dict[str, Any] = {"force_key_frames": "source"}
+    if pictures == 0:
+        options["bf"] = 0
+    elif pictures == 1:
+        options["x264-params"] = f"{X264}:b-pyramid=none"
+    elif pictures > X264_DELAY:
+        more = (pictures - X264_DELAY) / best.stream.fps
+        options["bsf:v"] = f"setts=pts=PTS:dts=DTS-{float(more):.6f}/TB"
+    return options
 
 
 def make_alternates(

@@ -25,6 +25,7 @@ PRESET = "veryfast"
 CRF = 20
 # Its lookahead thread races with its two frame threads: on a busy machine one run in four gave other bytes.
 X264 = "sync-lookahead=0"
+X264_DELAY = 2  # pictures between decoding and showing one, since B-frames refer to B-frames
 
 
 def preview_times(video: VideoTrack) -> np.ndarray:
