@@ -35,6 +35,16 @@ CLIPS = {
     "sound.wav": f"{TONE} -t 3",
 }
 
+# With the ladder of LADDER: all of its steps, the one below, none; the first with a second sound track, half as long.
+LADDER = (1080, 720, 480)
+LADDERED = {
+    "1200.mp4": f"-f lavfi -i testsrc2=size=1600x1200:rate=5 {TONE} -f lavfi -t 4 -i sine=880:sample_rate=44100 "
+    "-t 7 -map 0 -map 1 -map 2 -c:v libx264 -preset ultrafast -g 10 -pix_fmt yuv420p -c:a aac "
+    "-metadata:s:a:0 language=eng -metadata:s:a:1 language=fra",
+    "720.mp4": "-f lavfi -i testsrc2=size=1280x720:rate=5 -t 1 -c:v libx264 -preset ultrafast -pix_fmt yuv420p",
+    "360.mp4": "-f lavfi -i testsrc2=size=640x360:rate=5 -t 1 -c:v libx264 -preset ultrafast -pix_fmt yuv420p",
+}
+
 FRONT_SRT = """1
 00:00:02,000 --> 00:00:03,000
 The arm moves.
@@ -48,13 +58,13 @@ FRONT_DE = "WEBVTT\n\n00:02.000 --> 00:03.000\nDer Arm bewegt sich.\n"
 
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """`clip(name)` is the path of a clip of CLIPS."""
+    """`clip(name)` is the path of a clip of CLIPS or LADDERED."""
     folder = tmp_path_factory.mktemp("players")
 
     def make(name: str) -> Path:
         path = folder / name
         if not path.exists():
-            words = [str(make(word[1:-1])) if word[:1] == "{" else word for word in CLIPS[name].split()]
+            words = [str(make(word[1:-1])) if word[:1] == "{" else word for word in (CLIPS | LADDERED)[name].split()]
             command = [ffmpeg.build().path, "-loglevel", "error", "-nostdin", *words, str(path)]
             subprocess.run(command, check=True, timeout=60)
         return path
@@ -80,11 +90,14 @@ def pipeline(services: Any) -> Iterator[PipelineClient]:
         yield PipelineClient(http)
 
 
-@pytest.fixture(scope="session")
-def serve_files(pipeline: PipelineClient, object_store: ObjectStore) -> Callable[[dict[str, bytes]], dict[str, Served]]:
-    """Process files, by name, as a run does; all of them must become ready."""
+ServeFiles = Callable[..., dict[str, Served]]
 
-    def serve(files: dict[str, bytes]) -> dict[str, Served]:
+
+@pytest.fixture(scope="session")
+def serve_files(pipeline: PipelineClient, object_store: ObjectStore) -> ServeFiles:
+    """Process files, by name, as a run does, with a ladder; all of them must become ready."""
+
+    def serve(files: dict[str, bytes], ladder: tuple[int, ...] = ()) -> dict[str, Served]:
         owner = f"o{secrets.token_hex(5)}"
         objects = []
         for name, data in files.items():
@@ -107,7 +120,8 @@ def serve_files(pipeline: PipelineClient, object_store: ObjectStore) -> Callable
         )
         [partition] = [offer.partition for offer in pipeline.claim(limits) if offer.owner == owner]
         hold = Hold(pipeline, partition, "run-1", lease_seconds=60)
-        for outcome in process_items(hold, Workshop(pipeline, object_store), hold.begin().items, workers=2):
+        shop = Workshop(pipeline, object_store, ladder=ladder)
+        for outcome in process_items(hold, shop, hold.begin().items, workers=2):
             assert outcome.error is None, (outcome.record.name, outcome.error)
         pipeline.finish(partition, hold.run_id)
         records = pipeline.items(partition).items
@@ -117,9 +131,14 @@ def serve_files(pipeline: PipelineClient, object_store: ObjectStore) -> Callable
 
 
 @pytest.fixture(scope="session")
-def served(
-    clip: Callable[[str], Path], serve_files: Callable[[dict[str, bytes]], dict[str, Served]]
-) -> dict[str, Served]:
+def served(clip: Callable[[str], Path], serve_files: ServeFiles) -> dict[str, Served]:
     """Every clip, and one of them with subtitles beside it; by name."""
     files = {f"/cam/{name}": clip(name).read_bytes() for name in CLIPS}
     return serve_files(files | {"/cam/kept.srt": FRONT_SRT.encode(), "/cam/kept.de.vtt": FRONT_DE.encode()})
+
+
+@pytest.fixture(scope="session")
+def laddered(clip: Callable[[str], Path], serve_files: ServeFiles) -> dict[str, Served]:
+    """Every clip of LADDERED, by name."""
+    made = serve_files({f"/{name}": clip(name).read_bytes() for name in LADDERED}, LADDER)
+    return {name.lstrip("/"): one for name, one in made.items()}

@@ -27,16 +27,18 @@ FLAGS = [
     "--autoplay-policy=no-user-gesture-required",
 ]
 PAGE = b'<!doctype html><title>player</title><video id="video"></video>'
-# Plays to the end; what the element knows then, or why it stopped.
+# Plays to the end, twice as fast as it was taken; what the element knows then, or why it stopped.
 PLAY = """url => new Promise(resolve => {
     const video = document.getElementById("video");
     const report = outcome => resolve({
         outcome, reason: video.error && video.error.message, width: video.videoWidth, height: video.videoHeight,
         duration: video.duration, time: video.currentTime, frames: video.getVideoPlaybackQuality().totalVideoFrames,
+        sound: video.webkitAudioDecodedByteCount,
     });
     video.addEventListener("ended", () => report("ended"));
     video.addEventListener("error", () => report("error"));
-    setTimeout(() => report("stalled"), 30000);
+    setTimeout(() => report("stalled"), 90000);
+    video.defaultPlaybackRate = 2;
     video.src = url;
     video.play().catch(error => resolve({outcome: "refused", reason: String(error)}));
 })"""
@@ -104,3 +106,16 @@ def test_a_url_for_another_file_does_not_play(play: Play, served: dict[str, Any]
     url, other = served["/cam/kept.mp4"].url, served["/cam/turned.mp4"]
     stolen = url.replace(served["/cam/kept.mp4"].record.id, other.record.id)
     assert play(stolen)["outcome"] in ("error", "refused")
+
+
+def test_a_ladder_with_several_sound_tracks_plays_to_its_end(play: Play, laddered: dict[str, Any]) -> None:
+    video = laddered["1200.mp4"]
+    played = play(video.url)
+    assert played["outcome"] == "ended", played
+    assert len(video.metadata["renditions"]) == 4 and len(video.metadata["audioTracks"]) == 2
+    # Which of them is for the player to choose.
+    sizes = [(one["width"], one["height"]) for one in video.metadata["renditions"]]
+    assert (played["width"], played["height"]) in sizes
+    assert played["duration"] == pytest.approx(7, abs=0.1)
+    assert played["time"] == pytest.approx(played["duration"], abs=0.1)
+    assert played["frames"] > 0 and played["sound"] > 0

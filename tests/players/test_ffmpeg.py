@@ -105,6 +105,67 @@ def test_what_is_served_conforms(served: dict[str, Any], tmp_path: Path, name: s
     }
 
 
+def renditions(url: str) -> list[str]:
+    """The addresses of the media playlists of a master's streams, in its order."""
+    return [urljoin(url, stream.uri) for stream in m3u8.loads(httpx.get(url).text).playlists]
+
+
+@pytest.mark.parametrize(
+    ("name", "heights"), [("1200.mp4", [1200, 1080, 720, 480]), ("720.mp4", [720, 480]), ("360.mp4", [360])]
+)
+def test_every_rendition_has_every_picture_and_none_is_enlarged(
+    laddered: dict[str, Any], clip: Clip, name: str, heights: list[int]
+) -> None:
+    there, ((width, height),) = pictures(str(clip(name)))
+    video = laddered[name]
+    assert (height, video.metadata["ladder"]) == (heights[0], [1080, 720, 480])
+    assert [(one["width"], one["height"]) for one in video.metadata["renditions"]] == [
+        (round(width * step / height / 2) * 2, step) for step in heights
+    ]
+    for address, rendition in zip(renditions(video.url), video.metadata["renditions"], strict=True):
+        played, (shown,) = pictures(address)
+        assert shown == (rendition["width"], rendition["height"])
+        assert played == there
+
+
+def times(ts: bytes) -> dict[str, list[int]]:
+    """The times of a segment's pictures and of its sound, in ticks, in their order."""
+    found: dict[str, list[int]] = {"video": [], "audio": []}
+    with av.open(io.BytesIO(ts), "r", format="mpegts") as container:
+        for packet in container.demux():
+            if packet.pts is not None:
+                found[packet.stream.type].append(packet.pts)
+    return {kind: sorted(ticks) for kind, ticks in found.items()}
+
+
+def test_a_player_may_change_the_rendition_at_every_segment(laddered: dict[str, Any]) -> None:
+    segments, keyframes = [], []
+    for address in renditions(laddered["1200.mp4"].url):
+        playlist = m3u8.loads(httpx.get(address).text, uri=address)
+        segments.append([times(httpx.get(segment.absolute_uri).content) for segment in playlist.segments])
+        with av.open(address) as container:
+            keyframes.append([frame.pts for frame in container.decode(video=0) if frame.key_frame])
+    assert len(segments) == 4 and len(segments[0]) == 2 and len(keyframes[0]) == 4
+    assert segments == [segments[0]] * 4
+    assert keyframes == [keyframes[0]] * 4
+
+
+def test_the_other_sound_track_is_as_long_and_in_step(laddered: dict[str, Any]) -> None:
+    url = laddered["1200.mp4"].url
+    first, second = m3u8.loads(httpx.get(url).text).media
+    assert [(one.language, one.default, bool(one.uri)) for one in (first, second)] == [
+        ("en", "YES", False),
+        ("fr", "NO", True),
+    ]
+    best, other = (m3u8.loads(httpx.get(address).text) for address in (renditions(url)[0], urljoin(url, second.uri)))
+    assert [one.duration for one in other.segments] == pytest.approx([one.duration for one in best.segments], abs=0.03)
+    with av.open(urljoin(url, second.uri)) as container:
+        frames = list(container.decode(audio=0))
+    heard = [frame.time - frames[0].time for frame in frames if abs(frame.to_ndarray()).max() > 0.05]
+    assert sum(frame.samples / frame.sample_rate for frame in frames) == pytest.approx(7, abs=0.05)
+    assert heard[-1] == pytest.approx(4, abs=0.05)
+
+
 def shown_by_ffmpeg(url: str, stream: str) -> list[tuple[str, str]]:
     """The cues that ffmpeg decodes, each once, with their times in seconds of playback."""
     command = [ffmpeg.build().path, "-loglevel", "error", "-nostdin", "-i", url, "-map", stream, "-f", "webvtt", "-"]
