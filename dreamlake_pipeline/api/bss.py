@@ -252,6 +252,11 @@ class FinishedFile(PlannedFile):
 
     upload_id: Printable | None = None
     parts: list[CompletedPart] = Field(default_factory=list, max_length=10_000)
+    etag: Printable | None = Field(
+        None,
+        description="What S3 answered the planned PUT with. BSS then takes the bytes for arrived until they are read;"
+        " without it, it asks S3 now.",
+    )
     process: bool = Field(True, description="Queue it for processing, as POST /lambdas/… does.")
     ladder: Ladder | None = Field(None, description=_LADDER)
 

@@ -19,7 +19,6 @@ from ..api.bss import (
     PlanAction,
     PlannedFile,
     PlanUploads,
-    Record,
     Status,
 )
 from ..api.common import ErrorBody
@@ -27,19 +26,23 @@ from ..errors import DreamlakeError
 from ..kinds import content_type_of
 from ..objectstore import ObjectStore
 from . import records, staged, uploads
-from .records import NewRecord
+from .records import Known, NewRecord
 
 
 def plan(database: Engine, store: ObjectStore, asked: PlanUploads, *, part_size: int, expires: int) -> list[Plan]:
     """How to upload each file: not at all, by one PUT (up to `part_size` bytes), or in parts. In their order."""
     keys = [layout.staging_key(asked.owner, asked.project, file.hash) for file in asked.files]
-    with database.connect() as connection:
-        sizes = staged.known_sizes(connection, keys)
+    with database.begin() as connection:
         wrong = staged.mistrusted(connection, keys)
+        known = staged.known_sizes(connection, keys)
+        sizes = {key: size for key, size in known.items() if key not in wrong}
         registered = records.find(connection, [_new_record(asked, file) for file in asked.files])
-    sizes = {key: size for key, size in sizes.items() if key not in wrong}
-    unseen = [key for key in dict.fromkeys(keys) if key not in sizes and key not in wrong]
-    heads = staged.side_by_side(store.head, unseen)
+        unseen = {key: file.size for file, key in zip(asked.files, keys, strict=True) if key not in sizes}
+        small = {key: size for key, size in unseen.items() if size <= part_size}
+        given_before = uploads.sign_puts(connection, small) if small else set()
+    # What no PUT was ever given out for has not come from one: a first ingest of small files asks S3 for nothing.
+    possible = [key for key in unseen if key not in wrong and (key in given_before or key not in small)]
+    heads = staged.side_by_side(store.head, possible)
     sizes |= {head.key: head.size for head in heads if head is not None}
 
     # An object of another size under the hash is none that a client of ours finished: it is written again.
@@ -51,7 +54,7 @@ def plan(database: Engine, store: ObjectStore, asked: PlanUploads, *, part_size:
         part_size=part_size,
     )
 
-    def how(file: PlannedFile, key: str, record: Record | None) -> Plan:
+    def how(file: PlannedFile, key: str, record: Known | None) -> Plan:
         if sizes.get(key) == file.size:
             if record is None:
                 return Plan(action=PlanAction.STAGED, key=key)
@@ -73,10 +76,17 @@ def plan(database: Engine, store: ObjectStore, asked: PlanUploads, *, part_size:
 
 
 def finish(database: Engine, store: ObjectStore, asked: FinishUploads) -> list[Finished]:
-    """Complete, verify, register and queue files whose bytes were sent; each has its own outcome, in their order."""
+    """Complete, verify, register and queue files whose bytes were sent; each has its own outcome, in their order.
+
+    Of an object whose PUT we signed and S3 acknowledged (its ETag tells), length and SHA-256 were part of the
+    signature: S3 is not asked once more. Whoever names an ETag that S3 never gave gets a record that fails when
+    its bytes are read, which happens to every file before it is ready.
+    """
     keys = [layout.staging_key(asked.owner, asked.project, file.hash) for file in asked.files]
+    acknowledged = [key for key, file in zip(keys, asked.files, strict=True) if file.etag]
     with database.connect() as connection:
-        sizes = staged.known_sizes(connection, keys)
+        sizes = uploads.signed_sizes(connection, acknowledged) if acknowledged else {}
+        sizes |= staged.known_sizes(connection, keys)
 
     def verify(n: int) -> DreamlakeError | None:
         file, key = asked.files[n], keys[n]
@@ -102,6 +112,7 @@ def finish(database: Engine, store: ObjectStore, asked: FinishUploads) -> list[F
     if good:
         with database.begin() as connection:
             inserted = records.insert(connection, [_new_record(asked, asked.files[n]) for n in good])
+            uploads.forget_puts(connection, [keys[n] for n in good])
             asking = [item.record.id for n, item in zip(good, inserted, strict=True) if asked.files[n].process]
             # What is ready stays so: sending a directory again must not process it again, unless it asks for
             # another ladder than the result has.

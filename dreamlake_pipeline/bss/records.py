@@ -52,8 +52,16 @@ class NewRecord(NamedTuple):
     ladder: tuple[int, ...] | None = None
 
 
+class Known(NamedTuple):
+    """What tells of a record without all that was found in its file."""
+
+    id: str
+    status: Status
+    ladder: tuple[int, ...] | None
+
+
 class Inserted(NamedTuple):
-    record: Record
+    record: Known
     created: bool
 
 
@@ -61,8 +69,13 @@ def _record(row: Any) -> Record:
     return Record.model_validate(dict(row))
 
 
+def _ladder(stored: list[int] | None) -> tuple[int, ...] | None:
+    return None if stored is None else tuple(stored)
+
+
 def insert(connection: Connection, files: Sequence[NewRecord]) -> list[Inserted]:
     """Register files; those that are registered already are found. In the order of `files`, which may repeat itself."""
+    ids = [new_id() for _ in files]
     made = set(
         connection.execute(
             text(f"""
@@ -74,28 +87,32 @@ def insert(connection: Connection, files: Sequence[NewRecord]) -> list[Inserted]
             ORDER BY owner, project, kind, name, staging_key, episode
             ON CONFLICT (owner, project, kind, name, md5(staging_key), episode) DO NOTHING
             RETURNING id"""),  # noqa: S608 (spelled above)
-            {"files": to_jsonb([file._asdict() | {"id": new_id()} for file in files])},
+            {"files": to_jsonb([file._asdict() | {"id": id} for id, file in zip(ids, files, strict=True)])},
         ).scalars()
     )
+    # Of two equal files in one call, one made the record and the other finds it.
+    there = [file for id, file in zip(ids, files, strict=True) if id not in made]
+    found = iter(find(connection, there) if there else [])
     inserted = []
-    for record in find(connection, files):
+    for id, file in zip(ids, files, strict=True):
+        status = Status.QUEUED if file.queue else Status.REGISTERED
+        record = Known(id, status, file.ladder) if id in made else next(found)
         if record is None:
             raise DreamlakeError(Code.CONFLICT, "A record was deleted while it was being registered: try again.")
-        inserted.append(Inserted(record, record.id in made))
-        made.discard(record.id)  # of two equal files in one call, the first made the record
+        inserted.append(Inserted(record, id in made))
     return inserted
 
 
-def find(connection: Connection, files: Sequence[NewRecord]) -> list[Record | None]:
+def find(connection: Connection, files: Sequence[NewRecord]) -> list[Known | None]:
     """For each file the record that it has already, or None."""
     rows = connection.execute(
         text(f"""
-        SELECT f.n, {_COLUMNS} FROM {_FILES}
+        SELECT f.n, r.id, r.status, r.ladder FROM {_FILES}
         JOIN records r ON (r.owner, r.project, r.kind, r.name, r.staging_key)
             = (f.owner, f.project, f.kind, f.name, f.staging_key) AND r.episode IS NOT DISTINCT FROM f.episode"""),  # noqa: S608
         {"files": to_jsonb([file._asdict() | {"n": n} for n, file in enumerate(files)])},
     )
-    found = {row["n"]: _record(row) for row in rows.mappings()}
+    found = {n: Known(id, Status(status), _ladder(ladder)) for n, id, status, ladder in rows.all()}
     return [found.get(n) for n in range(len(files))]
 
 

@@ -23,6 +23,8 @@ _UPLOAD_ACCOUNTS_SECONDS = 3600
 
 _IN_FLIGHT = 16
 
+_NOT_THE_BYTES = (Code.HASH_MISMATCH, Code.STAGED_OBJECT_MISSING)
+
 Argument = TypeVar("Argument")
 Result = TypeVar("Result")
 
@@ -68,13 +70,13 @@ def known_sizes(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
 
 
 def mistrusted(connection: Connection, keys: Iterable[str]) -> set[str]:
-    """Those of the staged objects whose bytes were found to be others than their hash promises: to be sent again."""
+    """Those of the staged objects that were found to be missing, or other bytes than promised: to be sent again."""
     return set(
         connection.execute(
             text("""
             SELECT staging_key FROM records
-            WHERE staging_key = ANY(:keys) AND status = 'failed' AND error->>'code' = :code"""),
-            {"keys": list(set(keys)), "code": str(Code.HASH_MISMATCH)},
+            WHERE staging_key = ANY(:keys) AND status = 'failed' AND error->>'code' = ANY(:codes)"""),
+            {"keys": list(set(keys)), "codes": [str(code) for code in _NOT_THE_BYTES]},
         ).scalars()
     )
 

@@ -6,7 +6,7 @@ checksum mode. It goes when the upload is completed, aborted, or found to be gon
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, Engine, text
@@ -20,6 +20,9 @@ from ..objectstore import ObjectStore, SignedRequest, UploadedPart
 from .staged import side_by_side
 
 MAX_PARTS = 10_000
+
+# An object that was given a PUT for longer ago than this is sent again by who did not go on.
+_PUTS_KEPT_DAYS = 30
 _MIB = 2**20
 
 
@@ -195,6 +198,46 @@ def complete(store: ObjectStore, key: str, upload_id: str, parts: Sequence[Compl
     if not (named or arrived):
         raise DreamlakeError(Code.CONFLICT, f"No part of {key!r} has arrived.")
     store.complete_multipart(key, upload_id, named or arrived)
+
+
+def sign_puts(connection: Connection, sizes: Mapping[str, int]) -> set[str]:
+    """Remember that PUTs of these objects are given out; those of them that were given out before and may have come."""
+    connection.execute(
+        text("""
+        DELETE FROM signed_puts WHERE staging_key IN (
+            SELECT staging_key FROM signed_puts WHERE signed_at < now() - make_interval(days => :days)
+            FOR UPDATE SKIP LOCKED)"""),
+        {"days": _PUTS_KEPT_DAYS},
+    )
+    new = set(
+        connection.execute(
+            text("""
+            INSERT INTO signed_puts (staging_key, size)
+            SELECT * FROM unnest(CAST(:keys AS text[]), CAST(:sizes AS bigint[])) AS p(staging_key, size)
+            ORDER BY staging_key COLLATE "C" ON CONFLICT DO NOTHING
+            RETURNING staging_key"""),
+            {"keys": list(sizes), "sizes": list(sizes.values())},
+        ).scalars()
+    )
+    return sizes.keys() - new
+
+
+def signed_sizes(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
+    """Sizes of those objects for which a PUT was given out and that are not registered since."""
+    rows = connection.execute(
+        text("SELECT staging_key, size FROM signed_puts WHERE staging_key = ANY(:keys)"), {"keys": list(set(keys))}
+    )
+    return {row.staging_key: row.size for row in rows}
+
+
+def forget_puts(connection: Connection, keys: Iterable[str]) -> None:
+    """These objects are registered."""
+    connection.execute(
+        text("""
+        DELETE FROM signed_puts WHERE staging_key IN (
+            SELECT staging_key FROM signed_puts WHERE staging_key = ANY(:keys) ORDER BY staging_key FOR UPDATE)"""),
+        {"keys": list(set(keys))},
+    )
 
 
 def give_up(database: Engine, store: ObjectStore, key: str, upload_id: str) -> None:

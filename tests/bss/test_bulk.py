@@ -6,6 +6,7 @@ import hashlib
 import secrets
 
 import httpx
+from sqlalchemy import event
 
 MIB = 2**20
 
@@ -141,3 +142,52 @@ def test_a_thousand_files_in_one_call(api, owner) -> None:
     assert {plan["action"] for plan in _plan(api, owner, *files)} == {"put"}
     too_many = api.post("/uploads/plan", json={"owner": owner, "project": "lab", "files": [*files, files[0]]})
     assert too_many.status_code == 422
+
+
+def test_what_was_sent_but_not_registered_is_not_sent_again(api, owner, send: httpx.Client) -> None:
+    """As after an interruption between the PUT and the call that finishes it."""
+    data = [secrets.token_bytes(20) for _ in range(3)]
+    files = [_file(item, f"/{n}.mp4") for n, item in enumerate(data)]
+    plans = _plan(api, owner, *files)
+    for plan, item in zip(plans[:2], data, strict=False):
+        assert send.put(plan["url"], content=item, headers=plan["headers"]).status_code == 200
+    assert [plan["action"] for plan in _plan(api, owner, *files)] == ["staged", "staged", "put"]
+    outcomes = _finish(api, owner, *files)
+    assert [outcome.get("error", {}).get("code") for outcome in outcomes] == [None, None, "staged_object_missing"]
+
+
+def test_an_acknowledged_put_is_believed_until_its_bytes_are_read(api, owner, claim, begin, pipeline) -> None:
+    planned, never_planned = (_file(secrets.token_bytes(20), f"/{n}.mp4", etag='"0123"') for n in "ab")
+    _plan(api, owner, planned)
+    believed, asked, shorter = _finish(api, owner, planned, never_planned, planned | {"size": 5})
+    assert believed["status"] == "queued"
+    assert asked["error"]["code"] == "staged_object_missing"
+    assert shorter["error"]["code"] == "conflict"
+
+    # It lied: the run finds nothing, and the file is to be sent again.
+    partition = claim()[0]["partition"]
+    begin(partition)
+    gone = {"id": believed["id"], "error": {"code": "staged_object_missing", "message": "Nothing there."}}
+    pipeline.post("/pipeline/batches/results", json={"partition": partition, "results": [gone]})
+    assert _plan(api, owner, planned)[0]["action"] == "put"
+
+
+def test_calls_in_bulk_take_a_constant_number_of_statements(service, api, owner, send: httpx.Client) -> None:
+    def statements(call) -> int:
+        seen: list[str] = []
+        listener = lambda *args: seen.append(args[2])  # noqa: E731
+        event.listen(service.app.state.database, "before_cursor_execute", listener)
+        try:
+            call()
+        finally:
+            event.remove(service.app.state.database, "before_cursor_execute", listener)
+        return len(seen)
+
+    def counts(number: int) -> list[int]:
+        files = [_file(secrets.token_bytes(8), f"/{n % 3}/{n}-{number}.csv", "label-track") for n in range(number)]
+        sent = [file | {"etag": "x"} for file in files]
+        calls = (lambda: _plan(api, owner, *files), lambda: _finish(api, owner, *sent))
+        return [statements(call) for call in (*calls, *calls)]
+
+    assert counts(300) == counts(3)
+    assert max(counts(3)) <= 8
