@@ -55,8 +55,9 @@ def change(
 ) -> None:
     """Change the settings of a project; it need not hold anything yet.
 
-    They hold for what is processed from now on, unless a file was uploaded with a ladder of its own. What is ready
-    stays as it is: `dreamlake retry --all --episode PROJECT` makes it again.
+    They hold for what is processed from now on; a file that was uploaded with
+    a ladder of its own keeps that. What is ready stays as it is:
+    `dreamlake retry --all --episode PROJECT` makes it again.
     """
     from ..api.bss import ProjectSettings
     from .connection import connect
