@@ -1,7 +1,8 @@
 """Parts of the Dagster instance that `dagster.yaml` names: a run launcher for one machine, a storage that keeps its
-connections. Either can be left out; Dagster's own are in their place then."""
+connections, logs without further processes. Each can be left out; Dagster's own is in its place then."""
 
 from .launcher import ForkRunLauncher
+from .logs import RunLogFiles
 from .storage import PooledPostgresStorage
 
-__all__ = ["ForkRunLauncher", "PooledPostgresStorage"]
+__all__ = ["ForkRunLauncher", "PooledPostgresStorage", "RunLogFiles"]

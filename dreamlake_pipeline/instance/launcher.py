@@ -119,7 +119,7 @@ def _run_server() -> Iterator[Line]:
             if time.monotonic() > deadline:
                 raise DagsterLaunchFailedError(
                     f"The run server does not answer at {path} ({fault.strerror}). "
-                    "`python -m dreamlake_pipeline.instance.run_server` has to run beside the daemon."
+                    "`python -m dreamlake_pipeline.instance.run_server …` has to run beside the daemon."
                 ) from fault
             time.sleep(_PAUSE)
     line = Line(connection, _PATIENCE)

@@ -1,4 +1,5 @@
-"""The run server: a process that has imported what runs need, and forks one of itself for every conversation.
+"""The run server, `python -m dreamlake_pipeline.instance.run_server MODULE…`: a process that has imported these
+modules, and what Dagster needs to execute a run, and forks one of itself for every conversation.
 
 It has one thread, since a fork copies no other, and opens no connection but its socket. All talking is done by the
 fork: the server accepts, forks, and cleans up behind children that ended. What a run leaves behind when it is
@@ -29,20 +30,6 @@ from .worker import Worker
 
 log = logging.getLogger("dreamlake.runs")
 
-# The code location, how Dagster executes a run, the storage of its instance, and what our assets import in their
-# bodies. Anything else works too: a run imports what is missing.
-PRELOADED = (
-    "dagster._cli.api",
-    "dagster_postgres",
-    "dreamlake_pipeline.definitions",
-    "dreamlake_pipeline.processing.batch",
-    "dreamlake_pipeline.processing.index",
-    "dreamlake_pipeline.processing.video",
-    "dreamlake_pipeline.processing.audio",
-    "dreamlake_pipeline.processing.text_track",
-    "dreamlake_pipeline.processing.label_track",
-    "dreamlake_pipeline.server.index",
-)
 # Libraries that would start threads when they are imported, told not to.
 _NO_THREADS = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
 
@@ -54,10 +41,14 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 
 class RunServer:
-    """Accepts on `listener` until it is asked to end. `children`: forks of an earlier self, before its code changed."""
+    """Accepts on `listener` until it is asked to end.
 
-    def __init__(self, listener: socket.socket, children: set[int]) -> None:
+    `modules`: what it has imported, and imports again when code changes. `children`: its forks from before that.
+    """
+
+    def __init__(self, listener: socket.socket, modules: list[str], children: set[int]) -> None:
         self._listener = listener
+        self._modules = modules
         self._children = children
         self._loaded = {
             path: _stat(path) for module in list(sys.modules.values()) if (path := getattr(module, "__file__", None))
@@ -109,8 +100,8 @@ class RunServer:
         log.info("the code changed: starting anew")
         os.set_inheritable(self._listener.fileno(), True)
         children = ",".join(map(str, self._children))
-        here = [sys.executable, "-P", "-m", "dreamlake_pipeline.instance.run_server"]
-        os.execv(here[0], [*here, "--listener", str(self._listener.fileno()), "--children", children])  # noqa: S606
+        again = [sys.executable, "-P", "-m", "dreamlake_pipeline.instance.run_server", *self._modules]
+        os.execv(again[0], [*again, "--listener", str(self._listener.fileno()), "--children", children])  # noqa: S606
 
     def _reap(self) -> None:
         ended = False
@@ -237,13 +228,14 @@ def _log_to_stderr() -> None:
 def main() -> None:
     """Import, listen, serve."""
     parser = argparse.ArgumentParser(prog="python -m dreamlake_pipeline.instance.run_server", description=__doc__)
+    parser.add_argument("modules", nargs="*", help="what is imported, before anything is forked")
     parser.add_argument("--listener", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--children", default="", help=argparse.SUPPRESS)
     given = parser.parse_args()
     _log_to_stderr()
     listener = _bind(socket_path()) if given.listener is None else socket.socket(fileno=given.listener)
     os.environ.update(_NO_THREADS)
-    for name in PRELOADED:
+    for name in ("dagster._cli.api", *given.modules):
         importlib.import_module(name)
     # Its pages stay shared with the forks if the collector leaves them alone.
     gc.collect()
@@ -254,7 +246,7 @@ def main() -> None:
     listener.setblocking(False)
     listener.listen(128)
     log.info("listening at %s", listener.getsockname())
-    RunServer(listener, {int(pid) for pid in given.children.split(",") if pid}).serve()
+    RunServer(listener, given.modules, {int(pid) for pid in given.children.split(",") if pid}).serve()
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ def command(stack: Stack, name: str) -> list[str]:
                 "--use-python-environment-entry-point",
             ]
         case "dagster-runs":
-            return [*python, "dreamlake_pipeline.instance.run_server"]
+            return [*python, "dreamlake_pipeline.instance.run_server", "dreamlake_pipeline.preload"]
         case "dagster-webserver":
             return [*python, "dagster_webserver", "--host", HOST, "--port", port, *workspace]
         case "dagster-daemon":

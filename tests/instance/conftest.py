@@ -30,6 +30,7 @@ storage:
     class: PooledPostgresStorage
     config: {postgres_url: {env: DAGSTER_POSTGRES_URL}}
 run_launcher: {module: dreamlake_pipeline.instance, class: ForkRunLauncher}
+compute_logs: {module: dreamlake_pipeline.instance, class: RunLogFiles}
 run_monitoring: {enabled: true}
 telemetry: {enabled: false}
 """
@@ -50,6 +51,8 @@ def fine(): ...
 
 @op
 def broken():
+    print("about to break")
+    os.system("echo so says a child")
     raise ValueError("this one is broken")
 
 @op

@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 import pytest
-from dagster import DagsterRunStatus, RunsFilter
+from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
 from dagster._core.launcher.base import WorkerStatus
 from dagster._daemon.monitoring.run_monitoring import monitor_started_run
 
@@ -48,6 +48,16 @@ def test_a_run_that_fails_says_why(runs: Any) -> None:
     assert runs.wait(run_id) is DagsterRunStatus.FAILURE
     errors = [event.step_failure_data.error.to_string() for event in step_failures(runs, run_id)]
     assert len(errors) == 1 and "this one is broken" in errors[0]
+    # What it printed is kept, a child's words too, once the log is complete.
+    [captured] = [
+        entry.dagster_event.logs_captured_data
+        for entry in runs.instance.all_logs(run_id, of_type=DagsterEventType.LOGS_CAPTURED)
+    ]
+    key = [run_id, "compute_logs", captured.file_key]
+    runs.until(lambda: runs.instance.compute_log_manager.is_capture_complete(key))
+    printed = runs.instance.compute_log_manager.get_log_data(key)
+    assert printed.stdout == b"about to break\nso says a child\n"
+    assert b"STEP_FAILURE" in printed.stderr
 
 
 def step_failures(runs: Any, run_id: str) -> list[Any]:
