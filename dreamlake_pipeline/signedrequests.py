@@ -7,7 +7,8 @@ redirect, an error that has to be named) the caller asks boto3.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -63,17 +64,22 @@ class SignedRequests:
         key: str,
         *,
         headers: Mapping[str, str] | None = None,
-        body: bytes = b"",
+        body: bytes | Iterator[bytes] = b"",
+        sha256: str | None = None,
         stream: bool = False,
     ) -> Any | None:
         """botocore's response to the request: a success, or a HEAD's 404. Anything else is None: ask boto3.
 
-        With `stream`, its body has not been read yet.
+        A body that comes in blocks needs its `sha256` (hex), and its length among the headers. With `stream`, the body
+        of the response has not been read yet.
         """
         place = self._place
         path = place.path + encode_path(key)
+        if sha256 is None:
+            assert isinstance(body, bytes)
+            sha256 = hashlib.sha256(body).hexdigest()
         signed = self._signer.authorize(
-            method, place.host, path, headers=headers or {}, payload=body, now=datetime.now(UTC)
+            method, place.host, path, headers=headers or {}, payload_sha256=sha256, now=datetime.now(UTC)
         )
         request = AWSPreparedRequest(method, place.server + path, signed, body or None, stream_output=stream)
         try:

@@ -58,21 +58,20 @@ class Signer(NamedTuple):
         return f"{canonical}&X-Amz-Signature={self._signature(time, method, path, canonical, signed, _UNSIGNED)}"
 
     def authorize(
-        self, method: str, host: str, path: str, *, headers: Mapping[str, str], payload: bytes, now: datetime
+        self, method: str, host: str, path: str, *, headers: Mapping[str, str], payload_sha256: str, now: datetime
     ) -> dict[str, str]:
-        """The headers to send a request with: those given, and those that sign them and the payload.
+        """The headers to send a request with: those given, and those that sign them and the payload (its hash in hex).
 
         For a request without a query; `path` is percent-encoded.
         """
         time = f"{now:%Y%m%dT%H%M%SZ}"
-        sha256 = hashlib.sha256(payload).hexdigest()
-        sent = {**headers, "x-amz-content-sha256": sha256, "x-amz-date": time}
+        sent = {**headers, "x-amz-content-sha256": payload_sha256, "x-amz-date": time}
         if self.token:
             sent["x-amz-security-token"] = self.token
         signed = _canonical({**sent, "host": host})
         sent["Authorization"] = (
             f"{_ALGORITHM} Credential={self.access_key}/{self._scope(time)}, SignedHeaders={';'.join(signed)}, "
-            f"Signature={self._signature(time, method, path, '', signed, sha256)}"
+            f"Signature={self._signature(time, method, path, '', signed, payload_sha256)}"
         )
         return sent
 

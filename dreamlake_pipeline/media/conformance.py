@@ -86,13 +86,12 @@ class Chunk:
 
 def read_chunk(path: Path) -> Chunk:
     """What is stored in a file; OSError when there is none."""
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    size = path.stat().st_size
+    data = path.read_bytes()
+    sha256 = hashlib.sha256(data).hexdigest()
     try:
-        return Chunk(sha256, size, mpegts.read_segment(path))
+        return Chunk(sha256, len(data), mpegts.parse_segment(data))
     except mpegts.MalformedSegment as error:
-        return Chunk(sha256, size, None, str(error))
+        return Chunk(sha256, len(data), None, str(error))
 
 
 def check_hls(master: str, playlists: Mapping[str, str], chunks: Mapping[str, Chunk], report: Report) -> None:
@@ -351,17 +350,20 @@ def _check_packets(parts: Sequence[mpegts.TsSegment], independent: bool, report:
                 all(starts_idr),
                 f"{starts_idr.count(False)} of {len(parts)} do not" if not all(starts_idr) else "",
             )
-        profiles = [part.sps for part in parts if part.sps]
+        profiles = [sps for part in parts for sps in part.parameters]
         report.must(
             "segments: profile at most High, 8-bit 4:2:0, progressive",
-            len(profiles) == len(parts)
+            all(part.parameters for part in parts)
             and all(
                 s.profile <= _HIGH_PROFILE and s.chroma == 1 and s.bit_depth == 8 and s.progressive for s in profiles
             ),
         )
         report.must(
             "segments: one picture size and codec throughout",
-            len({(s.codec, s.width, s.height) for s in profiles}) == 1,
+            len(set(profiles)) == 1,
+            ", ".join(dict.fromkeys(f"{s.codec} {s.width}x{s.height}" for s in profiles))
+            if len(set(profiles)) > 1
+            else "",
         )
     sounds = [found.aac for part in parts if (found := part.of_type(mpegts.AAC_ADTS)) and found.aac]
     if sounds:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 IDR, SPS, PPS = 5, 7, 8
+SLICES = frozenset({1, 2, 3, 4, IDR})
 
 # profile_idc values whose SPS carries chroma format and bit depth (7.3.2.1.1).
 _HIGH_PROFILES = {100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135}

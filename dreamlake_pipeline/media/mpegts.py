@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -18,6 +18,7 @@ CLOCK = 90_000
 PACKET = 188
 H264, AAC_ADTS = 0x1B, 0x0F
 _WRAP = 1 << 33
+_HEAD_PACKETS = 64  # of a picture: what comes before its slices is almost always in these
 
 
 class MalformedSegment(ValueError):
@@ -58,33 +59,47 @@ class Elementary:
 
 @dataclass(slots=True)
 class TsSegment:
-    """What one segment holds. `head_units` are the NAL unit types of the first picture."""
+    """What one segment holds. `head_units` are the NAL unit types of the first picture, which ends before packet
+    `head_packets`. `parameters` are all sequence parameter sets that keyframes come with.
+    """
 
     packets: int
     streams: list[Elementary]
     tables_first: bool
     transport_errors: int
+    head_packets: int
     head_units: list[int]
-    sps: h264.SequenceParameters | None
+    parameters: list[h264.SequenceParameters]
     pcr_after_dts: int
+
+    @property
+    def sps(self) -> h264.SequenceParameters | None:
+        """The first sequence parameter set."""
+        return self.parameters[0] if self.parameters else None
 
     def of_type(self, stream_type: int) -> Elementary | None:
         return next((stream for stream in self.streams if stream.stream_type == stream_type), None)
 
 
-def read_segment(path: Path) -> TsSegment:
-    """Raises MalformedSegment when lengths, sync bytes or tables are not those of a segment."""
-    raw = np.fromfile(path, dtype=np.uint8)
+def parse_segment(data: Any) -> TsSegment:
+    """What the bytes of a segment hold; `data` is any buffer of them.
+
+    Raises MalformedSegment when lengths, sync bytes or tables are not those of a segment.
+    """
+    raw = np.frombuffer(data, dtype=np.uint8)
     if not len(raw) or len(raw) % PACKET:
         raise MalformedSegment(f"its length of {len(raw)} bytes is no multiple of {PACKET}")
     rows = raw.reshape(-1, PACKET)
-    if (rows[:, 0] != 0x47).any():
+    # The four bytes of each header, once: columns that lie a packet apart in memory are slow to go through.
+    headers = rows[:, :4].copy().view(">u4")[:, 0].astype(np.uint32)
+    if (headers >> 24 != 0x47).any():
         raise MalformedSegment("a packet does not start with the sync byte")
-    pids = (rows[:, 1] & 0x1F).astype(np.int32) << 8 | rows[:, 2]
-    starts = (rows[:, 1] & 0x40) != 0
-    adapted = (rows[:, 3] & 0x20) != 0
-    loaded = (rows[:, 3] & 0x10) != 0
-    offsets = np.where(adapted, 5 + rows[:, 4].astype(np.int32), 4)
+    pids = headers >> 8 & 0x1FFF
+    starts = headers & 0x400000 != 0
+    loaded = headers & 0x10 != 0
+    adapted = headers & 0x20 != 0
+    offsets = np.full(len(rows), 4)
+    offsets[adapted] = 5 + rows[adapted, 4].astype(np.int64)
 
     table_row, program = _table(rows, pids, starts, offsets, 0, 0x00)
     pmt_pid = int.from_bytes(program[8 + 2 : 8 + 4].tobytes(), "big") & 0x1FFF
@@ -96,9 +111,10 @@ def read_segment(path: Path) -> TsSegment:
         packets=len(rows),
         streams=streams,
         tables_first=False,
-        transport_errors=int(((rows[:, 1] & 0x80) != 0).sum()),
+        transport_errors=int((headers & 0x800000 != 0).sum()),
+        head_packets=len(rows),
         head_units=[],
-        sps=None,
+        parameters=[],
         pcr_after_dts=0,
     )
     first_pes = len(rows)
@@ -106,7 +122,7 @@ def read_segment(path: Path) -> TsSegment:
         mine = np.flatnonzero((pids == stream.pid) & loaded)
         if not len(mine):
             continue
-        counters = (rows[mine, 3] & 15).astype(np.int32)
+        counters = (headers[mine] & 15).astype(np.int32)
         stream.first_counter, stream.last_counter = int(counters[0]), int(counters[-1])
         stream.continuous = bool(((np.diff(counters) & 15) == 1).all())
         heads = mine[starts[mine]]
@@ -118,20 +134,23 @@ def read_segment(path: Path) -> TsSegment:
             stream.pts.append(pts)
             stream.dts.append(dts)
         # The random access indicator (2.4.3.5) marks what the muxer took for a keyframe.
-        marked = heads[adapted[heads] & (rows[heads, 4] > 0) & ((rows[heads, 5] & 0x40) != 0)]
+        marked = heads[(offsets[heads] > 5) & (rows[heads, 5] & 0x40 != 0)]
         position = {int(row): at for at, row in enumerate(heads)}
         stream.keyframes = [stream.pts[position[int(row)]] for row in marked]
         if stream.stream_type == H264:
             stream.access_units = len(heads)
-            end = heads[1] if len(heads) > 1 else len(rows)
-            head = _payload(rows, offsets, mine[mine < end])
-            _read_head(segment, head[9 + head[8] :])
+            ends = [*heads[1:].tolist(), len(rows)]
+            segment.head_packets = ends[0]
+            for row in dict.fromkeys([int(heads[0]), *marked.tolist()]):
+                units, parameters = _read_head(rows, offsets, mine, row, ends[position[row]])
+                segment.head_units = segment.head_units or units
+                segment.parameters += [one for one in parameters if one not in segment.parameters]
         elif stream.stream_type == AAC_ADTS:
             stream.access_units = _adts_frames(rows, offsets, mine, heads)
             first = _payload(rows, offsets, mine[:1])
             stream.aac = _adts_config(first[9 + first[8] :])
         if stream.pid == clock_pid:
-            segment.pcr_after_dts = _late_clocks(rows, mine, heads, stream.dts)
+            segment.pcr_after_dts = _late_clocks(rows, mine[adapted[mine]], heads, stream.dts)
     segment.tables_first = table_row < pmt_row < first_pes
     return segment
 
@@ -186,15 +205,30 @@ def _payload(rows: np.ndarray, offsets: np.ndarray, mine: np.ndarray) -> bytes:
     return b"".join(rows[row, offsets[row] :].tobytes() for row in mine)
 
 
-def _read_head(segment: TsSegment, head: bytes) -> None:
-    for unit in h264.units_with_start_code(head):
-        kind = h264.unit_type(unit)
-        segment.head_units.append(kind)
-        if kind == h264.SPS:
-            try:
-                segment.sps = h264.parse_sps(unit)
-            except ValueError as error:
-                raise MalformedSegment(str(error)) from None
+def _read_head(
+    rows: np.ndarray, offsets: np.ndarray, mine: np.ndarray, start: int, end: int
+) -> tuple[list[int], list[h264.SequenceParameters]]:
+    """What the picture in the packets from `start` to `end` begins with: the NAL unit types up to its first slice, and
+    the sequence parameter sets among them."""
+    of_picture = mine[np.searchsorted(mine, start) : np.searchsorted(mine, end)]
+    units = _units_before_slices(_payload(rows, offsets, of_picture[:_HEAD_PACKETS]))
+    if not units or h264.unit_type(units[-1]) not in h264.SLICES:
+        units = _units_before_slices(_payload(rows, offsets, of_picture))
+    try:
+        parameters = [h264.parse_sps(unit) for unit in units if h264.unit_type(unit) == h264.SPS]
+    except ValueError as error:
+        raise MalformedSegment(str(error)) from None
+    return [h264.unit_type(unit) for unit in units], parameters
+
+
+def _units_before_slices(pes: bytes) -> list[memoryview]:
+    """The NAL units of a picture up to its first slice, and that."""
+    units = []
+    for unit in h264.units_with_start_code(pes[9 + pes[8] :]):
+        units.append(unit)
+        if h264.unit_type(unit) in h264.SLICES:
+            break
+    return units
 
 
 def _adts_frames(rows: np.ndarray, offsets: np.ndarray, mine: np.ndarray, heads: np.ndarray) -> int:
@@ -228,11 +262,14 @@ def _adts_config(header: bytes) -> AdtsConfig | None:
     )
 
 
-def _late_clocks(rows: np.ndarray, mine: np.ndarray, heads: np.ndarray, dts: list[int]) -> int:
-    """How many programme clock references lie after the DTS of the picture or sound that they come with."""
-    carries = (rows[mine, 3] & 0x20 != 0) & (rows[mine, 4] >= 7) & (rows[mine, 5] & 0x10 != 0)
+def _late_clocks(rows: np.ndarray, adapted: np.ndarray, heads: np.ndarray, dts: list[int]) -> int:
+    """How many programme clock references lie after the DTS of the picture or sound that they come with.
+
+    `adapted` are the stream's packets with an adaptation field, where such references are.
+    """
+    carries = (rows[adapted, 4] >= 7) & (rows[adapted, 5] & 0x10 != 0)
     late = 0
-    for row in mine[carries]:
+    for row in adapted[carries]:
         six = rows[row, 6:12].tobytes()
         clock = int.from_bytes(six[:4], "big") << 1 | six[4] >> 7
         at = int(np.searchsorted(heads, row, side="right")) - 1

@@ -14,12 +14,18 @@ Mode = Literal["copy", "transcode"]
 
 
 @dataclass(frozen=True, slots=True)
-class Segment:
-    """One MPEG-TS segment on the local disk; `duration` in seconds, `size` in bytes."""
+class SegmentFile:
+    """One MPEG-TS segment on the local disk; `size` in bytes."""
 
     path: Path
     sha256: str
     size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Segment(SegmentFile):
+    """A segment with its place in a stream; `duration` in seconds."""
+
     duration: Fraction
 
 

@@ -162,9 +162,11 @@ class _Reader:
         self.hidden = self.idr = self.changes = self.damaged = 0
         self.starts_with_keyframe = False
         self.tail: list[Any] = []  # the packets since the last keyframe, where the container has no length
-        self.decoded_at = Fraction(-(2**40))  # seconds
+        # Whole ticks of the streams' own clocks: fractions for every packet would take longer than reading them.
+        self.decoded_at = -(2**63)
         self.sound_start: int | None = None
-        self.sound_end = Fraction(0)  # seconds
+        self.sound_ended_at = -(2**63)
+        self.longest_sound = int(_LONGEST_SOUND / audio.time_base) if audio is not None and audio.time_base else 0
 
     def read(self) -> None:
         streams = [stream for stream in (self.video, self.audio) if stream is not None]
@@ -195,24 +197,29 @@ class _Reader:
     def _see_sound(self, packet: Any, time: int | None) -> None:
         if time is None or packet.time_base is None:
             return
-        lasts = min((packet.duration or 0) * packet.time_base, _LONGEST_SOUND)
-        self.sound_end = max(self.sound_end, time * packet.time_base + lasts)
+        self.sound_ended_at = max(self.sound_ended_at, time + min(packet.duration or 0, self.longest_sound))
         # Priming that lies before the start of the presentation is not its start.
         if not packet.is_discard and self.sound_start is None:
             self.sound_start = time
 
+    @property
+    def sound_end(self) -> Fraction:
+        """Seconds; 0 where no sound has a time."""
+        time_base = self.audio.time_base if self.audio is not None else None
+        return max(Fraction(0), self.sound_ended_at * time_base) if time_base else Fraction(0)
+
     def _refuse_going_back(self, packet: Any) -> None:
-        if packet.dts is None or packet.time_base is None:
+        before, now, time_base = self.decoded_at, packet.dts, packet.time_base
+        if now is None or time_base is None:
             return
-        decoded_at = packet.dts * packet.time_base
-        if decoded_at < self.decoded_at - _BACKWARDS:
+        if now < before and (before - now) * time_base > _BACKWARDS:
             raise DreamlakeError(
                 Code.MEDIA_UNSUPPORTED,
-                f"The clock of {self.subject} goes back from {float(self.decoded_at):.1f} s to "
-                f"{float(decoded_at):.1f} s: it consists of several recordings.",
+                f"The clock of {self.subject} goes back from {float(before * time_base):.1f} s to "
+                f"{float(now * time_base):.1f} s: it consists of several recordings.",
                 hint="Upload them one by one, or join them with ffmpeg's concat demuxer.",
             )
-        self.decoded_at = max(self.decoded_at, decoded_at)
+        self.decoded_at = max(before, now)
 
     def _keep_tail(self, packet: Any) -> None:
         if packet.is_keyframe:
@@ -224,10 +231,11 @@ class _Reader:
 
     def _see_units(self, packet: Any) -> None:
         """What the NAL units of a packet of H.264 are."""
-        data = bytes(memoryview(packet))
         try:
             size = self.length_size
-            units = list(h264.units_with_length(data, size) if size else h264.units_with_start_code(data))
+            units = list(
+                h264.units_with_length(memoryview(packet), size) if size else h264.units_with_start_code(bytes(packet))
+            )
         except ValueError:
             self.damaged += 1
             return

@@ -6,7 +6,8 @@ Durations come from the times in the segments really written, never from what wa
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -15,15 +16,19 @@ from typing import Any
 import ffmpeg as ffmpeg_python
 
 from ..errors import Code, DreamlakeError
-from . import mpegts
+from . import ffmpeg, mpegts
 from .playlist import bandwidths
-from .results import Segment, Stream
+from .results import Segment, SegmentFile, Stream
+
+# Called with each segment when its file is complete; it may be called from another thread, and must return soon.
+OnSegment = Callable[[SegmentFile], None]
 
 SECONDS = 6  # what a segment aims at
 MOST = 20_000  # 33 hours of them
 PLAYLIST = "index.m3u8"  # ffmpeg's own, used inside the private directory only
 AAC_CODEC = "mp4a.40.2"
 AAC_FRAME = 1024  # samples
+_TICK = 0.02  # seconds between two looks for a new segment
 
 # Priming lies before the start of the presentation, and MPEG-TS has no edit list to hide it.
 DROP_PRIMING = "noise=drop=lt(pts\\,0)"
@@ -75,12 +80,16 @@ class Written:
     `start` is where playback begins: the first time of any stream. `video` and `audio` are first times.
     """
 
-    paths: tuple[Path, ...]
+    files: tuple[SegmentFile, ...]
     parts: tuple[mpegts.TsSegment, ...]
     start: int
     video: int | None
     audio: int | None
     starts: tuple[int, ...]  # of each segment: the first time of its leading stream
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        return tuple(file.path for file in self.files)
 
     @property
     def begins(self) -> tuple[int, ...]:
@@ -100,37 +109,111 @@ def _times(part: mpegts.TsSegment, stream_type: int, reference: int) -> list[int
     return mpegts.unwrap(found.pts, reference) if found else []
 
 
-def read_back(out: Path, subject: str) -> Written:
+def write(
+    output: Any,
+    *,
+    source: Path,
+    folder: Path,
+    limits: ffmpeg.Limits,
+    subject: str,
+    on_segment: OnSegment | None = None,
+) -> tuple[ffmpeg.Finished, Written]:
+    """Run ffmpeg with an output of this module in the empty directory `folder`, and read each segment when it is there.
+
+    Raises DreamlakeError as `ffmpeg.run` and `read_back` do.
+    """
+    with _Reader(folder, on_segment) as reader:
+        finished = ffmpeg.run([output], source=source, cwd=folder, limits=limits, subject=subject)
+    return finished, reader.finish(subject)
+
+
+def read_back(folder: Path, subject: str) -> Written:
     """Raises DreamlakeError(OUTPUT_INVALID) when ffmpeg wrote nothing, or something that is no segment."""
-    (out / PLAYLIST).unlink(missing_ok=True)
-    paths = tuple(sorted(out.glob("[0-9]*.ts")))
-    if not paths:
-        raise DreamlakeError(Code.OUTPUT_INVALID, f"Nothing came out of {subject}: no segment was written.")
-    if len(paths) > MOST:
-        raise DreamlakeError(Code.MEDIA_TOO_LARGE, f"{subject} became {len(paths):,} segments; {MOST:,} are the limit.")
-    parts = []
-    for path in paths:
+    return _Reader(folder, None).finish(subject)
+
+
+class _Reader:
+    """Reads each segment once, for its hash and for what it holds; as a context, while ffmpeg writes the next ones."""
+
+    def __init__(self, folder: Path, on_segment: OnSegment | None) -> None:
+        self._folder, self._on_segment = folder, on_segment
+        self._read: list[tuple[SegmentFile, mpegts.TsSegment]] = []
+        self._buffer = bytearray()  # used again: fresh memory for each segment would cost more than reading it
+        self._fault: Exception | None = None
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._read_along, name="read-segments")
+
+    def __enter__(self) -> _Reader:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def _read_along(self) -> None:
         try:
-            parts.append(mpegts.read_segment(path))
-        except mpegts.MalformedSegment as error:
+            while not self._ended.wait(_TICK):
+                # A segment is complete when the next one has been begun.
+                while not self._ended.is_set() and self._path(len(self._read) + 1).exists():
+                    self._read_next()
+        except Exception as fault:
+            self._fault = fault
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number:05d}.ts"
+
+    def _read_next(self) -> None:
+        path = self._path(len(self._read))
+        with path.open("rb") as opened:
+            size = path.stat().st_size
+            if size > len(self._buffer):
+                self._buffer = bytearray(size)
+            data = memoryview(self._buffer)[: opened.readinto(memoryview(self._buffer)[:size])]
+        file = SegmentFile(path, hashlib.sha256(data).hexdigest(), len(data))
+        part = mpegts.parse_segment(data)
+        self._read.append((file, part))
+        if self._on_segment is not None:
+            self._on_segment(file)
+
+    def finish(self, subject: str) -> Written:
+        """Read what is left when ffmpeg has ended."""
+        (self._folder / PLAYLIST).unlink(missing_ok=True)
+        count = sum(1 for _ in self._folder.glob("[0-9]*.ts"))
+        if not count:
+            raise DreamlakeError(Code.OUTPUT_INVALID, f"Nothing came out of {subject}: no segment was written.")
+        if count > MOST:
+            raise DreamlakeError(Code.MEDIA_TOO_LARGE, f"{subject} became {count:,} segments; {MOST:,} are the limit.")
+        try:
+            if self._fault is not None:
+                raise self._fault
+            while len(self._read) < count:
+                self._read_next()
+        except (mpegts.MalformedSegment, FileNotFoundError) as error:
+            name = self._path(len(self._read)).name
             raise DreamlakeError(
-                Code.OUTPUT_INVALID, f"Segment {path.name} of {subject} failed its verification: {error}."
+                Code.OUTPUT_INVALID, f"Segment {name} of {subject} failed its verification: {error}."
             ) from None
+        return _written(self._read, subject)
+
+
+def _written(read: Sequence[tuple[SegmentFile, mpegts.TsSegment]], subject: str) -> Written:
+    files, parts = zip(*read, strict=True)
     leading = mpegts.H264 if parts[0].of_type(mpegts.H264) else mpegts.AAC_ADTS
     starts: list[int] = []
-    for path, part in zip(paths, parts, strict=True):
+    for file, part in read:
         times = _times(part, leading, starts[-1] if starts else 0)
         if not times:
             raise DreamlakeError(
-                Code.OUTPUT_INVALID, f"Segment {path.name} of {subject} failed its verification: it is empty."
+                Code.OUTPUT_INVALID, f"Segment {file.path.name} of {subject} failed its verification: it is empty."
             )
         starts.append(min(times))
     first = {
         kind: min(times) for kind in (mpegts.H264, mpegts.AAC_ADTS) if (times := _first_times(parts, kind, starts))
     }
     return Written(
-        paths=paths,
-        parts=tuple(parts),
+        files=files,
+        parts=parts,
         start=min(starts[0], *first.values()),
         video=first.get(mpegts.H264),
         audio=first.get(mpegts.AAC_ADTS),
@@ -138,7 +221,7 @@ def read_back(out: Path, subject: str) -> Written:
     )
 
 
-def _first_times(parts: list[mpegts.TsSegment], kind: int, starts: list[int]) -> list[int]:
+def _first_times(parts: Sequence[mpegts.TsSegment], kind: int, starts: list[int]) -> list[int]:
     """The times of a stream in the first segment that holds any of it."""
     return next((times for part, start in zip(parts, starts, strict=True) if (times := _times(part, kind, start))), [])
 
@@ -148,12 +231,12 @@ def to_stream(written: Written, end: Fraction, *, fps: Fraction | None, independ
     bounds: list[int | Fraction] = [*written.begins, end]
     segments = tuple(
         Segment(
-            path=path,
-            sha256=_sha256(path),
-            size=path.stat().st_size,
+            path=file.path,
+            sha256=file.sha256,
+            size=file.size,
             duration=Fraction(following - start) / mpegts.CLOCK,
         )
-        for path, start, following in zip(written.paths, bounds, bounds[1:], strict=False)
+        for file, start, following in zip(written.files, bounds, bounds[1:], strict=False)
     )
     peak, average = bandwidths(segments)
     sps = written.parts[0].sps
@@ -170,8 +253,3 @@ def to_stream(written: Written, end: Fraction, *, fps: Fraction | None, independ
         fps=fps,
         independent=independent,
     )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -14,9 +14,10 @@ from .segments import Written
 
 _CELLS = 12
 _COLUMNS = 4
+_ENOUGH = 6  # frames to choose from
 _POSTER_HEIGHT = 720
 _CELL_WIDTH = 320
-_CHOSEN = "stills.m3u8"
+_CHOSEN = "stills.ts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,28 +29,21 @@ class Stills:
 def make_stills(written: Written, out: Path, subject: str) -> Stills:
     """`poster.jpg`, the most typical of some frames spread over the video, and `contact-sheet.jpg`, all of these.
 
-    However long the video is, at most twelve segments are read, and of those the keyframes alone when they suffice.
+    However long the video is, little is read of it: the first picture of twelve segments; only a video of a few
+    segments is read whole, and of that the keyframes alone when they suffice.
     """
-    count = len(written.paths)
-    chosen = sorted({round((i + 0.5) * count / _CELLS - 0.5) for i in range(_CELLS)} & set(range(count)))
-    parts = [found for i in chosen if (found := written.parts[i].of_type(mpegts.H264))]
-    keyframes = sum(len(part.keyframes) for part in parts)
-    keyframes_only = keyframes >= _CELLS // 2
-    frames = keyframes if keyframes_only else sum(len(part.pts) for part in parts)
-    cells = min(_CELLS, frames)
-    (out / _CHOSEN).write_text(_playlist([written.paths[i].name for i in chosen]))
-    picks = "+".join(f"eq(n,{math.floor((i + 0.5) * frames / cells)})" for i in range(cells))
-    options: dict[str, Any] = {"skip_frame": "nokey"} if keyframes_only else {}
-    node = ffmpeg_python.input(
-        f"file:{ffmpeg.SOURCE}",
-        f="hls",
-        allowed_extensions="ALL",
-        protocol_whitelist="file",
-        format_whitelist="hls,mpegts",
-        codec_whitelist="h264,aac",
-        threads=ffmpeg.THREADS,
-        **options,
-    )
+    chosen = _spread(len(written.files))
+    frames, options = len(chosen), {}
+    heads_alone = frames >= _ENOUGH
+    if not heads_alone:
+        pictures = [part.of_type(mpegts.H264) or mpegts.Elementary(0, 0) for part in written.parts]
+        frames, options = sum(len(found.keyframes) for found in pictures), {"skip_frame": "nokey"}
+        if frames < _ENOUGH:
+            frames, options = sum(len(found.pts) for found in pictures), {}
+    _cut(written, chosen, out / _CHOSEN, heads_alone=heads_alone)
+    picked_frames = _spread(frames)
+    cells, picks = len(picked_frames), "+".join(f"eq(n,{n})" for n in picked_frames)
+    node = ffmpeg.source_input("mpegts", threads=ffmpeg.THREADS, **options)
     picked = node.video.filter("select", picks).filter_multi_output("split", 2)
     poster = picked[0].filter("scale", -2, f"min({_POSTER_HEIGHT},ih)").filter("thumbnail", max(2, cells))
     columns = min(_COLUMNS, cells)
@@ -71,11 +65,19 @@ def make_stills(written: Written, out: Path, subject: str) -> Stills:
     return Stills(_if_there(out / "poster.jpg"), _if_there(out / "contact-sheet.jpg"))
 
 
+def _spread(count: int) -> list[int]:
+    """Up to twelve of `count` things, evenly spread."""
+    cells = min(_CELLS, count)
+    return [math.floor((i + 0.5) * count / cells) for i in range(cells)]
+
+
+def _cut(written: Written, chosen: list[int], path: Path, *, heads_alone: bool) -> None:
+    """One file of the chosen segments, or of the packets up to the end of their first pictures."""
+    with path.open("wb") as file:
+        for i in chosen:
+            with written.files[i].path.open("rb") as segment:
+                file.write(segment.read(written.parts[i].head_packets * mpegts.PACKET if heads_alone else -1))
+
+
 def _if_there(path: Path) -> Path | None:
     return path if path.exists() and path.stat().st_size else None
-
-
-def _playlist(names: list[str]) -> str:
-    """A playlist for ffmpeg's eyes only; durations play no part."""
-    segments = "".join(f"#EXTINF:6.0,\n{name}\n" for name in names)
-    return f"#EXTM3U\n#EXT-X-VERSION:3\n#EXT-X-TARGETDURATION:6\n#EXT-X-PLAYLIST-TYPE:VOD\n{segments}#EXT-X-ENDLIST\n"

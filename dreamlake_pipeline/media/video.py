@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ from ..kinds import Kind
 from . import ffmpeg, mpegts, segments, stills
 from .audio_codec import aac_options, audio_reasons, output_rate
 from .claims import read_claims
-from .probe import MAX_PIXELS, AudioTrack, Probe, VideoTrack, probe, recognise
+from .probe import MAX_PIXELS, Probe, VideoTrack, probe, recognise
+from .reasons import MAX_KEYFRAME_GAP, video_reasons
 from .renditions import Best, make_alternates, make_ladder, name_tracks, verify_together
-from .results import Mode, TimeOrigin, VideoResult
+from .results import AudioRendition, Mode, Stream, TimeOrigin, VideoResult
 from .salvage import salvage
 from .transcode import (
     CLOCK_START,
@@ -36,12 +37,8 @@ from .transcode import (
 )
 from .verify import Expected, verify
 
-MAX_KEYFRAME_GAP = 12  # seconds; a copy can only be cut at keyframes
-# Steps between frames that still count as a steady rate: half to twice the usual one.
-_STEADY = (0.5, 2.0)
-_REORDERED = 4
-_PROFILES = {66, 77, 100}  # profile_idc of Baseline, Main and High: what every browser plays
 _PART = "part-"
+_ATTEMPT = "attempt-"
 _ROUNDING = 2  # ticks of 90 kHz
 LEAST_SALVAGED = Fraction(1, 2)  # seconds of a file that was cut off that are worth keeping
 _TRAILING_SOUND = Fraction(1, 2)  # seconds of sound behind the last picture that are worth a word
@@ -58,36 +55,57 @@ SETTINGS = {
 }
 
 
-def make_video(source: Path, out: Path, *, filename: str, ladder: tuple[int, ...] = ()) -> VideoResult:
+def make_video(
+    source: Path,
+    out: Path,
+    *,
+    filename: str,
+    ladder: tuple[int, ...] = (),
+    on_segment: segments.OnSegment | None = None,
+) -> VideoResult:
     """Make HLS segments, a poster and a contact sheet of `source` in the directory `out`.
 
     `ladder` are the heights in pixels of further streams with smaller pictures; none is ever larger than the video.
+    `on_segment` hears, from another thread, of segments of the best stream as they are written, before anything is
+    verified. What it heard of need not be in the result: the picture may turn out to have to be made in another way.
 
     `out` must be empty or new, and private to this call; `filename` is the name for messages. `mode` of the result is
     about the picture; why sound was re-encoded is in `transcode_reasons` too, as `audio_…`.
     Raises DreamlakeError with a media code; what `out` holds then is worthless.
     """
     out.mkdir(parents=True, exist_ok=True)
+    order = _Order(out, filename, ladder, on_segment)
     try:
-        return _make_whole(source, out, probe(source, filename, wanted=Kind.VIDEO), filename, ladder)
+        return _make_whole(source, probe(source, filename, wanted=Kind.VIDEO), order)
     except DreamlakeError as error:
         if error.code is not Code.MEDIA_TRUNCATED:
             raise
-        _empty(out)
-        salvaged = _make_part(source, out, filename, ladder)
+        salvaged = _make_part(source, order)
         if salvaged is None:
             raise
         return salvaged
 
 
-def _make_whole(source: Path, out: Path, found: Probe, filename: str, ladder: tuple[int, ...]) -> VideoResult:
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What `make_video` was asked for; see there."""
+
+    out: Path
+    filename: str
+    ladder: tuple[int, ...]
+    on_segment: segments.OnSegment | None
+
+
+def _make_whole(source: Path, found: Probe, order: _Order) -> VideoResult:
     """A copy where that is right; a transcode where it is not, or where what was copied turns out not to be."""
     assert found.video is not None
     reasons = video_reasons(found.video)
     sound = audio_reasons(found.audio) if found.audio else []
     while True:
+        # Of its own each time: whoever hears of segments may still read those of the last one.
+        folder = Path(tempfile.mkdtemp(prefix=_ATTEMPT, dir=order.out))
         try:
-            return _make(source, out, found, reasons, sound, filename, ladder)
+            return _make(_Attempt(source, found, order, folder, reasons, sound))
         except DreamlakeError as error:
             # What no probe foresees, such as a picture size that changes on the way.
             if error.code is not Code.OUTPUT_INVALID:
@@ -98,15 +116,16 @@ def _make_whole(source: Path, out: Path, found: Probe, filename: str, ladder: tu
                 sound = [f"audio_copy_failed: {error.message}"]
             else:
                 raise
-            _empty(out)
+            shutil.rmtree(folder)
 
 
-def _make_part(source: Path, out: Path, filename: str, ladder: tuple[int, ...]) -> VideoResult | None:
+def _make_part(source: Path, order: _Order) -> VideoResult | None:
     """What can be made of a file that was cut off; None when its good part is too short or not good either."""
+    filename = order.filename
     demuxer = recognise(source, filename).demuxer
     assert demuxer is not None
     # Beside what is made, where no limit of ffmpeg's output counts it.
-    with tempfile.TemporaryDirectory(prefix=_PART, dir=out) as folder:
+    with tempfile.TemporaryDirectory(prefix=_PART, dir=order.out) as folder:
         part = Path(folder) / "part"
         try:
             if not salvage(source, part, demuxer):
@@ -116,7 +135,7 @@ def _make_part(source: Path, out: Path, filename: str, ladder: tuple[int, ...]) 
             if found.video.duration < LEAST_SALVAGED:
                 return None
             _refuse_undecodable(part, Path(folder), found, filename)
-            made = _make_whole(part, out, found, filename, ladder)
+            made = _make_whole(part, found, order)
         except DreamlakeError as error:
             if ERRORS[error.code].retryable and error.code is not Code.OUTPUT_INVALID:
                 raise  # no word about the file
@@ -139,94 +158,157 @@ def _refuse_undecodable(part: Path, folder: Path, found: Probe, filename: str) -
         raise DreamlakeError(Code.MEDIA_CORRUPT, f"{filename} is cut off, and damaged before that.")
 
 
-def _empty(out: Path) -> None:
-    """Away with what was made; the part of a file that it is made of stays."""
-    for path in out.iterdir():
-        if not path.is_dir():
-            path.unlink()
-        elif not path.name.startswith(_PART):
-            shutil.rmtree(path)
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One way to make a file, in a folder of its own: with `reasons` to transcode the picture, and those for its
+    `sound`; none for a copy."""
+
+    source: Path
+    found: Probe
+    order: _Order
+    folder: Path
+    reasons: list[str]
+    sound: list[str]
+
+    @property
+    def mode(self) -> Mode:
+        return "transcode" if self.reasons else "copy"
+
+    @property
+    def video(self) -> VideoTrack:
+        assert self.found.video is not None
+        return self.found.video
+
+    @property
+    def sound_options(self) -> dict[str, Any]:
+        if self.found.audio is None:
+            return {}
+        how = aac_options(self.found.audio) if self.sound else {"c:a": "copy"}
+        return how | {"bsf:a": segments.DROP_PRIMING}
+
+    @property
+    def sound_rate(self) -> int:
+        """Samples a second that come out; 0 without sound."""
+        audio = self.found.audio
+        return 0 if audio is None else output_rate(audio) if self.sound else audio.sample_rate
 
 
-def _make(
-    source: Path,
-    out: Path,
-    found: Probe,
-    reasons: list[str],
-    sound: list[str],
-    filename: str,
-    ladder: tuple[int, ...],
-) -> VideoResult:
-    """Write, verify, describe; `reasons` to transcode the video, and those for its `sound`, are empty for a copy."""
-    video, audio = found.video, found.audio
-    assert video is not None
-    mode: Mode = "transcode" if reasons else "copy"
-    sound_options = _sound_options(audio, encode=bool(sound))
-    warnings = list(found.warnings)
-    finished = _write(source, out, found, sound_options, transcode=bool(reasons), filename=filename)
-    frames = _frames(finished, video, warnings) if mode == "transcode" else video.frames
-    shown = preview_times(video) if mode == "transcode" else video.pts
-    fewer = len(shown) < video.frames
-    if fewer:
-        warnings.append(
-            f"The playable version shows {len(shown)} of {video.frames} pictures, {MOST_FRAMES} a second at most."
-        )
+@dataclass(frozen=True, slots=True)
+class _Pictures:
+    """The `frames` that the source presents, at `fps`; `times` are those of the ones that come out, at `shown_fps`."""
 
-    written = segments.read_back(out, filename)
-    if written.video is None:
-        raise DreamlakeError(Code.OUTPUT_INVALID, f"Nothing came out of {filename}: the segments hold no picture.")
-    rate = 0 if audio is None else output_rate(audio) if sound else audio.sample_rate
-    end = _end(written, video, int(shown[-1]), rate, warnings)
-    fps = _rate(video, frames)
-    shown_fps = (len(shown) - 1) / ((int(shown[-1]) - video.start) * video.time_base) if fewer else fps
-    stream = segments.to_stream(written, end, fps=shown_fps, independent=True)
-    lead = _lead(written.video - written.start)
-    expected = Expected(
-        duration=video.duration + lead + _trail(end, written.video, video),
-        tolerance=video.frame_seconds + Fraction(2, mpegts.CLOCK),
-        frames=len(shown) if fewer else frames,
-        span=(int(shown[-1]) - video.start) * video.time_base,
-        keyframe_seconds=Fraction(KEYFRAME_SECONDS) if mode == "transcode" else None,
-    )
-    conformance = verify(written, stream, expected, filename)
-    best = Best(
-        written=written,
-        stream=stream,
-        end=end,
-        origin=video.start * video.time_base - lead,
-        expected=expected,
-        copied=mode == "copy",
-    )
-    smaller = make_ladder(source, out, found, best, ladder, sound_options, filename) if ladder else []
-    others = make_alternates(source, out, found, best, warnings, filename)
-    tracks = name_tracks(audio, [(track, made) for track, made, _ in others]) if audio else ()
-    if smaller or tracks:
-        together = verify_together([(stream, written), *smaller], tracks, [made for *_, made in others], filename)
-        against_source = [check for check in conformance["checks"] if check["rule"].startswith("source:")]
-        conformance = {"checks": [*together["checks"], *against_source]}
-    pictures = stills.make_stills(written, out, filename)
+    frames: int
+    fps: Fraction
+    times: np.ndarray
+    shown_fps: Fraction
+
+
+def _make(attempt: _Attempt) -> VideoResult:
+    """Write, verify, describe."""
+    warnings = list(attempt.found.warnings)
+    finished, written = _write(attempt)
+    pictures = _pictures(attempt, finished, warnings)
+    best, conformance = _verify_best(attempt, written, pictures, warnings)
+    smaller, tracks, conformance = _make_others(attempt, best, conformance, warnings)
+    shots = stills.make_stills(written, attempt.folder, attempt.order.filename)
+    stream, video = best.stream, attempt.video
     assert stream.width and stream.height
     return VideoResult(
         duration=float(sum(segment.duration for segment in stream.segments)),
-        frames=frames,
-        fps=float(fps),
+        frames=pictures.frames,
+        fps=float(pictures.fps),
         width=stream.width,
         height=stream.height,
         codec=video.codec,
         has_audio=written.audio is not None,
-        streams=(stream, *(made for made, _ in smaller)),
+        streams=(stream, *smaller),
         audio=tracks,
-        poster=pictures.poster,
-        contact_sheet=pictures.contact_sheet,
-        time_origin=_time_origin(video, written, lead),
-        container=found.sniffed.container,
-        source_streams=found.streams,
-        mode=mode,
-        transcode_reasons=(*reasons, *sound),
+        poster=shots.poster,
+        contact_sheet=shots.contact_sheet,
+        time_origin=_time_origin(video, best),
+        container=attempt.found.sniffed.container,
+        source_streams=attempt.found.streams,
+        mode=attempt.mode,
+        transcode_reasons=(*attempt.reasons, *attempt.sound),
         warnings=tuple(warnings),
         conformance=conformance,
         partial=video.partial,
     )
+
+
+def _write(attempt: _Attempt) -> tuple[ffmpeg.Finished, segments.Written]:
+    video, audio = attempt.video, attempt.found.audio
+    demuxer = attempt.found.sniffed.demuxer
+    assert demuxer is not None
+    node = ffmpeg.source_input(demuxer, threads=ffmpeg.THREADS, max_pixels=MAX_PIXELS)
+    inputs = [node[str(track.index)] for track in (video, audio) if track is not None]
+    options = transcode_options(video, display_size(video)) if attempt.reasons else {"c:v": "copy"}
+    filename = attempt.order.filename
+    finished, written = segments.write(
+        segments.hls_output(*inputs, **options, **attempt.sound_options, **hls_clock()),
+        source=attempt.source,
+        folder=attempt.folder,
+        limits=limits(attempt.source, video),
+        subject=filename,
+        on_segment=attempt.order.on_segment,
+    )
+    if written.video is None:
+        raise DreamlakeError(Code.OUTPUT_INVALID, f"Nothing came out of {filename}: the segments hold no picture.")
+    return finished, written
+
+
+def _pictures(attempt: _Attempt, finished: ffmpeg.Finished, warnings: list[str]) -> _Pictures:
+    """What the source presents and what has to come out of it."""
+    video = attempt.video
+    if attempt.mode == "copy":
+        fps = _rate(video, video.frames)
+        return _Pictures(video.frames, fps, video.pts, fps)
+    frames, times = _frames(finished, video, warnings), preview_times(video)
+    fps = shown_fps = _rate(video, frames)
+    if len(times) < video.frames:
+        shown_fps = (len(times) - 1) / ((int(times[-1]) - video.start) * video.time_base)
+        warnings.append(
+            f"The playable version shows {len(times)} of {video.frames} pictures, {MOST_FRAMES} a second at most."
+        )
+    return _Pictures(frames, fps, times, shown_fps)
+
+
+def _verify_best(
+    attempt: _Attempt, written: segments.Written, pictures: _Pictures, warnings: list[str]
+) -> tuple[Best, dict[str, Any]]:
+    """The stream that was written, and the report on it; raises DreamlakeError(OUTPUT_INVALID)."""
+    video, last = attempt.video, int(pictures.times[-1])
+    assert written.video is not None
+    end = _end(written, video, last, attempt.sound_rate, warnings)
+    stream = segments.to_stream(written, end, fps=pictures.shown_fps, independent=True)
+    lead = _lead(written.video - written.start)
+    expected = Expected(
+        duration=video.duration + lead + _trail(end, written.video, video),
+        tolerance=video.frame_seconds + Fraction(2, mpegts.CLOCK),
+        frames=len(pictures.times) if len(pictures.times) < video.frames else pictures.frames,
+        span=(last - video.start) * video.time_base,
+        keyframe_seconds=Fraction(KEYFRAME_SECONDS) if attempt.mode == "transcode" else None,
+    )
+    conformance = verify(written, stream, expected, attempt.order.filename)
+    origin = video.start * video.time_base - lead
+    return Best(written, stream, end, origin, expected, copied=attempt.mode == "copy"), conformance
+
+
+def _make_others(
+    attempt: _Attempt, best: Best, conformance: dict[str, Any], warnings: list[str]
+) -> tuple[tuple[Stream, ...], tuple[AudioRendition, ...], dict[str, Any]]:
+    """Smaller pictures and other sound tracks, and the report on all streams together."""
+    source, folder, found, filename = attempt.source, attempt.folder, attempt.found, attempt.order.filename
+    ladder = attempt.order.ladder
+    smaller = make_ladder(source, folder, found, best, ladder, attempt.sound_options, filename) if ladder else []
+    others = make_alternates(source, folder, found, best, warnings, filename)
+    tracks = name_tracks(found.audio, [(track, made) for track, made, _ in others]) if found.audio else ()
+    if smaller or tracks:
+        streams = [(best.stream, best.written), *smaller]
+        together = verify_together(streams, tracks, [made for *_, made in others], filename)
+        against_source = [check for check in conformance["checks"] if check["rule"].startswith("source:")]
+        conformance = {"checks": [*together["checks"], *against_source]}
+    return tuple(made for made, _ in smaller), tracks, conformance
 
 
 def _frames(finished: ffmpeg.Finished, video: VideoTrack, warnings: list[str]) -> int:
@@ -245,101 +327,6 @@ def _frames(finished: ffmpeg.Finished, video: VideoTrack, warnings: list[str]) -
 def _lead(ticks: int) -> Fraction:
     """Seconds by which sound comes before the first picture; what rounding makes of none is none."""
     return Fraction(ticks, mpegts.CLOCK) if ticks > _ROUNDING else Fraction(0)
-
-
-def video_reasons(video: VideoTrack) -> list[str]:
-    """Why the video can't be kept as it is, each as `code: explanation`; empty when it can (DESIGN 6)."""
-    picture, reasons = video.picture, []
-    if video.codec != "h264":
-        reasons.append(f"video_codec: {video.codec} is not H.264")
-    sps = video.sps
-    if picture.pix_fmt not in ("yuv420p", "yuvj420p") or (sps is not None and sps.profile not in _PROFILES):
-        reasons.append(f"pixel_format: {picture.pix_fmt} ({video.profile or 'no profile'}) is not 8-bit 4:2:0")
-    if picture.full_range:
-        reasons.append("color_range: full-range colour")
-    if picture.hdr:
-        reasons.append("hdr: high dynamic range is tone-mapped")
-    if picture.interlaced or (sps is not None and not sps.progressive):
-        reasons.append("interlaced: the picture consists of fields")
-    if picture.rotation or picture.mirrored:
-        turned = " and ".join(
-            [f"turned by {picture.rotation} degrees"] * bool(picture.rotation) + ["mirrored"] * picture.mirrored
-        )
-        reasons.append(f"rotation: the file asks to be shown {turned}")
-    if video.sample_aspect != 1:
-        reasons.append(f"sample_aspect: pixels are {video.sample_aspect} as wide as high")
-    if picture.width % 2 or picture.height % 2:
-        reasons.append(f"odd_size: {picture.width} x {picture.height}")
-    if video.hidden:
-        reasons.append(f"edit_list: {video.hidden} pictures are cut away by the file's edit list")
-    if len(preview_times(video)) < video.frames:
-        reasons.append(f"frame_rate: {float(video.measured_rate):.0f} frames a second are more than {MOST_FRAMES}")
-    reasons += _time_reasons(video)
-    if video.codec == "h264":
-        reasons += _cut_reasons(video)
-    return reasons
-
-
-def _time_reasons(video: VideoTrack) -> list[str]:
-    if not video.times_stored:
-        return ["times: the container stores no times of presentation"]
-    steps = np.diff(video.pts)
-    if video.partial:
-        steps = steps[:-_REORDERED]  # pictures between the last ones may be those that were cut off
-    if not len(steps):
-        return []
-    if video.repeated:
-        return ["times: several pictures share one time"]
-    usual = float(np.median(steps))
-    if steps.min() < _STEADY[0] * usual or steps.max() > _STEADY[1] * usual:
-        return [
-            "variable_frame_rate: frames last from "
-            f"{float(int(steps.min()) * video.time_base):.3f} to {float(int(steps.max()) * video.time_base):.3f} s"
-        ]
-    return []
-
-
-def _cut_reasons(video: VideoTrack) -> list[str]:
-    reasons = []
-    if video.damaged:
-        reasons.append(f"damaged: {video.damaged} packets do not add up")
-    if video.sps is None:
-        reasons.append("parameter_sets: the stream's header can't be read")
-    if video.changes:
-        reasons.append("parameter_sets: picture size or profile change on the way")
-    if not video.starts_with_keyframe or not len(video.keyframes):
-        reasons.append("keyframes: the video does not start with a keyframe")
-    elif video.idr < len(video.keyframes):
-        open_ended = len(video.keyframes) - video.idr
-        reasons.append(f"open_gop: {open_ended} of {len(video.keyframes)} keyframes are no IDR pictures")
-    if len(video.keyframes):
-        gap = int(np.diff(np.append(video.keyframes, video.end)).max()) * video.time_base
-        if gap > MAX_KEYFRAME_GAP:
-            reasons.append(f"keyframes: they are up to {float(gap):.1f} s apart")
-    return reasons
-
-
-def _sound_options(audio: AudioTrack | None, *, encode: bool) -> dict[str, Any]:
-    if audio is None:
-        return {}
-    return (aac_options(audio) if encode else {"c:a": "copy"}) | {"bsf:a": segments.DROP_PRIMING}
-
-
-def _write(
-    source: Path, out: Path, found: Probe, sound: dict[str, Any], *, transcode: bool, filename: str
-) -> ffmpeg.Finished:
-    video, audio = found.video, found.audio
-    assert video is not None and found.sniffed.demuxer is not None
-    node = ffmpeg.source_input(found.sniffed.demuxer, threads=ffmpeg.THREADS, max_pixels=MAX_PIXELS)
-    inputs = [node[str(track.index)] for track in (video, audio) if track is not None]
-    options = transcode_options(video, display_size(video)) if transcode else {"c:v": "copy"}
-    return ffmpeg.run(
-        [segments.hls_output(*inputs, **options, **sound, **hls_clock())],
-        source=source,
-        cwd=out,
-        limits=limits(source, video),
-        subject=filename,
-    )
 
 
 def _end(written: segments.Written, video: VideoTrack, last: int, sample_rate: int, warnings: list[str]) -> Fraction:
@@ -373,12 +360,12 @@ def _rate(video: VideoTrack, frames: int) -> Fraction:
     return Fraction(measured).limit_denominator(100_000)
 
 
-def _time_origin(video: VideoTrack, written: segments.Written, lead: Fraction) -> TimeOrigin:
+def _time_origin(video: VideoTrack, best: Best) -> TimeOrigin:
     """Playback starts with the first picture, or with sound that comes before it."""
-    pts = video.start - round(lead / video.time_base)
+    pts = round(best.origin / video.time_base)
     return TimeOrigin(
         source_start=float(pts * video.time_base),
         pts=pts,
         time_base=str(video.time_base),
-        stream_start=written.start / mpegts.CLOCK,
+        stream_start=best.written.start / mpegts.CLOCK,
     )

@@ -7,39 +7,116 @@ a leased row without references, which garbage collection removes when the lease
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import logging
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from .. import layout
 from ..api.metadata import Chunks
 from ..api.pipeline import Chunk
 from ..client.pipeline import PipelineClient
-from ..media.results import Segment
+from ..errors import DreamlakeError
+from ..media.results import SegmentFile
 from ..objectstore import ObjectStore
 
+log = logging.getLogger(__name__)
+
 _SIDE_BY_SIDE = 4
+_GROUP = 4  # segments that one thread leases by one call, and then stores one after the other
 
 
-def store_chunks(pipeline: PipelineClient, store: ObjectStore, segments: Sequence[Segment]) -> Chunks:
+def store_chunks(pipeline: PipelineClient, store: ObjectStore, segments: Sequence[SegmentFile]) -> Chunks:
     """Make sure that the pool holds every segment. Returns how many there are, and how many it held before."""
+    with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="put-chunk") as threads:
+        return _count(segments, _store_missing(pipeline, store, segments, threads.map))
+
+
+def store_together(
+    pipeline: PipelineClient,
+    store: ObjectStore,
+    groups: Sequence[Sequence[SegmentFile]],
+    each: Callable[..., Iterable[None]],
+) -> list[Chunks]:
+    """`store_chunks` of several items by the same calls; what two of them share is new for the first. `each` is a `map`
+    of a pool of threads."""
+    missing = _store_missing(pipeline, store, [segment for group in groups for segment in group], each)
+    counts = []
+    for group in groups:
+        counts.append(_count(group, missing))
+        missing = missing - {segment.sha256 for segment in group}
+    return counts
+
+
+def _store_missing(
+    pipeline: PipelineClient, store: ObjectStore, segments: Sequence[SegmentFile], each: Callable[..., Iterable[None]]
+) -> set[str]:
+    """Lease the segments, and put those that the pool lacks by `each` (a `map`); the hashes of these."""
     distinct = {segment.sha256: segment for segment in segments}
     missing = pipeline.lease_chunks([Chunk(sha256=one.sha256, size=one.size) for one in distinct.values()])
-    new = [segment for segment in distinct.values() if segment.sha256 in missing]
 
-    def put(segment: Segment) -> None:
-        store.put(layout.chunk_key(segment.sha256), segment.path.read_bytes(), content_type=layout.CHUNK_TYPE)
+    def put(sha256: str) -> None:
+        segment, key = distinct[sha256], layout.chunk_key(sha256)
+        store.put_file(key, segment.path, size=segment.size, sha256=sha256, content_type=layout.CHUNK_TYPE)
 
-    if len(new) > 1:
+    if missing:
+        list(each(put, sorted(missing)))
+        pipeline.chunks_stored(sorted(missing))
+    return missing
+
+
+def _count(segments: Sequence[SegmentFile], stored: set[str]) -> Chunks:
+    """`stored` are hashes of chunks that the pool lacked."""
+    sizes = {segment.sha256: segment.size for segment in segments}
+    new = len(stored & sizes.keys())
+    return Chunks(count=len(sizes), bytes=sum(sizes.values()), new=new, reused=len(sizes) - new)
+
+
+class EarlyChunks:
+    """Writes segments into the pool while the next ones are made.
+
+    Nothing depends on it: what it stored is leased and in no playlist. `finish` leases everything again, since the
+    first leases of a long work may have ended, and stores what is missing. A context, at whose end no thread is left.
+    """
+
+    def __init__(self, pipeline: PipelineClient, store: ObjectStore) -> None:
+        self._pipeline, self._store = pipeline, store
+        self._threads = ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="put-chunk")
+        self._lock = threading.Lock()
+        self._waiting: list[SegmentFile] = []
+        self._stored: set[str] = set()
+        self._given_up = False
+
+    def __enter__(self) -> EarlyChunks:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._given_up = True
+        self._threads.shutdown()
+
+    def add(self, segment: SegmentFile) -> None:
+        """Store a segment soon. Its file may be deleted meanwhile, but never changed."""
+        with self._lock:
+            self._waiting.append(segment)
+        self._threads.submit(self._store_some)
+
+    def _store_some(self) -> None:
+        with self._lock:
+            some, self._waiting = self._waiting[:_GROUP], self._waiting[_GROUP:]
+        if not some or self._given_up:
+            return
+        try:
+            stored = _store_missing(self._pipeline, self._store, some, map)
+        except (DreamlakeError, OSError) as error:
+            self._given_up = True
+            log.info("Segments are stored when all of them are there: %s", error)
+            return
+        with self._lock:
+            self._stored |= stored
+
+    def finish(self, segments: Sequence[SegmentFile]) -> Chunks:
+        """Make sure that the pool holds every segment, as `store_chunks` does; nothing can be added any more."""
+        self._threads.shutdown()
         with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="put-chunk") as threads:
-            list(threads.map(put, new))
-    else:
-        for segment in new:
-            put(segment)
-    if new:
-        pipeline.chunks_stored([segment.sha256 for segment in new])
-    return Chunks(
-        count=len(distinct),
-        bytes=sum(segment.size for segment in distinct.values()),
-        new=len(new),
-        reused=len(distinct) - len(new),
-    )
+            missing = _store_missing(self._pipeline, self._store, segments, threads.map)
+        return _count(segments, self._stored | missing)

@@ -7,7 +7,7 @@ import time
 from ..api.metadata import AudioTrack, Mode, Processing, Rendition, VideoMetadata
 from ..media.video import make_video
 from .hls import hashes_of, segments_of, source_of, time_origin_of
-from .pool import store_chunks
+from .pool import EarlyChunks
 from .product import Job, Product
 from .publish import publish_files, publish_streams, url_of
 
@@ -15,8 +15,9 @@ from .publish import publish_files, publish_streams, url_of
 def process_video(job: Job) -> Product:
     """Make, verify and store everything of a video. Raises DreamlakeError for a file that can't be made into HLS."""
     started = time.perf_counter()
-    made = make_video(job.source.path, job.folder, filename=job.filename, ladder=job.ladder)
-    chunks = store_chunks(job.pipeline, job.store, segments_of(made.all_streams))
+    with EarlyChunks(job.pipeline, job.store) as pool:
+        made = make_video(job.source.path, job.folder, filename=job.filename, ladder=job.ladder, on_segment=pool.add)
+        chunks = pool.finish(segments_of(made.all_streams))
     publish_streams(job.store, job.record, made.streams, made.audio)
     publish_files(job.store, job.record, {"poster.jpg": made.poster, "contact-sheet.jpg": made.contact_sheet})
     metadata = VideoMetadata(

@@ -209,6 +209,46 @@ def _other_type(packets: list[bytes]) -> list[bytes]:
     return [p.replace(b"\x1b\xe1\x00", b"\x24\xe1\x00") if _pid(p) == 0x1000 else p for p in packets]
 
 
+def _without_first_picture(packets: list[bytes]) -> list[bytes]:
+    _, second, *_ = [at for at, packet in enumerate(packets) if _pid(packet) == 0x100 and packet[1] & 0x40]
+    return [p for p in packets[:second] if _pid(p) in (0, 0x1000)] + packets[second:]
+
+
+def _payload_at(packet: bytes) -> int:
+    return 5 + packet[4] if packet[3] & 0x20 else 4
+
+
+def _stamp(prefix: int, time: int) -> bytes:
+    """A time in a PES header (ISO/IEC 13818-1 2.4.3.6)."""
+    parts = (time >> 30 & 7, time >> 15 & 0x7FFF, time & 0x7FFF)
+    return bytes([prefix << 4 | parts[0] << 1 | 1]) + b"".join((part << 1 | 1).to_bytes(2, "big") for part in parts[1:])
+
+
+def _dts_after_pts(packets: list[bytes]) -> list[bytes]:
+    """The first picture, which had no DTS of its own, is decoded a tick after it is shown."""
+    at = next(at for at, packet in enumerate(packets) if _pid(packet) == 0x100 and packet[1] & 0x40)
+    head = _payload_at(packets[at])
+    pes = packets[at][head:]
+    assert (pes[7] >> 6, pes[8]) == (2, 5)
+    pts = (
+        (pes[9] >> 1 & 7) << 30 | int.from_bytes(pes[10:12], "big") >> 1 << 15 | int.from_bytes(pes[12:14], "big") >> 1
+    )
+    # The DTS takes the place of the access unit delimiter's beginning.
+    times = bytes([pes[7] | 0xC0, 10]) + _stamp(3, pts) + _stamp(1, pts + 1)
+    return [*packets[:at], packets[at][:head] + pes[:7] + times + pes[19:], *packets[at + 1 :]]
+
+
+def _clock_after_dts(packets: list[bytes]) -> list[bytes]:
+    """Every clock reference is ten seconds late."""
+    changed = []
+    for packet in packets:
+        if packet[3] & 0x20 and packet[4] >= 7 and packet[5] & 0x10:
+            clock = int.from_bytes(packet[6:12], "big") + (10 * 90_000 << 15)
+            packet = packet[:6] + clock.to_bytes(6, "big") + packet[12:]
+        changed.append(packet)
+    return changed
+
+
 SEGMENTS: list[tuple[Callable[[list[bytes]], list[bytes]], str]] = [
     (
         lambda packets: [*packets[:-1], packets[-1][:100]],
@@ -226,6 +266,9 @@ SEGMENTS: list[tuple[Callable[[list[bytes]], list[bytes]], str]] = [
     (_tables_last, "segments: PAT and PMT come before the first picture or sound"),
     (_other_type, "segments: H.264 and AAC only, at most one of each, the same in all"),
     (_lose_one, "times: continuity counters of video continue across joins"),
+    (_without_first_picture, "segments: each starts with SPS, PPS and an IDR picture"),
+    (_dts_after_pts, "times: DTS of video are never after PTS"),
+    (_clock_after_dts, "times: the programme clock is never after DTS"),
 ]
 
 
@@ -242,6 +285,24 @@ def test_a_broken_segment(
     found = good.with_segments({"first": first, "second": read_chunk(path)}).broken()
     assert rule in found
     assert "segments: each is named by the SHA-256 of its bytes" not in found
+
+
+def test_a_picture_size_that_changes_inside_a_segment(good: Published, tmp_path: Path) -> None:
+    both = tmp_path / "both.264"
+    for size in ("320x180", "160x90"):
+        picture = f"-f lavfi -i testsrc2=size={size}:rate=30:duration=0.5 -c:v libx264 -preset ultrafast -f h264 pipe:1"
+        command = [ffmpeg.build().path, "-loglevel", "error", *picture.split()]
+        with both.open("ab") as file:
+            file.write(subprocess.run(command, check=True, timeout=60, capture_output=True).stdout)
+    [chunk] = _cut(both, tmp_path, "-c", "copy").values()
+    assert chunk.part is not None
+    assert [(sps.width, sps.height) for sps in chunk.part.parameters] == [(320, 180), (160, 90)]
+    first, second = good.chunks.values()
+    found = good.with_segments({"first": chunk, "second": chunk}).broken()
+    assert "segments: one picture size and codec throughout" in found
+    assert (
+        "segments: one picture size and codec throughout" not in good.with_segments({"1": first, "2": second}).broken()
+    )
 
 
 def test_bytes_that_are_not_those_of_the_name(good: Published) -> None:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from dreamlake_pipeline.errors import Code
-from dreamlake_pipeline.media import audio_codec, transcode, video
+from dreamlake_pipeline.media import audio_codec, reasons, transcode, video
 
 PAGE = Path(__file__).parents[2] / "docs" / "media.md"
 
@@ -17,7 +17,7 @@ def rows(section: str) -> list[list[str]]:
 
 
 def test_every_reason_to_transcode_is_explained() -> None:
-    source = "".join(Path(str(module.__file__)).read_text() for module in (video, audio_codec))
+    source = "".join(Path(str(module.__file__)).read_text() for module in (video, reasons, audio_codec))
     given = set(re.findall(r"\"([a-z]+(?:_[a-z]+)*): [A-Za-z{]", source))
     explained = {row[0].strip("` |") for row in rows("Transcoded, and why")}
     assert given == explained >= {"video_codec", "rotation", "audio_codec"}
@@ -32,5 +32,5 @@ def test_its_figures_are_those_of_the_code() -> None:
     text = PAGE.read_text()
     assert f"x264 `{transcode.PRESET}`, CRF {transcode.CRF}" in text
     assert f"an IDR picture every {transcode.KEYFRAME_SECONDS} seconds" in text
-    assert f"at least every {video.MAX_KEYFRAME_GAP} seconds" in text
+    assert f"at least every {reasons.MAX_KEYFRAME_GAP} seconds" in text
     assert f"more than {transcode.MOST_FRAMES} pictures a second" in text

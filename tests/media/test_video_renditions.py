@@ -10,7 +10,7 @@ import m3u8
 import numpy as np
 import pytest
 
-from dreamlake_pipeline.media.mpegts import AAC_ADTS, CLOCK, H264, read_segment
+from dreamlake_pipeline.media.mpegts import AAC_ADTS, CLOCK, H264, parse_segment
 from dreamlake_pipeline.media.playlist import master_playlist, media_playlist
 from dreamlake_pipeline.media.results import Stream, VideoResult
 from dreamlake_pipeline.media.video import make_video
@@ -67,7 +67,7 @@ def starts(stream: Stream) -> list[float]:
     """When each segment begins on the clock of MPEG-TS: with its first picture, else with its first sound."""
     begins = []
     for segment in stream.segments:
-        part = read_segment(segment.path)
+        part = parse_segment(segment.path.read_bytes())
         leading = part.of_type(H264) or part.streams[0]
         begins.append(min(leading.pts) / CLOCK)
     return begins
@@ -75,7 +75,7 @@ def starts(stream: Stream) -> list[float]:
 
 def sound(stream: Stream) -> list[list[int]]:
     """The time of every packet of sound, segment by segment."""
-    parts = [read_segment(segment.path).of_type(AAC_ADTS) for segment in stream.segments]
+    parts = [parse_segment(segment.path.read_bytes()).of_type(AAC_ADTS) for segment in stream.segments]
     return [part.pts if part else [] for part in parts]
 
 

@@ -35,6 +35,26 @@ def test_put_head_read(store, owner) -> None:
     assert store.read(key) == b"new" and store.head(key).metadata == {}
 
 
+def test_put_file(store, owner, tmp_path) -> None:
+    key, path, data = f"{owner}/file", tmp_path / "file", bytes(range(256)) * 10_000
+    path.write_bytes(data)
+    sha256 = hashlib.sha256(data).hexdigest()
+    store.put_file(key, path, size=len(data), sha256=sha256, content_type="text/x-test")
+    found = store.head(key)
+    assert (found.size, found.content_type) == (len(data), "text/x-test")
+    assert store.download(key, tmp_path / "back") == sha256
+    assert (tmp_path / "back").read_bytes() == data
+
+
+def test_put_file_as_boto3_sends_it(store, owner, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(store._signed, "send", lambda *_, **__: None)
+    path = tmp_path / "file"
+    path.write_bytes(b"0123456789")
+    sha256 = hashlib.sha256(b"0123456789").hexdigest()
+    store.put_file(f"{owner}/file", path, size=10, sha256=sha256, content_type=TYPE)
+    assert store.download(f"{owner}/file", tmp_path / "back") == sha256
+
+
 def test_ranges(store, owner) -> None:
     key = _put(store, f"{owner}/r", b"0123456789")
     assert store.read(key, start=3, length=4) == b"3456"

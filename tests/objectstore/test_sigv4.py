@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from urllib.parse import parse_qsl, urlsplit
@@ -107,7 +108,7 @@ def test_signed_headers_are_botocores(key, value, body, token) -> None:
         "127.0.0.1:9000",
         f"/bucket/{encode_path(key)}",
         headers={"content-type": "a/b", "x-amz-meta-name": value},
-        payload=body,
+        payload_sha256=hashlib.sha256(body).hexdigest(),
         now=now,
     )
     assert {name.lower(): ours[name] for name in ours} == {k.lower(): v for k, v in theirs.headers.items()}

@@ -14,7 +14,7 @@ from dreamlake_pipeline import layout
 from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.media.results import Segment
 from dreamlake_pipeline.objectstore import ObjectStore
-from dreamlake_pipeline.processing.pool import store_chunks
+from dreamlake_pipeline.processing.pool import EarlyChunks, store_chunks
 
 
 @pytest.fixture
@@ -48,3 +48,28 @@ def test_writers_of_the_same_chunks_do_not_disturb_each_other(
     assert all(chunks.count == 4 for chunks in stored)
     assert pipeline.lease_chunks([]) == set()
     assert store_chunks(pipeline, object_store, segments).new == 0
+
+
+def test_what_is_stored_early_counts_as_new(
+    pipeline: PipelineClient, object_store: ObjectStore, segments: list[Segment]
+) -> None:
+    store_chunks(pipeline, object_store, segments[:1])
+    with EarlyChunks(pipeline, object_store) as pool:
+        for segment in segments[:3]:
+            pool.add(segment)
+        chunks = pool.finish(segments)
+    assert (chunks.count, chunks.bytes, chunks.new, chunks.reused) == (4, 188 * 10, 3, 1)
+    for segment in segments:
+        assert object_store.read(layout.chunk_key(segment.sha256)) == segment.path.read_bytes()
+
+
+def test_what_could_not_be_stored_early_is_stored_at_the_end(
+    pipeline: PipelineClient, object_store: ObjectStore, segments: list[Segment], tmp_path: Path
+) -> None:
+    gone = segments[0].path.rename(tmp_path / "gone")
+    with EarlyChunks(pipeline, object_store) as pool:
+        for segment in segments[:2]:
+            pool.add(segment)
+        assert pool.finish(segments[1:2]).count == 1
+    gone.rename(segments[0].path)
+    assert store_chunks(pipeline, object_store, segments[:1]).new == 1
