@@ -66,7 +66,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
         if not path.exists():
             words = [str(make(word[1:-1])) if word[:1] == "{" else word for word in (CLIPS | LADDERED)[name].split()]
             command = [ffmpeg.build().path, "-loglevel", "error", "-nostdin", *words, str(path)]
-            subprocess.run(command, check=True, timeout=60)
+            subprocess.run(command, check=True, timeout=200)
         return path
 
     return make

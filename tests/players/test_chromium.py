@@ -16,6 +16,8 @@ pytestmark = pytest.mark.xdist_group("players")
 
 Play = Callable[[str], dict[str, Any]]
 
+PATIENCE = 90_000  # milliseconds, for a machine that has other things to do
+
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -28,7 +30,7 @@ FLAGS = [
 ]
 PAGE = b'<!doctype html><title>player</title><video id="video"></video>'
 # Plays to the end, twice as fast as it was taken; what the element knows then, or why it stopped.
-PLAY = """url => new Promise(resolve => {
+PLAY = """([url, patience]) => new Promise(resolve => {
     const video = document.getElementById("video");
     const report = outcome => resolve({
         outcome, reason: video.error && video.error.message, width: video.videoWidth, height: video.videoHeight,
@@ -37,7 +39,7 @@ PLAY = """url => new Promise(resolve => {
     });
     video.addEventListener("ended", () => report("ended"));
     video.addEventListener("error", () => report("error"));
-    setTimeout(() => report("stalled"), 90000);
+    setTimeout(() => report("stalled"), patience);
     video.defaultPlaybackRate = 2;
     video.src = url;
     video.play().catch(error => resolve({outcome: "refused", reason: String(error)}));
@@ -50,7 +52,7 @@ def browser() -> Iterator[Browser]:
     if chromium is None:
         pytest.skip("chromium is not installed (apt-get install chromium): nothing was played in a browser")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS, timeout=PATIENCE)
         yield browser
         browser.close()
 
@@ -76,8 +78,8 @@ def play(browser: Browser) -> Iterator[Play]:
         def run(url: str) -> dict[str, Any]:
             page = browser.new_page()
             try:
-                page.goto(f"http://127.0.0.1:{server.server_port}/")
-                return page.evaluate(PLAY, url)
+                page.goto(f"http://127.0.0.1:{server.server_port}/", timeout=PATIENCE)
+                return page.evaluate(PLAY, [url, PATIENCE])
             finally:
                 page.close()
 

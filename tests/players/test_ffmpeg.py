@@ -169,7 +169,7 @@ def test_the_other_sound_track_is_as_long_and_in_step(laddered: dict[str, Any]) 
 def shown_by_ffmpeg(url: str, stream: str) -> list[tuple[str, str]]:
     """The cues that ffmpeg decodes, each once, with their times in seconds of playback."""
     command = [ffmpeg.build().path, "-loglevel", "error", "-nostdin", "-i", url, "-map", stream, "-f", "webvtt", "-"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=200)
     return list(dict.fromkeys(re.findall(r"^([\d:.]+ --> [\d:.]+)\n(.+)$", done.stdout, re.MULTILINE)))
 
 
