@@ -124,15 +124,28 @@ def _form(connection: Connection, limits: ClaimBatches) -> BatchOffer | None:
     its oldest file has waited for too long, or when it had no batch for a while: then somebody waits for this file, and
     a bulk ingest that starts with a small batch loses nothing.
     """
+    # From one project's first row in the index of what is queued to the next one's: a hundred thousand files that
+    # wait are not read several times a second.
     projects = connection.execute(
         text("""
-        SELECT owner, project FROM records r WHERE status = 'queued' AND partition IS NULL GROUP BY owner, project
-        HAVING max(queued_at) <= now() - make_interval(secs => :settle)
-            OR count(*) >= :max_files OR sum(size) >= :max_bytes
-            OR min(queued_at) <= now() - make_interval(secs => :patience)
-            OR NOT EXISTS (SELECT FROM batches b WHERE b.owner = r.owner AND b.project = r.project
+        WITH RECURSIVE waiting AS (
+            (SELECT owner, project, queued_at AS oldest FROM records WHERE status = 'queued' AND partition IS NULL
+             ORDER BY owner, project, queued_at LIMIT 1)
+            UNION ALL
+            SELECT following.* FROM waiting w CROSS JOIN LATERAL (
+                SELECT owner, project, queued_at FROM records
+                WHERE status = 'queued' AND partition IS NULL AND (owner, project) > (w.owner, w.project)
+                ORDER BY owner, project, queued_at LIMIT 1) following)
+        SELECT owner, project FROM waiting w
+        WHERE oldest <= now() - make_interval(secs => :patience)
+            OR NOT EXISTS (SELECT FROM batches b WHERE b.owner = w.owner AND b.project = w.project
                 AND b.created_at > now() - make_interval(secs => :patience))
-        ORDER BY min(queued_at)"""),
+            OR (SELECT max(queued_at) FROM records r WHERE status = 'queued' AND partition IS NULL
+                AND r.owner = w.owner AND r.project = w.project) <= now() - make_interval(secs => :settle)
+            OR (SELECT count(*) >= :max_files OR sum(size) >= :max_bytes FROM (
+                SELECT size FROM records r WHERE status = 'queued' AND partition IS NULL
+                    AND r.owner = w.owner AND r.project = w.project LIMIT :max_files) first)
+        ORDER BY oldest"""),
         {
             "settle": limits.settle_seconds,
             "patience": _PATIENCE * limits.settle_seconds,
