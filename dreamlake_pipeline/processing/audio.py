@@ -4,19 +4,45 @@ from __future__ import annotations
 
 import time
 
-from ..api.metadata import AudioMetadata, Loudness, Mode, Processing
-from ..media.audio import make_audio
+from ..api.metadata import AudioMetadata, Chunks, Loudness, Mode, Processing
+from ..media.audio import make_audio, make_short_audio
+from ..media.results import AudioResult
+from ..media.short_audio import may_be_short
 from .hls import hashes_of, segments_of, source_of, time_origin_of
 from .pool import store_chunks
 from .product import Job, Product
 from .publish import publish_files, publish_streams, url_of
 
+_SHORT_SECONDS = 60  # of wall-clock time; a short sound takes a hundredth of one
+
 
 def process_audio(job: Job) -> Product:
     """Make, verify and store everything of an audio file. Raises DreamlakeError for one that can't be made into HLS."""
     started = time.perf_counter()
-    made = make_audio(job.source.path, job.folder, filename=job.filename)
+    made = make(job)
     chunks = store_chunks(job.pipeline, job.store, segments_of(made.streams))
+    return publish(job, made, chunks, time.perf_counter() - started)
+
+
+def make(job: Job) -> AudioResult:
+    """Make and verify; short sounds in a worker process, if there are any."""
+    if job.workers is not None and may_be_short(job.source.path):
+        made = job.workers.run(
+            make_short_audio,
+            subject=job.filename,
+            seconds=_SHORT_SECONDS,
+            source=job.source.path,
+            out=job.folder,
+            filename=job.filename,
+        )
+        if made is not None:
+            return made
+    return make_audio(job.source.path, job.folder, filename=job.filename)
+
+
+def publish(job: Job, made: AudioResult, chunks: Chunks, seconds: float) -> Product:
+    """Store playlists and waveform of what was made in `seconds`; its chunks are in the pool."""
+    started = time.perf_counter()
     publish_streams(job.store, job.record, made.streams)
     publish_files(job.store, job.record, {"waveform.png": made.waveform_png, "waveform.json": made.waveform_json})
     metadata = AudioMetadata(
@@ -43,7 +69,7 @@ def process_audio(job: Job) -> Product:
             recipe=job.recipe,
             mode=Mode(made.mode),
             transcode_reasons=list(made.transcode_reasons),
-            seconds=round(time.perf_counter() - started, 3),
+            seconds=round(seconds + time.perf_counter() - started, 3),
         ),
     )
     return Product(metadata, hashes_of(made.streams), made.waveform_png.read_bytes())

@@ -19,10 +19,14 @@ from ..api.pipeline import BatchItems, ItemResult
 from ..client.pipeline import PipelineClient
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
+from ..media.workers import Workers
+from .bundle import bundles, is_small, process_bundle
 from .work import PASSING, Outcome, Workshop, process_item
 
 log = logging.getLogger(__name__)
 
+_WIRES = 8
+_BUNDLES = 3  # at a time: while one is made, others are fetched and published
 _GROUP = 50
 _GROUP_SECONDS = 2.0
 _TICK = 0.5
@@ -92,23 +96,46 @@ def process_items(hold: Hold, shop: Workshop, items: Sequence[Record], *, worker
     Raises DreamlakeError when BSS can't be told, or says that another run has the batch.
     """
     ordered = sorted(items, key=shop.sharing_key)
+    groups = [list(same) for _, same in groupby(ordered, key=shop.sharing_key)]
+    small = [record for record, *others in groups if not others and is_small(record)]
+    alone = [same for same in groups if len(same) > 1 or not is_small(same[0])]
     reporter = _Reporter(hold)
-    with ThreadPoolExecutor(workers, thread_name_prefix="item") as threads:
+    with Workers(workers) as processes, _Threads(workers) as threads:
+        shop = replace(shop, workers=processes)
         pending: set[Future[list[Outcome]]] = {
-            threads.submit(_process_same, shop, list(same)) for _, same in groupby(ordered, key=shop.sharing_key)
+            *(
+                threads.bundles.submit(process_bundle, shop, bundle, threads.media, threads.wires)
+                for bundle in bundles(small)
+            ),
+            *(threads.media.submit(_process_same, shop, same) for same in alone),
         }
-        try:
-            while pending:
-                done, pending = wait(pending, timeout=_TICK, return_when=FIRST_COMPLETED)
-                for future in done:
-                    reporter.add(future.result())
-                reporter.tick()
-            while reporter.waiting:
-                reporter.tick(at_once=True)
-        except BaseException:
-            threads.shutdown(wait=False, cancel_futures=True)
-            raise
+        while pending:
+            done, pending = wait(pending, timeout=_TICK, return_when=FIRST_COMPLETED)
+            for future in done:
+                reporter.add(future.result())
+            reporter.tick()
+        while reporter.waiting:
+            reporter.tick(at_once=True)
     return [reporter.outcomes[item.id] for item in items]
+
+
+class _Threads:
+    """The pools of a batch: `media` bounds how many files are worked on, `wires` how many requests are under way.
+
+    When its block ends by an exception, what has not begun never does.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.media = ThreadPoolExecutor(workers, thread_name_prefix="item")
+        self.wires = ThreadPoolExecutor(_WIRES, thread_name_prefix="wire")
+        self.bundles = ThreadPoolExecutor(_BUNDLES, thread_name_prefix="bundle")
+
+    def __enter__(self) -> _Threads:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        for pool in (self.bundles, self.media, self.wires):
+            pool.shutdown(wait=kind is None, cancel_futures=kind is not None)
 
 
 class _Reporter:

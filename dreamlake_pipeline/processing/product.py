@@ -8,6 +8,7 @@ from pathlib import Path
 from ..api.bss import Record
 from ..api.metadata import AudioMetadata, LabelTrackMetadata, TextTrackMetadata, VideoMetadata
 from ..client.pipeline import PipelineClient
+from ..media.workers import Workers
 from ..names import split_name
 from ..objectstore import ObjectStore
 from .fetch import Source
@@ -19,7 +20,7 @@ Metadata = VideoMetadata | AudioMetadata | TextTrackMetadata | LabelTrackMetadat
 class Job:
     """One item at work: its verified source, a private folder for outputs, and where results go.
 
-    `ladder` are heights of further, smaller pictures of a video.
+    `ladder` are heights of further, smaller pictures of a video; `workers` are processes for short sounds.
     """
 
     record: Record
@@ -29,6 +30,7 @@ class Job:
     pipeline: PipelineClient
     store: ObjectStore
     ladder: tuple[int, ...] = ()
+    workers: Workers | None = None
 
     @property
     def filename(self) -> str:

@@ -18,6 +18,7 @@ from ..client.pipeline import PipelineClient
 from ..errors import ERRORS, Code, DreamlakeError
 from ..kinds import Kind
 from ..media.recipe import recipe_of
+from ..media.workers import Workers
 from ..objectstore import ObjectStore
 from .fetch import Source, fetch
 from .product import Job, Product
@@ -54,6 +55,7 @@ class Workshop:
 
     `ladder` are heights of further, smaller pictures of videos that say nothing of it themselves.
     `last_attempt`: there is no next attempt to leave anything to.
+    `workers` are processes for sounds that need no ffmpeg; without them, this process makes these.
     """
 
     pipeline: PipelineClient
@@ -62,6 +64,13 @@ class Workshop:
     ladder: tuple[int, ...] = ()
     share: bool = True
     last_attempt: bool = False
+    workers: Workers | None = None
+
+    def job(self, record: Record, source: Source, folder: Path, recipe: str) -> Job:
+        """The record at work; `folder` is private to it."""
+        out = folder / "out"
+        out.mkdir()
+        return Job(record, source, out, recipe, self.pipeline, self.store, self.ladder_of(record), self.workers)
 
     def ladder_of(self, record: Record) -> tuple[int, ...]:
         """Heights of further, smaller pictures of this video: its own word, else everybody's."""
@@ -86,18 +95,23 @@ def process_item(shop: Workshop, record: Record, twin: Outcome | None = None) ->
     try:
         result, preview = _process(shop, record, twin)
         return Outcome(record, result, preview)
-    except DreamlakeError as error:
-        return _failed(shop, record, error)
     except Exception as fault:
-        if isinstance(fault, OSError) and fault.errno == errno.ENOSPC:
-            return _failed(shop, record, DreamlakeError(Code.STORAGE_FULL, "The disk for temporary files is full."))
-        log.exception("processing %s (%s %s) failed unexpectedly", record.name, record.kind, record.id)
-        body = ErrorBody(
-            code=str(Code.INTERNAL),
-            message=f"{record.name} could not be processed: {ERRORS[Code.INTERNAL].meaning}",
-            hint="Look at the run's log in Dagster.",
-        )
-        return Outcome(record, ItemResult(id=record.id, error=body))
+        return outcome_of_fault(shop, record, fault)
+
+
+def outcome_of_fault(shop: Workshop, record: Record, fault: Exception) -> Outcome:
+    """What becomes of an item whose processing raised `fault`."""
+    if isinstance(fault, DreamlakeError):
+        return _failed(shop, record, fault)
+    if isinstance(fault, OSError) and fault.errno == errno.ENOSPC:
+        return _failed(shop, record, DreamlakeError(Code.STORAGE_FULL, "The disk for temporary files is full."))
+    log.error("processing %s (%s %s) failed unexpectedly", record.name, record.kind, record.id, exc_info=fault)
+    body = ErrorBody(
+        code=str(Code.INTERNAL),
+        message=f"{record.name} could not be processed: {ERRORS[Code.INTERNAL].meaning}",
+        hint="Look at the run's log in Dagster.",
+    )
+    return Outcome(record, ItemResult(id=record.id, error=body))
 
 
 def _failed(shop: Workshop, record: Record, error: DreamlakeError) -> Outcome:
@@ -114,24 +128,28 @@ def _process(shop: Workshop, record: Record, twin: Outcome | None) -> tuple[Item
     with tempfile.TemporaryDirectory(prefix="dreamlake-", dir=shop.scratch) as name:
         folder = Path(name)
         source = fetch(shop.store, record, folder)
-        if (shared := _reuse_earlier(shop, record, source, recipe)) is not None:
-            return shared, None
-        out = folder / "out"
-        out.mkdir()
-        job = Job(record, source, out, recipe, shop.pipeline, shop.store, shop.ladder_of(record))
-        product = _maker_of(record.kind)(job)
-        metadata = storable(product.metadata.wire())
-        result = ItemResult(
-            id=record.id,
-            sha256=source.sha256,
-            size=source.size,
-            recipe=recipe,
-            metadata=metadata,
-            warnings=metadata.get("warnings", []),
-            chunks=product.chunks,
-        )
-        publish_meta(shop.store, record, result)
-        return result, product.preview
+        if shop.share and record.kind in _SHARED_KINDS:
+            (known,) = shop.pipeline.known_results(record.owner, [key_of(record, source, recipe)])
+            if (shared := reuse_known(shop, record, source, known)) is not None:
+                return shared, None
+        product = _maker_of(record.kind)(shop.job(record, source, folder, recipe))
+        return publish_result(shop, record, source, recipe, product), product.preview
+
+
+def publish_result(shop: Workshop, record: Record, source: Source, recipe: str, product: Product) -> ItemResult:
+    """Publish the meta.json of what was made and stored; the result to be reported."""
+    metadata = storable(product.metadata.wire())
+    result = ItemResult(
+        id=record.id,
+        sha256=source.sha256,
+        size=source.size,
+        recipe=recipe,
+        metadata=metadata,
+        warnings=metadata.get("warnings", []),
+        chunks=product.chunks,
+    )
+    publish_meta(shop.store, record, result)
+    return result
 
 
 def _maker_of(kind: Kind) -> Callable[[Job], Product]:
@@ -156,12 +174,16 @@ def _maker_of(kind: Kind) -> Callable[[Job], Product]:
             return process_label_track
 
 
-def _reuse_earlier(shop: Workshop, record: Record, source: Source, recipe: str) -> ItemResult | None:
-    """Publish for `record` what a ready record of its owner has of the same bytes and recipe; None when none has."""
-    if not shop.share or record.kind not in _SHARED_KINDS:
-        return None
-    key = ResultKey(kind=record.kind, sha256=source.sha256, recipe=recipe)
-    (known,) = shop.pipeline.known_results(record.owner, [key])
+def key_of(record: Record, source: Source, recipe: str) -> ResultKey:
+    """What an earlier result of the same bytes and recipe is known by."""
+    return ResultKey(kind=record.kind, sha256=source.sha256, recipe=recipe)
+
+
+def reuse_known(shop: Workshop, record: Record, source: Source, known: Record | None) -> ItemResult | None:
+    """Publish for `record` what `known`, a ready record of its owner, has of the same bytes and recipe.
+
+    None when there is no such record, or it can't be used.
+    """
     if known is None or known.metadata is None or known.id == record.id or _extension(known) != _extension(record):
         return None
     try:
@@ -169,7 +191,7 @@ def _reuse_earlier(shop: Workshop, record: Record, source: Source, recipe: str) 
             id=known.id,
             sha256=source.sha256,
             size=source.size,
-            recipe=recipe,
+            recipe=shop.recipe_of(record),
             metadata=known.metadata,
             warnings=known.warnings,
             chunks=read_chunks(shop.store, known, known.metadata),

@@ -1,0 +1,140 @@
+"""Small sounds, many at a time: what a call costs is shared by all of them.
+
+A bundle takes the steps of an item (work.py) together. They are fetched side by side, one question asks for earlier
+results, one lease announces all chunks; only then are playlists and the rest published, item by item. A file that
+fails on the way has its outcome and leaves the bundle; when a step of all fails, the rest are processed one by one.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..api.bss import Record
+from ..api.metadata import Chunks
+from ..errors import DreamlakeError
+from ..kinds import Kind
+from ..media.results import AudioResult
+from ..media.short_audio import MOST_BYTES
+from . import audio
+from .fetch import Source, fetch
+from .hls import segments_of
+from .pool import store_together
+from .product import Job
+from .work import Outcome, Workshop, key_of, outcome_of_fault, process_item, publish_result, reuse_known
+
+log = logging.getLogger(__name__)
+
+_MOST = 48
+_LEAST_BUNDLES = 6  # so that some are made while others are published
+
+
+def is_small(record: Record) -> bool:
+    """Whether the record is one for a bundle."""
+    return record.kind is Kind.AUDIO and record.size is not None and record.size <= MOST_BYTES
+
+
+def bundles(records: Sequence[Record]) -> Iterable[Sequence[Record]]:
+    """The records in bundles of a good size."""
+    size = max(1, min(_MOST, len(records) // _LEAST_BUNDLES))
+    return (records[start : start + size] for start in range(0, len(records), size))
+
+
+@dataclass(slots=True)
+class _Item:
+    """An item on its way: what is known of it so far."""
+
+    record: Record
+    folder: Path
+    recipe: str
+    source: Source = field(init=False)
+    job: Job = field(init=False)
+    made: AudioResult = field(init=False)
+    chunks: Chunks = field(init=False)
+    seconds: float = 0
+    outcome: Outcome | None = None
+
+
+def process_bundle(shop: Workshop, records: Sequence[Record], media: Executor, wires: Executor) -> list[Outcome]:
+    """Fetch, verify, make, publish. Never raises.
+
+    Media work goes to `media`, which bounds it; requests to the object store go to `wires`.
+    """
+    with tempfile.TemporaryDirectory(prefix="dreamlake-", dir=shop.scratch) as name:
+        items = [_Item(record, Path(name) / record.id, shop.recipe_of(record)) for record in records]
+        try:
+            _Bundle(shop, items, media, wires).process()
+        except DreamlakeError as error:
+            log.info("A bundle of %d files is processed one by one: %s", len(items), error)
+    return [item.outcome or process_item(shop, item.record) for item in items]
+
+
+class _Bundle:
+    def __init__(self, shop: Workshop, items: list[_Item], media: Executor, wires: Executor) -> None:
+        self._shop, self._items, self._media, self._wires = shop, items, media, wires
+
+    def process(self) -> None:
+        """Give every item its outcome. Raises DreamlakeError when a step of all of them fails."""
+        self._each(self._wires, self._fetch)
+        if self._shop.share:
+            self._reuse()
+        self._each(self._media, self._make)
+        left = self._left()
+        counted = store_together(
+            self._shop.pipeline, self._shop.store, [segments_of(item.made.streams) for item in left], self._wires.map
+        )
+        for item, chunks in zip(left, counted, strict=True):
+            item.chunks = chunks
+        self._each(self._wires, self._publish)
+
+    def _left(self) -> list[_Item]:
+        return [item for item in self._items if item.outcome is None]
+
+    def _each(self, threads: Executor, step: Callable[[_Item], None]) -> None:
+        """Take a step with every item that is left; one that fails is left no longer."""
+
+        def guarded(item: _Item) -> None:
+            try:
+                step(item)
+            except Exception as fault:
+                item.outcome = outcome_of_fault(self._shop, item.record, fault)
+
+        list(threads.map(guarded, self._left()))
+
+    def _fetch(self, item: _Item) -> None:
+        item.folder.mkdir()
+        item.source = fetch(self._shop.store, item.record, item.folder)
+
+    def _reuse(self) -> None:
+        """Items of which there is a result already get it."""
+        left = self._left()
+        if not left:
+            return
+        keys = [key_of(item.record, item.source, item.recipe) for item in left]
+        # The items of a batch have one owner.
+        results = self._shop.pipeline.known_results(left[0].record.owner, keys)
+        known = {item.record.id: result for item, result in zip(left, results, strict=True)}
+        if not any(known.values()):
+            return
+
+        def reuse(item: _Item) -> None:
+            shared = reuse_known(self._shop, item.record, item.source, known[item.record.id])
+            item.outcome = Outcome(item.record, shared) if shared else None
+
+        self._each(self._wires, reuse)
+
+    def _make(self, item: _Item) -> None:
+        started = time.perf_counter()
+        item.job = self._shop.job(item.record, item.source, item.folder, item.recipe)
+        item.made = audio.make(item.job)
+        item.seconds = time.perf_counter() - started
+
+    def _publish(self, item: _Item) -> None:
+        product = audio.publish(item.job, item.made, item.chunks, item.seconds)
+        result = publish_result(self._shop, item.record, item.source, item.recipe, product)
+        item.outcome = Outcome(item.record, result, product.preview)

@@ -1,0 +1,124 @@
+"""Worker processes: whatever a file does to one, the next file is worked on."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+import wave
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import psutil
+import pytest
+
+from dreamlake_pipeline.errors import Code, DreamlakeError
+from dreamlake_pipeline.media.audio import make_audio, make_short_audio
+from dreamlake_pipeline.media.results import AudioResult
+from dreamlake_pipeline.media.workers import Workers
+
+
+@pytest.fixture
+def workers() -> Iterator[Workers]:
+    with Workers(2) as workers:
+        yield workers
+
+
+@pytest.fixture
+def sound(tmp_path: Path) -> Path:
+    path = tmp_path / "sound.wav"
+    tone = 0.3 * np.sin(np.arange(8000) / 16_000 * 2 * np.pi * 440)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes((tone * 32_767).astype("<i2").tobytes())
+    return path
+
+
+def make(workers: Workers, source: Path, out: Path) -> AudioResult | None:
+    return workers.run(make_short_audio, subject="sound.wav", seconds=60, source=source, out=out, filename="sound.wav")
+
+
+def of_a_worker() -> list[psutil.Process]:
+    return [
+        child for child in psutil.Process().children() if "dreamlake_pipeline.media.worker" in " ".join(child.cmdline())
+    ]
+
+
+def test_the_same_bytes_give_the_same_chunks_wherever_they_are_made(sound: Path, tmp_path: Path) -> None:
+    here = make_audio(sound, tmp_path / "here", filename="sound.wav")
+    for count in (1, 3):
+        with Workers(count) as workers, ThreadPoolExecutor(4) as threads:
+            outs = [tmp_path / f"{count}-{at}" for at in range(5)]
+            made = list(threads.map(partial(make, workers, sound), outs))
+            assert len(of_a_worker()) <= count
+        assert {one.streams[0].hash for one in made if one} == {here.streams[0].hash}
+    assert of_a_worker() == []
+
+
+def test_what_is_not_short_or_plain_is_left_to_ffmpeg(
+    workers: Workers, encode: Callable[[str, Path], Path], tmp_path: Path
+) -> None:
+    for name, arguments in {
+        "long.wav": "-f lavfi -i sine=d=7",
+        "surround.wav": "-f lavfi -i anullsrc=cl=5.1:d=1",
+        "adpcm.wav": "-f lavfi -i sine=d=1 -c:a adpcm_ms",
+        "tone.flac": "-f lavfi -i sine=d=1",
+    }.items():
+        assert make(workers, encode(arguments, tmp_path / name), tmp_path / "out") is None
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_error_is_the_same_as_without_a_worker(workers: Workers, sound: Path, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.wav"
+    cut.write_bytes(sound.read_bytes()[:5000])
+    noise = tmp_path / "noise.wav"
+    noise.write_bytes(b"RIFF\xff\xff\0\0WAVEfmt \x10\0\0\0" + os.urandom(300))
+    for source in (cut, noise):
+        with pytest.raises(DreamlakeError) as here:
+            make_audio(source, tmp_path / "here", filename="sound.wav")
+        with pytest.raises(DreamlakeError) as there:
+            make(workers, source, tmp_path / "there")
+        assert there.value.as_dict() == here.value.as_dict()
+    assert make(workers, sound, tmp_path / "next") is not None
+
+
+def test_a_file_that_kills_its_process_fails_alone(workers: Workers, sound: Path, tmp_path: Path) -> None:
+    with pytest.raises(DreamlakeError) as caught:
+        workers.run(os.abort, subject="evil.wav", seconds=60)
+    assert caught.value.code is Code.MEDIA_CORRUPT and "evil.wav" in caught.value.message
+    assert make(workers, sound, tmp_path / "next") is not None
+
+
+def test_a_file_whose_process_somebody_killed_is_done_by_another(workers: Workers) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        call = threads.submit(workers.run, subprocess.check_output, subject="x", seconds=60, args=["sleep", "1"])
+        deadline = time.monotonic() + 30
+        while not (found := [one for one in of_a_worker() if one.children()]) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        found[0].kill()
+        assert call.result(60) == b""
+
+
+def test_a_file_that_never_ends_is_stopped(workers: Workers, sound: Path, tmp_path: Path) -> None:
+    started = time.monotonic()
+    with pytest.raises(DreamlakeError) as caught:
+        workers.run(subprocess.check_output, subject="endless.wav", seconds=1.5, args=["sleep", "5"])
+    assert caught.value.code is Code.MEDIA_TIMEOUT and "endless.wav" in caught.value.message
+    assert time.monotonic() - started < 4
+    assert make(workers, sound, tmp_path / "next") is not None
+
+
+def test_a_file_can_not_eat_the_memory(workers: Workers) -> None:
+    with pytest.raises(DreamlakeError) as caught:
+        workers.run(np.ones, subject="bomb.wav", seconds=60, shape=3 * 2**30, dtype="u1")
+    assert caught.value.code is Code.MEDIA_TOO_LARGE
+
+
+def test_a_worker_knows_no_secret(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    assert workers.run(os.getenv, subject="x", seconds=60, key="AWS_SECRET_ACCESS_KEY") is None
