@@ -20,6 +20,7 @@ def connect() -> DreamLake:
     import stamina.instrumentation
 
     from ..client import DreamLake
+    from ..settings import Settings
 
     # Its log of retries would go to stdout, which is for results; what fails for good is told as an error.
     stamina.instrumentation.set_on_retry_hooks([])
@@ -29,6 +30,7 @@ def connect() -> DreamLake:
         bss_url=known["DREAMLAKE_BSS_URL"],
         api_key=known[_KEY],
         namespace=namespace(),
+        cache=Settings().cache,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .options import AsJson, Episode, Jobs, Ladder, Timeout, To, Wait, read_ladder
+from .options import AsJson, Episode, Jobs, Ladder, Rehash, Timeout, To, Wait, read_ladder
 
 _GLOB = "held against the path below DIR and each part of it; may be given again."
 
@@ -34,7 +34,8 @@ def ingest(
         bool, typer.Option("--follow-links", help="Also follow symbolic links that lead out of DIR.")
     ] = False,
     ladder: Ladder = None,
-    jobs: Jobs = 8,
+    jobs: Jobs = 32,
+    rehash: Rehash = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, and send nothing.")] = False,
     wait: Wait = False,
     timeout: Timeout = None,
@@ -62,6 +63,12 @@ def ingest(
         raise typer.Exit(run_transfer(selection.plan(), as_json=as_json, tell_each=True))
     with connect() as lake:
         events = lake.store(
-            selection.files(), selection.target, ladder=read_ladder(ladder), jobs=jobs, wait=wait, timeout=timeout
+            selection.files(),
+            selection.target,
+            ladder=read_ladder(ladder),
+            jobs=jobs,
+            rehash=rehash,
+            wait=wait,
+            timeout=timeout,
         )
         raise typer.Exit(run_transfer(events, as_json=as_json, tell_each=False))

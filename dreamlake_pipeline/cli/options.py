@@ -105,7 +105,15 @@ Ladder = Annotated[
         callback=check_ladder,
     ),
 ]
-Jobs = Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Files and parts that are sent at once.")]
+Jobs = Annotated[
+    int,
+    typer.Option(
+        "--jobs", "-j", min=1, max=64, help="Most files and parts that are sent at once; fewer where that is as fast."
+    ),
+]
+Rehash = Annotated[
+    bool, typer.Option("--rehash", help="Read every file, also those that did not change since they were hashed.")
+]
 Wait = Annotated[bool, typer.Option("--wait", "-w", help="Until everything is processed: ready, or failed.")]
 Timeout = Annotated[
     float | None,

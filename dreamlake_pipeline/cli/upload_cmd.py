@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from ..kinds import Kind
-from .options import AsJson, Episode, Jobs, Ladder, Timeout, To, Wait, read_ladder
+from .options import AsJson, Episode, Jobs, Ladder, Rehash, Timeout, To, Wait, read_ladder
 
 
 def upload(
@@ -20,7 +20,8 @@ def upload(
         typer.Option("--type", metavar="KIND", help=f"What they are, whatever they are called: {', '.join(Kind)}."),
     ] = None,
     ladder: Ladder = None,
-    jobs: Jobs = 8,
+    jobs: Jobs = 32,
+    rehash: Rehash = False,
     wait: Wait = False,
     timeout: Timeout = None,
     as_json: AsJson = False,
@@ -40,6 +41,7 @@ def upload(
             kind=kind,
             ladder=read_ladder(ladder),
             jobs=jobs,
+            rehash=rehash,
             wait=wait,
             timeout=timeout,
         )

@@ -5,37 +5,30 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ..errors import Code, DreamlakeError
-from .walk import show_path, unreadable
+from .walk import Version, show_path, unreadable
 
-_BLOCK = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Version:
-    """What tells one state of a file from another without reading it."""
-
-    size: int
-    mtime_ns: int
-    inode: int
-
-    @classmethod
-    def of(cls, facts: os.stat_result) -> Version:
-        return cls(facts.st_size, facts.st_mtime_ns, facts.st_ino)
+_BLOCK = 2 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """SHA-256 of a file (hex) and, when it has more than one part, of each part of `part_size` bytes."""
+    """SHA-256 of a file (hex) and, when it has more than one part, of each part of `part_size` bytes.
+
+    `read_at_ns`: when its reading began (ns since 1970); 0 when it was not read but remembered.
+    """
 
     version: Version
     sha256: str
     part_size: int
     parts: tuple[str, ...] = ()
+    read_at_ns: int = 0
 
 
 @contextmanager
@@ -68,27 +61,60 @@ def digest_file(path: str, part_size: int, on_bytes: Callable[[int], None] = lam
 
     Raises FILE_MISSING, FILE_EMPTY, FILE_UNREADABLE, or FILE_CHANGED when it was written to meanwhile.
     """
+    read_at_ns = time.time_ns()
     with open_file(path) as descriptor:
         version = Version.of(os.fstat(descriptor))
-        whole = hashlib.sha256()
-        parts: list[str] = []
-        offset = 0
-        buffer = memoryview(bytearray(min(_BLOCK, version.size)))
-        while offset < version.size:
-            part = hashlib.sha256()
-            end = min(offset + part_size, version.size)
-            while offset < end:
-                count = os.preadv(descriptor, [buffer[: end - offset]], offset)
-                if count == 0:
-                    raise changed(path)
-                whole.update(buffer[:count])
-                if version.size > part_size:
-                    part.update(buffer[:count])
-                offset += count
-                on_bytes(count)
-            parts.append(part.hexdigest())
+        blocks = _blocks(path, descriptor, version.size, min(part_size, _BLOCK), on_bytes)
+        parts: tuple[str, ...] = ()
+        if version.size > part_size:
+            whole, parts = _digest_parts(blocks, part_size)
+        else:
+            whole = hashlib.sha256()
+            for block in blocks:
+                whole.update(block)
         require_unchanged(path, descriptor, version)
-    return Digest(version, whole.hexdigest(), part_size, tuple(parts) if len(parts) > 1 else ())
+    return Digest(version, whole.hexdigest(), part_size, parts, read_at_ns)
+
+
+def _blocks(path: str, descriptor: int, size: int, most: int, on_bytes: Callable[[int], None]) -> Iterator[memoryview]:
+    """The file's bytes in turn, up to `most` at a time; each block is valid until the next one is asked for."""
+    buffer, offset = memoryview(bytearray(min(most, size))), 0
+    while offset < size:
+        count = os.preadv(descriptor, [buffer[: size - offset]], offset)
+        if count == 0:
+            raise changed(path)
+        on_bytes(count)
+        yield buffer[:count]
+        offset += count
+
+
+def _digest_parts(blocks: Iterable[memoryview], part_size: int) -> tuple[hashlib._Hash, tuple[str, ...]]:
+    """The hash of all blocks, and those of the parts: side by side, since either takes one core to itself."""
+    whole, parts = hashlib.sha256(), _Parts(part_size)
+    with ThreadPoolExecutor(1, thread_name_prefix="dreamlake-parts") as helper:
+        for block in blocks:
+            added = helper.submit(parts.add, block)
+            whole.update(block)
+            added.result()
+    return whole, tuple(part.hexdigest() for part in parts.hashes)
+
+
+class _Parts:
+    """Hashes of parts of `size` bytes, fed with blocks of any size."""
+
+    def __init__(self, size: int) -> None:
+        self.hashes = [hashlib.sha256()]
+        self._size = size
+        self._left = size
+
+    def add(self, block: memoryview) -> None:
+        while block:
+            if not self._left:
+                self.hashes.append(hashlib.sha256())
+                self._left = self._size
+            taken, block = block[: self._left], block[self._left :]
+            self.hashes[-1].update(taken)
+            self._left -= len(taken)
 
 
 def read_whole(path: str, digest: Digest) -> bytes:

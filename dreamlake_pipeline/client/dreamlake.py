@@ -15,6 +15,7 @@ from ..ladder import check_ladder
 from ..names import check_folder
 from ..settings import Settings
 from .bss import BssClient, in_slices
+from .cache import HashCache
 from .download import download
 from .events import Event, FileEvent, FileStatus, Processing, Summary, record_failure
 from .http import ServiceClient
@@ -40,8 +41,12 @@ class DreamLake:
     `bss` and `index` have one method per route. Methods raise DreamlakeError.
     """
 
-    def __init__(self, *, remote: str, bss_url: str, api_key: str, namespace: str = "local") -> None:
+    def __init__(
+        self, *, remote: str, bss_url: str, api_key: str, namespace: str = "local", cache: Path | None = None
+    ) -> None:
+        """`cache` is a folder in which hashes of local files are remembered (see cache.py); none by default."""
         self.namespace = namespace
+        self._cache = cache
         self._services = (ServiceClient("BSS", bss_url, api_key), ServiceClient("DreamLake Server", remote, api_key))
         self.bss = BssClient(self._services[0])
         self.index = IndexClient(self._services[1])
@@ -58,6 +63,7 @@ class DreamLake:
             bss_url=settings.require("bss_url"),
             api_key=settings.require("api_key"),
             namespace=settings.namespace,
+            cache=settings.cache,
         )
 
     def close(self) -> None:
@@ -85,6 +91,7 @@ class DreamLake:
         kind: Kind | None = None,
         ladder: Sequence[int] | None = None,
         jobs: int = DEFAULT_JOBS,
+        rehash: bool = False,
         wait: bool = False,
         timeout: float | None = None,
     ) -> Iterator[Event]:
@@ -97,7 +104,7 @@ class DreamLake:
         """
         target, folder = self.target(episode), check_folder(to)
         files = named_files(paths, target, folder, kind)
-        return self.store(files, target, ladder=ladder, jobs=jobs, wait=wait, timeout=timeout)
+        return self.store(files, target, ladder=ladder, jobs=jobs, rehash=rehash, wait=wait, timeout=timeout)
 
     def ingest(
         self,
@@ -111,6 +118,7 @@ class DreamLake:
         follow_links: bool = False,
         ladder: Sequence[int] | None = None,
         jobs: int = DEFAULT_JOBS,
+        rehash: bool = False,
         wait: bool = False,
         timeout: float | None = None,
     ) -> Iterator[Event]:
@@ -129,7 +137,9 @@ class DreamLake:
             exclude=exclude,
             follow_links=follow_links,
         )
-        return self.store(selection.files(), target, ladder=ladder, jobs=jobs, wait=wait, timeout=timeout)
+        return self.store(
+            selection.files(), target, ladder=ladder, jobs=jobs, rehash=rehash, wait=wait, timeout=timeout
+        )
 
     def wait(self, ids: Iterable[str], *, timeout: float | None = None) -> Iterator[Record | Processing]:
         """Records as their status changes, until all of them are ready or failed, or `timeout` seconds passed.
@@ -231,6 +241,7 @@ class DreamLake:
         *,
         ladder: Sequence[int] | None = None,
         jobs: int = DEFAULT_JOBS,
+        rehash: bool = False,
         wait: bool = False,
         timeout: float | None = None,
     ) -> Iterator[Event]:
@@ -239,17 +250,18 @@ class DreamLake:
         steps = None if ladder is None else check_ladder(ladder)
         # Before anything is read and hashed: does BSS answer, and does it know this token?
         self.bss.list_page(Kind.VIDEO, owner=target.namespace, project=target.project, limit=1)
-        uploader = Uploader(self.bss, self.index, target, ladder=steps, jobs=jobs)
         summary, stored = Summary(), {}
-        for event in uploader.run(files):
-            if isinstance(event, FileEvent):
-                summary.add(event)
-                if wait and event.id:
-                    if event.status in (FileStatus.UPLOADED, FileStatus.DUPLICATE):
-                        stored[event.id] = event
-                    else:  # ready or failed already
-                        stored.pop(event.id, None)
-            yield event
+        with HashCache(self._cache) as cache:
+            uploader = Uploader(self.bss, self.index, target, ladder=steps, jobs=jobs, cache=cache, rehash=rehash)
+            for event in uploader.run(files):
+                if isinstance(event, FileEvent):
+                    summary.add(event)
+                    if wait and event.id:
+                        if event.status in (FileStatus.UPLOADED, FileStatus.DUPLICATE):
+                            stored[event.id] = event
+                        else:  # ready or failed already
+                            stored.pop(event.id, None)
+                yield event
         if wait:
             yield from self._wait_for(stored, summary, timeout)
         summary.files, summary.bytes = uploader.files_found, uploader.bytes_sent

@@ -48,23 +48,23 @@ class ServiceClient:
 
     def get(self, path: str, answer: type[Answer], /, **params: Any) -> Answer:
         """GET a route; parameters that are None are left out. Raises DreamlakeError."""
-        return self._read(answer, self.call("GET", path, params=params))
+        return self._read(answer, self._send("GET", path, params=params))
 
     def post(self, path: str, body: Model, answer: type[Answer]) -> Answer:
         """POST a model, read a model. Raises DreamlakeError."""
-        return self._read(answer, self.call("POST", path, json=body.wire()))
+        return self._read(answer, self._send("POST", path, content=body.wire_json()))
 
     def put(self, path: str, body: Model, answer: type[Answer]) -> Answer:
         """PUT a model, read a model. Raises DreamlakeError."""
-        return self._read(answer, self.call("PUT", path, json=body.wire()))
+        return self._read(answer, self._send("PUT", path, content=body.wire_json()))
 
     def delete(self, path: str) -> None:
         """DELETE a route. Raises DreamlakeError."""
         self.call("DELETE", path)
 
-    def call(self, method: str, path: str, *, params: dict[str, Any] | None = None, json: Any = None) -> Any:
+    def call(self, method: str, path: str) -> Any:
         """One request, retried; the decoded JSON body, None when there is none. Raises DreamlakeError."""
-        response = self._send(method, path, params=params, json=json)
+        response = self._send(method, path)
         try:
             return response.json() if response.content else None
         except ValueError:
@@ -78,14 +78,15 @@ class ServiceClient:
         return str(response.url.join(response.headers["location"]))
 
     def _send(
-        self, method: str, path: str, *, params: dict[str, Any] | None = None, json: Any = None
+        self, method: str, path: str, *, params: dict[str, Any] | None = None, content: bytes | None = None
     ) -> httpx.Response:
+        headers = {"Content-Type": "application/json"} if content is not None else {}
         present = {name: value for name, value in (params or {}).items() if value is not None}
         attempts = self._attempts if self._has_answered else min(self._attempts, _FIRST_ATTEMPTS)
         try:
             for attempt in stamina.retry_context(on=_is_passing, attempts=attempts, wait_max=5, timeout=60):
                 with attempt:
-                    response = self._http.request(method, path, params=present, json=json)
+                    response = self._http.request(method, path, params=present, content=content, headers=headers)
                     self._has_answered = True
                     if response.is_error:
                         raise _error_of(response, self.name)
@@ -100,9 +101,9 @@ class ServiceClient:
             ) from fault
         raise AssertionError("unreachable: retry_context returns or raises")
 
-    def _read(self, answer: type[Answer], body: Any) -> Answer:
+    def _read(self, answer: type[Answer], response: httpx.Response) -> Answer:
         try:
-            return answer.model_validate(body)
+            return answer.model_validate_json(response.content)
         except ValidationError:
             raise self._foreign() from None
 

@@ -13,7 +13,7 @@ from ..kinds import KNOWN_EXTENSIONS, Kind, kind_of
 from ..names import check_folder, join_name
 from .events import Event, FileEvent, FileStatus, Summary, failure
 from .target import Target
-from .walk import Passed, Unwalkable, show_path, walk
+from .walk import Passed, Unwalkable, Version, show_path, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,12 @@ class LocalFile:
     name: str
     kind: Kind
     episode: str | None
-    size: int
+    version: Version
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.version.size
 
     def event(self, status: FileStatus, **more: str | None) -> FileEvent:
         return FileEvent(
@@ -60,7 +65,7 @@ def named_files(
                     f"{show_path(path)}: {_unknown(path)}",
                     hint=f"Name its kind with --type ({', '.join(Kind)}).",
                 )
-            size = Path(path).stat().st_size
+            version = Version.of(Path(path).stat())
         except DreamlakeError as error:
             yield FileEvent(show_path(path), FileStatus.FAILED, **failure(error))
         except OSError as fault:
@@ -68,7 +73,7 @@ def named_files(
             yield FileEvent(show_path(path), FileStatus.FAILED, code=str(Code.FILE_UNREADABLE), reason=reason)
         else:
             taken[name] = path
-            yield LocalFile(path, name, its_kind, target.episode, size)
+            yield LocalFile(path, name, its_kind, target.episode, version)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +110,15 @@ class Selection:
                 continue
             kind = kind_of(entry.relative)
             if kind is None:
-                yield FileEvent(path, FileStatus.SKIPPED, size=entry.size, reason=_unknown(entry.path))
+                yield FileEvent(path, FileStatus.SKIPPED, size=entry.version.size, reason=_unknown(entry.path))
                 continue
             try:
                 episode, relative = self._place(entry.relative)
                 name = join_name(to, relative)
             except DreamlakeError as error:
-                yield FileEvent(path, FileStatus.FAILED, kind=kind, size=entry.size, **failure(error))
+                yield FileEvent(path, FileStatus.FAILED, kind=kind, size=entry.version.size, **failure(error))
             else:
-                yield LocalFile(entry.path, name, kind, episode, entry.size)
+                yield LocalFile(entry.path, name, kind, episode, entry.version)
 
     def _place(self, relative: str) -> tuple[str | None, str]:
         """The episode that a path belongs to, and its path in it."""

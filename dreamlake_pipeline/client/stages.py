@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
@@ -34,6 +34,19 @@ class Channel(Generic[T]):
                 raise Stopped
             self._items.append(item)
             self._changed.notify_all()
+
+    def put_all(self, items: Sequence[T]) -> None:
+        """Add items in order, as there is room for them. Raises Stopped."""
+        added = 0
+        while added < len(items):
+            with self._changed:
+                self._changed.wait_for(lambda: self._stopped or len(self._items) < self._depth)
+                if self._stopped:
+                    raise Stopped
+                room = self._depth - len(self._items)
+                self._items.extend(items[added : added + room])
+                added += room
+                self._changed.notify_all()
 
     def take(self, most: int = 1, *, linger: float = 0.0, timeout: float | None = None) -> list[T]:
         """Up to `most` items, at least one; none only at the end, or after `timeout` seconds.
@@ -93,14 +106,14 @@ class Flow:
         self._channels.append(channel)
         return channel
 
-    def source(self, items: Iterable[T], into: Channel[T]) -> None:
-        """A thread that puts `items` into a channel and closes it."""
+    def source(self, groups: Iterable[Sequence[T]], into: Channel[T], *, also: Sequence[Channel[Any]] = ()) -> None:
+        """A thread that puts groups of items into a channel and closes it, and those that it `also` writes to."""
 
         def run() -> None:
-            for item in items:
-                into.put(item)
+            for group in groups:
+                into.put_all(group)
 
-        self._spawn(run, into, "source")
+        self._spawn(run, (into, *also), "source")
 
     def stage(
         self,
@@ -112,16 +125,23 @@ class Flow:
         threads: int = 1,
         bulk: int = 1,
         linger: float = 0.0,
+        also: Sequence[Channel[Any]] = (),
     ) -> None:
-        """Threads that take up to `bulk` items, do `work`, and put what it yields into the next channel."""
+        """Threads that take up to `bulk` items, do `work`, and put what it yields into the next channel.
+
+        What is taken in bulk is passed on in bulk. `also` are further channels that `work` itself writes to.
+        """
 
         def run() -> None:
             while items := source.take(bulk, linger=linger):
-                for item in work(items):
-                    into.put(item)
+                if bulk > 1:
+                    into.put_all(list(work(items)))
+                else:
+                    for item in work(items):
+                        into.put(item)
 
         for _ in range(threads):
-            self._spawn(run, into, name)
+            self._spawn(run, (into, *also), name)
 
     def pool(self, name: str, *, threads: int, depth: int) -> Channel[Callable[[], None]]:
         """Threads that call what is put into the channel, until the flow ends; a call must not raise."""
@@ -133,10 +153,10 @@ class Flow:
                     call()
 
         for _ in range(threads):
-            self._spawn(run, None, name)
+            self._spawn(run, (), name)
         return tasks
 
-    def _spawn(self, run: Callable[[], None], into: Channel[Any] | None, name: str) -> None:
+    def _spawn(self, run: Callable[[], None], into: Sequence[Channel[Any]], name: str) -> None:
         def guarded() -> None:
             try:
                 run()
@@ -147,8 +167,8 @@ class Flow:
                     self._fault = fault
                 self.stop()
             finally:
-                if into is not None:
-                    into.close()
+                for channel in into:
+                    channel.close()
 
         self._threads.append(threading.Thread(target=guarded, name=f"dreamlake-{name}", daemon=True))
 

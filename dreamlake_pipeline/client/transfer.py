@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import IO, cast
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import stamina
 import urllib3
 
 from ..errors import Code, DreamlakeError
+from .pace import Pace
+from .put import Count, Putter, Range, Response
 from .stages import Stopped
 
 _BLOCK = 1 << 20
 _TIMEOUT = urllib3.Timeout(connect=10, read=120)
 _ATTEMPTS = 5
-
-Count = Callable[[int], None]
 
 
 class UrlExpired(Exception):
@@ -30,71 +30,53 @@ class StoreAway(DreamlakeError):
     """The object store cannot be reached, or takes nothing at the moment, after several attempts."""
 
 
-class Range:
-    """A part of an open file as a request body: read in blocks, so that no part is ever whole in memory."""
-
-    def __init__(self, descriptor: int, offset: int, size: int) -> None:
-        self.descriptor = descriptor
-        self.offset = offset
-        self.size = size
-
-    def body(self, count: Count, stopping: threading.Event) -> _Body:
-        return _Body(self, count, stopping)
-
-
-class _Body:
-    """One attempt at sending a range; urllib3 reads it."""
-
-    def __init__(self, source: Range, count: Count, stopping: threading.Event) -> None:
-        self.source = source
-        self.sent = 0
-        self._count = count
-        self._stopping = stopping
-
-    def read(self, size: int = -1) -> bytes:
-        if self._stopping.is_set():
-            raise Stopped
-        left = self.source.size - self.sent
-        wanted = left if size < 0 else min(size, left)
-        block = os.pread(self.source.descriptor, wanted, self.source.offset + self.sent)
-        self.sent += len(block)
-        self._count(len(block))
-        return block
-
-
 class Transfer:
     """The pool of connections to the object store. Safe to share between threads."""
 
     def __init__(self, connections: int) -> None:
+        """With up to `connections` requests at once, or as many of them as are worth it (see pace.py)."""
         self._connections = connections
+        self._pace = Pace(connections)
+        self._putter = Putter()
         self._proxies = getproxies()
         self._pools: dict[str | None, urllib3.PoolManager] = {}
         self._lock = threading.Lock()
 
-    def put_bytes(self, url: str, headers: Mapping[str, str], data: bytes, *, count: Count) -> str:
-        """PUT `data`; the ETag. `count` hears of the bytes when they have arrived. Raises as `put_range` does."""
-        etag = self._retried(lambda: self._put(url, headers, data))
-        count(len(data))
-        return etag
+    def put_bytes(
+        self, url: str, headers: Mapping[str, str], size: int, read: Callable[[], bytes], stopping: threading.Event
+    ) -> str:
+        """PUT the `size` bytes that `read` gives, which is called when it is their turn; the ETag.
+
+        Raises as `put_range` does, and what `read` raises.
+        """
+        return self._retried(size, lambda: self._put(url, headers, read()), stopping)
 
     def put_range(
-        self, url: str, headers: Mapping[str, str], source: Range, *, count: Count, stopping: threading.Event
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        descriptor: int,
+        offset: int,
+        size: int,
+        *,
+        count: Count,
+        stopping: threading.Event,
     ) -> str:
-        """PUT a part of a file; the ETag. `count` hears of every block, and of those taken back by a retry.
+        """PUT a part of an open file; the ETag. `count` hears of every block, and of those taken back by a retry.
 
         Raises UrlExpired, Stopped when `stopping` is set meanwhile, or DreamlakeError: UPLOAD_EXPIRED,
         FILE_CHANGED when the store finds another checksum, STORAGE_FULL, STORAGE_FAILED, StoreAway.
         """
 
         def attempt() -> str:
-            body = source.body(count, stopping)
+            body = Range(descriptor, offset, size, count, partial(_go_on, stopping))
             try:
                 return self._put(url, headers, body)
             except BaseException:
                 count(-body.sent)
                 raise
 
-        return self._retried(attempt)
+        return self._retried(size, attempt, stopping)
 
     def get(self, url: str, *, start: int = 0) -> Iterator[bytes]:
         """The object's bytes from `start` on, in blocks. Raises StoreAway when the connection fails or breaks off,
@@ -124,43 +106,56 @@ class Transfer:
             ) from fault
 
     def close(self) -> None:
+        self._putter.close()
         for pool in self._pools.values():
             pool.clear()
 
-    def _retried(self, attempt: Callable[[], str]) -> str:
+    def _retried(self, size: int, attempt: Callable[[], str], stopping: threading.Event) -> str:
         for trial in stamina.retry_context(on=_is_passing, attempts=_ATTEMPTS, wait_max=10, timeout=120):
-            with trial:
-                return attempt()
+            with trial, self._pace.slot(size, partial(_go_on, stopping)):
+                try:
+                    return attempt()
+                except StoreAway:
+                    self._pace.overloaded()
+                    raise
         raise AssertionError("unreachable: retry_context returns or raises")
 
-    def _put(self, url: str, headers: Mapping[str, str], body: bytes | _Body) -> str:
-        place = urlsplit(url).netloc
+    def _put(self, url: str, headers: Mapping[str, str], body: bytes | Range) -> str:
+        parts = urlsplit(url)
         try:
-            response = self._pool(url).request(
-                "PUT",
-                url,
-                body=cast("IO[bytes]", body),
-                headers=dict(headers),
-                retries=False,
-                redirect=False,
-                timeout=_TIMEOUT,
-            )
-        except urllib3.exceptions.HTTPError as fault:
+            if self._proxy_of(parts) is None:
+                status, answer, text = self._putter.put(url, headers, body)
+            else:
+                status, answer, text = self._put_through_proxy(url, headers, body)
+        except EOFError:
+            raise DreamlakeError(Code.FILE_CHANGED, "The file became shorter while it was sent.") from None
+        except (OSError, urllib3.exceptions.HTTPError) as fault:
             raise StoreAway(
                 Code.UNREACHABLE,
-                f"The object store at {place} does not take the bytes ({type(fault).__name__}).",
+                f"The object store at {parts.netloc} does not take the bytes ({type(fault).__name__}).",
                 hint="Check the network, then run the command again: what has arrived is not sent again.",
             ) from fault
-        if response.status < 300:
-            return response.headers.get("ETag", "").strip('"')
-        raise _error_of(response.status, response.data, place)
+        if status < 300:
+            return answer.get("etag", "").strip('"')
+        raise _error_of(status, text, parts.netloc)
+
+    def _put_through_proxy(self, url: str, headers: Mapping[str, str], body: bytes | Range) -> Response:
+        response = self._pool(url).request(
+            "PUT",
+            url,
+            body=cast("IO[bytes]", body),
+            headers=dict(headers),
+            retries=False,
+            redirect=False,
+            timeout=_TIMEOUT,
+        )
+        return Response(
+            response.status, {name.lower(): value for name, value in response.headers.items()}, response.data
+        )
 
     def _pool(self, url: str) -> urllib3.PoolManager:
         """The pool for this URL: direct, or through the proxy that the environment names for it."""
-        parts = urlsplit(url)
-        proxy = self._proxies.get(parts.scheme) or self._proxies.get("all")
-        if proxy and (_is_loopback(parts.hostname) or proxy_bypass(parts.netloc)):
-            proxy = None
+        proxy = self._proxy_of(urlsplit(url))
         with self._lock:
             if proxy not in self._pools:
                 options = {"maxsize": self._connections, "num_pools": 4, "block": True, "blocksize": _BLOCK}
@@ -168,6 +163,18 @@ class Transfer:
                     urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)  # type: ignore[arg-type]
                 )
             return self._pools[proxy]
+
+    def _proxy_of(self, parts: SplitResult) -> str | None:
+        proxy = self._proxies.get(parts.scheme) or self._proxies.get("all")
+        if proxy and not _is_loopback(parts.hostname) and not proxy_bypass(parts.netloc):
+            return proxy
+        return None
+
+
+def _go_on(stopping: threading.Event) -> None:
+    """Raise Stopped when the flow was stopped."""
+    if stopping.is_set():
+        raise Stopped
 
 
 def _is_loopback(host: str | None) -> bool:

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ..api.bss import (
     CompletedPart,
@@ -29,33 +30,45 @@ from ..api.bss import (
     UploadRef,
 )
 from ..api.bss import Finished as FinishedUpload
-from ..api.server import AssetRef, BatchAsset
+from ..api.server import AssetIn, AssetRef, BatchAsset
 from ..errors import Code, DreamlakeError
-from ..kinds import Kind, content_type_of
-from .bss import BssClient
+from ..kinds import KINDS, Kind, content_type_of
+from .bss import MOST_PER_CALL, BssClient
+from .cache import HashCache
 from .digest import Digest, changed, digest_file, open_file, read_whole, require_unchanged
 from .events import FileEvent, FileStatus, Progress, failure, record_failure
 from .selection import LocalFile
 from .server import IndexClient, asset_of
 from .stages import Channel, Flow
 from .target import Target
-from .transfer import Range, StoreAway, Transfer, UrlExpired
+from .transfer import StoreAway, Transfer, UrlExpired
 from .walk import show_path
 
-DEFAULT_JOBS = 8
+DEFAULT_JOBS = 32
 
 # What is expected of BSS until its first plan says otherwise, so that parts are hashed while the file is read.
 _PART_SIZE = 8 * 2**20
-_BULK = 200  # files in a call
-_LINGER = 0.05  # seconds for which a call waits for more files
-_PARTS_PER_CALL = 64
+_BULK = MOST_PER_CALL  # files in a call
+_PLAN_LINGER = 0.05  # seconds for which a call waits for more files
+_FINISH_LINGER = 0.5
+_PARTS_PER_CALL = MOST_PER_CALL
+_FOUND_AHEAD = 100_000  # files that are found before their turn, so that what is left can be told
+_REMEMBER_FILES = 500  # digests are written to the cache after so many files,
+_REMEMBER_BYTES = 2**30  # or so many bytes read
 _DELIVERIES = 3  # attempts with a new plan
 _SILENT_SENDS = 3  # sends in a row that could not reach the store, before it is taken to be down
 
 # What would fail every other file as well.
 _FATAL = frozenset({Code.UNREACHABLE, Code.OVERLOADED, Code.UNAUTHENTICATED, Code.FORBIDDEN})
 
+# The field of AssetIn that takes a record's id, by the record's kind.
+_BSS_ID = {
+    kind: next(name for name, field in AssetIn.model_fields.items() if field.alias == spec.bss_id_field)
+    for kind, spec in KINDS.items()
+}
+
 Answer = TypeVar("Answer")
+Item = TypeVar("Item")
 
 
 @dataclass(slots=True)
@@ -65,18 +78,23 @@ class _Job:
     file: LocalFile
     digest: Digest
     plan: Plan | None = None
+    is_remembered: bool = False  # the digest is from the cache, nothing was read
     is_sent: bool = False
+    etag: str | None = None  # what the store acknowledged the one PUT with
     bytes_counted: int = 0
     id: str = ""
     status: Status = Status.REGISTERED
 
     def planned_file(self) -> PlannedFile:
-        return PlannedFile(**self._description())
+        return PlannedFile.model_construct(**self._description())
 
     def finished_file(self, ladder: tuple[int, ...] | None) -> FinishedFile:
-        return FinishedFile(**self._description(), ladder=ladder if self.file.kind is Kind.VIDEO else None)
+        return FinishedFile.model_construct(
+            **self._description(), etag=self.etag or None, ladder=ladder if self.file.kind is Kind.VIDEO else None
+        )
 
-    def _description(self) -> dict:
+    def _description(self) -> dict[str, Any]:
+        # Names were checked when the file was chosen: the models need not do it again for each.
         return {
             "kind": self.file.kind,
             "name": self.file.name,
@@ -121,7 +139,9 @@ class _Counters:
 class Uploader:
     """One run over many files of one project. Make a new one for each run.
 
-    `ladder` are heights of further, smaller renditions of every video; None leaves it to the project.
+    `ladder` are heights of further, smaller renditions of every video; None leaves it to the project. `jobs` is the
+    most requests that are sent at once; fewer are when more are no faster. With `rehash`, also files whose hashes the
+    cache has are read.
     """
 
     def __init__(
@@ -132,13 +152,19 @@ class Uploader:
         *,
         ladder: tuple[int, ...] | None = None,
         jobs: int = DEFAULT_JOBS,
+        cache: HashCache | None = None,
+        rehash: bool = False,
     ) -> None:
         self._bss = bss
         self._index = index
         self._target = target
         self._ladder = ladder
         self._jobs = jobs
-        self._transfer = Transfer(2 * jobs)
+        self._cache = cache or HashCache(None)
+        self._rehash = rehash
+        self._unremembered: list[tuple[str, Digest]] = []
+        self._unremembered_bytes = 0
+        self._transfer = Transfer(jobs)
         self._flow = Flow()
         self._counters = _Counters()
         self._part_size = _PART_SIZE
@@ -165,61 +191,101 @@ class Uploader:
         Raises DreamlakeError for what concerns every file (UNREACHABLE, UNAUTHENTICATED, FORBIDDEN).
         """
         flow, hashers = self._flow, min(4, os.cpu_count() or 1)
-        found = flow.channel(100_000, writers=1)
-        hashed = flow.channel(2 * _BULK, writers=hashers)
+        found = flow.channel(_FOUND_AHEAD, writers=1)
+        self._hashed = hashed = flow.channel(2 * _BULK, writers=hashers + 1)
         planned = flow.channel(2 * _BULK, writers=2)
-        sent = flow.channel(2 * _BULK, writers=self._jobs)
-        finished = flow.channel(2 * _BULK, writers=2)
-        flow.source(self._select(candidates), found)
+        self._sent = sent = flow.channel(2 * _BULK, writers=self._jobs + 2)
+        self._finished = finished = flow.channel(2 * _BULK, writers=4)
+        flow.source(self._select(candidates), found, also=[hashed])
         flow.stage("hash", self._hash, found, hashed, threads=hashers)
-        flow.stage("plan", self._plan, hashed, planned, threads=2, bulk=_BULK, linger=_LINGER)
+        flow.stage(
+            "plan", self._plan, hashed, planned, threads=2, bulk=_BULK, linger=_PLAN_LINGER, also=[sent, finished]
+        )
         flow.stage("send", self._send, planned, sent, threads=self._jobs)
-        flow.stage("finish", self._finish, sent, finished, threads=2, bulk=_BULK, linger=_LINGER)
-        flow.stage("index", self._register, finished, self._events, threads=2, bulk=_BULK, linger=_LINGER)
+        flow.stage("finish", self._finish, sent, finished, threads=2, bulk=_BULK, linger=_FINISH_LINGER)
+        flow.stage("index", self._register, finished, self._events, threads=2, bulk=_BULK, linger=_FINISH_LINGER)
         try:
             for events in flow.results(self._events, every=0.1):
                 yield from events
                 yield self._counters.progress()
         finally:
             self._transfer.close()
+            self._write_digests()
 
     # The stages
 
-    def _select(self, candidates: Iterable[LocalFile | FileEvent]) -> Iterator[LocalFile]:
-        for candidate in candidates:
-            self._counters.add(files_found=1, bytes_found=candidate.size)
-            if isinstance(candidate, LocalFile):
-                yield candidate
-            else:
-                self._counters.add(files_done=1, bytes_done=candidate.size)
-                self._events.put(candidate)
+    def _select(self, candidates: Iterable[LocalFile | FileEvent]) -> Iterator[list[LocalFile]]:
+        """The files that are to be read, in groups; those whose digests are known are on their way already."""
+        for group in _grouped(candidates):
+            files = [candidate for candidate in group if isinstance(candidate, LocalFile)]
+            others = [candidate for candidate in group if isinstance(candidate, FileEvent)]
+            self._counters.add(files_found=len(group), bytes_found=sum(candidate.size for candidate in group))
+            self._counters.add(files_done=len(others), bytes_done=sum(other.size for other in others))
+            self._events.put_all(others)
+            digests = self._recall(files)
+            known = [
+                _Job(file, digest, is_remembered=True)
+                for file, digest in zip(files, digests, strict=True)
+                if digest is not None
+            ]
+            self._hashed.put_all(known)
+            yield [file for file, digest in zip(files, digests, strict=True) if digest is None]
         self._counters.is_walking = False
+
+    def _recall(self, files: list[LocalFile]) -> list[Digest | None]:
+        if self._rehash:
+            return [None] * len(files)
+        return self._cache.recall([(file.path, file.version) for file in files])
 
     def _hash(self, files: list[LocalFile]) -> Iterator[_Job]:
         for file in files:
             try:
-                digest = digest_file(file.path, self._part_size, self._count_read)
+                yield _Job(file, self._digest(file.path))
             except DreamlakeError as error:
                 self._counters.add(files_done=1, bytes_done=file.size)
                 self._events.put(file.event(FileStatus.FAILED, **failure(error)))
-            else:
-                yield _Job(file, digest)
+
+    def _digest(self, path: str) -> Digest:
+        """Read and hash the file, and have the cache remember it."""
+        digest = digest_file(path, self._part_size, self._count_read)
+        with self._lock:
+            self._unremembered.append((path, digest))
+            self._unremembered_bytes += digest.version.size
+            is_much = len(self._unremembered) >= _REMEMBER_FILES or self._unremembered_bytes >= _REMEMBER_BYTES
+        if is_much:
+            self._write_digests()
+        return digest
+
+    def _write_digests(self) -> None:
+        with self._lock:
+            digests, self._unremembered, self._unremembered_bytes = self._unremembered, [], 0
+        self._cache.remember(digests)
 
     def _plan(self, jobs: list[_Job]) -> Iterator[_Job]:
+        staged, registered = [], []
         for job, plan in self._in_bulk(jobs, self._ask_plans):
             job.plan = plan
             if plan.part_size:
                 self._part_size = plan.part_size
-            if plan.action is PlanAction.STAGED or not self._is_following(job):
-                yield job
+            if plan.action is not PlanAction.STAGED:
+                if not self._is_following(job):
+                    yield job
+            elif self._is_known(plan) and plan.record_id and plan.status:
+                job.id, job.status = plan.record_id, plan.status
+                registered.append(job)
+            else:
+                staged.append(job)
+        self._sent.put_all(staged)
+        self._finished.put_all(registered)
+
+    def _is_known(self, plan: Plan) -> bool:
+        """Whether BSS has nothing to do for the file any more: it is registered, and is or will be processed."""
+        return plan.status in (Status.QUEUED, Status.PROCESSING, Status.READY) and self._ladder is None
 
     def _send(self, jobs: list[_Job]) -> Iterator[_Job]:
         for job in jobs:
-            if job.plan is None or job.plan.action is PlanAction.STAGED:
-                yield job
-                continue
             # The first one with this content is sent; those that came meanwhile find it staged, or try in turn.
-            group, is_staged = [job], False
+            group, is_staged, content = [job], False, job.digest.sha256
             while group:
                 for member in group:
                     try:
@@ -229,7 +295,7 @@ class Uploader:
                         yield member
                     except DreamlakeError as error:
                         self._fail(member, error)
-                group = self._release(job.digest.sha256)
+                group = self._release(content)
 
     def _finish(self, jobs: list[_Job]) -> Iterator[_Job]:
         for job, answer in self._in_bulk(jobs, self._ask_finish):
@@ -292,19 +358,18 @@ class Uploader:
 
     def _asset(self, job: _Job) -> BatchAsset:
         # No status: the pipeline may have finished the file meanwhile, and knows better.
-        return BatchAsset.model_validate(
-            {
-                "namespace": self._target.namespace,
-                "project": self._target.project,
-                "episode_name": job.file.episode,
-                "name": job.file.name,
-                "kind": job.file.kind,
-                job.file.kind.spec.bss_id_field: job.id,
-                "size": job.digest.version.size,
-                "sha256": job.digest.sha256,
-                # Whoever uploads earlier content again under its old name means it to be there.
-                "restore": True,
-            }
+        its_id: dict[str, Any] = {_BSS_ID[job.file.kind]: job.id}
+        return BatchAsset.model_construct(
+            namespace=self._target.namespace,
+            project=self._target.project,
+            episode_name=job.file.episode,
+            name=job.file.name,
+            kind=job.file.kind,
+            size=job.digest.version.size,
+            sha256=job.digest.sha256,
+            # Whoever uploads earlier content again under its old name means it to be there.
+            restore=True,
+            **its_id,
         )
 
     def _in_bulk(
@@ -335,8 +400,9 @@ class Uploader:
                 plan = job.plan = self._ask_plans([job])[0]
             try:
                 if plan.action is PlanAction.PUT and plan.url:
-                    data = read_whole(job.file.path, job.digest)
-                    self._transfer.put_bytes(plan.url, plan.headers, data, count=partial(self._count_sent, job))
+                    size, read = job.digest.version.size, partial(read_whole, job.file.path, job.digest)
+                    job.etag = self._transfer.put_bytes(plan.url, plan.headers, size, read, self._flow.stopping)
+                    self._count_sent(job, size)
                     job.is_sent = True
                 elif plan.action is PlanAction.MULTIPART and plan.upload_id and plan.part_size:
                     self._send_parts(job, UploadRef(upload_id=plan.upload_id, key=plan.key), plan.part_size)
@@ -346,7 +412,10 @@ class Uploader:
             except UrlExpired:
                 job.plan = None
             except DreamlakeError as error:
-                if error.code is not Code.UPLOAD_EXPIRED:
+                if error.code is Code.FILE_CHANGED and job.is_remembered:
+                    # Not what the cache says, though it looks the same from outside: it is read after all.
+                    job.digest, job.is_remembered = self._digest(job.file.path), False
+                elif error.code is not Code.UPLOAD_EXPIRED:
                     raise
                 job.plan = None
         raise DreamlakeError(
@@ -404,11 +473,16 @@ class Uploader:
                     done.cancel()
                     done.set_running_or_notify_cancel()
                     return
-                source = Range(descriptor, (part.part_number - 1) * part_size, sizes[part.part_number])
-                count = partial(self._count_sent, job)
-                done.set_result(
-                    self._transfer.put_range(part.url, part.headers, source, count=count, stopping=self._flow.stopping)
+                etag = self._transfer.put_range(
+                    part.url,
+                    part.headers,
+                    descriptor,
+                    (part.part_number - 1) * part_size,
+                    sizes[part.part_number],
+                    count=partial(self._count_sent, job),
+                    stopping=self._flow.stopping,
                 )
+                done.set_result(etag)
             except BaseException as fault:
                 stop.set()
                 done.set_exception(fault)
@@ -499,3 +573,18 @@ class Uploader:
 
 class _IndexAway(DreamlakeError):
     """DreamLake Server does not answer; the files are stored all the same."""
+
+
+def _grouped(items: Iterable[Item]) -> Iterator[list[Item]]:
+    """The items in groups for bulk calls; a slow source's are passed on after a moment."""
+    group: list[Item] = []
+    since = 0.0
+    for item in items:
+        if not group:
+            since = time.monotonic()
+        group.append(item)
+        if len(group) >= _BULK or time.monotonic() - since >= _PLAN_LINGER:
+            yield group
+            group = []
+    if group:
+        yield group

@@ -17,12 +17,25 @@ from ..errors import Code, DreamlakeError
 
 
 @dataclass(frozen=True, slots=True)
+class Version:
+    """What tells one state of a file from another without reading it."""
+
+    size: int
+    mtime_ns: int
+    inode: int
+
+    @classmethod
+    def of(cls, facts: os.stat_result) -> Version:
+        return cls(facts.st_size, facts.st_mtime_ns, facts.st_ino)
+
+
+@dataclass(frozen=True, slots=True)
 class WalkedFile:
     """A regular file; `relative` is its path below the walked folder, with `/` between its parts."""
 
     path: str
     relative: str
-    size: int
+    version: Version
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +111,7 @@ class _Walk:
             elif is_folder:
                 yield from self.descend(entry.path, below + "/", (*ancestors, _identity(facts)))
             elif stat.S_ISREG(facts.st_mode):
-                yield WalkedFile(entry.path, below, facts.st_size)
+                yield WalkedFile(entry.path, below, Version.of(facts))
             else:
                 yield Passed(entry.path, below, "is a device, socket or pipe, not a file")
 

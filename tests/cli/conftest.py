@@ -54,6 +54,7 @@ def environment(services: Any, owner: str, tmp_path: Path, monkeypatch: pytest.M
         "DREAMLAKE_API_KEY": services.token(owner),
         "DREAMLAKE_NAMESPACE": owner,
         "DREAMLAKE_HOME": str(tmp_path / "no-stack-here"),
+        "DREAMLAKE_CACHE": str(tmp_path / "no-cache-yet"),
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)

@@ -6,7 +6,7 @@ import hashlib
 import os
 import random
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +132,105 @@ def test_the_same_content_under_many_names_is_sent_once(
     assert sum(sent) == size
     assert sorted(run.statuses().values()) == ["duplicate"] * 5 + ["uploaded"]
     assert len({event.id for event in run.files}) == 6
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The files that are opened, in order."""
+    opened: list[str] = []
+    original = os.open
+
+    def note(path: Any, *args: Any, **options: Any) -> int:
+        opened.append(Path(os.fsdecode(path)).name)
+        return original(path, *args, **options)
+
+    monkeypatch.setattr(os, "open", note)
+    return opened
+
+
+@pytest.fixture
+def remembering(services: Any, owner: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DreamLake]:
+    """A client with a hash cache."""
+    with DreamLake(
+        remote=services.remote,
+        bss_url=services.bss_url,
+        api_key=services.token(owner),
+        namespace=owner,
+        cache=tmp_path_factory.mktemp("cache"),
+    ) as client:
+        yield client
+
+
+def tree_of_old_files(folder: Path) -> dict[str, bytes]:
+    """Files that nobody has written to for long."""
+    files = {f"{n}.wav": content(900, seed=n) for n in range(20)} | {"long.mp4": content(6 * MIB, seed=11)}
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+        os.utime(folder / name, (1e9, 1e9))
+    return files
+
+
+def test_a_tree_that_did_not_change_is_not_read_again(
+    remembering: DreamLake, tmp_path: Path, outcome: Any, sent: list[int], reads: list[str]
+) -> None:
+    files = tree_of_old_files(tmp_path)
+    first = outcome(remembering.ingest(tmp_path, episode="robot"))
+    sent.clear()
+    reads.clear()
+    again = outcome(remembering.ingest(tmp_path, episode="robot"))
+    assert set(again.statuses().values()) == {"duplicate"}
+    assert {event.name: (event.id, event.asset_id) for event in again.files} == {
+        event.name: (event.id, event.asset_id) for event in first.files
+    }
+    assert (sent, set(reads) & set(files)) == ([], set())
+    (tmp_path / "3.wav").write_bytes(content(900, seed=33))
+    changed = outcome(remembering.ingest(tmp_path, episode="robot")).statuses()
+    assert [name for name, status in changed.items() if status == "uploaded"] == ["3.wav"]
+    assert set(reads) & set(files) == {"3.wav"}
+    reads.clear()
+    outcome(remembering.ingest(tmp_path, episode="robot", rehash=True))
+    assert set(reads) & set(files) == set(files)
+
+
+def test_what_is_known_from_elsewhere_is_sent_without_hashing_it_again(
+    remembering: DreamLake, owner: str, object_store: ObjectStore, tmp_path: Path, outcome: Any
+) -> None:
+    files = tree_of_old_files(tmp_path)
+    outcome(remembering.ingest(tmp_path, episode="robot"))
+    run = outcome(remembering.ingest(tmp_path, episode="other"))
+    assert run.summary.uploaded == len(files)
+    for data in (files["long.mp4"], files["0.wav"]):
+        assert staged(object_store, owner, data, "other") == data
+
+
+def test_other_content_that_looks_the_same_from_outside_is_never_sent_under_the_old_hash(
+    remembering: DreamLake, owner: str, object_store: ObjectStore, tmp_path: Path, outcome: Any
+) -> None:
+    file, old, new = tmp_path / "a.wav", content(900, seed=1), content(900, seed=2)
+    for data, project in ((old, "robot"), (new, "other")):
+        with file.open("r+b" if file.exists() else "wb") as out:  # the same inode
+            out.write(data)
+        os.utime(file, (1e9, 1e9))
+        assert outcome(remembering.ingest(tmp_path, episode=project)).statuses() == {"a.wav": "uploaded"}
+        assert staged(object_store, owner, data, project) == data
+    assert object_store.head(f"{owner}/other/staging/{hashlib.sha256(old).hexdigest()}") is None
+
+
+def test_what_the_index_lost_comes_back_with_the_next_run(
+    remembering: DreamLake, services: Any, owner: str, tmp_path: Path, outcome: Any
+) -> None:
+    tree_of_old_files(tmp_path)
+    with DreamLake(
+        remote="http://127.0.0.1:9",
+        bss_url=services.bss_url,
+        api_key=services.token(owner),
+        namespace=owner,
+        cache=remembering._cache,
+    ) as half:
+        assert outcome(half.ingest(tmp_path, episode="robot")).summary.failed == 21
+    again = outcome(remembering.ingest(tmp_path, episode="robot"))
+    assert (again.summary.duplicate, again.summary.failed) == (21, 0)
+    assert sum(node.asset is not None for node in remembering.index.nodes(owner, "robot", recursive=True)) == 21
 
 
 def test_new_content_under_an_old_name_is_what_the_index_shows(
@@ -355,8 +454,9 @@ def test_a_raw_file_comes_back_verified(
 
 
 def test_more_files_than_one_call_takes_all_arrive(
-    lake: DreamLake, owner: str, tmp_path: Path, outcome: Callable[..., Any]
+    lake: DreamLake, owner: str, tmp_path: Path, outcome: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("dreamlake_pipeline.client.upload._BULK", 100)
     for n in range(250):
         (tmp_path / f"{n:04}.wav").write_bytes(content(50, seed=n))
     run = outcome(lake.ingest(tmp_path, episode="robot"))
