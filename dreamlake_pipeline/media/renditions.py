@@ -71,7 +71,9 @@ def make_ladder(
         folder.mkdir()
         node = ffmpeg.source_input(found.sniffed.demuxer, threads=ffmpeg.THREADS)
         inputs = [node[str(track.index)] for track in (video, audio) if track is not None]
-        options = transcode_options(video, (width, height)) | (_like_a_copy(best) if best.copied else {})
+        options = transcode_options(video, (width, height))
+        if best.copied:
+            options |= _like_a_copy(best, X264_DELAY if options.get("bf") != 0 else 0)
         output = segments.hls_output(*inputs, **options, **sound, **hls_clock())
         ffmpeg.run([output], source=source, cwd=folder, limits=limits(source, video), subject=subject)
         written = segments.read_back(folder, subject)
@@ -93,11 +95,11 @@ def make_ladder(
     return made
 
 
-def _like_a_copy(best: Best) -> dict[str, Any]:
+def _like_a_copy(best: Best, usual: int) -> dict[str, Any]:
     """The options by which keyframes are where the source has them, and decoded as long before they are shown.
 
-    Else the times of decoding would jump where a player changes between the two, which Chromium takes for a new
-    timeline: pictures and sound drift apart there.
+    `usual` is by how many pictures earlier they would be decoded. Else the times of decoding would jump where a player
+    changes between the two, which Chromium takes for a new timeline: pictures and sound drift apart there.
     """
     head = best.written.parts[0].of_type(mpegts.H264)
     assert head is not None and best.stream.fps is not None
@@ -106,10 +108,10 @@ def _like_a_copy(best: Best) -> dict[str, Any]:
     options: dict[str, Any] = {"force_key_frames": "source"}
     if pictures == 0:
         options["bf"] = 0
-    elif pictures == 1:
+    elif pictures == 1 < usual:
         options["x264-params"] = f"{X264}:b-pyramid=none"
-    elif pictures > X264_DELAY:
-        more = (pictures - X264_DELAY) / best.stream.fps
+    elif pictures > usual:
+        more = delay - usual / best.stream.fps
         options["bsf:v"] = f"setts=pts=PTS:dts=DTS-{float(more):.6f}/TB"
     return options
 
@@ -197,5 +199,37 @@ def verify_together(
     }
     master = master_playlist([stream for stream, _ in streams], lambda name: f"{name}.m3u8", audio)
     check_hls(master, playlists, chunks, report)
+    _check_changes(streams, report)
     report.raise_if_broken(subject)
     return report.as_dict()
+
+
+def _check_changes(streams: Sequence[tuple[Stream, Written]], report: Report) -> None:
+    """What a player that changes the rendition at a segment relies on, beyond what playlists tell."""
+    if len(streams) < 2:
+        return
+    (best, first), *others = streams
+    if first.audio is not None:
+        report.must(
+            "ladder: each segment has the same sound in all renditions",
+            all(_sound(written) == _sound(first) for _, written in others),
+        )
+    frame = mpegts.CLOCK / best.fps if best.fps else 0
+    apart = [abs(a - b) for _, written in others for a, b in zip(_decoded(written), _decoded(first), strict=True)]
+    report.should(
+        "ladder: each segment is decoded from the same time on in all renditions",
+        max(apart) * 2 <= frame,
+        f"{max(apart) / mpegts.CLOCK:.3f} s apart at most",
+    )
+
+
+def _sound(written: Written) -> list[list[int]]:
+    """The times of the sound in each segment."""
+    return [sound.pts if (sound := part.of_type(mpegts.AAC_ADTS)) else [] for part in written.parts]
+
+
+def _decoded(written: Written) -> list[int]:
+    """When the first picture of each segment is decoded, in ticks on one line."""
+    pictures = [part.of_type(mpegts.H264) for part in written.parts]
+    first = [found.dts[0] for found in pictures if found is not None and found.dts]
+    return [mpegts.unwrap([time], start)[0] for time, start in zip(first, written.starts, strict=True)]
