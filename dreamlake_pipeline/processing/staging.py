@@ -1,8 +1,8 @@
 """Find objects under the staging prefixes that nobody registered, and understand what they are.
 
 S3 lists keys in order, so the position of the walk through all staging prefixes is one key. A tick goes on from
-there for a bounded number of pages and seconds; a round that reached the end starts again after a rest, so that
-listing takes a tenth of the time at most, however many objects are staged. What is already known is BSS's
+there: for a moment as long as all that it sees is known, for longer while it finds what is not. After a moment comes a
+rest, so that listing takes a tenth of the time at most, however many objects are staged. What is already known is BSS's
 knowledge, not the walk's: a position that is lost costs one more round and nothing else.
 """
 
@@ -12,6 +12,7 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
@@ -25,30 +26,32 @@ from ..media.sniff import sniff
 from ..objectstore import ObjectInfo, ObjectStore, Page
 
 MOST_PAGES = 50
-MOST_SECONDS = 15.0
+MOST_SECONDS = 15.0  # of a tick that finds what nobody registered
+_QUIET_SECONDS = 0.3  # of one that does not; a page is always finished
 _PAGE = 1000
-_REST = 9.0  # a round that took s seconds is followed by 9 s of rest
+_LOOKS = 16  # objects that are looked at side by side
+_NO_ETAG = "-"  # some servers have none for files that were laid into their folder
+_REST = 9.0  # s seconds of listing are followed by 9 s of rest
 
 
 @dataclass(slots=True)
 class Position:
-    """Where the walk stands: after which key, seconds spent in this round, and when the next round may start."""
+    """Where the walk stands: after which key, and when it may go on (Unix time)."""
 
     after: str = ""
-    spent: float = 0.0
     rest_until: float = 0.0
 
     @classmethod
     def parse(cls, text: str | None) -> Position:
         """The position that `str()` wrote; the beginning for anything else."""
         try:
-            after, spent, rest_until = json.loads(text or "")
-            return cls(str(after), float(spent), float(rest_until))
+            after, rest_until = json.loads(text or "")
+            return cls(str(after), float(rest_until))
         except (ValueError, TypeError):
             return cls()
 
     def __str__(self) -> str:
-        return json.dumps([self.after, round(self.spent, 3), round(self.rest_until, 3)])
+        return json.dumps([self.after, round(self.rest_until, 3)])
 
 
 @dataclass(slots=True)
@@ -75,31 +78,44 @@ def adopt_unregistered(
     started = time.time()
     if started < position.rest_until:
         return found
+    adopting = 0.0
     for page, reached in _staged_pages(store, position.after):
-        _adopt_page(pipeline, store, page, grace_seconds, found)
+        listed = time.time()
+        brought_news = _adopt_page(pipeline, store, page, grace_seconds, found)
         position.after = reached
         pages -= 1
-        if pages <= 0 or time.time() - started > seconds:
-            position.spent += time.time() - started
-            return found
-    spent = position.spent + time.time() - started
-    position.after, position.spent, position.rest_until = "", 0.0, time.time() + _REST * spent
+        now = time.time()
+        if brought_news:
+            adopting += now - listed
+        if pages <= 0 or now - started > (seconds if brought_news else _QUIET_SECONDS):
+            if brought_news:
+                return found  # more may follow: the next tick goes on at once
+            break
+    else:
+        position.after = ""
+    now = time.time()
+    position.rest_until = now + _REST * (now - started - adopting)
     return found
 
 
-def _adopt_page(pipeline: PipelineClient, store: ObjectStore, page: Page, grace: float, found: Found) -> None:
+def _adopt_page(pipeline: PipelineClient, store: ObjectStore, page: Page, grace: float, found: Found) -> bool:
+    """Register what nobody registered; whether there was anything."""
     now = datetime.now(UTC)
     old_enough = {item.key: item for item in page.objects if (now - item.last_modified).total_seconds() >= grace}
     found.listed += len(page.objects)
     found.too_young += len(page.objects) - len(old_enough)
     if not old_enough:
-        return
-    unknown = pipeline.unknown_keys({key: item.etag for key, item in old_enough.items()})
-    understood = [understand(store, old_enough[key]) for key in unknown]
+        return False
+    unknown = pipeline.unknown_keys({key: item.etag or _NO_ETAG for key, item in old_enough.items()})
+    if not unknown:
+        return False
+    with ThreadPoolExecutor(min(_LOOKS, len(unknown)), thread_name_prefix="look") as pool:
+        understood = list(pool.map(lambda key: understand(store, old_enough[key]), unknown))
     objects = [item for item in understood if item is not None]
     if objects:
         found.registered += pipeline.adopt(objects).registered
         found.ignored += [item.reason for item in objects if item.reason]
+    return bool(objects)
 
 
 def _staged_pages(store: ObjectStore, after: str) -> Iterator[tuple[Page, str]]:
@@ -166,7 +182,7 @@ def understand(store: ObjectStore, item: ObjectInfo) -> StagedObject | None:
             owner=key.owner,
             project=key.project,
             size=head.size,
-            etag=head.etag,
+            etag=head.etag or _NO_ETAG,
             kind=kind,
             name=name,
             episode=_checked(names.check_episode, told.get("episode")),
