@@ -22,6 +22,7 @@ from . import h264, mpegts
 from .segments import AAC_FRAME, SECONDS
 
 _HIGH_PROFILE = 100
+_ROUNDING = 2  # ticks of 90 kHz
 _TOLERATED = Fraction(1, 10)  # of a bandwidth
 _RATE_TOLERATED = Fraction(1, 500)  # of a frame rate: a file's own figure is kept where it is as near as that
 
@@ -435,7 +436,25 @@ def _check_clock(parts: Sequence[mpegts.TsSegment], times: _Times, report: Repor
             len(set(pts)) == len(pts) and all(max(before) < min(after) for before, after in pairwise(times.pts[kind])),
         )
         report.must(f"times: DTS of {name} are never after PTS", all(d <= p for d, p in zip(dts, pts, strict=True)))
+        if kind == mpegts.H264:
+            gaps = _gaps(dts, pts)
+            report.must(
+                "times: no step of DTS is a gap for a browser, more than twice as long as the picture before is shown",
+                not gaps,
+                f"{len(gaps)} are, the first at {(gaps[0] - times.start) / mpegts.CLOCK:.3f} s" if gaps else "",
+            )
     report.must("times: the programme clock is never after DTS", not any(part.pcr_after_dts for part in parts))
+
+
+def _gaps(dts: Sequence[int], pts: Sequence[int]) -> list[int]:
+    """DTS after which browsers drop pictures up to the next keyframe (W3C Media Source Extensions, coded frame
+    processing): the next one is later by more than twice the time for which the picture is shown."""
+    shown = {before: after - before for before, after in pairwise(sorted(pts))}
+    return [
+        before
+        for (before, at), (after, _) in pairwise(zip(dts, pts, strict=True))
+        if at in shown and after - before > 2 * shown[at] + _ROUNDING
+    ]
 
 
 def _flat(lists: Iterable[list[int]]) -> list[int]:

@@ -15,7 +15,7 @@ from ..kinds import Kind
 from . import audio_codec, ffmpeg, segments, video
 
 # Raised by one whenever the code of a kind makes something else of the same bytes.
-VERSIONS: dict[Kind, int] = {Kind.VIDEO: 5, Kind.AUDIO: 3, Kind.TEXT_TRACK: 3, Kind.LABEL_TRACK: 3}
+VERSIONS: dict[Kind, int] = {Kind.VIDEO: 6, Kind.AUDIO: 3, Kind.TEXT_TRACK: 3, Kind.LABEL_TRACK: 3}
 
 
 @cache

@@ -72,7 +72,19 @@ def transcode_options(video: VideoTrack, size: tuple[int, int]) -> dict[str, Any
         "sc_threshold": 0,
         "g": 9999,
         "flags:v": "+bitexact+cgop",
+        **({"bf": 0} if _is_uneven(video) else {}),
     }
+
+
+def _is_uneven(video: VideoTrack) -> bool:
+    """Whether pictures that are decoded out of their order could leave a gap for a browser.
+
+    It takes a picture for the first after a gap when its DTS comes later than the last one's by more than twice as long
+    as that is shown, and drops all up to the next keyframe (W3C Media Source Extensions, coded frame processing). In
+    their order, the steps are the same however uneven they are.
+    """
+    steps = np.diff(preview_times(video))
+    return len(steps) > 0 and bool(steps.max() > 2 * steps.min())
 
 
 def _filters(video: VideoTrack, size: tuple[int, int]) -> str:

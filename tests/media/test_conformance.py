@@ -305,6 +305,24 @@ def test_a_picture_size_that_changes_inside_a_segment(good: Published, tmp_path:
     )
 
 
+def test_steps_that_browsers_take_for_gaps(tmp_path: Path) -> None:
+    """As of a camera with jitter: no step is twice the usual one, but what is decoded early comes after a long one."""
+    source = tmp_path / "jitter.mp4"
+    picture = "-f lavfi -i testsrc2=size=160x90:rate=90 -t 6 -fps_mode passthrough -c:v libx264 -preset fast -g 90"
+    jitter = "select=eq(n\\,0)+gte(t-prev_selected_t\\,0.021+0.036*random(0))"
+    subprocess.run(
+        [ffmpeg.build().path, "-loglevel", "error", *picture.split(), "-flags", "+cgop", "-vf", jitter, str(source)],
+        check=True,
+        timeout=60,
+    )
+    rule = "times: no step of DTS is a gap for a browser, more than twice as long as the picture before is shown"
+    chunks = _cut(source, tmp_path, "-c", "copy")
+    assert rule in _published(chunks).broken()
+    made = make_video(source, tmp_path / "made", filename="jitter.mp4")
+    assert made.mode == "transcode" and rule in made.transcode_reasons[0]
+    assert Published.of(made.streams[0]).broken() == set()
+
+
 def test_bytes_that_are_not_those_of_the_name(good: Published) -> None:
     first, second = good.chunks.items()
     swapped = {first[0]: second[1], second[0]: first[1]}
@@ -331,6 +349,17 @@ def _cut(source: Path, folder: Path, *arguments: str) -> dict[str, Chunk]:
     return {path.name: read_chunk(path) for path in sorted(folder.glob("*.ts"))}
 
 
+def _published(chunks: dict[str, Chunk]) -> Published:
+    """Such segments with playlists that say little."""
+    lines = "".join(f"#EXTINF:2.000,\n{uri}\n" for uri in chunks)
+    media = (
+        "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:2\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-INDEPENDENT-SEGMENTS\n"
+        f"{lines}#EXT-X-ENDLIST\n"
+    )
+    master = '#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,AVERAGE-BANDWIDTH=1,CODECS="x"\nx.m3u8\n'
+    return Published(master, media, "x.m3u8", chunks)
+
+
 @pytest.mark.parametrize(
     ("name", "arguments", "rule"),
     [
@@ -350,14 +379,7 @@ def _cut(source: Path, folder: Path, *arguments: str) -> dict[str, Chunk]:
     ],
 )
 def test_what_players_do_not_play(clip: Clip, tmp_path: Path, name: str, arguments: list[str], rule: str) -> None:
-    chunks = _cut(clip(name), tmp_path, *arguments)
-    lines = "".join(f"#EXTINF:2.000,\n{uri}\n" for uri in chunks)
-    media = (
-        "#EXTM3U\n#EXT-X-VERSION:6\n#EXT-X-TARGETDURATION:2\n#EXT-X-PLAYLIST-TYPE:VOD\n#EXT-X-INDEPENDENT-SEGMENTS\n"
-        f"{lines}#EXT-X-ENDLIST\n"
-    )
-    master = '#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,AVERAGE-BANDWIDTH=1,CODECS="x"\nx.m3u8\n'
-    assert rule in Published(master, media, "x.m3u8", chunks).broken()
+    assert rule in _published(_cut(clip(name), tmp_path, *arguments)).broken()
 
 
 def test_one_rule_is_reported_once(good: Published) -> None:
