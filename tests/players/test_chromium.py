@@ -87,7 +87,7 @@ def play(browser: Browser) -> Iterator[Play]:
         server.shutdown()
 
 
-@pytest.mark.parametrize("name", ["kept.mp4", "re-encoded.webm", "turned.mp4"])
+@pytest.mark.parametrize("name", ["kept.mp4", "re-encoded.webm", "turned.mp4", "uneven.mkv"])
 def test_a_video_plays_to_its_end(play: Play, served: dict[str, Any], name: str) -> None:
     video = served[f"/cam/{name}"]
     played = play(video.url)
