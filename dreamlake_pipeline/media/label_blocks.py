@@ -43,7 +43,7 @@ class CsvBlock:
 def parse_json_lines(lines: list[str]) -> list[dict[str, Any]] | None:
     """The objects of lines whose text is whole; None unless each line is one JSON object with fields."""
     try:
-        with _no_collection():
+        with no_collection():
             found = json.loads(f"[{_SEPARATOR.join(lines)}]")
     except (ValueError, RecursionError):
         return None
@@ -54,7 +54,7 @@ def parse_json_lines(lines: list[str]) -> list[dict[str, Any]] | None:
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def no_collection() -> Iterator[None]:
     """Without the garbage collector, which would look for cycles among the objects of a block again and again."""
     enabled = gc.isenabled()
     gc.disable()
@@ -80,7 +80,7 @@ def parse_csv(block: str, delimiter: str, width: int) -> CsvBlock | None:
     if octets[-1] != _LF:
         ends = np.append(ends, len(octets))
     returns = data.count(b"\r")
-    if returns != data.count(b"\r\n") or not _quotes_are_plain(octets, ends, ord(delimiter)):
+    if (returns and returns != data.count(b"\r\n")) or not _quotes_are_plain(octets, ends, ord(delimiter)):
         return None
     lengths = np.diff(ends, prepend=-1) - 1
     if returns:
@@ -116,13 +116,13 @@ def _quotes_are_plain(octets: np.ndarray, ends: np.ndarray, delimiter: int) -> b
         return True
     if len(quotes) % 2:
         return False
-    opening, closing = quotes[::2], quotes[1::2]
-    if (np.searchsorted(ends, opening) != np.searchsorted(ends, closing)).any():
+    if (np.searchsorted(quotes, ends) % 2).any():
         return False
+    opening, closing = quotes[::2], quotes[1::2]
     doubled = np.zeros(len(opening) + 1, dtype=bool)
     doubled[1:-1] = opening[1:] == closing[:-1] + 1
-    padded = np.concatenate(([_LF], octets, [_LF]))  # so that a quote's neighbours are at its place and two on
-    before, after = padded[opening], padded[closing + 2]
-    begins = np.isin(before, (delimiter, _LF)) | doubled[:-1]
-    ends_cell = np.isin(after, (delimiter, _LF, _CR)) | doubled[1:]
+    before = np.where(opening > 0, octets[opening - 1], _LF)
+    after = np.where(closing + 1 < len(octets), octets[np.minimum(closing + 1, len(octets) - 1)], _LF)
+    begins = (before == delimiter) | (before == _LF) | doubled[:-1]
+    ends_cell = (after == delimiter) | (after == _LF) | (after == _CR) | doubled[1:]
     return bool(begins.all() and ends_cell.all())

@@ -14,8 +14,10 @@ import json
 import re
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import chain, islice
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Literal
 
@@ -125,9 +127,7 @@ class Csv:
         number = 1
         with Blocks(self.path, self.encoding) as blocks:
             if self.has_header:
-                feed = _Feed(blocks, number)
-                next(_read_records(feed, self.delimiter, self.encoding, bad), None)
-                number = feed.finish()
+                _, number = _read_first(blocks, self.delimiter, self.encoding, bad)
             while block := blocks.take():
                 if fast and (found := label_blocks.parse_csv(block, self.delimiter, len(self.names))):
                     lines, cells = found.lines(number), found.columns
@@ -164,7 +164,7 @@ def open_csv(path: Path, encoding: Encoding) -> Csv:
     lines = list(islice(read_lines(path, encoding), _SNIFFED_LINES))
     delimiter = _sniff_delimiter(lines)
     with Blocks(path, encoding) as blocks:
-        _, header = next(_read_records(_Feed(blocks, 1), delimiter, encoding, BadLines()), (0, []))
+        header, _ = _read_first(blocks, delimiter, encoding, BadLines())
     if header and all(_NUMBER.fullmatch(cell) for cell in header):
         names = [f"column_{index}" for index in range(1, len(header) + 1)]
         warning = "The first row is all numbers: it was read as a row, and the columns were numbered."
@@ -273,6 +273,17 @@ def _read_records(feed: _Feed, delimiter: str, encoding: Encoding, bad: BadLines
             yield number, row
 
 
+def _read_first(blocks: Blocks, delimiter: str, encoding: Encoding, bad: BadLines) -> tuple[list[str], int]:
+    """The cells of the file's first record, none when it has no record, and the number of the line after it."""
+    number = 1
+    while True:
+        feed = _Feed(blocks, number)
+        found = next(_read_records(feed, delimiter, encoding, bad), None)
+        empty, number = feed.end == feed.number == number, feed.finish()
+        if found or empty:
+            return (found[1] if found else []), number
+
+
 def _explain(fault: csv.Error) -> str:
     if "unexpected end" in str(fault):
         return "A quote is opened and never closed."
@@ -301,8 +312,15 @@ def _to_chunks(numbers: Sequence[int], rows: list[dict[str, Any]]) -> Iterator[C
     for start in range(0, len(rows), step):
         some = rows[start : start + step]
         present = names if step >= len(rows) else dict.fromkeys(chain.from_iterable(some))
-        columns = {name: [row.get(name) for row in some] for name in present}
-        yield Chunk(pa.array(numbers[start : start + step], pa.int64()), columns)
+        yield Chunk(pa.array(numbers[start : start + step], pa.int64()), _columns_of(some, list(present)))
+
+
+def _columns_of(rows: list[dict[str, Any]], names: list[str]) -> dict[str, list[Any]]:
+    """The values of each name, None where a row has none."""
+    if len(names) > 1:
+        with suppress(KeyError), label_blocks.no_collection():  # as there is unless every row has every name
+            return dict(zip(names, map(list, zip(*map(itemgetter(*names), rows), strict=True)), strict=True))
+    return {name: [row.get(name) for row in rows] for name in names}
 
 
 def _describe(value: Any) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from .label_types import FieldType
 
 MAX_DISTINCT = 10_000
+_SHORT = 40
 
 Number = int | float
 
@@ -57,16 +58,21 @@ class Statistics:
         if values is None or len(values) > MAX_DISTINCT:
             self._distinct = None
             return
-        self._distinct.update(map(_identity, values.to_pylist()))
+        self._distinct.update(_identities(values))
         if len(self._distinct) > MAX_DISTINCT:
             self._distinct = None
 
 
-def _identity(value: Any) -> Any:
-    """What stands for a value in a set: long text by its digest, to bound memory; NaN, equal to nothing, by name."""
-    if isinstance(value, str) and len(value) > 40:
-        return hashlib.blake2b(value.encode(), digest_size=16).digest()
-    return "NaN" if isinstance(value, float) and math.isnan(value) else value
+def _identities(values: pa.Array) -> Iterable[Any]:
+    """What stands for values in a set: long text by its digest, to bound memory; NaN, equal to nothing, by name."""
+    if pa.types.is_string(values.type) and pc.max(pc.binary_length(values)).as_py() > _SHORT:
+        return (
+            text if len(text) <= _SHORT else hashlib.blake2b(text.encode(), digest_size=16).digest()
+            for text in values.to_pylist()
+        )
+    if pa.types.is_floating(values.type) and pc.any(pc.is_nan(values)).as_py():
+        return ["NaN", *values.filter(pc.invert(pc.is_nan(values))).to_pylist()]
+    return values.to_pylist()
 
 
 def bound(value: Number | None, type_: FieldType) -> Number | str | None:

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from dreamlake_pipeline.errors import DreamlakeError
 from dreamlake_pipeline.media import label_blocks, textfile
 from dreamlake_pipeline.media.label_rows import Csv, JsonLines, open_csv
+from dreamlake_pipeline.media.label_types import FLOAT, INT, Inference, clean_cells, column_of_cells
+from dreamlake_pipeline.media.labels import make_label_track
 from dreamlake_pipeline.media.textfile import BadLines, detect_encoding
 
 CELLS = ["", "a", "1", "-2.5", "ü", '"x"', '"a,b"', '"say ""hi"""', '""', '"two\nlines"', '"', 'a"b', '"a"b', ' "c"']
@@ -75,6 +81,80 @@ def test_csv(source: Path, content: str) -> None:
 @example(content=[('{"a": [{"b": 1}', "\n"), ('{"c": 2}]}', "\n"), ('{"a": 1}, {"b": 2}', "\n")])
 def test_json_lines(source: Path, content: list[tuple[str, str]]) -> None:
     same(source, "".join(map("".join, content)), csv=False)
+
+
+NUMBERS = st.sampled_from(
+    [
+        "0",
+        "-0",
+        "7",
+        "007",
+        "+5",
+        "-12",
+        "1.5",
+        "+1.5",
+        "-.5",
+        "1.",
+        "00.5",
+        "1e3",
+        "1e400",
+        "nan",
+        "-nan",
+        "inf",
+        "0x10",
+    ]
+) | st.sampled_from(
+    ["", " 1", "NA", "-", "true", "word", "9223372036854775808", "9007199254740993", "2024-01-01", "1_0"]
+)
+columns = st.lists(
+    st.lists(NUMBERS | st.integers().map(str) | st.floats().map(str), min_size=1), min_size=1, max_size=3
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(chunks=columns)
+@example(chunks=[["1", "2"], ["1.5"], ["9007199254740993"]])
+def test_numbers_are_what_the_patterns_say(chunks: list[list[str]]) -> None:
+    """Casts, which are fast, say the same of cells as the patterns that define what a number is."""
+    fast, careful = Inference(), Inference(plain=False)
+    for cells in chunks:
+        fast.see_cells(pa.array(cells))
+        careful.see_cells(pa.array(cells))
+    assert (fast.resolve(), fast.mixture(), fast.exact) == (careful.resolve(), careful.mixture(), careful.exact)
+    for cells in chunks:
+        if fast.resolve() in (INT, FLOAT):
+            known = clean_cells(pa.array(cells)).to_pylist()
+            as_read = [
+                None if cell in (None, "NA", "-") else fast.resolve().arrow.to_pandas_dtype()(cell) for cell in known
+            ]
+            assert repr(column_of_cells(pa.array(cells), fast.resolve()).to_pylist()) == repr(
+                pa.array(as_read).to_pylist()
+            )
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(content=table.map("a,b,c\n{}".format) | lines.map(lambda found: "".join(map("".join, found))))
+@example(content="a,b,c\n1,x,2024-01-01\n1,x,2024-01-02\n0.5,,2024-01-02T00:00:00.123456789\n")
+@example(content='{"a": null}\n{"a": 1}\n{"b": [1]}\n{"b": [0.5]}\n{"a": "x"}\n')
+def test_what_comes_out_does_not_depend_on_where_blocks_end(
+    content: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Types that hold for the first block and not for a later one are not those of the file.
+
+    Only the warning that a field of text holds numbers too is about those beside its first text.
+    """
+    source = tmp_path / "source"
+    source.write_bytes(content.encode("utf-8", "surrogateescape"))
+    made = []
+    for size in (1, 2**20):
+        monkeypatch.setattr(textfile, "BLOCK_CHARS", size)
+        try:
+            result = make_label_track(source, tmp_path, filename="labels.csv")
+        except DreamlakeError as error:
+            made.append(str(error))
+        else:
+            made.append(repr((replace(result, warnings=()), pq.read_table(result.path).to_pydict())))
+    assert made[0] == made[1]
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
