@@ -14,7 +14,7 @@ from statistics import median
 
 import psutil
 
-_SAMPLE_SECONDS = 0.2
+_SAMPLE_SECONDS = 0.5
 
 
 class BenchmarkError(Exception):

@@ -1,13 +1,12 @@
 """The pipeline's code location without media work and without the object store's bytes.
 
-What is left is what Dagster, BSS and the index cost: `make_audio` gives what it made of the first file under another
-chunk's name, staged files are read from the disk on which the embedded S3 server keeps them, and what is stored goes
-nowhere. The stack loads it when DREAMLAKE_DEFINITIONS names this module.
+What is left is what Dagster, BSS and the index cost: a sound file gets what was made of the first one, under another
+chunk's name; staged files are those on the disk of the embedded S3 server, whose keys are believed; what is stored
+goes nowhere. The stack loads it when DREAMLAKE_DEFINITIONS names this module.
 """
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 import threading
@@ -16,45 +15,50 @@ from pathlib import Path
 from typing import Any
 
 from dreamlake_pipeline import objectstore
-from dreamlake_pipeline.media.audio import make_audio as make
+from dreamlake_pipeline.media.audio import make_audio
 from dreamlake_pipeline.media.results import AudioResult
 from dreamlake_pipeline.processing import audio
+from dreamlake_pipeline.processing.product import Job
 from dreamlake_pipeline.settings import Settings
 from dreamlake_pipeline.stack.state import BUCKET
 
+_HOME = Settings().home
+_OBJECTS = _HOME / "objects" / BUCKET
 _made: AudioResult | None = None
 _lock = threading.Lock()
 
 
-def make_audio(source: Path, folder: Path, **options: Any) -> AudioResult:
+def make(job: Job) -> AudioResult:
     """What was made of the first file, with one segment whose hash is this file's."""
     global _made
     with _lock:
         if _made is None:
-            kept = Path(tempfile.mkdtemp(prefix="noop-", dir=Settings().home / "run"))
-            shutil.copy(source, kept / source.name)
-            _made = make(kept / source.name, kept, **options)
+            kept = Path(tempfile.mkdtemp(prefix="noop-", dir=_HOME / "run"))
+            shutil.copy(job.source.path, kept / job.source.path.name)
+            _made = make_audio(kept / job.source.path.name, kept, filename=job.filename)
     stream = _made.streams[0]
-    segment = replace(stream.segments[0], sha256=hashlib.sha256(source.read_bytes()).hexdigest())
+    segment = replace(stream.segments[0], sha256=job.source.sha256)
     return replace(_made, streams=(replace(stream, segments=(segment,)),))
 
 
 class WeightlessStore(objectstore.ObjectStore):
-    """Lists like the real one; reads from the disk; stores nothing."""
+    """Lists like the real one; what it downloads is where it was, with the hash that its key names; stores nothing."""
 
     def download(self, key: str, path: Path) -> str:
-        content = (Settings().home / "objects" / BUCKET / key).read_bytes()
-        path.write_bytes(content)
-        return hashlib.sha256(content).hexdigest()
+        path.symlink_to(_OBJECTS / key)
+        return key.rsplit("/", 1)[-1]
 
     def put(self, key: str, data: bytes, **_: Any) -> None:
+        pass
+
+    def put_file(self, key: str, path: Path, **_: Any) -> None:
         pass
 
     def upload(self, key: str, path: Path, **_: Any) -> None:
         pass
 
 
-audio.make_audio = make_audio  # type: ignore[attr-defined,assignment]
+audio.make = make
 objectstore.ObjectStore = WeightlessStore  # type: ignore[misc]
 
 from dreamlake_pipeline.definitions import defs  # noqa: E402 - made of what was put in place above
