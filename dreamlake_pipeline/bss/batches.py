@@ -17,6 +17,7 @@ from sqlalchemy import Connection, RowMapping, text
 from ..api.bss import Record, Status
 from ..api.pipeline import BatchItems, BatchOffer, BatchSummary, BeginBatch, ClaimBatches, ItemResult
 from ..errors import Code, DreamlakeError
+from ..kinds import Kind
 from . import projects, records
 from .values import to_jsonb
 
@@ -261,8 +262,8 @@ def begin(connection: Connection, asked: BeginBatch) -> BatchItems:
     return _items(connection, begun, items.mappings())
 
 
-def items(connection: Connection, partition: str) -> BatchItems:
-    """Every item of the batch, done or not, in the order of their ids. Raises NOT_FOUND."""
+def items(connection: Connection, partition: str, kind: Kind | None = None) -> BatchItems:
+    """Every item of the batch, done or not, of one kind or of all, in the order of their ids. Raises NOT_FOUND."""
     batch = (
         connection.execute(text("SELECT * FROM batches WHERE partition = :partition"), {"partition": partition})
         .mappings()
@@ -271,8 +272,10 @@ def items(connection: Connection, partition: str) -> BatchItems:
     if batch is None:
         raise _no_batch(partition)
     rows = connection.execute(
-        text(f"SELECT {_RECORD} FROM records WHERE partition = :partition ORDER BY id"),  # noqa: S608
-        {"partition": partition},
+        text(f"""
+        SELECT {_RECORD} FROM records
+        WHERE partition = :partition AND (CAST(:kind AS text) IS NULL OR kind = :kind) ORDER BY id"""),  # noqa: S608
+        {"partition": partition, "kind": kind},
     )
     return _items(connection, batch, rows.mappings())
 

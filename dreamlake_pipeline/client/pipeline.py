@@ -86,9 +86,9 @@ class PipelineClient:
         body = BeginBatch(partition=partition, run_id=run_id, lease_seconds=lease_seconds, force=force, only=list(only))
         return self._http.post("/pipeline/batches/begin", body, BatchItems)
 
-    def items(self, partition: str) -> BatchItems:
-        """Every item of the batch, done or not."""
-        return self._http.get("/pipeline/batches/items", BatchItems, partition=partition)
+    def items(self, partition: str, kind: Kind | None = None) -> BatchItems:
+        """Every item of the batch, done or not, of one kind or of all."""
+        return self._http.get("/pipeline/batches/items", BatchItems, partition=partition, kind=kind)
 
     def heartbeat(self, partition: str, run_id: str, *, lease_seconds: float) -> None:
         """Extend the run's hold on the batch to `lease_seconds` from now. CONFLICT: another run took it."""

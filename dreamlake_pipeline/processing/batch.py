@@ -59,8 +59,8 @@ class Hold:
 
         `begun`: this run took the whole batch before. Else (a run of one asset) it takes the items that are due alone.
         """
-        batch = self.pipeline.items(self.partition)
-        mine = [item for item in batch.items if item.kind is kind]
+        batch = self.pipeline.items(self.partition, kind)
+        mine = batch.items
         if begun:
             self.extend()
             due = [item for item in mine if item.status is Status.PROCESSING and item.reported_at is None]

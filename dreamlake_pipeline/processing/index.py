@@ -51,8 +51,14 @@ def index_batch(hold: Hold, upsert: Upsert, *, begun: bool) -> Indexed:
         hold.pipeline.begin(hold.partition, hold.run_id, lease_seconds=hold.lease_seconds)
     if is_open or begun:
         hold.pipeline.finish(hold.partition, hold.run_id)
-        items = hold.pipeline.items(hold.partition).items
+        items = [_finished(item) for item in items]
     return Indexed(items, finished, refs)
+
+
+def _finished(item: Record) -> Record:
+    """The item as BSS has it once the batch is finished: what has a result is ready."""
+    is_done = item.status is Status.PROCESSING and item.reported_at is not None
+    return item.model_copy(update={"status": Status.READY}) if is_done else item
 
 
 def asset_of(item: Record) -> BatchAsset:
