@@ -23,7 +23,14 @@ from ..records import NewRecord
 def router(spec: KindSpec) -> APIRouter:
     """The record routes of one kind."""
     routes = APIRouter(prefix=f"/{spec.route}", tags=[spec.label])
+    _add_registration(routes, spec)
+    _add_list(routes, spec)
+    _add_reading(routes, spec)
+    _add_deletion(routes, spec)
+    return routes
 
+
+def _add_registration(routes: APIRouter, spec: KindSpec) -> None:
     @routes.post("", summary="Register an uploaded file", response_model_exclude_none=True)
     def register(body: Register, caller: Caller, database: Database, store: Store) -> Registered:
         """The same file under the same name again is the same record. Its bytes must have arrived.
@@ -59,6 +66,8 @@ def router(spec: KindSpec) -> APIRouter:
                 records.change_ladders(connection, {record.id: body.ladder})
         return Registered.model_validate({"id": record.id, "status": record.status, spec.id_field: record.id})
 
+
+def _add_list(routes: APIRouter, spec: KindSpec) -> None:
     @routes.get("", summary=f"List {spec.label}")
     def list_records(
         caller: Caller,
@@ -89,6 +98,8 @@ def router(spec: KindSpec) -> APIRouter:
                 limit=limit,
             )
 
+
+def _add_reading(routes: APIRouter, spec: KindSpec) -> None:
     @routes.get("/{id}", summary="One record")
     def get(id: RecordId, caller: Caller, database: Database) -> Record:
         return access.find(database, caller, spec.kind, id, Scope.READ)
@@ -107,6 +118,8 @@ def router(spec: KindSpec) -> APIRouter:
         record = access.find(database, caller, spec.kind, id, Scope.READ)
         return store.presign_get(record.staging_key, expires=config.url_ttl, filename=split_name(record.name).filename)
 
+
+def _add_deletion(routes: APIRouter, spec: KindSpec) -> None:
     @routes.delete("/{id}", summary="Forget a record and what was made from it", status_code=204)
     def delete(id: RecordId, caller: Caller, database: Database, store: Store) -> None:
         """Removes the record, its playlists and other results. Two things stay: the uploaded bytes (other records
@@ -119,5 +132,3 @@ def router(spec: KindSpec) -> APIRouter:
         # The record goes first: a crash in between leaves files that nobody names, never a record without its files.
         prefix = layout.asset_prefix(record.owner, record.project, record.kind, record.id)
         store.delete([item.key for item in store.list_all(prefix)])
-
-    return routes
