@@ -305,3 +305,20 @@ def test_an_upload_under_way_accounts_for_its_key(api, owner, pipeline) -> None:
     assert pipeline.post("/pipeline/staged/unknown", json=unknown).json() == {"keys": []}
     api.post("/videos/upload/multipart/abort", json={"uploadId": upload["uploadId"], "key": upload["key"]})
     assert pipeline.post("/pipeline/staged/unknown", json=unknown).json() == unknown
+
+
+def test_items_are_asked_for_by_kind_and_come_whole(api, files, claim, begin, pipeline) -> None:
+    [track] = files.queued(1)
+    labels = files.register("/labels", "/a.csv", episode=None)["id"]
+    [offer] = claim()
+    assert len(_ids(begin(offer["partition"]))) == 2
+
+    def items(**kind):
+        answer = pipeline.get("/pipeline/batches/items", params={"partition": offer["partition"], **kind})
+        assert answer.status_code == 200
+        return answer.json()["items"]
+
+    assert {item["id"] for item in items()} == {track, labels}
+    [item] = items(kind="label-track")
+    assert item == api.get(f"/labels/{labels}").json()
+    assert items(kind="video") == []

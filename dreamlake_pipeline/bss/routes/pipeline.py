@@ -81,7 +81,7 @@ def items(database: Database, partition: Annotated[Printable, Query()], kind: Ki
 
 def _written(answer: BatchItems) -> Response:
     """The answer as it is: thousands of records are not to be validated once more on their way out."""
-    return Response(answer.wire_json(), media_type="application/json")
+    return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
 
 
 @routes.post("/batches/heartbeat", summary="A run is still at work")
