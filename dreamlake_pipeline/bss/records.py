@@ -198,16 +198,18 @@ def change_ladders(connection: Connection, wanted: Mapping[str, Sequence[int]]) 
 
 
 def made_otherwise(connection: Connection, partition: str) -> list[str]:
-    """Those records of a batch whose result was made with another ladder than they were given since."""
-    return list(
-        connection.execute(
-            text("""
-            SELECT id FROM records
-            WHERE partition = :partition AND status = 'processing' AND reported_at IS NOT NULL
-                AND ladder IS NOT NULL AND metadata->'ladder' <> to_jsonb(ladder)"""),
-            {"partition": partition},
-        ).scalars()
+    """Those records of a batch whose result was made with another ladder than they were given since.
+
+    All of the batch's records that have a result are locked: nobody gives one another ladder until they are ready.
+    """
+    rows = connection.execute(
+        text("""
+        SELECT id, CASE WHEN ladder IS NOT NULL THEN metadata->'ladder' <> to_jsonb(ladder) END AS otherwise
+        FROM records WHERE partition = :partition AND status = 'processing' AND reported_at IS NOT NULL
+        ORDER BY id FOR UPDATE"""),
+        {"partition": partition},
     )
+    return [row.id for row in rows if row.otherwise]
 
 
 def delete(connection: Connection, record: Record, etag: str | None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -41,7 +42,7 @@ def work(pipeline: TestClient, claim: Any, begin: Any) -> Callable[[Callable[[],
         begun = begin(batch["partition"])
         meanwhile()
         results = [
-            {"id": item["id"], "metadata": {"ladder": item["ladder"] or begun["ladder"] or []}}
+            {"id": item["id"], "metadata": {"ladder": item.get("ladder") or begun.get("ladder") or []}}
             for item in begun["items"]
         ]
         partition = {"partition": batch["partition"]}
@@ -81,7 +82,7 @@ def test_a_video_that_has_what_is_asked_for_is_not_made_again(
     data = secrets.token_bytes(20)
     finish(data)
     begun = work()
-    assert (begun["ladder"], begun["items"][0]["ladder"]) == ([480], None)
+    assert (begun["ladder"], begun["items"][0].get("ladder")) == ([480], None)
     assert finish(data, ladder=[480])["status"] == "ready"
     assert finish(data, ladder=[480, 240], process=False)["status"] == "ready"
 
@@ -136,3 +137,42 @@ def test_only_a_video_has_a_ladder(api: TestClient, files: Any, owner: str) -> N
     assert api.post("/audio", json=body).status_code == 422
     file = {"kind": "audio", "name": "/a.wav", "hash": "0" * 64, "size": 1, "ladder": [480]}
     assert api.post("/uploads/finish", json={"owner": owner, "project": "lab", "files": [file]}).status_code == 422
+
+
+def test_ladders_change_while_batches_finish(
+    finish: Finish, pipeline: TestClient, claim: Any, begin: Any, api: TestClient, owner: str
+) -> None:
+    data = [secrets.token_bytes(20) for _ in range(4)]
+    for round_, ladder in enumerate([[240], [480], [720]]):
+        ids = [finish(item, f"/{n}.mp4", ladder=ladder)["id"] for n, item in enumerate(data)]
+        (batch,) = claim()
+        partition = {"partition": batch["partition"]}
+        begin(batch["partition"], f"run-{round_}")
+        results = [{"id": id, "metadata": {"ladder": ladder}} for id in ids]
+        pipeline.post("/pipeline/batches/results", json=partition | {"results": results})
+        # The batch ends while every file in it is sent again, in another order, with another ladder.
+        files = [
+            {"kind": "video", "name": f"/{n}.mp4", "hash": hashlib.sha256(item).hexdigest(), "size": 20, "ladder": [96]}
+            for n, item in enumerate(data)
+        ]
+        with ThreadPoolExecutor(4) as threads:
+            ended = threads.submit(
+                pipeline.post, "/pipeline/batches/finish", json=partition | {"runId": f"run-{round_}"}
+            )
+            sent = [
+                threads.submit(
+                    api.post,
+                    "/uploads/finish",
+                    json={"owner": owner, "project": "lab", "files": files[at:] + files[:at]},
+                )
+                for at in range(3)
+            ]
+        assert [answer.result().status_code for answer in (ended, *sent)] == [200] * 4
+        # Whichever came first: what was made with the other ladder is not taken for done.
+        assert {api.get(f"/videos/{id}").json()["status"] for id in ids} == {"queued"}
+        (again,) = claim()
+        begin(again["partition"], "again")
+        partition = {"partition": again["partition"]}
+        results = [{"id": id, "metadata": {"ladder": [96]}} for id in ids]
+        pipeline.post("/pipeline/batches/results", json=partition | {"results": results})
+        assert pipeline.post("/pipeline/batches/finish", json=partition | {"runId": "again"}).json()["ready"] == 4
