@@ -95,6 +95,22 @@ def test_encodings(make: Make, codec: str) -> None:
     assert column(lines, "name") == ["Müller läuft über die Brücke"]
 
 
+@pytest.mark.parametrize(
+    ("codec", "text"),
+    [
+        ("iso8859_2", "Dziękuję bardzo, gdzie jesteś?"),
+        ("cp1251", "Спасибо большое, где ты?"),
+        ("cp932", "どこにいるの?わかりません。"),
+    ],
+)
+def test_encodings_of_other_scripts(make: Make, codec: str, text: str) -> None:
+    table = make(f"t;said\n1;{text}\n2;{text}\n".encode(codec))
+    assert column(table, "said") == [text, text]
+    assert any(codec in warning for warning in table.warnings)
+    lines = make(jsonl({"t": 1, "said": "-"}).replace("-", text).encode(codec), "labels.jsonl")
+    assert column(lines, "said") == [text]
+
+
 def test_a_line_with_damaged_bytes_is_a_bad_line(make: Make) -> None:
     text = "name\n" + "Привет\n" * 5 + "kaputt\n" + "мир\n"
     result = make(text.encode().replace(b"kaputt", b"ka\xff\xfett"))

@@ -134,6 +134,21 @@ def test_a_damaged_byte_in_utf8_is_replaced_not_taken_for_another_encoding(make:
     assert any("1 characters are not utf-8" in warning for warning in result.warnings)
 
 
+def test_missing_indices_are_not_missed(make: Make) -> None:
+    unnumbered = SRT.replace("1\n00", "00").replace("2\n00", "00")
+    numbered = make(SRT).path.read_bytes()
+    result = make(unnumbered)
+    assert (result.bad_cues, result.warnings, result.path.read_bytes()) == (0, (), numbered)
+    assert make(SRT.replace("2\n00", "00")).path.read_bytes() == numbered
+
+
+def test_cues_that_overlap_keep_their_times(make: Make) -> None:
+    result = make(SRT.replace("00:00:02,500", "00:00:03,700"))
+    text = result.path.read_text()
+    assert "00:00:01.000 --> 00:00:03.700\nHello there\n\n00:00:03.000 --> 00:00:04.000\n" in text
+    assert (result.cues, result.bad_cues, result.warnings) == (2, 0, ())
+
+
 @pytest.mark.parametrize("ending", ["\r\n", "\r"])
 def test_line_ends_of_other_systems(make: Make, ending: str) -> None:
     assert make(SRT.replace("\n", ending)).path.read_bytes() == make(SRT).path.read_bytes()

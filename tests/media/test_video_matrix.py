@@ -225,6 +225,10 @@ def test_what_comes_out_is_what_went_in(case: Case, clip: Clip, tmp_path: Path) 
     if "longer" not in case.name and "late" not in case.name:
         assert abs(Fraction(result.duration) - (source.end - source.times[0])) <= source.usual
     assert result.has_audio == case.sound == bool(played.samples)
+    if "hdr" in codes:
+        with av.open(str(stream.segments[0].path)) as container:
+            frame = next(container.decode(video=0))
+        assert (frame.color_primaries, frame.color_trc, frame.colorspace) == (1, 1, 1)  # BT.709 (ITU-T H.273)
 
 
 @pytest.mark.parametrize(
