@@ -46,6 +46,9 @@ class Settings(BaseSettings):
         None,
         description="`postgresql://user:password@host:port/database`; each service keeps to its own schema.",
     )
+    database_connections: int = Field(
+        8, ge=1, description="Connections to Postgres that each service keeps open; under load, twice as many."
+    )
     bucket: str = Field("dreamlake", description="The one S3 bucket.")
     namespace: str = Field("local", description="Namespace that the CLI uses when `--episode` names none.")
 
@@ -66,8 +69,8 @@ class Settings(BaseSettings):
         4.4,
         ge=0,
         le=50,
-        description="Seconds for which a tick of the staging sensor waits for a batch. Dagster looks every 5 seconds which "
-        "sensor is due: a little less than that, or than a multiple of it, leaves no gap.",
+        description="Seconds for which a tick of the staging sensor waits for a batch. Dagster looks every 5 seconds "
+        "which sensor is due: a little less than that, or than a multiple of it, leaves no gap.",
     )
     staging_grace: int = Field(
         10,
@@ -84,8 +87,8 @@ class Settings(BaseSettings):
     batch_settle: int = Field(
         2,
         ge=0,
-        description="Seconds without a new file after which a batch is formed, so that a bulk ingest makes large ones. The "
-        "first files after a pause wait for nothing.",
+        description="Seconds without a new file after which a batch is formed, so that a bulk ingest makes large ones. "
+        "The first files after a pause wait for nothing.",
     )
     batch_lease: int = Field(
         120, ge=10, description="Seconds without a heartbeat after which a batch is offered again."

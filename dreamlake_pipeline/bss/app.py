@@ -15,6 +15,7 @@ from ..kinds import KINDS
 from ..objectstore import ObjectStore, open_client
 from ..settings import Settings
 from ..web import create_service
+from .gauges import WorkGauges
 from .routes import bulk, pipeline, playback, processing, projects, records, uploads
 
 _DESCRIPTION = """
@@ -38,11 +39,16 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database.migrate(postgres_url, schema=database.BSS_SCHEMA, package="dreamlake_pipeline.bss")
-        app.state.database = database.open_engine(postgres_url, schema=database.BSS_SCHEMA)
+        app.state.database = database.open_engine(
+            postgres_url, schema=database.BSS_SCHEMA, pool_size=settings.database_connections
+        )
+        gauges = WorkGauges(app.state.database)
+        app.state.metrics.register(gauges)
         app.state.store = ObjectStore(open_client(), settings.bucket)
         try:
             yield
         finally:
+            app.state.metrics.unregister(gauges)
             app.state.database.dispose()
 
     def check_health() -> None:

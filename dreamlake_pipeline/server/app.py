@@ -37,7 +37,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
     secret, bss_url = settings.require("auth_secret"), settings.require("bss_url")
     postgres_url = settings.require("postgres_url")
-    engine = open_engine(postgres_url, schema=SERVER_SCHEMA)
+    engine = open_engine(postgres_url, schema=SERVER_SCHEMA, pool_size=settings.database_connections)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
