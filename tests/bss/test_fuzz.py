@@ -23,6 +23,8 @@ def test_no_request_is_a_fault(service, pipeline) -> None:
             suppress_health_check=list(HealthCheck),
         )
         def ask(case) -> None:
+            if isinstance(case.body, dict):
+                case.body.pop("waitSeconds", None)  # a claim would wait for as long
             answer = case.call(headers=headers)
             statuses.add(answer.status_code)
             if answer.status_code >= 500 or (answer.status_code >= 400 and not answer.json()["error"]["message"]):
