@@ -102,7 +102,9 @@ def finish(database: Engine, store: ObjectStore, asked: FinishUploads) -> list[F
             return error
         return None
 
-    faults = staged.side_by_side(verify, range(len(keys)))
+    waiting = [n for n, file in enumerate(asked.files) if file.upload_id is not None or keys[n] not in sizes]
+    answered = dict(zip(waiting, staged.side_by_side(verify, waiting), strict=True))
+    faults = [answered[n] if n in answered else verify(n) for n in range(len(keys))]
     over = [file.upload_id for file, fault in zip(asked.files, faults, strict=True) if file.upload_id and not fault]
     if over:
         uploads.forget(database, over)
@@ -113,7 +115,11 @@ def finish(database: Engine, store: ObjectStore, asked: FinishUploads) -> list[F
         with database.begin() as connection:
             inserted = records.insert(connection, [_new_record(asked, asked.files[n]) for n in good])
             uploads.forget_puts(connection, [keys[n] for n in good])
-            asking = [item.record.id for n, item in zip(good, inserted, strict=True) if asked.files[n].process]
+            asking = [
+                record.id
+                for n, (record, created) in zip(good, inserted, strict=True)
+                if asked.files[n].process and not created
+            ]
             # What is ready stays so: sending a directory again must not process it again, unless it asks for
             # another ladder than the result has.
             queued = records.queue(connection, asking, records.UNPROCESSED)
@@ -161,7 +167,7 @@ def _new_record(asked: PlanUploads | FinishUploads, file: PlannedFile | Finished
         staging_hash=file.hash,
         size=file.size,
         content_type=file.content_type or content_type_of(file.name),
-        queue=not file.kind.spec.asks,
+        queue=not file.kind.spec.asks or (isinstance(file, FinishedFile) and file.process),
         ladder=file.ladder if isinstance(file, FinishedFile) else None,
     )
 
