@@ -7,7 +7,6 @@ record refers to, and the next attempt writes the same keys again.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -56,11 +55,9 @@ def url_of(record: Record, name: str) -> str:
 
 def publish_meta(store: ObjectStore, record: Record, result: ItemResult) -> None:
     """Store meta.json, the whole record as it is once it is ready: records can be rebuilt from the bucket alone."""
-    whole = record.model_copy(
-        update=result.model_dump(include={"sha256", "size", "metadata", "warnings"})
-        | {"status": Status.READY, "error": None}
-    )
-    body = json.dumps(whole.wire(), ensure_ascii=False, indent=2)
+    found = {field: getattr(result, field) for field in ("sha256", "size", "metadata", "warnings")}
+    whole = record.model_copy(update=found | {"status": Status.READY, "error": None})
+    body = whole.model_dump_json(by_alias=True, exclude_none=True, indent=2)
     where = (record.owner, record.project, record.kind, record.id)
     store.put(layout.meta_key(*where), body.encode(), content_type="application/json")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import tempfile
 import time
@@ -12,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
 from ..api.bss import Record, Status
-from ..api.common import ErrorBody, storable
+from ..api.common import ErrorBody, storable_json
 from ..api.pipeline import ItemResult, ResultKey
 from ..client.pipeline import PipelineClient
 from ..errors import ERRORS, Code, DreamlakeError
@@ -138,7 +139,7 @@ def _process(shop: Workshop, record: Record, twin: Outcome | None) -> tuple[Item
 
 def publish_result(shop: Workshop, record: Record, source: Source, recipe: str, product: Product) -> ItemResult:
     """Publish the meta.json of what was made and stored; the result to be reported."""
-    metadata = storable(product.metadata.wire())
+    metadata = json.loads(storable_json(product.metadata.wire()))
     result = ItemResult(
         id=record.id,
         sha256=source.sha256,
