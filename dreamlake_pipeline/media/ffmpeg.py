@@ -232,14 +232,25 @@ def _watch(
 
 
 def _check_output(cwd: Path, limits: Limits, subject: str) -> None:
-    written = sum(entry.stat(follow_symlinks=False).st_size for entry in os.scandir(cwd) if entry.is_file())
-    if written > limits.output_bytes:
+    if _bytes_below(cwd) > limits.output_bytes:
         raise DreamlakeError(
             Code.MEDIA_TOO_LARGE,
             f"{subject} became more than {limits.output_bytes // 2**20} MiB of output and was stopped.",
         )
     if shutil.disk_usage(cwd).free < 64 * 2**20:
         raise DreamlakeError(Code.STORAGE_FULL, f"The disk of temporary files filled up while {subject} was processed.")
+
+
+def _bytes_below(folder: Path | str) -> int:
+    total = 0
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                total += _bytes_below(entry.path)
+                continue
+            with contextlib.suppress(FileNotFoundError):  # a playlist is renamed once it is whole
+                total += entry.stat(follow_symlinks=False).st_size
+    return total
 
 
 class _Log:

@@ -65,17 +65,26 @@ def make_ladder(
     """
     video, audio = found.video, found.audio
     assert video is not None and found.sniffed.demuxer is not None
-    made = []
-    for width, height in ladder_sizes(ladder, video):
-        folder = out / f"{height}p"
-        folder.mkdir()
-        node = ffmpeg.source_input(found.sniffed.demuxer, threads=ffmpeg.THREADS)
-        inputs = [node[str(track.index)] for track in (video, audio) if track is not None]
+    sizes = ladder_sizes(ladder, video)
+    if not sizes:
+        return []
+    # One process for all of them: the source is decoded once.
+    node = ffmpeg.source_input(found.sniffed.demuxer, threads=ffmpeg.THREADS)
+    inputs = [node[str(track.index)] for track in (video, audio) if track is not None]
+    cwd = out / "ladder"
+    cwd.mkdir()
+    outputs = []
+    for width, height in sizes:
+        (cwd / f"{height}p").mkdir()
         options = transcode_options(video, (width, height))
         if best.copied:
             options |= _like_a_copy(best, X264_DELAY if options.get("bf") != 0 else 0)
-        output = segments.hls_output(*inputs, **options, **sound, **hls_clock())
-        ffmpeg.run([output], source=source, cwd=folder, limits=limits(source, video), subject=subject)
+        outputs.append(segments.hls_output(*inputs, folder=f"{height}p", **options, **sound, **hls_clock()))
+    ffmpeg.run(outputs, source=source, cwd=cwd, limits=limits(source, video, len(outputs)), subject=subject)
+
+    made = []
+    for _, height in sizes:
+        folder = cwd / f"{height}p"
         written = segments.read_back(folder, subject)
         _refuse_shifted(best, written, _ROUNDING, f"{height}p", subject)
         if audio is not None:

@@ -34,18 +34,21 @@ _TICK = 0.02  # seconds between two looks for a new segment
 DROP_PRIMING = "noise=drop=lt(pts\\,0)"
 
 
-def hls_output(*streams: Any, **options: Any) -> Any:
-    """The ffmpeg-python output node that writes PLAYLIST and its segments. Nothing of the source's metadata, nor of
-    ffmpeg's version, gets into the bytes: equal pictures and sound make equal chunks."""
+def hls_output(*streams: Any, folder: str = "", **options: Any) -> Any:
+    """The ffmpeg-python output node that writes PLAYLIST and its segments, into a folder below its own.
+
+    Nothing of the source's metadata, nor of ffmpeg's version, gets into the bytes: equal pictures and sound make equal
+    chunks.
+    """
     return ffmpeg_python.output(
         *streams,
-        PLAYLIST,
+        str(Path(folder, PLAYLIST)),
         f="hls",
         hls_time=SECONDS,
         hls_list_size=0,
         hls_playlist_type="vod",
         hls_segment_type="mpegts",
-        hls_segment_filename="%05d.ts",
+        hls_segment_filename=str(Path(folder, "%05d.ts")),
         map_metadata=-1,
         map_chapters=-1,
         fflags="+bitexact",

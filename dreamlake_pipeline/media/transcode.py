@@ -47,12 +47,12 @@ def hls_clock(start: Fraction = CLOCK_START) -> dict[str, Any]:
     return {"output_ts_offset": f"{float(start - _MUXER_DELAY):.6f}"}
 
 
-def limits(source: Path, video: VideoTrack) -> ffmpeg.Limits:
-    """Time and bytes that grow with the file and its length, enough for a transcode on a slow and busy machine."""
+def limits(source: Path, video: VideoTrack, streams: int = 1) -> ffmpeg.Limits:
+    """Time and bytes that grow with the file and its length, enough for transcodes on a slow and busy machine."""
     size, seconds = source.stat().st_size, float(video.duration)
     return ffmpeg.Limits(
-        seconds=300 + 20 * seconds + size / 10e6,
-        output_bytes=64 * 2**20 + 2 * size + round(seconds * 100e6 / 8),
+        seconds=300 + streams * 20 * seconds + size / 10e6,
+        output_bytes=streams * (64 * 2**20 + 2 * size + round(seconds * 100e6 / 8)),
     )
 
 
