@@ -233,6 +233,12 @@ def test_text_tracks_beside_a_video_are_its_subtitles(api, video, add_track) -> 
     assert f"subtitles/{ids['/cam/a.de.vtt']}.m3u8" not in found
 
 
+def test_a_text_track_that_arrives_first_is_a_subtitle_of_the_video_too(api, add_track, request) -> None:
+    track = add_track("/cam/a.srt", language="de")
+    record, _ = request.getfixturevalue("video")
+    assert [media.uri for media in _subtitles(api, record)] == [f"subtitles/{track}.m3u8"]
+
+
 def test_subtitles_are_cut_as_the_video_is(service, api, video, add_track) -> None:
     record, _ = video
     track = add_track("/cam/a.en.vtt")

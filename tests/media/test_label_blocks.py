@@ -111,7 +111,7 @@ columns = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(chunks=columns)
 @example(chunks=[["1", "2"], ["1.5"], ["9007199254740993"]])
 def test_numbers_are_what_the_patterns_say(chunks: list[list[str]]) -> None:

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dreamlake_pipeline.errors import Code, DreamlakeError
+from dreamlake_pipeline.media import textfile
 from dreamlake_pipeline.media.labels import LabelField, LabelResult, make_label_track
 
 Make = Callable[..., LabelResult]
@@ -246,8 +247,9 @@ def test_an_unclosed_quote_costs_its_own_line_only(make: Make, ending: str) -> N
 
 
 def test_an_unclosed_quote_in_a_large_file(make: Make) -> None:
-    rows = 200_000
-    content = 'a,b\n0,"open\n' + "".join(f"{n},some words to fill\n" for n in range(1, rows))
+    rows = 40_000
+    content = 'a,b\n0,"open\n' + "".join(f"{n},{'some words to fill ' * 6}\n" for n in range(1, rows))
+    assert len(content) > textfile.BLOCK_CHARS
     result = make(content)
     assert (result.entries, result.bad_entries) == (rows - 1, 1)
     assert result.bad_lines[0].line == 2
