@@ -1,7 +1,7 @@
-"""The items of one kind of a batch, side by side on a pool of threads.
+"""The items of one kind of a batch, side by side: small sounds by the bundle, everything else one by one.
 
-Threads, since the work is ffmpeg's, the object store's and Postgres's. Results are reported in small groups as they
-come, so that a crash loses little; the batch's lease is extended all the while.
+Threads, since the work is ffmpeg's and the worker processes', the object store's and Postgres's. Results are reported in
+small groups as they come, so that a crash loses little; the batch's lease is extended all the while.
 """
 
 from __future__ import annotations
