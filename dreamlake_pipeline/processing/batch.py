@@ -1,6 +1,6 @@
 """The items of one kind of a batch, side by side: small sounds by the bundle, everything else one by one.
 
-Threads, since the work is ffmpeg's and the worker processes', the object store's and Postgres's. Results are reported in
+Threads, since the work is that of ffmpeg and worker processes, object store and Postgres. Results are reported in
 small groups as they come, so that a crash loses little; the batch's lease is extended all the while.
 """
 
