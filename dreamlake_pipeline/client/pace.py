@@ -43,7 +43,7 @@ class Pace:
         with self._changed:
             while not self._has_room(size):
                 self._was_full = True
-                self._changed.wait(0.2)
+                self._changed.wait(0.5)
                 check()
             self._running += 1
             self._bytes += size
@@ -59,7 +59,8 @@ class Pace:
                     self._done += 1
                     self._work += size + _REQUEST_AS_BYTES
                     self._adapt()
-                self._changed.notify_all()
+                # One for the slot that is free now; those that a higher limit lets in as well.
+                self._changed.notify(max(1, self.limit - self._running))
 
     def overloaded(self) -> None:
         """The store could not take a request: half as many from now on."""

@@ -24,71 +24,74 @@ class Channel(Generic[T]):
         self._depth = depth
         self._writers = writers
         self._stopped = False
-        self._changed = threading.Condition()
+        # Two conditions, and one thread woken per item: with all of them woken, dozens would wake for each small file.
+        self._lock = threading.Lock()
+        self._has_room = threading.Condition(self._lock)
+        self._has_items = threading.Condition(self._lock)
 
     def put(self, item: T) -> None:
         """Add an item, when there is room for it. Raises Stopped."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._stopped or len(self._items) < self._depth)
-            if self._stopped:
-                raise Stopped
-            self._items.append(item)
-            self._changed.notify_all()
+        self.put_all((item,))
 
     def put_all(self, items: Sequence[T]) -> None:
         """Add items in order, as there is room for them. Raises Stopped."""
         added = 0
         while added < len(items):
-            with self._changed:
-                self._changed.wait_for(lambda: self._stopped or len(self._items) < self._depth)
+            with self._lock:
+                while len(self._items) >= self._depth and not self._stopped:
+                    self._has_room.wait()
                 if self._stopped:
                     raise Stopped
-                room = self._depth - len(self._items)
-                self._items.extend(items[added : added + room])
-                added += room
-                self._changed.notify_all()
+                some = items[added : added + self._depth - len(self._items)]
+                self._items.extend(some)
+                added += len(some)
+                self._has_items.notify(len(some))
 
     def take(self, most: int = 1, *, linger: float = 0.0, timeout: float | None = None) -> list[T]:
         """Up to `most` items, at least one; none only at the end, or after `timeout` seconds.
 
         Less than `most` are waited for during `linger` seconds, so that bulk calls are worth it. Raises Stopped.
         """
-        with self._changed:
-            self._changed.wait_for(lambda: self._stopped or self._items or not self._writers, timeout)
+        with self._lock:
+            if not (self._items or self._stopped or not self._writers):
+                self._has_items.wait_for(lambda: self._stopped or self._items or not self._writers, timeout)
             if linger and self._items:
-                self._changed.wait_for(
+                self._has_items.wait_for(
                     lambda: self._stopped or len(self._items) >= most or not self._writers,
                     linger,
                 )
             if self._stopped:
                 raise Stopped
             taken = [self._items.popleft() for _ in range(min(most, len(self._items)))]
-            self._changed.notify_all()
+            if taken:
+                self._has_room.notify(len(taken))
             return taken
 
     def drain(self) -> list[T]:
         """What is left, also after a stop."""
-        with self._changed:
+        with self._lock:
             left = list(self._items)
             self._items.clear()
             return left
 
     def close(self) -> None:
         """One writer is done."""
-        with self._changed:
+        with self._lock:
             self._writers -= 1
-            self._changed.notify_all()
+            if not self._writers:
+                self._has_items.notify_all()
 
     @property
     def is_ended(self) -> bool:
-        with self._changed:
+        with self._lock:
             return not self._writers and not self._items
 
     def stop(self) -> None:
         """Wake everybody; whoever puts or takes from now on gets Stopped."""
-        with self._changed:
+        with self._lock:
             self._stopped = True
-            self._changed.notify_all()
+            self._has_items.notify_all()
+            self._has_room.notify_all()
 
 
 class Flow:

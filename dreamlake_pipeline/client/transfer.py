@@ -111,13 +111,25 @@ class Transfer:
             pool.clear()
 
     def _retried(self, size: int, attempt: Callable[[], str], stopping: threading.Event) -> str:
-        for trial in stamina.retry_context(on=_is_passing, attempts=_ATTEMPTS, wait_max=10, timeout=120):
-            with trial, self._pace.slot(size, partial(_go_on, stopping)):
+        def paced() -> str:
+            with self._pace.slot(size, partial(_go_on, stopping)):
                 try:
                     return attempt()
                 except StoreAway:
                     self._pace.overloaded()
                     raise
+
+        try:
+            return paced()
+        except StoreAway as fault:
+            first: StoreAway | None = fault
+        # Only now, since a retry_context costs more than the request of a small file.
+        for trial in stamina.retry_context(on=_is_passing, attempts=_ATTEMPTS, wait_max=10, timeout=120):
+            with trial:
+                if first is not None:
+                    known, first = first, None
+                    raise known
+                return paced()
         raise AssertionError("unreachable: retry_context returns or raises")
 
     def _put(self, url: str, headers: Mapping[str, str], body: bytes | Range) -> str:

@@ -86,15 +86,14 @@ class _Job:
     status: Status = Status.REGISTERED
 
     def planned_file(self) -> PlannedFile:
-        return PlannedFile.model_construct(**self._description())
+        return PlannedFile(**self._description())
 
     def finished_file(self, ladder: tuple[int, ...] | None) -> FinishedFile:
-        return FinishedFile.model_construct(
+        return FinishedFile(
             **self._description(), etag=self.etag or None, ladder=ladder if self.file.kind is Kind.VIDEO else None
         )
 
     def _description(self) -> dict[str, Any]:
-        # Names were checked when the file was chosen: the models need not do it again for each.
         return {
             "kind": self.file.kind,
             "name": self.file.name,
@@ -359,7 +358,7 @@ class Uploader:
     def _asset(self, job: _Job) -> BatchAsset:
         # No status: the pipeline may have finished the file meanwhile, and knows better.
         its_id: dict[str, Any] = {_BSS_ID[job.file.kind]: job.id}
-        return BatchAsset.model_construct(
+        return BatchAsset(
             namespace=self._target.namespace,
             project=self._target.project,
             episode_name=job.file.episode,
