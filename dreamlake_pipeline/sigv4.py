@@ -12,6 +12,7 @@ import hashlib
 import hmac
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -101,5 +102,11 @@ def _canonical(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def _canonical_query(query: Mapping[str, str]) -> str:
-    pairs = sorted((quote(name, safe=""), quote(value, safe="")) for name, value in query.items())
+    pairs = sorted((_quoted(name), _quoted(value)) for name, value in query.items())
     return "&".join(f"{name}={value}" for name, value in pairs)
+
+
+@lru_cache(maxsize=256)
+def _quoted(text: str) -> str:
+    """One call's URLs differ in their keys and share the rest."""
+    return quote(text, safe="")

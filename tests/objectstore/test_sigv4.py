@@ -13,7 +13,7 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dreamlake_pipeline.objectstore import ObjectStore, client_config
@@ -58,6 +58,7 @@ def test_urls_are_botocores(style) -> None:
     client = CLIENTS[style]
     requests = SignedRequests(client, "some-bucket")
 
+    @settings(deadline=None, max_examples=50)
     @given(key=KEYS, name=VALUES, content_type=VALUES.filter(str.strip))
     def check(key: str, name: str, content_type: str) -> None:
         params = {"Bucket": "some-bucket", "Key": key}
@@ -97,6 +98,7 @@ def _same_signature(method: str, client, theirs: str, *, query: dict, headers: d
     assert dict(parse_qsl(ours))["X-Amz-Signature"] == asked["X-Amz-Signature"]
 
 
+@settings(deadline=None)
 @given(key=KEYS, value=VALUES, body=st.binary(max_size=50), token=st.sampled_from([None, "a/token+="]))
 def test_signed_headers_are_botocores(key, value, body, token) -> None:
     url = f"http://127.0.0.1:9000/bucket/{encode_path(key)}"
