@@ -20,7 +20,7 @@ from dreamlake_pipeline.stack import control, dagster_home, leftovers
 from dreamlake_pipeline.stack.processes import CODE_LOCATION
 from dreamlake_pipeline.stack.state import Stack
 
-from .measure import BenchmarkError, Ended, run, wait_until
+from .measure import BenchmarkError, peak_of, run, wait_until
 
 BIN = Path(sys.executable).parent
 REPOSITORY = Path(__file__).parents[1]
@@ -43,9 +43,13 @@ class Home:
         """The supervisor: every process of the stack descends from it."""
         return psutil.Process(int((self.stack.run / "supervisord.pid").read_text()))
 
-    def dreamlake(self, *arguments: str | Path) -> Ended:
+    def dreamlake(self, *arguments: str | Path) -> None:
         """Run the command line as a process of its own."""
-        return run([BIN / "dreamlake", *arguments], environment=self.environment, folder=self.scratch)
+        run([BIN / "dreamlake", *arguments], environment=self.environment, folder=self.scratch)
+
+    def peak_of_dreamlake(self, *arguments: str | Path) -> int:
+        """The same; the most memory in bytes that the process had."""
+        return peak_of([BIN / "dreamlake", *arguments], environment=self.environment, folder=self.scratch)
 
     def client(self) -> DreamLake:
         keys = self.environment
@@ -119,14 +123,15 @@ class Home:
 
 
 @contextmanager
-def running(folder: Path, *, definitions: str | None = None) -> Iterator[Home]:
+def running(folder: Path, *, definitions: str | None = None, **settings: str) -> Iterator[Home]:
     """A new stack under `folder`, which is taken down at the end however that comes.
 
-    `definitions` is a module of ours that takes the place of the pipeline's code location.
+    `definitions` is a module of ours that takes the place of the pipeline's code location; `settings` are further
+    environment variables of the stack.
     """
     scratch = folder / "scratch"
     # Dagster leaves the first place out, where Python puts a script's folder.
-    extra = {"PYTHONPATH": f"{scratch}{os.pathsep}{REPOSITORY}"}
+    extra = {"PYTHONPATH": f"{scratch}{os.pathsep}{REPOSITORY}", **settings}
     if definitions:
         extra["DREAMLAKE_DEFINITIONS"] = definitions
     scratch.mkdir(parents=True)

@@ -21,7 +21,7 @@ from dreamlake_pipeline.settings import Settings
 
 from . import empty, inputs
 from .home import REPOSITORY, Home
-from .measure import BenchmarkError, Pairs, Sample, by_turns, sampling, wait_until
+from .measure import BenchmarkError, Pairs, Sample, by_turns, end_tree, sampling, wait_until
 
 _SCHEMA = "bench_dagster"
 _GOLDEN = 0.618  # turns at these fractions of the sensor's interval meet it in every phase
@@ -131,13 +131,5 @@ def _other_dagster(home: Home) -> Iterator[_Dagster]:
     except BenchmarkError as error:
         raise BenchmarkError(f"{error} {(folder / 'log').read_text(errors='replace')[-1500:]}") from error
     finally:
-        _end_tree(psutil.Process(process.pid))
+        end_tree(psutil.Process(process.pid))
         process.wait(10)
-
-
-def _end_tree(top: psutil.Process) -> None:
-    family = [*top.children(recursive=True), top]
-    for process in family:
-        process.terminate()
-    for process in psutil.wait_procs(family, timeout=10)[1]:
-        process.kill()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -103,38 +104,46 @@ def cpu_seconds(roots: Sequence[psutil.Process]) -> float:
     return float(total)
 
 
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A process that ended well: what it wrote to stdout, its peak memory in bytes."""
-
-    output: str
-    peak_bytes: int
-
-
-def run(command: Sequence[str | Path], *, environment: Mapping[str, str], folder: Path) -> Ended:
-    """Run a command to its end. Raises BenchmarkError with the end of its stderr when it fails."""
+def run(command: Sequence[str | Path], *, environment: Mapping[str, str], folder: Path) -> str:
+    """Run a command to its end; what it wrote to stdout. Raises BenchmarkError that ends with its stderr."""
+    words = [str(word) for word in command]
     out, err = folder / "stdout", folder / "stderr"
     with out.open("wb") as stdout, err.open("wb") as stderr:
-        process = subprocess.Popen(
-            [str(word) for word in command],
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-        )
+        process = subprocess.Popen(words, env=dict(environment), stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr)
         try:
-            _, status, usage = os.wait4(process.pid, 0)
-        except BaseException:
-            process.kill()
             process.wait()
+        except BaseException:
+            end_tree(psutil.Process(process.pid))
             raise
-        process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode != 0:
         said = err.read_text(errors="replace")[-1500:]
-        raise BenchmarkError(
-            f"`{' '.join(str(word) for word in command)[:200]}` ended with {process.returncode}: {said}"
-        )
-    return Ended(out.read_text(errors="replace"), usage.ru_maxrss * 1024)
+        raise BenchmarkError(f"`{' '.join(words)[:200]}` ended with {process.returncode}: {said}")
+    return out.read_text(errors="replace")
+
+
+def end_tree(top: psutil.Process) -> None:
+    """End a process and its descendants, and wait for them."""
+    family = [*top.children(recursive=True), top]
+    for process in family:
+        with suppress(psutil.NoSuchProcess):
+            process.terminate()
+    for process in psutil.wait_procs(family, timeout=10)[1]:
+        process.kill()
+
+
+# A small process that waits for the command: a child's peak begins with what its parent had when it was forked.
+_WATCH = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[1:], stdout=subprocess.DEVNULL)
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+sys.exit(code)
+"""
+
+
+def peak_of(command: Sequence[str | Path], *, environment: Mapping[str, str], folder: Path) -> int:
+    """Run a command to its end; the most memory in bytes that its process had. Raises as `run` does."""
+    said = run([sys.executable, "-I", "-S", "-c", _WATCH, *command], environment=environment, folder=folder)
+    return int(said) * (1 if sys.platform == "darwin" else 1024)
 
 
 class PeakMemory:

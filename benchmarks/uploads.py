@@ -87,18 +87,18 @@ def memory_of_large_file(home: Home, *, size: int) -> int:
     """Peak memory in bytes of the client that uploads one file; most of it is a hole, which is read as zeros."""
     path = _folder(home) / "sparse.mp4"
     inputs.write_sparse_mp4(path, size, home.scratch)
-    ended = home.dreamlake("upload", path, "--episode", home.new_project())
+    peak = home.peak_of_dreamlake("upload", path, "--episode", home.new_project())
     path.unlink()
-    return ended.peak_bytes
+    return peak
 
 
 def memory_of_small_files(home: Home, *, files: int) -> int:
     """Peak memory in bytes of the client that ingests so many files."""
     folder = _folder(home)
     inputs.write_wavs(folder, files, seed=11, per_folder=1000, size=400)
-    ended = home.dreamlake("ingest", folder, "--episode", home.new_project())
+    peak = home.peak_of_dreamlake("ingest", folder, "--episode", home.new_project())
     shutil.rmtree(folder)
-    return ended.peak_bytes
+    return peak
 
 
 def _folder(home: Home) -> Path:
