@@ -16,7 +16,11 @@ from . import ebml
 from .boxes import boxes
 
 _HEADERS = 64  # elements before a Matroska file's tracks
-_MOST_TRACKS = 100
+_MOST_BOXES = 200  # or elements, in a movie, a track or a description; some have twenty
+_TRACK_DEPTH = 3  # of the boxes that are entered: trak, mdia, minf, stbl
+# Elements of Matroska (RFC 9559 5.1).
+_SCALE, _DURATION = b"\x2a\xd7\xb1", b"\x44\x89"
+_TRACK_ENTRY, _VIDEO, _PIXEL_WIDTH, _PIXEL_HEIGHT = b"\xae", b"\xe0", b"\xb0", b"\xba"
 _TIMESTAMP_SCALE = 1_000_000  # nanoseconds, where the header names none (RFC 9559 5.1.2.9)
 
 
@@ -55,15 +59,15 @@ def _mov(file: BinaryIO, size: int) -> Iterator[_Claim]:
     for top in boxes(file, 0, size):
         if top.kind != b"moov":
             continue
-        for box in boxes(file, top.body, min(top.end, size)):
+        for box in boxes(file, top.body, min(top.end, size), most=_MOST_BOXES):
             if box.kind == b"mvhd":
                 yield from _duration(file, box.body)
             if box.kind == b"trak":
-                yield from _track(file, box.body, min(box.end, size))
+                yield from _track(file, box.body, min(box.end, size), _TRACK_DEPTH)
 
 
-def _track(file: BinaryIO, at: int, end: int) -> Iterator[_Claim]:
-    for box in boxes(file, at, end):
+def _track(file: BinaryIO, at: int, end: int, depth: int) -> Iterator[_Claim]:
+    for box in boxes(file, at, end, most=_MOST_BOXES):
         if box.kind == b"tkhd":
             file.seek(box.body)
             body = file.read(min(96, box.end - box.body))
@@ -72,10 +76,10 @@ def _track(file: BinaryIO, at: int, end: int) -> Iterator[_Claim]:
                 yield width >> 16, height >> 16
         elif box.kind == b"mdhd":
             yield from _duration(file, box.body)
-        elif box.kind in (b"mdia", b"minf", b"stbl"):
-            yield from _track(file, box.body, min(box.end, end))
+        elif box.kind in (b"mdia", b"minf", b"stbl") and depth:
+            yield from _track(file, box.body, min(box.end, end), depth - 1)
         elif box.kind == b"stsd":
-            for entry in boxes(file, box.body + 8, min(box.end, end)):
+            for entry in boxes(file, box.body + 8, min(box.end, end), most=_MOST_BOXES):
                 file.seek(entry.body + 24)
                 data = file.read(4)
                 # Only entries of pictures have the four bytes 'horizontal resolution' there: 72 dpi or none.
@@ -101,36 +105,44 @@ def _duration(file: BinaryIO, at: int) -> Iterator[float]:
 
 def _matroska(file: BinaryIO, size: int) -> Iterator[_Claim]:
     """Duration of the Segment and PixelWidth, PixelHeight of its tracks (RFC 9559 5.1.2, 5.1.4)."""
-    for _, top in zip(range(_HEADERS), ebml.children(file, 0, size), strict=False):
+    for top in ebml.children(file, 0, size, most=_HEADERS):
         if top.id == ebml.SEGMENT:
             yield from _segment(file, top.body, size if top.end is None else min(top.end, size))
             return
 
 
 def _segment(file: BinaryIO, at: int, end: int) -> Iterator[_Claim]:
-    for _, part in zip(range(_HEADERS), ebml.children(file, at, end), strict=False):
+    for part in ebml.children(file, at, end, most=_HEADERS):
         if part.id == ebml.CLUSTER or part.end is None:
             return
         if part.id == ebml.INFO:
-            scale, duration = _TIMESTAMP_SCALE, None
-            for item in ebml.children(file, part.body, part.end):
-                data = _content(file, item)
-                if item.id == b"\x2a\xd7\xb1":
-                    scale = int.from_bytes(data, "big")
-                elif item.id == b"\x44\x89" and len(data) in (4, 8):
-                    (duration,) = struct.unpack(">f" if len(data) == 4 else ">d", data)
-            if duration is not None and duration == duration:
-                yield duration * scale / 1e9
+            yield from _info(file, part.body, part.end)
         if part.id == ebml.TRACKS:
-            entries = (item for item in ebml.children(file, part.body, part.end) if item.id == b"\xae" and item.end)
-            for _, entry in zip(range(_MOST_TRACKS), entries, strict=False):
-                for item in ebml.children(file, entry.body, entry.end or entry.body):
-                    if item.id == b"\xe0" and item.end:
-                        values = {sub.id: _content(file, sub) for sub in ebml.children(file, item.body, item.end)}
-                        yield (
-                            int.from_bytes(values.get(b"\xb0", b""), "big"),
-                            int.from_bytes(values.get(b"\xba", b""), "big"),
-                        )
+            for entry in ebml.children(file, part.body, part.end, most=_MOST_BOXES):
+                if entry.id == _TRACK_ENTRY and entry.end:
+                    yield from _pictures(file, entry.body, entry.end)
+
+
+def _info(file: BinaryIO, at: int, end: int) -> Iterator[float]:
+    scale, duration = _TIMESTAMP_SCALE, None
+    for item in ebml.children(file, at, end, most=_MOST_BOXES):
+        data = _content(file, item)
+        if item.id == _SCALE:
+            scale = int.from_bytes(data, "big")
+        elif item.id == _DURATION and len(data) in (4, 8):
+            (duration,) = struct.unpack(">f" if len(data) == 4 else ">d", data)
+    if duration is not None and duration == duration:
+        yield duration * scale / 1e9
+
+
+def _pictures(file: BinaryIO, at: int, end: int) -> Iterator[tuple[int, int]]:
+    for item in ebml.children(file, at, end, most=_MOST_BOXES):
+        if item.id == _VIDEO and item.end:
+            values = {
+                value.id: int.from_bytes(_content(file, value), "big")
+                for value in ebml.children(file, item.body, item.end, most=_MOST_BOXES)
+            }
+            yield values.get(_PIXEL_WIDTH, 0), values.get(_PIXEL_HEIGHT, 0)
 
 
 def _content(file: BinaryIO, element: ebml.Element) -> bytes:

@@ -51,9 +51,14 @@ def element_at(file: BinaryIO, at: int) -> Element | None:
     return Element(head[:id_length], at, body, None if length == values else body + length)
 
 
-def children(file: BinaryIO, at: int, end: int) -> Iterator[Element]:
-    """The elements in a row from `at` to `end`. One of unknown size is entered: its children follow it."""
-    while at < end and (found := element_at(file, at)) is not None:
+MOST = 20_000_000  # in a row: several for each picture of a day, which take half a minute to walk
+
+
+def children(file: BinaryIO, at: int, end: int, *, most: int = MOST) -> Iterator[Element]:
+    """The elements in a row from `at` to `end`. One of unknown size is entered: its children follow it. More than
+    `most` are not looked at."""
+    while at < end and most > 0 and (found := element_at(file, at)) is not None:
+        most -= 1
         yield found
         at = found.body if found.end is None else found.end
 

@@ -39,15 +39,15 @@ def _short(missing: int) -> str:
 
 def _mov(file: BinaryIO, size: int) -> str | None:
     """Top-level boxes (ISO/IEC 14496-12 4.2) must end where the file ends, with an index and media among them."""
-    kinds, end = [], 0
+    kinds, last, end = set(), b"", 0
     for box in boxes(file, 0, size):
-        kinds.append(box.kind)
-        end = box.end
+        kinds.add(box.kind)
+        last, end = box.kind, box.end
         if box.end > size and box.kind in (b"mdat", b"moov", b"moof"):
             return _short(box.end - size)
     if b"moov" not in kinds and b"moof" not in kinds:
         return "its index (`moov`) is missing, as when a recording was broken off"
-    if b"mdat" not in kinds or kinds[-1] == b"moof":
+    if b"mdat" not in kinds or last == b"moof":
         return "its media data (`mdat`) are missing"
     if b"moof" in kinds and 0 < size - end < 8:
         return "it ends in the middle of a fragment's header"

@@ -3,6 +3,7 @@ taken for whole."""
 
 from __future__ import annotations
 
+import io
 import struct
 import subprocess
 import sys
@@ -16,6 +17,8 @@ import av
 import pytest
 
 from dreamlake_pipeline.errors import Code, DreamlakeError
+from dreamlake_pipeline.media import ebml
+from dreamlake_pipeline.media.boxes import boxes
 from dreamlake_pipeline.media.playlist import media_playlist
 from dreamlake_pipeline.media.results import VideoResult
 from dreamlake_pipeline.media.video import make_video
@@ -264,6 +267,40 @@ def test_what_claims_the_impossible_is_refused_at_once(name: str, clip: Clip, tm
     assert caught.value.code is code
     assert name in caught.value.message and reason in caught.value.message
     assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize(
+    "held",
+    [
+        b"".join(struct.pack(">I4s", 8 * (20_000 - at), b"mdia") for at in range(20_000)),
+        struct.pack(">I4s", 8, b"free") * 300_000,
+        struct.pack(">I4s", 8 + 8 + 36 * 50_000, b"stsd")
+        + bytes(8)
+        + (struct.pack(">I4s", 36, b"avc1") + bytes(28)) * 50_000,
+    ],
+    ids=["deep", "many", "entries"],
+)
+def test_an_index_of_nothing_but_boxes_is_refused_at_once(held: bytes, tmp_path: Path) -> None:
+    track = struct.pack(">I4s", 8 + len(held), b"trak") + held
+    path = tmp_path / "boxes.mp4"
+    path.write_bytes(
+        struct.pack(">I4s4s4x", 16, b"ftyp", b"isom")
+        + struct.pack(">I4s", 8, b"mdat")
+        + struct.pack(">I4s", 8 + len(track), b"moov")
+        + track
+    )
+    started = time.monotonic()
+    with pytest.raises(DreamlakeError, match=path.name) as caught:
+        make_video(path, tmp_path / "out", filename=path.name)
+    assert caught.value.code in (Code.MEDIA_CORRUPT, Code.NO_VIDEO)
+    assert time.monotonic() - started < 5
+
+
+def test_rows_without_end_are_left() -> None:
+    endless = io.BytesIO(struct.pack(">I4s", 8, b"free") * 1000)
+    assert len(list(boxes(endless, 0, 8000, most=10))) == 10
+    nothing = io.BytesIO(b"\xec\x80" * 1000)
+    assert len(list(ebml.children(nothing, 0, 2000, most=10))) == 10
 
 
 def test_claims_take_no_memory(clip: Clip, tmp_path: Path) -> None:
