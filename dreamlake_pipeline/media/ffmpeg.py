@@ -28,7 +28,6 @@ import ffmpeg
 import imageio_ffmpeg
 
 from ..errors import Code, DreamlakeError
-from ..settings import Settings
 
 SOURCE = "source"  # what an input is called inside the private directory
 THREADS = 2  # fixed: x264's output depends on it
@@ -86,6 +85,8 @@ def build() -> Build:
 
     Raises DreamlakeError(STACK_FAILED) when it can't be run or has known holes.
     """
+    from ..settings import Settings  # half of all that a worker process imports, and none of them runs ffmpeg
+
     path = str(Settings().ffmpeg or imageio_ffmpeg.get_ffmpeg_exe())
     try:
         output = subprocess.run(
