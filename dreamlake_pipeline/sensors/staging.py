@@ -89,6 +89,6 @@ def build_staging_sensor(job: UnresolvedAssetJobDefinition, *, interval: int) ->
 
 
 def _has_waiting_run(instance: DagsterInstance, partition: str) -> bool:
-    """Whether a run of an earlier attempt is still to begin."""
-    waiting = [DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING]
+    """Whether a run of an earlier attempt still waits for its turn. One that is starting for so long never will."""
+    waiting = [DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED]
     return bool(instance.get_runs(RunsFilter(tags={PARTITION_TAG: partition}, statuses=waiting), limit=1))

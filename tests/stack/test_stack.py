@@ -96,6 +96,37 @@ def test_a_process_that_dies_is_reported_and_started_again(running_stack: Stack,
     assert after["restarts"] == before["restarts"] + 1
 
 
+def test_a_file_whose_run_is_killed_is_ready_all_the_same(
+    running_stack: Stack, run: Run, start: Start, tmp_path: Path
+) -> None:
+    server = psutil.Process(wait_until_healthy(run, running_stack.home)["dagster-runs"]["pid"])
+    notes = tmp_path / "notes.jsonl"
+    notes.write_text("".join(f'{{"t": {second}, "label": "cup"}}\n' for second in range(1000)))
+    url, token = running_stack.url_of("bss"), running_stack.credentials.cli_token
+
+    def status(*, until: set[str]) -> str:
+        deadline = time.monotonic() + 90
+        while True:
+            listed = httpx.get(
+                f"{url}/labels",
+                params={"owner": "local", "project": "killed"},
+                headers={"Authorization": f"Bearer {token}"},
+            ).json()["items"]
+            found = [str(item["status"]) for item in listed if item["status"] in until]
+            if found:
+                return found[0]
+            assert time.monotonic() < deadline, listed
+            time.sleep(0.02)
+
+    upload = start(running_stack.home, "upload", str(notes), "--episode", "killed:run-1", "--json")
+    assert status(until={"processing", "ready"}) == "processing"
+    for killed in server.children():
+        killed.kill()
+    # Run monitoring finds it, the failure sensor gives its batch back, and the next run does the rest.
+    assert status(until={"ready", "failed"}) == "ready"
+    assert upload.wait(30) == 0
+
+
 def test_down_finds_everything_even_without_the_supervisor_and_data_survive(
     running_stack: Stack, run: Run, start: Start, monkeypatch: pytest.MonkeyPatch
 ) -> None:
