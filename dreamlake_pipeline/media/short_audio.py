@@ -29,6 +29,7 @@ from .waveform import Waveform
 MOST_BYTES = 4 * 2**20
 _MOST_SECONDS = segments.SECONDS
 _DECODERS = ",".join(name for name in ffmpeg.AUDIO_DECODERS.split(",") if name.startswith("pcm_"))
+_TABLES_ONCE = dict.fromkeys(("pat_period", "sdt_period"), "3600")  # seconds
 _LAYOUTS = {1: "mono", 2: "stereo"}
 
 
@@ -161,8 +162,8 @@ def _drain(sink: Any) -> Iterator[AudioFrame]:
 
 
 def _write(sounds: list[AudioFrame], rate: int, layout: str, bit_rate: int, path: Path) -> None:
-    """AAC in MPEG-TS, as ffmpeg's HLS muxer lays a segment out: the clock starts at 1.4 s."""
-    options = {"fflags": "+bitexact", "flush_packets": "0", "max_delay": "700000"}
+    """AAC in MPEG-TS, as ffmpeg's HLS muxer lays a segment out: tables once, the clock starts at 1.4 s."""
+    options = {"fflags": "+bitexact", "flush_packets": "0", "max_delay": "700000", **_TABLES_ONCE}
     with av.open(str(path), "w", format="mpegts", options=options) as container:
         stream = container.add_stream("aac", rate=rate, layout=layout)
         stream.bit_rate = bit_rate

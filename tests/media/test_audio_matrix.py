@@ -204,6 +204,30 @@ def test_half_an_hour_and_more_takes_bounded_time_and_memory(tmp_path: Path, mak
     assert json.loads(result.waveform_json.read_text())["length"] == 210_000
 
 
+@pytest.mark.parametrize(("rate", "channels"), [(16_000, 1), (44_100, 2), (96_000, 1)])
+def test_with_and_without_ffmpeg_the_same_comes_out(
+    generate: Generate, tmp_path: Path, play: Callable[[Stream], Any], rate: int, channels: int
+) -> None:
+    """A short WAV takes no ffmpeg; the same samples in FLAC do."""
+    arguments = sound(rate, channels, 4.4)
+    here, there = (
+        make_audio(generate(f"same-{rate}.{name}", f"{arguments} -sample_fmt s16"), tmp_path / name, filename=name)
+        for name in ("wav", "flac")
+    )
+    for field in ("duration", "sample_rate", "channels", "mode", "peak_db", "rms_db", "warnings"):
+        assert getattr(here, field) == getattr(there, field)
+    for field in ("integrated", "loudness_range", "true_peak"):
+        assert getattr(here, field) == pytest.approx(getattr(there, field), abs=0.1)
+    assert here.waveform_json.read_bytes() == there.waveform_json.read_bytes()
+    assert here.waveform_png.read_bytes() == there.waveform_png.read_bytes()
+    assert here.time_origin.stream_start == there.time_origin.stream_start
+    assert [check["rule"] for check in here.conformance["checks"]] == [
+        check["rule"] for check in there.conformance["checks"]
+    ]
+    assert play(here.streams[0]).samples == play(there.streams[0]).samples
+    assert here.streams[0].bandwidth == pytest.approx(there.streams[0].bandwidth, rel=0.1)
+
+
 @pytest.mark.parametrize(("rate", "warned"), [(16_000, True), (44_100, False)])
 def test_adts_whose_priming_may_be_noticed_says_so(generate: Generate, make: Make, rate: int, warned: bool) -> None:
     result = make(generate(f"priming-{rate}.aac", f"{sound(rate)} -c:a aac"))
