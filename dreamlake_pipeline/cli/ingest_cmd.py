@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from .options import AsJson, Episode, Jobs, Ladder, Rehash, Timeout, To, Wait, read_ladder
+from .options import (
+    AsJson,
+    Episode,
+    Jobs,
+    Ladder,
+    OnErrors,
+    Rehash,
+    ReportFile,
+    Timeout,
+    To,
+    Wait,
+    read_ladder,
+    read_on_errors,
+)
 
 _GLOB = "held against the path below DIR and each part of it; may be given again."
 
@@ -36,6 +49,8 @@ def ingest(
     ladder: Ladder = None,
     jobs: Jobs = 32,
     rehash: Rehash = False,
+    on_errors: OnErrors = "continue",
+    report: ReportFile = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, and send nothing.")] = False,
     wait: Wait = False,
     timeout: Timeout = None,
@@ -60,7 +75,7 @@ def ingest(
         follow_links=follow_links,
     )
     if dry_run:
-        raise typer.Exit(run_transfer(selection.plan(), as_json=as_json, tell_each=True))
+        raise typer.Exit(run_transfer(selection.plan(), as_json=as_json, tell_each=True, report=report))
     with connect() as lake:
         events = lake.store(
             selection.files(),
@@ -68,7 +83,8 @@ def ingest(
             ladder=read_ladder(ladder),
             jobs=jobs,
             rehash=rehash,
+            most_failures=read_on_errors(on_errors),
             wait=wait,
             timeout=timeout,
         )
-        raise typer.Exit(run_transfer(events, as_json=as_json, tell_each=False))
+        raise typer.Exit(run_transfer(events, as_json=as_json, tell_each=False, report=report))

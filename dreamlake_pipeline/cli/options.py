@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Annotated, TypeVar
 
 import typer
@@ -21,6 +22,18 @@ def parse_duration(text: str | float) -> float:
     if match is None or not float(match[1]):
         raise typer.BadParameter(f"{text!r} is no duration such as 30s, 10m, 12h or 90d.")
     return float(match[1]) * _SECONDS[match[2]]
+
+
+def read_on_errors(text: str) -> int | None:
+    """How many failed files end a run; None where nothing does."""
+    return None if text == "continue" else 1 if text == "stop" else int(text)
+
+
+def check_on_errors(text: str) -> str:
+    """The same text, if it is one of the three."""
+    if text not in ("continue", "stop") and not (text.isascii() and text.isdigit() and int(text) > 0):
+        raise typer.BadParameter(f"{text!r} is none of continue, stop and a number of files.")
+    return text
 
 
 # For help texts, in which brackets are markup unless they are escaped.
@@ -110,6 +123,19 @@ Jobs = Annotated[
     typer.Option(
         "--jobs", "-j", min=1, max=64, help="Most files and parts that are sent at once; fewer where that is as fast."
     ),
+]
+OnErrors = Annotated[
+    str,
+    typer.Option(
+        "--on-errors",
+        metavar="continue|stop|N",
+        help="After a file that failed: go on with the others, stop, or stop after N of them.",
+        callback=lambda text: check_on_errors(text),
+    ),
+]
+ReportFile = Annotated[
+    Path | None,
+    typer.Option("--report", metavar="FILE", help="Write one row a file: .csv or .parquet, also after Ctrl-C."),
 ]
 Rehash = Annotated[
     bool, typer.Option("--rehash", help="Read every file, also those that did not change since they were hashed.")

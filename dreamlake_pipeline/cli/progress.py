@@ -9,7 +9,8 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from pathlib import PurePath
+from contextlib import contextmanager
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Protocol
 
 import typer
@@ -18,7 +19,8 @@ from ..errors import Code, ExitCode
 from .output import Interrupted, complain, note, plural, print_json, show_bytes, show_seconds
 
 if TYPE_CHECKING:
-    from ..client.events import Event, FileEvent, Processing, Progress, Summary
+    from ..client.events import Event, FileEvent, Processing, Progress, Summary, Warned
+    from ..client.report import Report
 
 _PLAIN_SECONDS = 5.0  # between two lines of progress off a terminal
 _SKIPPED_SHOWN = 10
@@ -35,12 +37,32 @@ class Display(Protocol):
     def close(self) -> None: ...
 
 
-def run_transfer(events: Iterator[Event], *, as_json: bool, tell_each: bool) -> int:
+def run_transfer(events: Iterator[Event], *, as_json: bool, tell_each: bool, report: Path | None = None) -> int:
     """Show events as they come; the exit code that they add up to. `tell_each`: also files with which all is well.
 
-    Raises Interrupted at Ctrl-C.
+    `report` is a file that gets one row for each file, also when the run ends early. Raises Interrupted at Ctrl-C.
     """
-    from ..client.events import FileEvent, Processing, Progress, Summary
+    with _reported(report) as table:
+        return _run(events, table, as_json=as_json, tell_each=tell_each)
+
+
+@contextmanager
+def _reported(path: Path | None) -> Iterator[Report | None]:
+    """The report that is written at the end, by whatever way it comes."""
+    if path is None:
+        yield None
+        return
+    from ..client.report import Report
+
+    table = Report(path)
+    try:
+        yield table
+    finally:
+        table.close()
+
+
+def _run(events: Iterator[Event], report: Report | None, *, as_json: bool, tell_each: bool) -> int:
+    from ..client.events import FileEvent, Processing, Progress, Summary, Warned
 
     watcher = _Watcher(_new_display(), as_json=as_json, tell_each=tell_each)
     summary = Summary()
@@ -49,6 +71,10 @@ def run_transfer(events: Iterator[Event], *, as_json: bool, tell_each: bool) -> 
             match event:
                 case FileEvent():
                     watcher.file(event)
+                    if report is not None:
+                        report.add(event)
+                case Warned():
+                    watcher.warned(event)
                 case Progress():
                     watcher.display.sending(event)
                 case Processing():
@@ -87,6 +113,7 @@ class _Watcher:
         self.stored = 0
         self._skipped: Counter[str] = Counter()
         self._failed = 0
+        self._warned = 0
         self._stalls_told = 0
 
     def file(self, event: FileEvent) -> None:
@@ -111,6 +138,11 @@ class _Watcher:
                 size = "" if event.status is FileStatus.READY else f"  {show_bytes(event.size)}"
                 episode = f"{event.episode}:" if event.episode else ""
                 self.display.line(f"{event.status:<10} {episode}{event.name}{size}")
+
+    def warned(self, event: Warned) -> None:
+        self._warned += 1
+        if self._warned <= _FAILED_SHOWN:
+            self.display.line(f"warning    {event.reason}")
 
     def processing(self, states: Processing) -> None:
         self.display.processing(states)
@@ -138,6 +170,11 @@ class _Watcher:
                 f"gave up waiting for {plural(summary.unfinished, 'file')}.",
                 "Processing goes on by itself; `dreamlake tree` shows how far it is.",
             )
+        if summary.stopped:
+            complain(
+                f"stopped after {plural(summary.failed, 'failure')}, as --on-errors says.",
+                "Run the same command again to go on: what has arrived is not sent again.",
+            )
         if summary.failed and not self.as_json:
             complain(f"{plural(summary.failed, 'file')} failed, for the reasons above.")
 
@@ -158,6 +195,7 @@ def _totals(summary: Summary) -> str:
         "skipped": summary.skipped,
         "ready": summary.ready,
         "failed": summary.failed,
+        "with a warning": summary.warnings,
     }
     parts = [f"{count:,} {what}" for what, count in counts.items() if count]
     if summary.planned or summary.uploaded or summary.duplicate:
@@ -227,7 +265,9 @@ class _Bars:
     def line(self, text: str) -> None:
         from rich.text import Text
 
-        color = {"failed": "red", "skipped": "yellow", "ready": "green"}.get(text.split(" ", 1)[0], "")
+        color = {"failed": "red", "skipped": "yellow", "warning": "yellow", "ready": "green"}.get(
+            text.split(" ", 1)[0], ""
+        )
         self._bars.console.print(Text(text, style=color), soft_wrap=True)
 
     def sending(self, progress: Progress) -> None:

@@ -8,7 +8,20 @@ from typing import Annotated
 import typer
 
 from ..kinds import Kind
-from .options import AsJson, Episode, Jobs, Ladder, Rehash, Timeout, To, Wait, read_ladder
+from .options import (
+    AsJson,
+    Episode,
+    Jobs,
+    Ladder,
+    OnErrors,
+    Rehash,
+    ReportFile,
+    Timeout,
+    To,
+    Wait,
+    read_ladder,
+    read_on_errors,
+)
 
 
 def upload(
@@ -22,6 +35,8 @@ def upload(
     ladder: Ladder = None,
     jobs: Jobs = 32,
     rehash: Rehash = False,
+    on_errors: OnErrors = "continue",
+    report: ReportFile = None,
     wait: Wait = False,
     timeout: Timeout = None,
     as_json: AsJson = False,
@@ -42,7 +57,8 @@ def upload(
             ladder=read_ladder(ladder),
             jobs=jobs,
             rehash=rehash,
+            most_failures=read_on_errors(on_errors),
             wait=wait,
             timeout=timeout,
         )
-        raise typer.Exit(run_transfer(events, as_json=as_json, tell_each=True))
+        raise typer.Exit(run_transfer(events, as_json=as_json, tell_each=True, report=report))

@@ -17,7 +17,7 @@ from ..settings import Settings
 from .bss import BssClient, in_slices
 from .cache import HashCache
 from .download import download
-from .events import Event, FileEvent, FileStatus, Processing, Summary, record_failure
+from .events import Event, FileEvent, FileStatus, Processing, Summary, Warned, record_failure
 from .http import ServiceClient
 from .retry import retry
 from .selection import LocalFile, Selection, named_files
@@ -92,6 +92,7 @@ class DreamLake:
         ladder: Sequence[int] | None = None,
         jobs: int = DEFAULT_JOBS,
         rehash: bool = False,
+        most_failures: int | None = None,
         wait: bool = False,
         timeout: float | None = None,
     ) -> Iterator[Event]:
@@ -104,7 +105,16 @@ class DreamLake:
         """
         target, folder = self.target(episode), check_folder(to)
         files = named_files(paths, target, folder, kind)
-        return self.store(files, target, ladder=ladder, jobs=jobs, rehash=rehash, wait=wait, timeout=timeout)
+        return self.store(
+            files,
+            target,
+            ladder=ladder,
+            jobs=jobs,
+            rehash=rehash,
+            most_failures=most_failures,
+            wait=wait,
+            timeout=timeout,
+        )
 
     def ingest(
         self,
@@ -119,6 +129,7 @@ class DreamLake:
         ladder: Sequence[int] | None = None,
         jobs: int = DEFAULT_JOBS,
         rehash: bool = False,
+        most_failures: int | None = None,
         wait: bool = False,
         timeout: float | None = None,
     ) -> Iterator[Event]:
@@ -138,7 +149,14 @@ class DreamLake:
             follow_links=follow_links,
         )
         return self.store(
-            selection.files(), target, ladder=ladder, jobs=jobs, rehash=rehash, wait=wait, timeout=timeout
+            selection.files(),
+            target,
+            ladder=ladder,
+            jobs=jobs,
+            rehash=rehash,
+            most_failures=most_failures,
+            wait=wait,
+            timeout=timeout,
         )
 
     def wait(self, ids: Iterable[str], *, timeout: float | None = None) -> Iterator[Record | Processing]:
@@ -242,10 +260,14 @@ class DreamLake:
         ladder: Sequence[int] | None = None,
         jobs: int = DEFAULT_JOBS,
         rehash: bool = False,
+        most_failures: int | None = None,
         wait: bool = False,
         timeout: float | None = None,
     ) -> Iterator[Event]:
-        """Store files of one's own choice in the target's project; `upload` and `ingest` are two ways to choose."""
+        """Store files of one's own choice in the target's project; `upload` and `ingest` are two ways to choose.
+
+        With `most_failures`, so many failed files end the run; the same one again goes on.
+        """
         started = time.monotonic()
         steps = None if ladder is None else check_ladder(ladder)
         # Before anything is read and hashed: does BSS answer, and does it know this token?
@@ -253,7 +275,10 @@ class DreamLake:
         summary, stored = Summary(), {}
         with HashCache(self._cache) as cache:
             uploader = Uploader(self.bss, self.index, target, ladder=steps, jobs=jobs, cache=cache, rehash=rehash)
-            for event in uploader.run(files):
+            events = uploader.run(files)
+            for event in events:
+                if isinstance(event, Warned):
+                    summary.warnings += 1
                 if isinstance(event, FileEvent):
                     summary.add(event)
                     if wait and event.id:
@@ -262,7 +287,11 @@ class DreamLake:
                         else:  # ready or failed already
                             stored.pop(event.id, None)
                 yield event
-        if wait:
+                if most_failures is not None and summary.failed >= most_failures:
+                    summary.stopped = 1
+                    events.close()
+                    break
+        if wait and not summary.stopped:
             yield from self._wait_for(stored, summary, timeout)
         summary.files, summary.bytes = uploader.files_found, uploader.bytes_sent
         summary.seconds = time.monotonic() - started

@@ -39,6 +39,7 @@ class FileEvent:
     asset_id: str | None = None
     code: str | None = None
     reason: str | None = None
+    sha256: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         return {
@@ -51,6 +52,15 @@ class FileEvent:
             "assetId": self.asset_id,
             "reason": self.reason,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something that is odd about a file; it is sent all the same."""
+
+    path: str
+    name: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +104,8 @@ class Summary:
     queued: int = 0  # retry only
     indexed: int = 0  # retry only
     unfinished: int = 0  # still processed when the wait timed out
+    warnings: int = 0
+    stopped: int = 0  # 1 when it ended before all files were looked at, since too many failed
 
     def add(self, event: FileEvent) -> None:
         """Count a change of a file; `files` is for its teller to count, since a file may change more than once."""
@@ -103,13 +115,13 @@ class Summary:
 
     def as_json(self) -> dict[str, Any]:
         always = ("files", "uploaded", "duplicate", "skipped", "ready", "failed")
-        seldom = ("planned", "queued", "indexed", "unfinished")
+        seldom = ("planned", "queued", "indexed", "unfinished", "stopped")
         counts = {name: getattr(self, name) for name in always}
         counts |= {name: count for name in seldom if (count := getattr(self, name))}
         return {"event": "summary", **counts, "bytes": self.bytes, "seconds": round(self.seconds, 3)}
 
 
-Event = FileEvent | Progress | Processing | Summary
+Event = FileEvent | Warned | Progress | Processing | Summary
 
 
 class Reason(TypedDict):

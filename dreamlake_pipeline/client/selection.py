@@ -96,6 +96,8 @@ class Selection:
     def files(self) -> Iterator[LocalFile | FileEvent]:
         """The files, and an event for whatever else was found. Raises what `walk` raises for the folder itself."""
         to = check_folder(self.to)
+        # Paths of a folder differ; only what NFC makes of them may be the same.
+        taken: dict[tuple[str | None, str], str] = {}
         found = walk(self.folder, follow_links=self.follow_links, leave_out=lambda path: _matches(path, self.exclude))
         for entry in found:
             path = show_path(entry.path)
@@ -115,6 +117,8 @@ class Selection:
             try:
                 episode, relative = self._place(entry.relative)
                 name = join_name(to, relative)
+                if not entry.relative.isascii():
+                    _require_free(taken, (episode, name), entry.path)
             except DreamlakeError as error:
                 yield FileEvent(path, FileStatus.FAILED, kind=kind, size=entry.version.size, **failure(error))
             else:
@@ -144,6 +148,18 @@ class Selection:
             yield event
         summary.seconds = time.monotonic() - started
         yield summary
+
+
+def _require_free(taken: dict[tuple[str | None, str], str], place: tuple[str | None, str], path: str) -> None:
+    """Take a name for a path. Raises CONFLICT when another one has it."""
+    other = taken.setdefault(place, path)
+    if other != path:
+        raise DreamlakeError(
+            Code.CONFLICT,
+            f"{show_path(path)} would get the same name, {place[1]}, as {other.encode('unicode_escape').decode()}: "
+            "they differ only in how their letters are composed.",
+            hint="Rename one of them.",
+        )
 
 
 def _unknown(path: str) -> str:

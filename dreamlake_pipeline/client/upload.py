@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass, field
 from functools import partial
@@ -36,7 +36,8 @@ from ..kinds import KINDS, Kind, content_type_of
 from .bss import MOST_PER_CALL, BssClient
 from .cache import HashCache
 from .digest import Digest, changed, digest_file, open_file, read_whole, require_unchanged
-from .events import FileEvent, FileStatus, Progress, failure, record_failure
+from .events import FileEvent, FileStatus, Progress, Warned, failure, record_failure
+from .preflight import warning
 from .selection import LocalFile
 from .server import IndexClient, asset_of
 from .stages import Channel, Flow
@@ -84,6 +85,9 @@ class _Job:
     bytes_counted: int = 0
     id: str = ""
     status: Status = Status.REGISTERED
+
+    def event(self, status: FileStatus, **more: str | None) -> FileEvent:
+        return self.file.event(status, id=self.id or None, sha256=self.digest.sha256, **more)
 
     def planned_file(self) -> PlannedFile:
         return PlannedFile(**self._description())
@@ -171,7 +175,7 @@ class Uploader:
         # Files with the content of one that is being sent wait for it here, by hash.
         self._followers: dict[str, list[_Job]] = {}
         self._lock = threading.Lock()
-        self._events: Channel[FileEvent] = self._flow.channel(4 * _BULK, writers=2)
+        self._events: Channel[FileEvent | Warned] = self._flow.channel(4 * _BULK, writers=2)
         self._parts = self._flow.pool("part", threads=jobs, depth=2 * jobs)
 
     @property
@@ -183,7 +187,7 @@ class Uploader:
     def bytes_sent(self) -> int:
         return self._counters.bytes_sent
 
-    def run(self, candidates: Iterable[LocalFile | FileEvent]) -> Iterator[FileEvent | Progress]:
+    def run(self, candidates: Iterable[LocalFile | FileEvent]) -> Generator[FileEvent | Warned | Progress]:
         """Store the files; events of candidates that are none are passed on.
 
         Leaving the iteration stops the work; what has arrived by then is not sent again by a later run.
@@ -239,7 +243,10 @@ class Uploader:
     def _hash(self, files: list[LocalFile]) -> Iterator[_Job]:
         for file in files:
             try:
-                yield _Job(file, self._digest(file.path))
+                job = _Job(file, self._digest(file.path))
+                if odd := warning(file):
+                    self._events.put(Warned(show_path(file.path), file.name, odd))
+                yield job
             except DreamlakeError as error:
                 self._counters.add(files_done=1, bytes_done=file.size)
                 self._events.put(file.event(FileStatus.FAILED, **failure(error)))
@@ -319,11 +326,11 @@ class Uploader:
         for job, ref in registered:
             stored = FileStatus.UPLOADED if job.is_sent else FileStatus.DUPLICATE
             self._done(job)
-            yield job.file.event(stored, id=job.id, asset_id=ref.id)
+            yield job.event(stored, asset_id=ref.id)
             if job.status is Status.READY:
-                yield job.file.event(FileStatus.READY, id=job.id, asset_id=ref.id)
+                yield job.event(FileStatus.READY, asset_id=ref.id)
             elif job.id in reasons:
-                yield job.file.event(FileStatus.FAILED, id=job.id, asset_id=ref.id, **reasons[job.id])
+                yield job.event(FileStatus.FAILED, asset_id=ref.id, **reasons[job.id])
 
     def _tell_end(self, ids: list[str]) -> None:
         """Tell the index of records that ended before it knew them: the pipeline will not touch them again."""
@@ -541,15 +548,13 @@ class Uploader:
         if error.code in _FATAL and not is_local:
             raise error
         self._done(job)
-        self._events.put(job.file.event(FileStatus.FAILED, id=job.id or None, **failure(error)))
+        self._events.put(job.event(FileStatus.FAILED, **failure(error)))
 
     def _fail_as(self, job: _Job, answer: FinishedUpload) -> None:
         error = answer.error
         reason = f"{error.message} {error.hint or ''}".strip() if error else "BSS did not answer for this file."
         self._done(job)
-        self._events.put(
-            job.file.event(FileStatus.FAILED, code=error.code if error else str(Code.INTERNAL), reason=reason)
-        )
+        self._events.put(job.event(FileStatus.FAILED, code=error.code if error else str(Code.INTERNAL), reason=reason))
 
     def _done(self, job: _Job) -> None:
         self._counters.add(files_done=1)

@@ -312,3 +312,37 @@ def test_an_unreadable_file_is_named(dreamlake: Callable[..., Any], recordings: 
     done = dreamlake("ingest", recordings, "--episode", "robot", "--json")
     assert done.code == 1
     assert "Permission denied" in done.files["joints.csv"]["reason"]
+
+
+def test_a_report_is_written_whatever_became_of_the_files(
+    dreamlake: Callable[..., Any], recordings: Path, tmp_path: Path
+) -> None:
+    import csv
+
+    (recordings / "empty.wav").touch()
+    report = tmp_path / "report.csv"
+    assert dreamlake("ingest", recordings, "--episode", "robot", "--report", report).code == 1
+    with report.open(newline="") as lines:
+        rows = {Path(row["path"]).name: row for row in csv.DictReader(lines)}
+    assert {name: row["status"] for name, row in rows.items()} == {
+        "front.mp4": "uploaded",
+        "left.wav": "uploaded",
+        "words.srt": "uploaded",
+        "joints.csv": "uploaded",
+        "README.md": "skipped",
+        "empty.wav": "failed",
+    }
+    assert rows["empty.wav"]["code"] == "file_empty"
+    assert (len(rows["left.wav"]["sha256"]), len(rows["left.wav"]["id"])) == (64, 24)
+    refused = dreamlake("ingest", recordings, "--episode", "robot", "--report", tmp_path / "report.xls")
+    assert (refused.code, "must end in .csv or .parquet" in refused.err) == (2, True)
+
+
+def test_on_errors_stop(dreamlake: Callable[..., Any], tmp_path: Path) -> None:
+    for n in range(5):
+        (tmp_path / f"{n}.wav").touch()
+    done = dreamlake("ingest", tmp_path, "--episode", "robot", "--on-errors", "2")
+    assert done.code == 1
+    assert "stopped after 2 failures" in done.err
+    assert "again to go on" in done.err
+    assert dreamlake("ingest", tmp_path, "--episode", "robot", "--on-errors", "never").code == 2

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from dreamlake_pipeline.api.bss import PlanAction
-from dreamlake_pipeline.client import DreamLake, Progress
+from dreamlake_pipeline.client import DreamLake, FileEvent, Progress
+from dreamlake_pipeline.client.events import Warned
+from dreamlake_pipeline.client.put import Putter, Response
 from dreamlake_pipeline.client.transfer import Transfer
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import Kind
@@ -463,3 +465,91 @@ def test_more_files_than_one_call_takes_all_arrive(
     assert (run.summary.files, run.summary.uploaded, run.summary.failed) == (250, 250, 0)
     names = [asset.name for asset in lake.index.assets(Kind.AUDIO, namespace=owner, project="robot")]
     assert sorted(names) == [f"/{n:04}.wav" for n in range(250)]
+
+
+def test_what_is_odd_about_a_file_is_said_before_it_is_sent(lake: DreamLake, tmp_path: Path) -> None:
+    import wave
+
+    with wave.open(str(tmp_path / "whole.wav"), "wb") as out:
+        out.setnchannels(1)
+        out.setsampwidth(2)
+        out.setframerate(8000)
+        out.writeframes(bytes(4000))
+    data = (tmp_path / "whole.wav").read_bytes()
+    (tmp_path / "cut.wav").write_bytes(data[:-1000])
+    (tmp_path / "sound.mp4").write_bytes(data + bytes(2))
+    ftyp = b"\0\0\0\x18ftypisom\0\0\0\0isommp41"
+    (tmp_path / "cut.mp4").write_bytes(ftyp + (5000).to_bytes(4, "big") + b"mdat" + bytes(100))
+    (tmp_path / "noise.mkv").write_bytes(content(1000))
+    (tmp_path / "packed.csv").write_bytes(b"PK\x03\x04" + content(100))
+    (tmp_path / "good.csv").write_text("t,x\n1,2\n")
+    told: list[Any] = list(lake.ingest(tmp_path, episode="robot"))
+    odd = {Path(event.path).name: event.reason for event in told if isinstance(event, Warned)}
+    assert set(odd) == {"cut.wav", "sound.mp4", "cut.mp4", "noise.mkv", "packed.csv"}
+    assert "1,000 bytes" in odd["cut.wav"]
+    assert "looks like wav" in odd["sound.mp4"]
+    assert "missing" in odd["cut.mp4"]
+    assert "looks like zip" in odd["packed.csv"]
+    stored = [event for event in told if isinstance(event, FileEvent)]
+    assert {str(event.status) for event in stored} == {"uploaded"}
+    assert (told[-1].warnings, told[-1].uploaded) == (5, 7)
+    by_path = {event.path: n for n, event in enumerate(told) if isinstance(event, FileEvent)}
+    assert all(n < by_path[event.path] for n, event in enumerate(told) if isinstance(event, Warned))
+
+
+def test_names_that_differ_only_in_how_letters_are_composed_collide(
+    lake: DreamLake, owner: str, tmp_path: Path, outcome: Any
+) -> None:
+    composed, apart = "caf\u00e9.csv", "cafe\u0301.csv"
+    (tmp_path / composed).write_text("a,b\n1,2\n")
+    (tmp_path / apart).write_text("a,b\n3,4\n")
+    run = outcome(lake.ingest(tmp_path, episode="robot"))
+    assert sorted(str(event.status) for event in run.files) == ["failed", "uploaded"]
+    [refused] = [event for event in run.files if event.status == "failed"]
+    assert refused.code == Code.CONFLICT
+    assert "composed" in refused.reason
+
+
+def test_failures_end_the_run_where_that_is_wanted(lake: DreamLake, tmp_path: Path, outcome: Any) -> None:
+    for n in range(6):
+        (tmp_path / f"{n}.wav").touch()
+    (tmp_path / "good.wav").write_bytes(content(100))
+    run = outcome(lake.ingest(tmp_path, episode="robot", most_failures=3))
+    assert (run.summary.failed, run.summary.stopped) == (3, 1)
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("dreamlake-")] == []
+    everything = outcome(lake.ingest(tmp_path, episode="robot"))
+    assert (everything.summary.failed, everything.summary.stopped) == (6, 0)
+    assert everything.statuses()["good.wav"] in ("uploaded", "duplicate")
+
+
+def test_a_file_that_vanishes_or_shrinks_after_it_was_found_fails_alone(
+    lake: DreamLake, tmp_path: Path, outcome: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("gone.wav", "shrunk.mp4", "good.wav"):
+        (tmp_path / name).write_bytes(content(7 * MIB if name == "shrunk.mp4" else 2000, seed=len(name)))
+    original = lake.bss.plan_uploads
+
+    def plan_after_they_went(*args: Any) -> Any:
+        (tmp_path / "gone.wav").unlink(missing_ok=True)
+        os.truncate(tmp_path / "shrunk.mp4", 1000)
+        return original(*args)
+
+    monkeypatch.setattr(lake.bss, "plan_uploads", plan_after_they_went)
+    run = outcome(lake.ingest(tmp_path, episode="robot"))
+    assert run.statuses() == {"gone.wav": "failed", "shrunk.mp4": "failed", "good.wav": "uploaded"}
+    assert (run.of("gone.wav").code, run.of("shrunk.mp4").code) == (Code.FILE_MISSING, Code.FILE_CHANGED)
+    assert {record.name for kind in Kind for record in lake.bss.list_all(kind, owner=lake.namespace)} == {"/good.wav"}
+
+
+def test_a_store_that_is_full_says_so_and_the_next_run_goes_on(
+    lake: DreamLake, tmp_path: Path, outcome: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(3):
+        (tmp_path / f"{n}.wav").write_bytes(content(500, seed=n))
+    full = Response(507, {}, b"<Error><Code>StorageFull</Code></Error>")
+    with monkeypatch.context() as away:
+        away.setattr(Putter, "put", lambda *_: full)
+        run = outcome(lake.ingest(tmp_path, episode="robot"))
+    assert {event.code for event in run.files} == {Code.STORAGE_FULL}
+    assert "is full" in run.files[0].reason
+    assert outcome(lake.ingest(tmp_path, episode="robot")).summary.uploaded == 3
