@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from array import array
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -169,9 +170,7 @@ class _Reader:
         self.longest_sound = int(_LONGEST_SOUND / audio.time_base) if audio is not None and audio.time_base else 0
 
     def read(self) -> None:
-        streams = [stream for stream in (self.video, self.audio) if stream is not None]
-        packets = (packet for packet in self.container.demux(*streams) if packet.size)
-        for seen, packet in enumerate(packets):
+        for seen, packet in enumerate(self._packets()):
             if seen >= MAX_PACKETS:
                 raise DreamlakeError(Code.MEDIA_TOO_LARGE, f"{self.subject} has more than {MAX_PACKETS:,} packets.")
             if packet.has_sidedata("encryption_info"):
@@ -193,6 +192,17 @@ class _Reader:
                 self._see_time(packet, time)
         if not self.pts:
             raise DreamlakeError(Code.NO_VIDEO, f"{self.subject} holds a video stream without any picture.")
+
+    def _packets(self) -> Iterator[Any]:
+        streams = [stream for stream in (self.video, self.audio) if stream is not None]
+        try:
+            yield from (packet for packet in self.container.demux(*streams) if packet.size)
+        except IndexError:  # PyAV knows the streams that were there when the file was opened
+            raise DreamlakeError(
+                Code.MEDIA_UNSUPPORTED,
+                f"{self.subject} has streams that begin on the way, long after the others.",
+                hint="Convert it, for example with `ffmpeg -i FILE -c copy FILE.mkv`.",
+            ) from None
 
     def _see_sound(self, packet: Any, time: int | None) -> None:
         if time is None or packet.time_base is None:

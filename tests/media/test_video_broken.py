@@ -3,10 +3,12 @@ taken for whole."""
 
 from __future__ import annotations
 
+import contextlib
 import io
 import struct
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from fractions import Fraction
@@ -15,11 +17,15 @@ from pathlib import Path
 
 import av
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dreamlake_pipeline.errors import Code, DreamlakeError
+from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.media import ebml
 from dreamlake_pipeline.media.boxes import boxes
 from dreamlake_pipeline.media.playlist import media_playlist
+from dreamlake_pipeline.media.probe import probe
 from dreamlake_pipeline.media.results import VideoResult
 from dreamlake_pipeline.media.video import make_video
 
@@ -138,6 +144,34 @@ def test_a_good_part_that_is_damaged_is_no_good_part(clip: Clip, tmp_path: Path)
     with pytest.raises(DreamlakeError) as caught:
         make_video(path, tmp_path / "out", filename="long.mkv")
     assert caught.value.code is Code.MEDIA_TRUNCATED
+
+
+def test_streams_that_begin_on_the_way_end_in_an_error_of_ours(clip: Clip, tmp_path: Path, encode: Encode) -> None:
+    """They may be passed over too: PyAV does not know, and looks where nothing is written."""
+    silent = encode(f"-i {clip('stream.ts')} -map 0:v -c copy", tmp_path / "silent.ts")
+    both = encode(f"-i {clip('stream.ts')} -map 0:a -map 0:v -c copy -output_ts_offset 3", tmp_path / "both.ts")
+    path = tmp_path / "stream.ts"
+    path.write_bytes(silent.read_bytes() + both.read_bytes())
+    result = outcome(path, tmp_path / "out")
+    assert isinstance(result, VideoResult) or result.code in (Code.MEDIA_UNSUPPORTED, Code.MEDIA_CORRUPT)
+
+
+DAMAGED = ("moov-last.mp4", "fragments.mp4", "known.mkv", "live.mkv", "vp8.webm", "stream.ts", "mpeg4.avi")
+damage = st.lists(st.tuples(st.floats(0, 1), st.integers(0, 255)), min_size=1, max_size=20)
+
+
+@settings(max_examples=40, deadline=None)
+@given(name=st.sampled_from(DAMAGED), anywhere=damage, head=damage, tail=damage)
+def test_any_damage_is_an_error_of_ours(name: str, anywhere: list, head: list, tail: list, clip: Clip) -> None:
+    data = bytearray(clip(name).read_bytes())
+    for places, begin, end in ((anywhere, 0, len(data)), (head, 0, 2000), (tail, len(data) - 2000, len(data))):
+        for share, value in places[1:]:
+            data[begin + int(share * (end - begin - 1))] = value
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        with contextlib.suppress(DreamlakeError):
+            assert probe(Path(file.name), name, wanted=Kind.VIDEO).video
 
 
 def patched(data: bytes, name: bytes, offset: int, value: bytes, *, only: bytes = b"") -> bytes:
