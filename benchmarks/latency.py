@@ -126,10 +126,11 @@ def _other_dagster(home: Home) -> Iterator[_Dagster]:
             stdout=log,
             stderr=subprocess.STDOUT,
         )
+    daemon = psutil.Process(process.pid)
     try:
         yield _Dagster(home, process, drops)
     except BenchmarkError as error:
         raise BenchmarkError(f"{error} {(folder / 'log').read_text(errors='replace')[-1500:]}") from error
     finally:
-        end_tree(psutil.Process(process.pid))
+        end_tree(daemon)
         process.wait(10)

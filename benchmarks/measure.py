@@ -122,13 +122,16 @@ def run(command: Sequence[str | Path], *, environment: Mapping[str, str], folder
 
 
 def end_tree(top: psutil.Process) -> None:
-    """End a process and its descendants, and wait for them."""
-    family = [*top.children(recursive=True), top]
+    """End a process and its descendants, and wait for them; one that has ended is no error."""
+    family = [top]
+    with suppress(psutil.NoSuchProcess):
+        family += top.children(recursive=True)
     for process in family:
         with suppress(psutil.NoSuchProcess):
             process.terminate()
     for process in psutil.wait_procs(family, timeout=10)[1]:
-        process.kill()
+        with suppress(psutil.NoSuchProcess):
+            process.kill()
 
 
 # A small process that waits for the command: a child's peak begins with what its parent had when it was forked.
