@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import AsJson, OptionalEpisode, Timeout, Wait
+from .options import TARGET_FORM, AsJson, OptionalEpisode, Timeout, Wait, check_target
 
 if TYPE_CHECKING:
     from ..client import DreamLake
@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 def retry(
     what: Annotated[
-        list[str] | None, typer.Argument(metavar="PATH|ID", help="Files or folders; without any, all of --episode.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[TARGET] [PATH|ID]...",
+            help=f"A project or an episode of it ({TARGET_FORM}), all of it or files and folders in it; or ids.",
+        ),
     ] = None,
     episode: OptionalEpisode = None,
     everything: Annotated[bool, typer.Option("--all", help="Also what is ready.")] = False,
@@ -24,15 +28,19 @@ def retry(
 ) -> None:
     """Process again what failed or was never processed, and register again what the index does not have."""
     from ..errors import Code, DreamlakeError
+    from ..ids import is_id
     from .connection import connect
     from .progress import run_transfer
 
     if not what and episode is None:
         raise DreamlakeError(
-            Code.USAGE, "Say what to retry.", hint="A project or episode (--episode robot@lab), paths in it, or ids."
+            Code.USAGE, "Say what to retry.", hint="A project or episode (robot@lab:run-001), paths in it, or ids."
         )
+    what = list(what or ())
+    if episode is None and not (is_id(what[0]) or what[0].startswith("/")):
+        episode = check_target(what.pop(0))
     with connect() as lake:
-        ids = [found for name in what or () for found in _ids(lake, name, episode)]
+        ids = [found for name in what for found in _ids(lake, name, episode)]
         if what and not ids:
             raise DreamlakeError(Code.NOT_FOUND, "There is no file in what was named.")
         events = lake.retry(episode=episode, ids=ids, everything=everything, wait=wait, timeout=timeout)

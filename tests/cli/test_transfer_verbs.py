@@ -236,8 +236,10 @@ def test_retry_queues_what_failed_or_everything(
         "/camera/front.mp4": "queued",
         "/mic/left.wav": "queued",
     }
-    one = dreamlake("retry", "/mic", "--episode", "robot", "--all", "--json")
-    assert one.summary["files"] == 1
+    assert dreamlake("retry", "robot", "--all", "--json").summary["files"] == 2
+    for words in (["robot", "/mic"], ["/mic", "--episode", "robot"]):
+        assert dreamlake("retry", *words, "--all", "--json").summary["files"] == 1
+    assert dreamlake("retry", "no such project").code == 2
 
 
 def test_retry_registers_what_the_index_lacks(
