@@ -181,20 +181,14 @@ class ObjectStore:
                 data = body.read()
                 out.write(data)
                 return hashlib.sha256(data).hexdigest()
-
-            def keep(block: bytes) -> None:
-                out.write(block)
-                digest.update(block)
-
-            # Writing and hashing take as long as receiving: one does not wait for the other.
-            with ThreadPoolExecutor(1, thread_name_prefix="download") as keeper:
-                keeping: deque[Future[None]] = deque()
+            # Hashing takes as long as receiving: one does not wait for the other.
+            with ThreadPoolExecutor(1, thread_name_prefix="hash") as hasher:
+                hashing: deque[Future[None]] = deque()
                 while block := body.read(_BLOCK):
-                    keeping.append(keeper.submit(keep, block))
-                    if len(keeping) > _BLOCKS_AHEAD:
-                        keeping.popleft().result()
-                for kept in keeping:
-                    kept.result()
+                    hashing.append(hasher.submit(digest.update, block))
+                    out.write(block)
+                    if len(hashing) > _BLOCKS_AHEAD:
+                        hashing.popleft().result()
         return digest.hexdigest()
 
     def list_page(self, prefix: str, *, after: str = "", delimiter: str = "", limit: int = 1000) -> Page:
