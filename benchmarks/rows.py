@@ -82,9 +82,9 @@ class Sizes:
     folders: int = 10_000
     growth: tuple[int, ...] = (1_000, 10_000)
     ticks: tuple[int, ...] = (100_000, 1_000_000)
-    tick_watch: float = 45.0
+    tick_watch: float = 30.0
     memory_file: int = 5_000_000_000
-    memory_files: int = 20_000
+    memory_files: int = 10_000
     repeats: int = 3
 
 
