@@ -92,9 +92,17 @@ class Putter:
         """The response to a PUT. Raises OSError when there is none, and what the body raises."""
         parts = urlsplit(url)
         place = (parts.scheme, parts.netloc)
-        connection = self._take(place) or self._connect(parts)
+        kept = self._take(place)
+        connection = kept or self._connect(parts)
         try:
             response = connection.put(parts, headers, body)
+        except ConnectionError:
+            connection.close()
+            # The server may have closed a kept connection at that moment; a PUT may be sent again (RFC 9112, 9.3.1).
+            # A range counts what it sends, so it is its sender who begins anew.
+            if kept is None or isinstance(body, Range):
+                raise
+            return self.put(url, headers, body)
         except BaseException:
             connection.close()
             raise

@@ -202,16 +202,6 @@ def test_batches_wait_until_a_project_has_settled(files, claim) -> None:
     assert len(claim(settleSeconds=0.2)) == 1
 
 
-def test_a_claim_waits_for_work(files, claim) -> None:
-    started = time.monotonic()
-    assert claim(waitSeconds=0.4) == []
-    assert 0.4 <= time.monotonic() - started < 3
-    threading.Timer(0.3, files.queued, [1]).start()
-    started = time.monotonic()
-    assert len(claim(waitSeconds=20)) == 1
-    assert time.monotonic() - started < 5
-
-
 def test_no_more_batches_are_leased_than_there_is_room_for(files, claim, begin, finish, report) -> None:
     files.queued(3)
     one = {"maxFiles": 1, "maxBatches": 1}
