@@ -107,9 +107,16 @@ class Supervisor:
                     raise
 
     def processes(self) -> dict[str, ProcessInfo]:
-        """Every process by name, in the order of `PROCESSES`."""
+        """Every process by name, in the order of `PROCESSES`. Raises DreamlakeError(STACK_FAILED) when the stack was
+        started by a version that had others."""
         with self._rpc() as rpc:
             told = {info["name"]: info for info in rpc.getAllProcessInfo()}
+        if unknown := [process.name for process in PROCESSES if process.name not in told]:
+            raise DreamlakeError(
+                Code.STACK_FAILED,
+                f"The running stack was started by another version of this program, without {', '.join(unknown)}.",
+                hint="`dreamlake down`, then `dreamlake up`: data stay.",
+            )
         return {process.name: self._info(told[process.name]) for process in PROCESSES}
 
     def shut_down(self) -> bool:

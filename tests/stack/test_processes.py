@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from supervisor.options import ServerOptions
 
-from dreamlake_pipeline.stack import processes, state
+from dreamlake_pipeline.errors import DreamlakeError
+from dreamlake_pipeline.stack import control, processes, state, supervision
 from dreamlake_pipeline.stack.processes import PROCESSES
 from dreamlake_pipeline.stack.state import Stack
-from dreamlake_pipeline.stack.supervision import render_config
+from dreamlake_pipeline.stack.supervision import Supervisor, render_config
 
 
 @pytest.fixture
@@ -96,3 +97,15 @@ def test_supervisord_understands_any_home(tmp_path: Path, monkeypatch: pytest.Mo
         assert program.command.split()[-1] == name
     assert not any(secret in config.read_text() for secret in astuple(stack.credentials))
     assert Path(options.pidfile) == stack.run / "supervisord.pid"
+
+
+def test_a_stack_of_another_version_is_named(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    supervisor = Supervisor(stack)
+    with monkeypatch.context() as earlier:
+        earlier.setattr(supervision, "PROCESSES", [process for process in PROCESSES if process.name != "dagster-runs"])
+        supervisor.start()
+    try:
+        with pytest.raises(DreamlakeError, match="another version of this program, without dagster-runs"):
+            control.status(stack.home)
+    finally:
+        assert supervisor.shut_down()
