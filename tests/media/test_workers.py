@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import time
@@ -122,3 +123,10 @@ def test_a_file_can_not_eat_the_memory(workers: Workers) -> None:
 def test_a_worker_knows_no_secret(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     assert workers.run(os.getenv, subject="x", seconds=60, key="AWS_SECRET_ACCESS_KEY") is None
+
+
+def test_an_answer_is_values_and_nothing_that_is_called(workers: Workers) -> None:
+    """What unpickles as a call is what somebody answers who has taken over the process."""
+    with pytest.raises(DreamlakeError, match="died of it"):
+        workers.run(logging.getLogger, subject="evil.wav", seconds=60, name="x")  # pickled as a call of itself
+    assert workers.run(os.fspath, subject="x", seconds=60, path="/plain") == "/plain"
