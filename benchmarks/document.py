@@ -27,7 +27,8 @@ def table(report: Report) -> str:
     ]
     for row in ROWS:
         result = results.get(row.key)
-        lines.append(_line([row.key, row.work, row.yardstick, row.limit, *_values(result)]))
+        work = row.work + (result.note if result else "")
+        lines.append(_line([row.key, work, row.yardstick, row.limit, *_values(result)]))
     if report.growth:
         lines += ["", "![Cost per file over the number of files](images/growth.png)"]
     if report.ticks:

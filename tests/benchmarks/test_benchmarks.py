@@ -16,6 +16,8 @@ from benchmarks.rows import ROWS, STANDARD
 def test_the_document_has_the_rows_that_are_measured() -> None:
     lines = [line for line in document.DOCUMENT.read_text().splitlines() if line.startswith("| ")]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines][2:]
+    for row in cells:
+        row[1] = row[1].partition(" [")[0]  # what was measured, where a run has other sizes than the issue names
     assert [row[:4] for row in cells] == [[row.key, row.work, row.yardstick, row.limit] for row in ROWS]
     # A table of another run than the standard or the full one would not be comparable.
     assert {len(row) for row in cells} == {7}
