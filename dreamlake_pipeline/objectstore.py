@@ -12,22 +12,22 @@ import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 import boto3
 import boto3.exceptions
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.response import StreamingBody
 
 from .errors import Code, DreamlakeError
+from .http1 import Range
 from .signedrequests import SignedRequests
 
 if TYPE_CHECKING:
@@ -134,7 +134,7 @@ class ObjectStore:
             if error.code is Code.NOT_FOUND:
                 return None
             raise
-        return None if answer.status_code == 404 else _object_info(key, answer.headers)
+        return None if answer.status == 404 else _object_info(key, answer.headers)
 
     def read(self, key: str, *, start: int = 0, length: int | None = None) -> bytes:
         """The object's bytes, or `length` of them from `start` (fewer at its end, none behind it). Raises NOT_FOUND."""
@@ -154,15 +154,16 @@ class ObjectStore:
 
     def _read(self, key: str, range_: str | None = None) -> bytes:
         with _translated("read", key):
-            return self._get(key, range_)[1].read()
+            size, body = self._get(key, range_)
+            with closing(body):
+                return body.read(size)
 
-    def _get(self, key: str, range_: str | None = None) -> tuple[int, StreamingBody]:
-        """How many bytes come, and the body that they come from; it raises when fewer come."""
+    def _get(self, key: str, range_: str | None = None) -> tuple[int, _Body]:
+        """How many bytes come, and the body that they come from, to be closed; it raises when fewer come."""
         wanted: Any = {"Range": range_} if range_ else {}
-        answer = self._signed.send("GET", key, headers=wanted, stream=True)
+        answer = self._signed.open(key, headers=wanted)
         if answer is not None:
-            size = int(answer.headers["content-length"])
-            return size, StreamingBody(answer.raw, size)
+            return int(answer.headers["content-length"]), answer
         found = self.client.get_object(Bucket=self.bucket, Key=key, **wanted)
         return found["ContentLength"], found["Body"]
 
@@ -170,25 +171,26 @@ class ObjectStore:
         """The object's size, and its bytes in blocks as they come. Raises NOT_FOUND."""
         with _translated("read", key):
             size, body = self._get(key)
-        return size, body.iter_chunks(_BLOCK)
+        return size, _blocks(body)
 
     def download(self, key: str, path: Path) -> str:
         """Write the object to `path` and return the SHA-256 (hex) of what was written. Raises NOT_FOUND."""
         digest = hashlib.sha256()
         with _translated("download", key), path.open("wb") as out:
             size, body = self._get(key)
-            if size <= _SMALL:
-                data = body.read()
-                out.write(data)
-                return hashlib.sha256(data).hexdigest()
-            # Hashing takes as long as receiving: one does not wait for the other.
-            with ThreadPoolExecutor(1, thread_name_prefix="hash") as hasher:
-                hashing: deque[Future[None]] = deque()
-                while block := body.read(_BLOCK):
-                    hashing.append(hasher.submit(digest.update, block))
-                    out.write(block)
-                    if len(hashing) > _BLOCKS_AHEAD:
-                        hashing.popleft().result()
+            with closing(body):
+                if size <= _SMALL:
+                    data = body.read(size)
+                    out.write(data)
+                    return hashlib.sha256(data).hexdigest()
+                # Hashing takes as long as receiving: one does not wait for the other.
+                with ThreadPoolExecutor(1, thread_name_prefix="hash") as hasher:
+                    hashing: deque[Future[None]] = deque()
+                    while block := body.read(_BLOCK):
+                        hashing.append(hasher.submit(digest.update, block))
+                        out.write(block)
+                        if len(hashing) > _BLOCKS_AHEAD:
+                            hashing.popleft().result()
         return digest.hexdigest()
 
     def list_page(self, prefix: str, *, after: str = "", delimiter: str = "", limit: int = 1000) -> Page:
@@ -273,11 +275,10 @@ class ObjectStore:
 
     def put_file(self, key: str, path: Path, *, size: int, sha256: str, content_type: str) -> None:
         """Store a file of up to 5 GiB whose size and SHA-256 (hex) are known; S3 refuses other bytes than these."""
-        headers = {"Content-Type": content_type, "Content-Length": str(size)}
+        headers = {"Content-Type": content_type}
         with _translated("store", key), path.open("rb") as file:
-            blocks = iter(lambda: file.read(_BLOCK), b"")
-            if self._signed.send("PUT", key, headers=headers, body=blocks, sha256=sha256) is None:
-                file.seek(0)
+            body = Range(file.fileno(), 0, size)
+            if self._signed.send("PUT", key, headers=headers, body=body, sha256=sha256) is None:
                 self.client.put_object(
                     Bucket=self.bucket,
                     Key=key,
@@ -445,6 +446,19 @@ class ObjectStore:
                 raise
 
 
+class _Body(Protocol):
+    """`read` gives up to so many bytes, fewer only at the end, and raises when that comes too early."""
+
+    def read(self, size: int) -> bytes: ...
+    def close(self) -> None: ...
+
+
+def _blocks(body: _Body) -> Iterator[bytes]:
+    with closing(body):
+        while block := body.read(_BLOCK):
+            yield block
+
+
 def _object_info(key: str, headers: Mapping[str, str]) -> ObjectInfo:
     return ObjectInfo(
         key,
@@ -514,7 +528,7 @@ def _translated(action: str, key: str) -> Iterator[None]:
             raise DreamlakeError(Code.NOT_FOUND, f"Nothing is stored under {key!r}.") from error
         ours = _CODE_OF_S3_ERROR.get(code, Code.STORAGE_FULL if status == 507 else Code.STORAGE_FAILED)
         raise DreamlakeError(ours, f"The object store could not {action} {key!r}: {code or status}.") from error
-    except BotoCoreError as error:
+    except (BotoCoreError, ConnectionError, TimeoutError) as error:
         raise DreamlakeError(
             Code.STORAGE_FAILED, f"The object store could not {action} {key!r}: {type(error).__name__}."
         ) from error

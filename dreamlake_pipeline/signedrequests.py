@@ -1,27 +1,32 @@
-"""Small requests to one bucket, signed here and sent over boto3's connections.
+"""Requests to one bucket, signed and sent here.
 
 boto3 spends two milliseconds of CPU on any request; a bulk ingest makes several for each small file. What is sent here
-takes a quarter of that. Only what goes well at once is answered here: for everything else (a retry, a
+takes a tenth of that, and a quarter where TLS or a proxy is in between: of certificates and proxies, botocore's
+connections know more than ours. Only what goes well at once is answered here: for everything else (a retry, a
 redirect, an error that has to be named) the caller asks boto3.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import closing
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import BotoCoreError
+from urllib3.exceptions import HTTPError
 
+from .http1 import Connections, Range, Response
 from .sigv4 import Signer, encode_path
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+_MOST_OF_ANSWER = 1 << 16
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
@@ -34,12 +39,46 @@ class _Place(NamedTuple):
     region: str
 
 
+class Answer(Protocol):
+    """A response whose body comes as it is read, until it is closed. `headers` have names in lower case.
+
+    `read` gives up to so many bytes, fewer only at the end of the body, and raises OSError when that comes too early.
+    """
+
+    status: int
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+    def read(self, size: int) -> bytes: ...
+    def close(self) -> None: ...
+
+
+class _Answered:
+    """botocore's response as an Answer."""
+
+    def __init__(self, response: Any) -> None:
+        self.status = response.status_code
+        self.headers = {name.lower(): value for name, value in response.headers.items()}
+        self._raw = response.raw
+
+    def read(self, size: int) -> bytes:
+        try:
+            data: bytes = self._raw.read(size)
+            return data
+        except HTTPError as fault:
+            raise ConnectionError(str(fault)) from fault
+
+    def close(self) -> None:
+        self._raw.close()  # of one that was read to its end, the connection is kept
+
+
 class SignedRequests:
-    """Requests to the bucket with the client's credentials, connections, proxies and certificates. Thread-safe."""
+    """Requests to the bucket with the client's credentials, proxies and certificates. Thread-safe."""
 
     def __init__(self, client: S3Client, bucket: str) -> None:
         self._client: Any = client
         self._bucket = bucket
+        self._connections = Connections()
 
     def presign(
         self,
@@ -64,32 +103,56 @@ class SignedRequests:
         key: str,
         *,
         headers: Mapping[str, str] | None = None,
-        body: bytes | Iterator[bytes] = b"",
+        body: bytes | Range = b"",
         sha256: str | None = None,
-        stream: bool = False,
-    ) -> Any | None:
-        """botocore's response to the request: a success, or a HEAD's 404. Anything else is None: ask boto3.
+    ) -> Response | None:
+        """The response to the request: a success, or a HEAD's 404. Anything else is None: ask boto3.
 
-        A body that comes in blocks needs its `sha256` (hex), and its length among the headers. With `stream`, the body
-        of the response has not been read yet.
+        A body that is a part of a file needs its `sha256` (hex).
         """
+        try:
+            answer = self._open(method, key, headers or {}, body, sha256)
+            with closing(answer):
+                response = Response(answer.status, dict(answer.headers), answer.read(_MOST_OF_ANSWER))
+        except (BotoCoreError, OSError):
+            return None
+        is_good = response.status == 200 or (method == "HEAD" and response.status == 404)
+        return response if is_good else None
+
+    def open(self, key: str, *, headers: Mapping[str, str] | None = None) -> Answer | None:
+        """The answer to a GET, a success whose body is still to be read; None: ask boto3. Close it afterwards."""
+        try:
+            answer = self._open("GET", key, headers or {}, b"", None)
+            if answer.status in (200, 206):
+                return answer
+            with closing(answer):
+                answer.read(_MOST_OF_ANSWER)  # so that the connection can be used again
+        except (BotoCoreError, OSError):
+            pass
+        return None
+
+    def _open(
+        self, method: str, key: str, headers: Mapping[str, str], body: bytes | Range, sha256: str | None
+    ) -> Answer:
         place = self._place
         path = place.path + encode_path(key)
         if sha256 is None:
             assert isinstance(body, bytes)
             sha256 = hashlib.sha256(body).hexdigest()
+        length = {"Content-Length": str(body.size if isinstance(body, Range) else len(body))} if method == "PUT" else {}
         signed = self._signer.authorize(
-            method, place.host, path, headers=headers or {}, payload_sha256=sha256, now=datetime.now(UTC)
+            method, place.host, path, headers={**headers, **length}, payload_sha256=sha256, now=datetime.now(UTC)
         )
-        request = AWSPreparedRequest(method, place.server + path, signed, body or None, stream_output=stream)
-        try:
-            response = self._client._endpoint.http_session.send(request)
-            if response.status_code in (200, 206) or (method == "HEAD" and response.status_code == 404):
-                return response
-            _ = response.content  # read to its end, so that the connection can be used again
-        except BotoCoreError:
-            pass
-        return None
+        if self._is_direct:
+            return self._connections.open(method, place.server + path, signed, body)
+        request = AWSPreparedRequest(method, place.server + path, signed, body or None, stream_output=True)
+        return _Answered(self._client._endpoint.http_session.send(request))
+
+    @cached_property
+    def _is_direct(self) -> bool:
+        server = self._place.server
+        session = self._client._endpoint.http_session
+        return server.startswith("http://") and session._proxy_config.proxy_url_for(server) is None
 
     @property
     def _signer(self) -> Signer:

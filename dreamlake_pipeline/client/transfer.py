@@ -13,8 +13,8 @@ import stamina
 import urllib3
 
 from ..errors import Code, DreamlakeError
+from ..http1 import Connections, Count, Range, Response
 from .pace import Pace
-from .put import Count, Putter, Range, Response
 from .stages import Stopped
 
 _BLOCK = 1 << 20
@@ -37,7 +37,7 @@ class Transfer:
         """With up to `connections` requests at once, or as many of them as are worth it (see pace.py)."""
         self._connections = connections
         self._pace = Pace(connections)
-        self._putter = Putter()
+        self._direct = Connections()
         self._proxies = getproxies()
         self._pools: dict[str | None, urllib3.PoolManager] = {}
         self._lock = threading.Lock()
@@ -106,7 +106,7 @@ class Transfer:
             ) from fault
 
     def close(self) -> None:
-        self._putter.close()
+        self._direct.close()
         for pool in self._pools.values():
             pool.clear()
 
@@ -136,7 +136,7 @@ class Transfer:
         parts = urlsplit(url)
         try:
             if self._proxy_of(parts) is None:
-                status, answer, text = self._putter.put(url, headers, body)
+                status, answer, text = self._direct.request("PUT", url, headers, body)
             else:
                 status, answer, text = self._put_through_proxy(url, headers, body)
         except EOFError:

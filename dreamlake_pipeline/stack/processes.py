@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Mapping
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 from .state import HOST, REGION, Stack
 
 CODE_LOCATION = "dreamlake"
+S3_WORKERS = max(2, min(4, os.cpu_count() or 1))  # at least two: see s3.py
 
 # In the environment of every process of the stack and of all that it starts, and of nothing else:
 # it says whose they are when the supervisor can no longer tell.
@@ -55,8 +57,9 @@ def command(stack: Stack, name: str) -> list[str]:
             return server_command(stack)
         case "s3":
             return [
-                *(*python, "nanio", "serve", "--host", HOST, "--port", port, "--region", REGION),
-                *("--data-dir", str(stack.objects), "--no-access-log", "--log-level", "warning"),
+                *(*python, "uvicorn", "--factory", "dreamlake_pipeline.stack.s3:create_app"),
+                *("--host", HOST, "--port", port, "--no-access-log", "--log-level", "warning"),
+                *("--workers", str(S3_WORKERS), "--timeout-worker-healthcheck", "60"),
             ]
         case "bss" | "server":
             return [
@@ -108,7 +111,12 @@ def environment(stack: Stack, name: str, inherited: Mapping[str, str]) -> dict[s
     if name == "postgres":
         return common
     if name == "s3":
-        return common | {"NANIO_ACCESS_KEY": keys.s3_access_key, "NANIO_SECRET_KEY": keys.s3_secret_key}
+        return common | {
+            "NANIO_DATA_DIR": str(stack.objects),
+            "NANIO_REGION": REGION,
+            "NANIO_ACCESS_KEY": keys.s3_access_key,
+            "NANIO_SECRET_KEY": keys.s3_secret_key,
+        }
     return {
         **common,
         **stack.environment(),

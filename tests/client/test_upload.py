@@ -15,9 +15,9 @@ import pytest
 from dreamlake_pipeline.api.bss import PlanAction
 from dreamlake_pipeline.client import DreamLake, FileEvent, Progress
 from dreamlake_pipeline.client.events import Warned
-from dreamlake_pipeline.client.put import Putter, Response
 from dreamlake_pipeline.client.transfer import Transfer
 from dreamlake_pipeline.errors import Code, DreamlakeError
+from dreamlake_pipeline.http1 import Connections, Response
 from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.objectstore import ObjectStore
 
@@ -548,7 +548,7 @@ def test_a_store_that_is_full_says_so_and_the_next_run_goes_on(
         (tmp_path / f"{n}.wav").write_bytes(content(500, seed=n))
     full = Response(507, {}, b"<Error><Code>StorageFull</Code></Error>")
     with monkeypatch.context() as away:
-        away.setattr(Putter, "put", lambda *_: full)
+        away.setattr(Connections, "request", lambda *_: full)
         run = outcome(lake.ingest(tmp_path, episode="robot"))
     assert {event.code for event in run.files} == {Code.STORAGE_FULL}
     assert "is full" in run.files[0].reason

@@ -1,5 +1,5 @@
-"""HTTP PUTs over kept connections, at little cost each: thousands of small files are mostly requests, and a large one
-goes from the page cache to the socket without passing through Python.
+"""HTTP/1.1 over kept connections (RFC 9112), at little cost each: thousands of small files are mostly requests, and a
+large one goes from the page cache to the socket without passing through Python.
 
 A request of urllib3 costs about 350 µs of one core, one of `http.client` 120, one of these 20.
 """
@@ -13,6 +13,7 @@ import ssl
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import TracebackType
 from typing import BinaryIO, NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
@@ -20,6 +21,7 @@ _BLOCK = 1 << 20
 _CONNECT_SECONDS = 10.0
 _SILENCE_SECONDS = 120.0
 _MOST_OF_ANSWER = 1 << 16  # of an error's text, nobody needs more
+_MOST_OF_LINE = 1 << 16
 
 Count = Callable[[int], None]
 
@@ -40,8 +42,8 @@ class Range:
     descriptor: int
     offset: int
     size: int
-    on_bytes: Count
-    check: Callable[[], None]
+    on_bytes: Count = lambda _: None
+    check: Callable[[], None] = lambda: None
     sent: int = field(default=0, init=False)
 
     def read(self, size: int = -1) -> bytes:
@@ -80,7 +82,7 @@ class Range:
         self.on_bytes(count)
 
 
-class Putter:
+class Connections:
     """Connections to HTTP servers, reused. Safe to share between threads."""
 
     def __init__(self) -> None:
@@ -88,32 +90,36 @@ class Putter:
         self._lock = threading.Lock()
         self._tls: ssl.SSLContext | None = None
 
-    def put(self, url: str, headers: Mapping[str, str], body: bytes | Range) -> Response:
-        """The response to a PUT. Raises OSError when there is none, and what the body raises."""
+    def request(self, method: str, url: str, headers: Mapping[str, str], body: bytes | Range = b"") -> Response:
+        """The response to a request that may be sent twice (GET, HEAD, PUT), with up to 64 KiB of its body.
+
+        Raises OSError when there is none, and what the body raises.
+        """
+        with self.open(method, url, headers, body) as answer:
+            return Response(answer.status, answer.headers, answer.read(_MOST_OF_ANSWER))
+
+    def open(self, method: str, url: str, headers: Mapping[str, str], body: bytes | Range = b"") -> Answer:
+        """The same, as a context whose body is still to be read."""
         parts = urlsplit(url)
         place = (parts.scheme, parts.netloc)
         kept = self._take(place)
         connection = kept or self._connect(parts)
         try:
-            response = connection.put(parts, headers, body)
+            connection.send(method, parts, headers, body)
+            return connection.answer(method, lambda: self._give_back(place, connection))
         except ConnectionError:
             connection.close()
-            # The server may have closed a kept connection at that moment; a PUT may be sent again (RFC 9112, 9.3.1).
-            # A range counts what it sends, so it is its sender who begins anew.
+            # The server may have closed a kept connection at that moment; such a request may be sent again (RFC 9112,
+            # 9.3.1). A range counts what it sends, so it is its sender who begins anew.
             if kept is None or isinstance(body, Range):
                 raise
-            return self.put(url, headers, body)
+            return self.open(method, url, headers, body)
         except BaseException:
             connection.close()
             raise
-        if connection.is_reusable:
-            with self._lock:
-                self._idle.setdefault(place, []).append(connection)
-        else:
-            connection.close()
-        return response
 
     def close(self) -> None:
+        """Close those that nobody uses; one that is in use is kept or closed as its answer ends."""
         with self._lock:
             for connections in self._idle.values():
                 for connection in connections:
@@ -128,6 +134,10 @@ class Putter:
             if connection is None or not connection.is_dropped:
                 return connection
             connection.close()
+
+    def _give_back(self, place: tuple[str, str], connection: _Connection) -> None:
+        with self._lock:
+            self._idle.setdefault(place, []).append(connection)
 
     def _connect(self, parts: SplitResult) -> _Connection:
         is_secure = parts.scheme == "https"
@@ -146,8 +156,72 @@ class Putter:
             raise
 
 
+class Answer:
+    """A response whose body comes as it is read. A context: at its end, the connection is kept if the body was read to
+    its end, and closed if not."""
+
+    def __init__(
+        self, connection: _Connection, status: int, headers: dict[str, str], left: int | None, keep: Callable[[], None]
+    ) -> None:
+        """`left`: bytes of the body; None when it ends with the connection, or comes in chunks."""
+        self.status, self.headers = status, headers
+        self._connection, self._left, self._keep = connection, left, keep
+        self._is_chunked = left is None and "chunked" in headers.get("transfer-encoding", "").lower()
+        self._in_chunk = 0
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes, fewer only at the end of the body. Raises ConnectionError when that comes too early."""
+        if self._is_chunked:
+            return self._read_chunks(size)
+        if self._left is None:
+            return self._connection.read(size)
+        data = self._connection.read(min(size, self._left))
+        if len(data) < min(size, self._left):
+            raise ConnectionError("the connection was closed before the answer was whole")
+        self._left -= len(data)
+        return data
+
+    def _read_chunks(self, size: int) -> bytes:
+        data = b""
+        while len(data) < size and self._is_chunked:
+            if not self._in_chunk:
+                self._in_chunk = self._next_chunk()
+            if not self._in_chunk:
+                self._connection.headers()  # trailers
+                self._is_chunked, self._left = False, 0
+                break
+            some = self._connection.read(min(size - len(data), self._in_chunk))
+            if not some:
+                raise ConnectionError("the connection was closed before the answer was whole")
+            data += some
+            self._in_chunk -= len(some)
+            if not self._in_chunk:
+                self._connection.line()
+        return data
+
+    def _next_chunk(self) -> int:
+        try:
+            return int(self._connection.line().split(b";")[0], 16)
+        except ValueError:
+            raise ConnectionError("the answer is not HTTP") from None
+
+    def __enter__(self) -> Answer:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """No more of it is read."""
+        if self._left == 0 and self._connection.is_reusable:
+            self._left = None
+            self._keep()
+        else:
+            self._connection.close()
+
+
 class _Connection:
-    """One connection, HTTP/1.1 (RFC 9112)."""
+    """One connection, with one request at a time."""
 
     def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
@@ -161,8 +235,9 @@ class _Connection:
         readable.register(self._socket, select.POLLIN)
         return bool(readable.poll(0))
 
-    def put(self, parts: SplitResult, headers: Mapping[str, str], body: bytes | Range) -> Response:
-        lines = [f"PUT {parts.path or '/'}{'?' if parts.query else ''}{parts.query} HTTP/1.1", f"Host: {parts.netloc}"]
+    def send(self, method: str, parts: SplitResult, headers: Mapping[str, str], body: bytes | Range) -> None:
+        target = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
+        lines = [f"{method} {target} HTTP/1.1", f"Host: {parts.netloc}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         if any("\r" in line or "\n" in line for line in lines):
             raise ValueError("a header with a line break")
@@ -176,55 +251,41 @@ class _Connection:
         except (BrokenPipeError, ConnectionResetError):
             # A server that refuses does so before it has read everything: its reason is what counts.
             self.is_reusable = False
-        return self._response()
 
-    def _response(self) -> Response:
+    def answer(self, method: str, keep: Callable[[], None]) -> Answer:
         status = 100
         while status < 200:  # 1xx: the real response follows
-            version, code, *_ = [*self._line().split(None, 2), b"", b""]
+            version, code, *_ = [*self.line().split(None, 2), b"", b""]
             if not version.startswith(b"HTTP/1.") or not code.isdigit():
                 raise ConnectionError("the answer is not HTTP")
-            status, headers = int(code), self._headers()
-        has_no_end = False
-        if "chunked" in headers.get("transfer-encoding", "").lower():
-            body = self._chunks()
-        elif (length := headers.get("content-length")) is not None and length.isdigit():
-            body = self._exactly(int(length))
-        else:
-            has_no_end = status not in (204, 304)
-            body = self._answers.read(_MOST_OF_ANSWER) if has_no_end else b""
-        if has_no_end or version == b"HTTP/1.0" or "close" in headers.get("connection", "").lower():
+            status, headers = int(code), self.headers()
+        is_chunked = "chunked" in headers.get("transfer-encoding", "").lower()
+        length = headers.get("content-length", "")
+        left: int | None = None
+        if method == "HEAD" or status in (204, 304):  # RFC 9112, 6.3
+            left = 0
+        elif not is_chunked and length.isdigit():
+            left = int(length)
+        ends_with_connection = left is None and not is_chunked
+        if ends_with_connection or version == b"HTTP/1.0" or "close" in headers.get("connection", "").lower():
             self.is_reusable = False
-        return Response(status, headers, body)
+        return Answer(self, status, headers, left, keep)
 
-    def _headers(self) -> dict[str, str]:
+    def headers(self) -> dict[str, str]:
         headers = {}
-        while line := self._line():
+        while line := self.line():
             name, _, value = line.partition(b":")
             headers[name.decode("latin-1").lower()] = value.strip().decode("latin-1")
         return headers
 
-    def _chunks(self) -> bytes:
-        body = b""
-        while size := int(self._line().split(b";")[0] or b"0", 16):
-            body += self._exactly(size)
-            self._line()
-        self._headers()  # trailers
-        return body
-
-    def _line(self) -> bytes:
-        line = self._answers.readline(_MOST_OF_ANSWER)
+    def line(self) -> bytes:
+        line = self._answers.readline(_MOST_OF_LINE)
         if not line.endswith(b"\n"):
             raise ConnectionError("the connection was closed before the answer was whole")
         return line.rstrip(b"\r\n")
 
-    def _exactly(self, size: int) -> bytes:
-        body = self._answers.read(min(size, _MOST_OF_ANSWER))
-        if size > _MOST_OF_ANSWER:
-            self.is_reusable = False
-        elif len(body) < size:
-            raise ConnectionError("the connection was closed before the answer was whole")
-        return body
+    def read(self, size: int) -> bytes:
+        return self._answers.read(size)
 
     def close(self) -> None:
         self._answers.close()

@@ -1,4 +1,4 @@
-"""PUTs, against servers that say one thing each."""
+"""Requests, against servers that say one thing each."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dreamlake_pipeline.client.put import Putter, Range
+from dreamlake_pipeline.http1 import Connections, Range
 
 OK = b'HTTP/1.1 200 OK\r\nETag: "abc"\r\nContent-Length: 0\r\n\r\n'
 
@@ -47,7 +47,7 @@ class Server:
             if not line:
                 return False
             head += line
-        length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0])
+        length = int(head.lower().partition(b"content-length: ")[2].split(b"\r\n")[0] or 0)
         body = incoming.read(length) if self.reads_bodies else b""
         self.requests.append((head, body))
         answer = self.answers.pop(0)
@@ -74,8 +74,8 @@ def serve() -> Iterator[Callable[..., Server]]:
 
 
 @pytest.fixture
-def putter() -> Iterator[Putter]:
-    one = Putter()
+def connections() -> Iterator[Connections]:
+    one = Connections()
     yield one
     one.close()
 
@@ -88,36 +88,42 @@ def go_on() -> None:
     pass
 
 
-def test_requests_share_a_connection(serve: Callable[..., Server], putter: Putter) -> None:
+def test_requests_share_a_connection(serve: Callable[..., Server], connections: Connections) -> None:
     server = serve(OK, OK, OK)
     for n in range(3):
-        response = putter.put(server.url, headers(3), b"%03d" % n)
+        response = connections.request("PUT", server.url, headers(3), b"%03d" % n)
         assert (response.status, response.headers["etag"], response.body) == (200, '"abc"', b"")
     assert (server.connections, [body for _, body in server.requests]) == (1, [b"000", b"001", b"002"])
     assert server.requests[0][0].startswith(b"PUT /bucket/key?X-Amz-Signature=1 HTTP/1.1\r\nHost: 127.0.0.1:")
     assert b"x-amz-meta-name: /a b.wav\r\n" in server.requests[0][0]
 
 
-def test_a_part_of_a_file_is_sent_and_counted(serve: Callable[..., Server], putter: Putter, tmp_path: Path) -> None:
+def test_a_part_of_a_file_is_sent_and_counted(
+    serve: Callable[..., Server], connections: Connections, tmp_path: Path
+) -> None:
     data = os.urandom(5_000_000)
     (tmp_path / "file").write_bytes(data)
     server, counted = serve(OK), []
     with (tmp_path / "file").open("rb") as file:
         body = Range(file.fileno(), 1_000_000, 3_500_000, counted.append, go_on)
-        assert putter.put(server.url, headers(3_500_000), body).status == 200
+        assert connections.request("PUT", server.url, headers(3_500_000), body).status == 200
     assert server.requests[0][1] == data[1_000_000:4_500_000]
     assert (sum(counted), body.sent) == (3_500_000, 3_500_000)
     assert len(counted) > 2
 
 
-def test_a_file_that_became_shorter_is_said_to_be(serve: Callable[..., Server], putter: Putter, tmp_path: Path) -> None:
+def test_a_file_that_became_shorter_is_said_to_be(
+    serve: Callable[..., Server], connections: Connections, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_bytes(b"short")
     server = serve(OK)
     with (tmp_path / "file").open("rb") as file, pytest.raises(EOFError):
-        putter.put(server.url, headers(100), Range(file.fileno(), 0, 100, lambda _: None, go_on))
+        connections.request("PUT", server.url, headers(100), Range(file.fileno(), 0, 100, lambda _: None, go_on))
 
 
-def test_sending_stops_when_it_is_called_off(serve: Callable[..., Server], putter: Putter, tmp_path: Path) -> None:
+def test_sending_stops_when_it_is_called_off(
+    serve: Callable[..., Server], connections: Connections, tmp_path: Path
+) -> None:
     class CalledOff(Exception):
         pass
 
@@ -127,7 +133,7 @@ def test_sending_stops_when_it_is_called_off(serve: Callable[..., Server], putte
     (tmp_path / "file").write_bytes(b"data")
     server = serve(OK)
     with (tmp_path / "file").open("rb") as file, pytest.raises(CalledOff):
-        putter.put(server.url, headers(4), Range(file.fileno(), 0, 4, lambda _: None, call_off))
+        connections.request("PUT", server.url, headers(4), Range(file.fileno(), 0, 4, lambda _: None, call_off))
 
 
 @pytest.mark.parametrize(
@@ -142,16 +148,16 @@ def test_sending_stops_when_it_is_called_off(serve: Callable[..., Server], putte
     ids=["length", "chunked", "until closed", "after a 100"],
 )
 def test_the_text_of_a_refusal_is_read_whatever_its_form(
-    serve: Callable[..., Server], putter: Putter, answer: bytes
+    serve: Callable[..., Server], connections: Connections, answer: bytes
 ) -> None:
     server = serve(answer, OK)
-    refusal = putter.put(server.url, headers(1), b"x")
+    refusal = connections.request("PUT", server.url, headers(1), b"x")
     assert (refusal.status, refusal.body) == (403, b"<Code>Denied</Code>")
-    assert putter.put(server.url, headers(1), b"x").status == 200
+    assert connections.request("PUT", server.url, headers(1), b"x").status == 200
 
 
 def test_a_refusal_before_everything_was_sent_is_heard(
-    serve: Callable[..., Server], putter: Putter, tmp_path: Path
+    serve: Callable[..., Server], connections: Connections, tmp_path: Path
 ) -> None:
     refusal = b"HTTP/1.1 507 Insufficient Storage\r\nContent-Length: 4\r\nConnection: close\r\n\r\nfull"
     server = serve(refusal, reads_bodies=False)
@@ -159,8 +165,8 @@ def test_a_refusal_before_everything_was_sent_is_heard(
         out.truncate(200_000_000)
     with (tmp_path / "file").open("rb") as file:
         try:
-            response = putter.put(
-                server.url, headers(200_000_000), Range(file.fileno(), 0, 200_000_000, lambda _: None, go_on)
+            response = connections.request(
+                "PUT", server.url, headers(200_000_000), Range(file.fileno(), 0, 200_000_000, lambda _: None, go_on)
             )
             assert (response.status, response.body) == (507, b"full")
         except ConnectionError:
@@ -169,21 +175,64 @@ def test_a_refusal_before_everything_was_sent_is_heard(
 
 @pytest.mark.parametrize("answer", [None, b"HTTP/1.1 200 OK\r\nETag", b"SSH-2.0-OpenSSH_9.6\r\n\r\n"])
 def test_no_answer_or_half_a_one_is_an_error(
-    serve: Callable[..., Server], putter: Putter, answer: bytes | None
+    serve: Callable[..., Server], connections: Connections, answer: bytes | None
 ) -> None:
     server = serve(answer and answer + b"", None)
     server.answers = [answer]
     with pytest.raises(OSError):
-        putter.put(server.url + "&close", headers(1), b"x")
+        connections.request("PUT", server.url + "&close", headers(1), b"x")
 
 
-def test_a_connection_that_was_closed_meanwhile_is_not_used_again(serve: Callable[..., Server], putter: Putter) -> None:
+def test_a_connection_that_was_closed_meanwhile_is_not_used_again(
+    serve: Callable[..., Server], connections: Connections
+) -> None:
     server = serve(OK.replace(b"\r\n\r\n", b"\r\nX-Note: close\r\n\r\n"), OK)
-    assert putter.put(server.url, headers(1), b"x").status == 200
-    assert putter.put(server.url, headers(1), b"y").status == 200
+    assert connections.request("PUT", server.url, headers(1), b"x").status == 200
+    assert connections.request("PUT", server.url, headers(1), b"y").status == 200
     assert server.connections == 2
 
 
-def test_a_header_with_a_line_break_is_refused(serve: Callable[..., Server], putter: Putter) -> None:
+def test_a_header_with_a_line_break_is_refused(serve: Callable[..., Server], connections: Connections) -> None:
     with pytest.raises(ValueError, match="line break"):
-        putter.put(serve(OK).url, {"Content-Length": "1", "x": "1\r\nHost: evil"}, b"x")
+        connections.request("PUT", serve(OK).url, {"Content-Length": "1", "x": "1\r\nHost: evil"}, b"x")
+
+
+def test_an_answer_is_read_as_it_comes(serve: Callable[..., Server], connections: Connections) -> None:
+    server = serve(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789", OK)
+    with connections.open("GET", server.url, {}) as answer:
+        assert (answer.status, answer.read(4), answer.read(100), answer.read(1)) == (200, b"0123", b"456789", b"")
+    assert connections.request("PUT", server.url, headers(1), b"x").status == 200
+    assert server.connections == 1
+
+
+def test_an_answer_that_nobody_read_to_its_end_takes_its_connection_with_it(
+    serve: Callable[..., Server], connections: Connections
+) -> None:
+    server = serve(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\nX-Note: close\r\n\r\n0123456789", OK)
+    with connections.open("GET", server.url, {}) as answer:
+        assert answer.read(4) == b"0123"
+    assert connections.request("PUT", server.url, headers(1), b"x").status == 200
+    assert server.connections == 2
+
+
+def test_an_answer_that_ends_too_early_is_an_error(serve: Callable[..., Server], connections: Connections) -> None:
+    server = serve(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\nX-Note: close\r\n\r\n0123", OK)
+    with connections.open("GET", server.url, {}) as answer, pytest.raises(ConnectionError):
+        answer.read(10)
+
+
+def test_the_answer_to_a_head_has_no_body(serve: Callable[..., Server], connections: Connections) -> None:
+    server = serve(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n", OK)
+    found = connections.request("HEAD", server.url, {})
+    assert (found.status, found.headers["content-length"], found.body) == (200, "1000", b"")
+    assert connections.request("PUT", server.url, headers(1), b"x").status == 200
+    assert server.connections == 1
+
+
+def test_a_long_refusal_is_cut_and_its_connection_closed(
+    serve: Callable[..., Server], connections: Connections
+) -> None:
+    text = b"x" * 100_000
+    server = serve(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 100000\r\nX-Note: close\r\n\r\n" + text, OK)
+    assert connections.request("PUT", server.url, headers(1), b"x").body == text[: 1 << 16]
+    assert connections.request("PUT", server.url, headers(1), b"x").status == 200
