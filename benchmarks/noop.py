@@ -44,6 +44,9 @@ def make(job: Job) -> AudioResult:
 class WeightlessStore(objectstore.ObjectStore):
     """Lists like the real one; what it downloads is where it was, with the hash that its key names; stores nothing."""
 
+    def read(self, key: str, **_: Any) -> bytes:
+        return (_OBJECTS / key).read_bytes()
+
     def download(self, key: str, path: Path) -> str:
         path.symlink_to(_OBJECTS / key)
         return key.rsplit("/", 1)[-1]

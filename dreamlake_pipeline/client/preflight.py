@@ -20,15 +20,15 @@ def warning(file: LocalFile) -> str | None:
     from ..media.integrity import missing_part
     from ..media.sniff import sniff_file
 
-    path = Path(file.path)
     try:
-        found = sniff_file(path)
+        with Path(file.path).open("rb") as opened:
+            found = sniff_file(opened)
+            missing = missing_part(opened, found.demuxer) if found and found.demuxer else None
         if found is None:
             is_clear = file.kind in _TEXTS  # text of any form may still be read
             return None if is_clear else f"{show_path(file.path)} does not look like {_a(file.kind)}."
         if found.kind is not file.kind and not (found.kind in _TEXTS and file.kind in _TEXTS):
             return f"{show_path(file.path)} looks like {found.container}, not like {_a(file.kind)}."
-        missing = missing_part(path, found.demuxer) if found.demuxer else None
         return f"{show_path(file.path)} is not whole: {missing}." if missing else None
     except (OSError, ValueError, EOFError):
         return None  # whoever reads the file for sending says what is wrong with it

@@ -5,6 +5,7 @@ One ffmpeg run decodes once for all of them; short plain recordings need none (s
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,7 +19,7 @@ from ..kinds import Kind
 from . import ffmpeg, loudness, mpegts, segments, short_audio
 from .audio_codec import FILL_GAPS, aac_options, audio_reasons, least_samples, output_rate
 from .loudness import Loudness, read_summary
-from .probe import AudioTrack, Probe, probe
+from .probe import AudioTrack, Probe, examine, identify, opened, probe
 from .results import AudioResult, Stream, TimeOrigin
 from .verify import Expected, verify
 from .waveform import Waveform
@@ -32,30 +33,49 @@ _LEAST_SPEED = 8
 
 
 def make_audio(source: Path, out: Path, *, filename: str) -> AudioResult:
-    """Make HLS segments, `waveform.json` and `waveform.png` of `source` in the directory `out`; measure the original.
+    """Make HLS segments of `source` in the directory `out`, and its waveform; measure the original.
 
     `out` must be empty or new, and private to this call; `filename` is the name for messages.
     Raises DreamlakeError with a media code; what `out` holds then is worthless.
     """
-    found = probe(source, filename, wanted=Kind.AUDIO)
-    rendered = _render_here if short_audio.is_short(source, found) else _render_by_ffmpeg
-    return _make(source, out, found, rendered, filename)
+    out.mkdir(parents=True, exist_ok=True)
+    if source.stat().st_size <= short_audio.MOST_BYTES:
+        short = make_short_audio(source.read_bytes(), out, filename=filename)
+        if short is not None:
+            return short
+    return make_long_audio(source, out, filename=filename)
 
 
-def make_short_audio(source: Path, out: Path, *, filename: str) -> AudioResult | None:
-    """`make_audio` of a file that needs no ffmpeg (see short_audio.py); None, and nothing done, for any other."""
-    found = probe(source, filename, wanted=Kind.AUDIO)
-    if not short_audio.is_short(source, found):
+def make_short_audio(data: bytes, out: Path, *, filename: str) -> AudioResult | None:
+    """`make_audio` of the bytes of a file that needs no ffmpeg (see short_audio.py); None for any other.
+
+    All that it writes into `out` is the segment, under its hash: others may write there too.
+    """
+    if not short_audio.may_be_short(data):
         return None
-    return _make(source, out, found, _render_here, filename)
+    sniffed = identify(io.BytesIO(data), filename)
+    with opened(io.BytesIO(data), sniffed, filename, **short_audio.options(data)) as container:
+        found = examine(container, sniffed, filename, wanted=Kind.AUDIO)
+        if not short_audio.is_short(found):
+            return None
+
+        def render(job: _Job) -> _Rendered:
+            segment, log, decoded = short_audio.encode(container, job.audio, job.waveform, filename)
+            return _Rendered(log, decoded, lambda: segments.keep(segment, out, filename))
+
+        return _make(found, render, filename)
+
+
+def make_long_audio(source: Path, out: Path, *, filename: str) -> AudioResult:
+    """`make_audio` of a file that `make_short_audio` makes nothing of; `out` is private to this call."""
+    out.mkdir(parents=True, exist_ok=True)
+    return _make(probe(source, filename, wanted=Kind.AUDIO), lambda job: _render_by_ffmpeg(source, out, job), filename)
 
 
 @dataclass(frozen=True, slots=True)
 class _Job:
     """A probed file on its way; `reasons` say why its sound is encoded anew, if it is."""
 
-    source: Path
-    out: Path
     found: Probe
     audio: AudioTrack
     reasons: tuple[str, ...]
@@ -67,45 +87,49 @@ class _Job:
         return output_rate(self.audio) if self.reasons else self.audio.sample_rate
 
 
-def _make(
-    source: Path, out: Path, found: Probe, render: Callable[[_Job], short_audio.Measured], filename: str
-) -> AudioResult:
-    out.mkdir(parents=True, exist_ok=True)
+@dataclass(frozen=True, slots=True)
+class _Rendered:
+    """The log of the loudness meter, what became of the packets where that is known, and how to get at the segments."""
+
+    log: tuple[str, ...]
+    decoded: ffmpeg.Decoded | None
+    read: Callable[[], segments.Written]
+
+
+def _make(found: Probe, render: Callable[[_Job], _Rendered], filename: str) -> AudioResult:
     audio = found.audio
     assert audio is not None
     waveform = Waveform(audio.sample_rate, audio.channels)
-    job = _Job(source, out, found, audio, tuple(audio_reasons(audio)), waveform, filename)
-    measured = render(job)
+    job = _Job(found, audio, tuple(audio_reasons(audio)), waveform, filename)
+    rendered = render(job)
     waveform.finish()
     duration = _duration(job)
     warnings = [
         *found.warnings,
-        *_damage(measured.decoded, filename),
+        *_damage(rendered.decoded, filename),
         *_padding(duration, Fraction(segments.AAC_FRAME, job.output_rate), filename),
         *_priming(job),
     ]
-    written, stream, conformance = _verified(job, duration)
-    return _result(job, duration, read_summary(measured.log, duration), written, stream, tuple(warnings), conformance)
+    written = rendered.read()
+    stream, conformance = _verified(job, written, duration)
+    return _result(job, duration, read_summary(rendered.log, duration), written, stream, tuple(warnings), conformance)
 
 
-def _render_here(job: _Job) -> short_audio.Measured:
-    return short_audio.encode(job.source, job.out, job.audio, job.waveform, job.filename)
-
-
-def _render_by_ffmpeg(job: _Job) -> short_audio.Measured:
+def _render_by_ffmpeg(source: Path, out: Path, job: _Job) -> _Rendered:
     """One run that writes the segments, measures, and feeds the waveform."""
     demuxer = job.found.sniffed.demuxer
     assert demuxer is not None
     finished = ffmpeg.run(
         _outputs(job.audio, demuxer, encode=bool(job.reasons)),
-        source=job.source,
-        cwd=job.out,
-        limits=_limits(job.source, _claimed_seconds(job.found, job.audio)),
+        source=source,
+        cwd=out,
+        limits=_limits(source, _claimed_seconds(job.found, job.audio)),
         subject=job.filename,
         lenient=True,
         on_stdout=job.waveform.feed,
     )
-    return short_audio.Measured(finished.log, ffmpeg.decoded(finished, job.audio.index))
+    decoded = ffmpeg.decoded(finished, job.audio.index)
+    return _Rendered(finished.log, decoded, lambda: segments.read_back(out, job.filename))
 
 
 def _duration(job: _Job) -> Fraction:
@@ -142,11 +166,10 @@ def _priming(job: _Job) -> list[str]:
     ]
 
 
-def _verified(job: _Job, duration: Fraction) -> tuple[segments.Written, Stream, dict[str, Any]]:
-    """The segments that were written, as a stream, and the report of its checks. Raises OUTPUT_INVALID."""
+def _verified(job: _Job, written: segments.Written, duration: Fraction) -> tuple[Stream, dict[str, Any]]:
+    """The segments as a stream, and the report of its checks. Raises OUTPUT_INVALID."""
     rate = job.output_rate
     frame = Fraction(segments.AAC_FRAME, rate)
-    written = segments.read_back(job.out, job.filename)
     end = written.start + max(duration, frame) * mpegts.CLOCK
     stream = segments.to_stream(written, end, fps=None, independent=True)
     expected = Expected(
@@ -156,7 +179,7 @@ def _verified(job: _Job, duration: Fraction) -> tuple[segments.Written, Stream, 
         # A kept stream has whole frames where its container trims samples off both ends.
         samples_tolerance=segments.AAC_FRAME * (1 if job.reasons else 2),
     )
-    return written, stream, verify(written, stream, expected, job.filename)
+    return stream, verify(written, stream, expected, job.filename)
 
 
 def _result(
@@ -168,9 +191,6 @@ def _result(
     warnings: tuple[str, ...],
     conformance: dict[str, Any],
 ) -> AudioResult:
-    waveform_json, waveform_png = job.out / "waveform.json", job.out / "waveform.png"
-    job.waveform.write_json(waveform_json)
-    job.waveform.write_png(waveform_png)
     start = job.audio.start or 0
     return AudioResult(
         duration=float(duration),
@@ -183,8 +203,8 @@ def _result(
         true_peak=measures.true_peak,
         peak_db=job.waveform.peak_db,
         rms_db=job.waveform.rms_db,
-        waveform_json=waveform_json,
-        waveform_png=waveform_png,
+        waveform_json=job.waveform.as_json(),
+        waveform_png=job.waveform.as_png(),
         time_origin=TimeOrigin(
             source_start=float(start * job.audio.time_base),
             pts=start,

@@ -6,10 +6,10 @@ what its owner thinks it is, and is refused by its claim.
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO
 
 from . import ebml
@@ -32,18 +32,16 @@ class Claims:
     pictures: tuple[tuple[int, int], ...]
 
 
-def read_claims(path: Path, demuxer: str) -> Claims:
+def read_claims(file: BinaryIO, demuxer: str) -> Claims:
     """Never raises for what the file holds: a header that can't be read claims nothing."""
-    size = path.stat().st_size
     durations: list[float] = []
     pictures: list[tuple[int, int]] = []
-    with path.open("rb") as file:
-        found = {"mov": _mov, "matroska": _matroska, "avi": _avi}.get(demuxer, _nothing)(file, size)
-        for value in found:
-            if isinstance(value, tuple):
-                pictures.append(value)
-            else:
-                durations.append(value)
+    read = {"mov": _mov, "matroska": _matroska, "avi": _avi}.get(demuxer, _nothing)
+    for value in read(file, file.seek(0, os.SEEK_END)):
+        if isinstance(value, tuple):
+            pictures.append(value)
+        else:
+            durations.append(value)
     return Claims(max(durations, default=None), tuple(pictures))
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import av
 import av.container
@@ -54,23 +55,23 @@ class Probe:
     alternates: tuple[AudioTrack, ...]  # the other sound tracks of a video that can be decoded
 
 
-def identify(source: Path, subject: str) -> Sniffed:
+def identify(file: BinaryIO, subject: str) -> Sniffed:
     """What the file is, by its content. Raises DreamlakeError when it is no audio or video that is known here, is not
     whole by its container's word, or claims to be what nothing here can process."""
-    sniffed = recognise(source, subject)
+    sniffed = recognise(file, subject)
     assert sniffed.demuxer is not None
-    missing = missing_part(source, sniffed.demuxer)
+    missing = missing_part(file, sniffed.demuxer)
     if missing:
         raise cut_off(subject, missing)
-    _refuse_impossible(source, sniffed.demuxer, subject)
+    _refuse_impossible(file, sniffed.demuxer, subject)
     return sniffed
 
 
-def recognise(source: Path, subject: str) -> Sniffed:
+def recognise(file: BinaryIO, subject: str) -> Sniffed:
     """What the file is, whole or not; it has a demuxer. Raises DreamlakeError when it is no media known here."""
-    if not source.stat().st_size:
+    if not file.seek(0, os.SEEK_END):
         raise DreamlakeError(Code.FILE_EMPTY, f"{subject} is empty: it holds no bytes.")
-    sniffed = sniff_file(source)
+    sniffed = sniff_file(file)
     if sniffed is None:
         raise DreamlakeError(Code.NOT_MEDIA, f"{subject} holds nothing that is known as audio or video.")
     if sniffed.container == "encrypted":
@@ -86,8 +87,8 @@ def recognise(source: Path, subject: str) -> Sniffed:
     return sniffed
 
 
-def _refuse_impossible(source: Path, demuxer: str, subject: str) -> None:
-    claims = read_claims(source, demuxer)
+def _refuse_impossible(file: BinaryIO, demuxer: str, subject: str) -> None:
+    claims = read_claims(file, demuxer)
     # Matroska counts from zero, not from the first picture: its claim is compared with what is there.
     if claims.seconds is not None and demuxer != "matroska":
         refuse_long(claims.seconds, subject, claimed=True)
@@ -102,43 +103,57 @@ def probe(source: Path, subject: str, *, wanted: Kind, partial: bool = False) ->
 
     Raises DreamlakeError with a media code (NOT_MEDIA, NO_VIDEO, NO_AUDIO, MEDIA_…); `subject` names the file.
     """
-    sniffed = recognise(source, subject) if partial else identify(source, subject)
-    with _opened(source, sniffed, subject) as container:
-        streams = [_describe(stream) for stream in container.streams]
-        _refuse_encrypted(streams, subject)
-        video = _choose(container.streams.video, streams, "video", subject) if wanted is Kind.VIDEO else None
-        audio = _choose(container.streams.audio, streams, "audio", subject)
-        if wanted is Kind.VIDEO and video is None:
-            has_audio = " It has sound only." if audio else ""
-            raise DreamlakeError(
-                Code.NO_VIDEO,
-                f"{subject} holds no video stream.{has_audio}",
-                hint="Upload it with --type audio." if audio else None,
-            )
-        if wanted is Kind.AUDIO and audio is None:
-            raise DreamlakeError(Code.NO_AUDIO, f"{subject} holds no audio stream.")
-        others = [found for found in _usable(container.streams.audio, "audio") if video and found is not audio]
-        warnings = _warnings(streams, [found for found in (video, audio, *others) if found], video)
-        scanned = None
-        if video is not None:
-            assert isinstance(video, VideoStream)
-            scanned = scan(container, video, audio, subject, partial=partial)
-            warnings += scanned.warnings
-        audio_track = _audio_track(audio, sniffed, scanned.sound_start if scanned else None) if audio else None
-        alternates = tuple(_audio_track(found, sniffed, None) for found in others)
-        video_track = scanned.video if scanned else None
-        return Probe(sniffed, streams, video_track, audio_track, tuple(warnings), alternates)
+    with source.open("rb") as file:
+        sniffed = recognise(file, subject) if partial else identify(file, subject)
+    with opened(f"file:{source.resolve()}", sniffed, subject) as container:
+        return examine(container, sniffed, subject, wanted=wanted, partial=partial)
+
+
+def examine(
+    container: av.container.InputContainer, sniffed: Sniffed, subject: str, *, wanted: Kind, partial: bool = False
+) -> Probe:
+    """`probe` of a file that is open already."""
+    streams = [_describe(stream) for stream in container.streams]
+    _refuse_encrypted(streams, subject)
+    video = _choose(container.streams.video, streams, "video", subject) if wanted is Kind.VIDEO else None
+    audio = _choose(container.streams.audio, streams, "audio", subject)
+    if wanted is Kind.VIDEO and video is None:
+        has_audio = " It has sound only." if audio else ""
+        raise DreamlakeError(
+            Code.NO_VIDEO,
+            f"{subject} holds no video stream.{has_audio}",
+            hint="Upload it with --type audio." if audio else None,
+        )
+    if wanted is Kind.AUDIO and audio is None:
+        raise DreamlakeError(Code.NO_AUDIO, f"{subject} holds no audio stream.")
+    others = [found for found in _usable(container.streams.audio, "audio") if video and found is not audio]
+    warnings = _warnings(streams, [found for found in (video, audio, *others) if found], video)
+    scanned = None
+    if video is not None:
+        assert isinstance(video, VideoStream)
+        scanned = scan(container, video, audio, subject, partial=partial)
+        warnings += scanned.warnings
+    audio_track = _audio_track(audio, sniffed, scanned.sound_start if scanned else None) if audio else None
+    alternates = tuple(_audio_track(found, sniffed, None) for found in others)
+    video_track = scanned.video if scanned else None
+    return Probe(sniffed, streams, video_track, audio_track, tuple(warnings), alternates)
 
 
 @contextmanager
-def _opened(source: Path, sniffed: Sniffed, subject: str) -> Iterator[av.container.InputContainer]:
-    """The file, opened with the sniffed demuxer and nothing else; FFmpeg's errors become ours."""
+def opened(
+    source: str | BinaryIO, sniffed: Sniffed, subject: str, **options: str
+) -> Iterator[av.container.InputContainer]:
+    """A file, by its URL or in memory, opened with the sniffed demuxer and nothing else; FFmpeg's errors become ours.
+
+    `options` are further ones of the demuxer.
+    """
     assert sniffed.demuxer is not None
     try:
         with av.open(
-            f"file:{source.resolve()}",
+            source,
+            "r",
             format=sniffed.demuxer,
-            options=ffmpeg.input_options(sniffed.demuxer),
+            options=ffmpeg.input_options(sniffed.demuxer) | options,
             metadata_errors="replace",
             timeout=60,
         ) as container:

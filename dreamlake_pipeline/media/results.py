@@ -145,8 +145,8 @@ class AudioResult:
     true_peak: float | None
     peak_db: float | None
     rms_db: float | None
-    waveform_json: Path
-    waveform_png: Path
+    waveform_json: bytes
+    waveform_png: bytes
     time_origin: TimeOrigin
     container: str
     source_streams: list[dict[str, Any]]

@@ -135,6 +135,22 @@ def read_back(folder: Path, subject: str) -> Written:
     return _Reader(folder, None).finish(subject)
 
 
+def keep(data: bytes, folder: Path, subject: str) -> Written:
+    """Put the one segment of a stream into a folder, under its hash. Raises OUTPUT_INVALID when it is no segment."""
+    sha256 = hashlib.sha256(data).hexdigest()
+    path = folder / f"{sha256}.ts"
+    try:
+        part = mpegts.parse_segment(data)
+    except mpegts.MalformedSegment as error:
+        raise _invalid(path, subject, str(error)) from None
+    path.write_bytes(data)
+    return _written([(SegmentFile(path, sha256, len(data)), part)], subject)
+
+
+def _invalid(path: Path, subject: str, why: str) -> DreamlakeError:
+    return DreamlakeError(Code.OUTPUT_INVALID, f"Segment {path.name} of {subject} failed its verification: {why}.")
+
+
 class _Reader:
     """Reads each segment once, for its hash and for what it holds; as a context, while ffmpeg writes the next ones."""
 
@@ -193,10 +209,7 @@ class _Reader:
             while len(self._read) < count:
                 self._read_next()
         except (mpegts.MalformedSegment, FileNotFoundError) as error:
-            name = self._path(len(self._read)).name
-            raise DreamlakeError(
-                Code.OUTPUT_INVALID, f"Segment {name} of {subject} failed its verification: {error}."
-            ) from None
+            raise _invalid(self._path(len(self._read)), subject, str(error)) from None
         return _written(self._read, subject)
 
 
@@ -207,9 +220,7 @@ def _written(read: Sequence[tuple[SegmentFile, mpegts.TsSegment]], subject: str)
     for file, part in read:
         times = _times(part, leading, starts[-1] if starts else 0)
         if not times:
-            raise DreamlakeError(
-                Code.OUTPUT_INVALID, f"Segment {file.path.name} of {subject} failed its verification: it is empty."
-            )
+            raise _invalid(file.path, subject, "it is empty")
         starts.append(min(times))
     first = {
         kind: min(times) for kind in (mpegts.H264, mpegts.AAC_ADTS) if (times := _first_times(parts, kind, starts))

@@ -8,9 +8,8 @@ is compressed is left to ffmpeg, a process of its own. Still, a file of stranger
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import av
@@ -28,80 +27,79 @@ from .waveform import Waveform
 
 MOST_BYTES = 4 * 2**20
 _MOST_SECONDS = segments.SECONDS
-_DECODERS = ",".join(name for name in ffmpeg.AUDIO_DECODERS.split(",") if name.startswith("pcm_"))
+_DECODERS = {name for name in ffmpeg.AUDIO_DECODERS.split(",") if name.startswith("pcm_")}
 _TABLES_ONCE = dict.fromkeys(("pat_period", "sdt_period"), "3600")  # seconds
 _LAYOUTS = {1: "mono", 2: "stereo"}
+# What the frames of DTS begin with, in each of its forms (ETSI TS 102 114): WAV may call it PCM.
+_DTS = (b"\x7f\xfe\x80\x01", b"\xfe\x7f\x01\x80", b"\x1f\xff\xe8\x00", b"\xff\x1f\x00\xe8", b"\x64\x58\x20\x25")
 
 
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """The log of the loudness meter, and what became of the packets, where that is known."""
-
-    log: tuple[str, ...]
-    decoded: ffmpeg.Decoded | None
+def may_be_short(data: bytes) -> bool:
+    """Whether the bytes of a file are worth a closer look: a WAV of few bytes."""
+    return len(data) <= MOST_BYTES and data[:4] in (b"RIFF", b"RF64", b"BW64") and data[8:12] == b"WAVE"
 
 
-def may_be_short(source: Path) -> bool:
-    """Whether the file is worth a closer look: a WAV of few bytes."""
-    if source.stat().st_size > MOST_BYTES:
-        return False
-    with source.open("rb") as file:
-        head = file.read(12)
-    return head[:4] in (b"RIFF", b"RF64", b"BW64") and head[8:] == b"WAVE"
+def options(data: bytes) -> dict[str, str]:
+    """Options of the demuxer for these bytes.
+
+    It tries every format there is on the first 32 packets, for fear of DTS; on a second of stereo that takes longer
+    than to make everything of it. Where no frame of DTS can begin, one packet is enough.
+    """
+    return {} if any(word in data for word in _DTS) else {"max_probe_packets": "1"}
 
 
-def is_short(source: Path, found: Probe) -> bool:
+def is_short(found: Probe) -> bool:
     """Whether the probed file is a short plain recording."""
     audio = found.audio
     return (
         audio is not None
-        and may_be_short(source)
-        and found.sniffed.demuxer == "wav"
-        and audio.codec in _DECODERS.split(",")
+        and audio.codec in _DECODERS
         and audio.channels in _LAYOUTS
         and audio.declared is not None
         and audio.declared <= _MOST_SECONDS
     )
 
 
-def encode(source: Path, out: Path, audio: AudioTrack, waveform: Waveform, subject: str) -> Measured:
-    """Write the one segment of a short recording into `out`, and feed `waveform` with its samples.
+def encode(
+    container: av.container.InputContainer, audio: AudioTrack, waveform: Waveform, subject: str
+) -> tuple[bytes, tuple[str, ...], ffmpeg.Decoded]:
+    """The one segment of a short recording, the log of the loudness meter, and what became of the packets; `waveform`
+    is fed with the samples. Without any samples, there is no segment.
 
     Raises DreamlakeError(MEDIA_CORRUPT), which names the file as `subject`.
     """
     try:
-        frames, decoded = _decode(source, audio)
+        frames, decoded = _decode(container, audio)
         most = _MOST_SECONDS * audio.sample_rate + audio.sample_rate
         if sum(frame.samples for frame in frames) > most:
             raise DreamlakeError(
                 Code.MEDIA_CORRUPT, f"{subject} holds more sound than its header announces: it is damaged."
             )
-        log = _measure_and_encode(frames, audio, waveform, out / "00000.ts") if frames else ()
+        segment, log = _measure_and_encode(frames, audio, waveform) if frames else (b"", ())
     except av.error.FFmpegError as error:
         raise DreamlakeError(
             Code.MEDIA_CORRUPT,
             f"{subject} is damaged: it could not be read to its end ({error.strerror}).",
             hint="Play it locally to see whether the original is whole, and upload it again.",
         ) from None
-    return Measured(log, decoded)
+    return segment, log, decoded
 
 
-def _decode(source: Path, audio: AudioTrack) -> tuple[list[AudioFrame], ffmpeg.Decoded]:
+def _decode(container: av.container.InputContainer, audio: AudioTrack) -> tuple[list[AudioFrame], ffmpeg.Decoded]:
     frames: list[AudioFrame] = []
     packets = errors = 0
-    options = ffmpeg.input_options("wav") | {"codec_whitelist": _DECODERS}
-    with av.open(f"file:{source.resolve()}", format="wav", options=options, metadata_errors="replace") as container:
-        stream = container.streams[audio.index]
-        for packet in container.demux(stream):
-            packets += bool(packet.size)
-            try:
-                frames += packet.decode()  # type: ignore[arg-type]
-            except av.error.InvalidDataError:
-                errors += 1
+    for packet in container.demux(container.streams[audio.index]):
+        packets += bool(packet.size)
+        try:
+            frames += packet.decode()  # type: ignore[arg-type]
+        except av.error.InvalidDataError:
+            errors += 1
     return frames, ffmpeg.Decoded(packets, len(frames), errors)
 
 
-def _measure_and_encode(frames: list[AudioFrame], audio: AudioTrack, waveform: Waveform, path: Path) -> tuple[str, ...]:
+def _measure_and_encode(
+    frames: list[AudioFrame], audio: AudioTrack, waveform: Waveform
+) -> tuple[bytes, tuple[str, ...]]:
     """One pass through a graph with two ends: the samples behind the loudness meter, and those for the encoder."""
     rate, layout = audio_codec.output_rate(audio), _LAYOUTS[audio.channels]
     level = av.logging.get_level()
@@ -111,10 +109,9 @@ def _measure_and_encode(frames: list[AudioFrame], audio: AudioTrack, waveform: W
             samples, sounds = _filtered(frames, audio, rate, layout)
     finally:
         av.logging.set_level(level)
-    for frame in samples:
-        waveform.feed(frame.to_ndarray().tobytes())
-    _write(sounds, rate, layout, audio_codec.bit_rate(audio), path)
-    return tuple(message for _, name, message in captured if name == loudness.FILTER)
+    waveform.feed(b"".join(frame.to_ndarray().tobytes() for frame in samples))
+    log = tuple(message for _, name, message in captured if name == loudness.FILTER)
+    return _segment(sounds, rate, layout, audio_codec.bit_rate(audio)), log
 
 
 def _filtered(
@@ -161,10 +158,11 @@ def _drain(sink: Any) -> Iterator[AudioFrame]:
             return
 
 
-def _write(sounds: list[AudioFrame], rate: int, layout: str, bit_rate: int, path: Path) -> None:
+def _segment(sounds: list[AudioFrame], rate: int, layout: str, bit_rate: int) -> bytes:
     """AAC in MPEG-TS, as ffmpeg's HLS muxer lays a segment out: tables once, the clock starts at 1.4 s."""
-    options = {"fflags": "+bitexact", "flush_packets": "0", "max_delay": "700000", **_TABLES_ONCE}
-    with av.open(str(path), "w", format="mpegts", options=options) as container:
+    muxing = {"fflags": "+bitexact", "flush_packets": "0", "max_delay": "700000", **_TABLES_ONCE}
+    segment = io.BytesIO()
+    with av.open(segment, "w", format="mpegts", options=muxing) as container:
         stream = container.add_stream("aac", rate=rate, layout=layout)
         stream.bit_rate = bit_rate
         stream.codec_context.thread_count = 1
@@ -174,3 +172,4 @@ def _write(sounds: list[AudioFrame], rate: int, layout: str, bit_rate: int, path
                 # Priming lies before the start of the presentation, and MPEG-TS has no edit list to hide it.
                 if packet.pts is not None and packet.pts >= 0:
                     container.mux(packet)
+    return segment.getvalue()

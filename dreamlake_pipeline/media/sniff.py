@@ -13,7 +13,7 @@ import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
+from typing import BinaryIO
 
 from ..kinds import Kind
 
@@ -53,6 +53,17 @@ _VTT = Sniffed(Kind.TEXT_TRACK, "webvtt", ".vtt")
 _SRT = Sniffed(Kind.TEXT_TRACK, "srt", ".srt")
 _JSONL = Sniffed(Kind.LABEL_TRACK, "jsonl", ".jsonl")
 _CSV = Sniffed(Kind.LABEL_TRACK, "csv", ".csv")
+
+_EXTENSIONS = {
+    known.container: known.extension
+    for known in (_MP4, _MOV, _M4A, _AVI, _MATROSKA, _WEBM, _MPEG_TS, _WAV, _MP3, _FLAC, _AAC, _OGG)
+}
+
+
+def extension_of(container: str) -> str:
+    """The extension of `kinds.py` (with its dot) for a container of media, by its name; empty where none fits."""
+    return _EXTENSIONS[container]
+
 
 # Leading bytes of files that are none of ours, with the name that a refusal gives them.
 _FOREIGN: tuple[tuple[bytes, str], ...] = (
@@ -115,15 +126,14 @@ _MOV_ATOMS = {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
 _CUE_TIMES = re.compile(r"^\s*(\d+:)?\d{1,2}:\d{2}[,.]\d{1,3}\s*-->\s*(\d+:)?\d{1,2}:\d{2}[,.]\d{1,3}", re.MULTILINE)
 
 
-def sniff_file(path: Path) -> Sniffed | None:
+def sniff_file(file: BinaryIO) -> Sniffed | None:
     """What the file is; None when nothing known fits."""
-    with path.open("rb") as file:
 
-        def read(at: int, length: int) -> bytes:
-            file.seek(at)
-            return file.read(length)
+    def read(at: int, length: int) -> bytes:
+        file.seek(at)
+        return file.read(length)
 
-        return sniff(read)
+    return sniff(read)
 
 
 def sniff(read: ReadAt) -> Sniffed | None:

@@ -122,8 +122,10 @@ def _make_whole(source: Path, found: Probe, order: _Order) -> VideoResult:
 def _make_part(source: Path, order: _Order) -> VideoResult | None:
     """What can be made of a file that was cut off; None when its good part is too short or not good either."""
     filename = order.filename
-    demuxer = recognise(source, filename).demuxer
-    assert demuxer is not None
+    with source.open("rb") as file:
+        demuxer = recognise(file, filename).demuxer
+        assert demuxer is not None
+        announced = read_claims(file, demuxer).seconds
     # Beside what is made, where no limit of ffmpeg's output counts it.
     with tempfile.TemporaryDirectory(prefix=_PART, dir=order.out) as folder:
         part = Path(folder) / "part"
@@ -140,7 +142,6 @@ def _make_part(source: Path, order: _Order) -> VideoResult | None:
             if ERRORS[error.code].retryable and error.code is not Code.OUTPUT_INVALID:
                 raise  # no word about the file
             return None
-    announced = read_claims(source, demuxer).seconds
     of = f" of {announced:.1f} s" if announced and announced > made.duration else ""
     warning = f"Only the first {made.duration:.1f} s{of} could be read: the file is cut off."
     return replace(made, partial=True, warnings=(warning, *made.warnings))

@@ -143,25 +143,38 @@ class _Worker:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        assert self._process.stdin is not None
+        os.set_blocking(self._process.stdin.fileno(), False)
 
     def ask(self, call: Any, seconds: float) -> tuple[str, Any]:
         """The answer. Raises _Died, or TimeoutError."""
         self.calls += 1
-        assert self._process.stdin is not None
+        deadline = time.monotonic() + seconds
         try:
-            self._process.stdin.write(worker.packed(call))
-            self._process.stdin.flush()
-            return self._receive(time.monotonic() + seconds)
+            self._send(worker.packed(call), deadline)
+            return self._receive(deadline)
         except (OSError, EOFError, pickle.UnpicklingError) as error:
             if isinstance(error, TimeoutError):
                 raise
             raise _Died from None
 
+    def _send(self, message: bytes, deadline: float) -> None:
+        """Write a message, which may be more than the pipe holds: who does not read it is out of time."""
+        assert self._process.stdin is not None
+        pipe = self._process.stdin.fileno()
+        left = memoryview(message)
+        with selectors.PollSelector() as selector:
+            selector.register(pipe, selectors.EVENT_WRITE)
+            while left:
+                if not selector.select(max(0, deadline - time.monotonic())):
+                    raise TimeoutError
+                left = left[os.write(pipe, left) :]
+
     def _receive(self, deadline: float) -> tuple[str, Any]:
         assert self._process.stdout is not None
         pipe = self._process.stdout.fileno()
         received, wanted = bytearray(), 8
-        with selectors.DefaultSelector() as selector:
+        with selectors.PollSelector() as selector:
             selector.register(pipe, selectors.EVENT_READ)
             while len(received) < wanted:
                 if not selector.select(max(0, deadline - time.monotonic())):

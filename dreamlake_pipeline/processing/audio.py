@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 from ..api.metadata import AudioMetadata, Chunks, Loudness, Mode, Processing
-from ..media.audio import make_audio, make_short_audio
+from ..media.audio import make_long_audio, make_short_audio
 from ..media.results import AudioResult
-from ..media.short_audio import may_be_short
+from ..media.short_audio import MOST_BYTES, may_be_short
 from .hls import hashes_of, segments_of, source_of, time_origin_of
 from .pool import store_chunks
 from .product import Job, Product
@@ -26,18 +26,24 @@ def process_audio(job: Job) -> Product:
 
 def make(job: Job) -> AudioResult:
     """Make and verify; short sounds in a worker process, if there are any."""
-    if job.workers is not None and may_be_short(job.source.path):
-        made = job.workers.run(
-            make_short_audio,
-            subject=job.filename,
-            seconds=_SHORT_SECONDS,
-            source=job.source.path,
-            out=job.folder,
-            filename=job.filename,
-        )
-        if made is not None:
-            return made
-    return make_audio(job.source.path, job.folder, filename=job.filename)
+    short = _make_short(job) if job.source.size <= MOST_BYTES else None
+    return short or make_long_audio(job.source.path, job.folder, filename=job.filename)
+
+
+def _make_short(job: Job) -> AudioResult | None:
+    data = job.source.read()
+    if not may_be_short(data):
+        return None
+    if job.workers is None:
+        return make_short_audio(data, job.scratch, filename=job.filename)
+    return job.workers.run(
+        make_short_audio,
+        subject=job.filename,
+        seconds=_SHORT_SECONDS,
+        data=data,
+        out=job.scratch,
+        filename=job.filename,
+    )
 
 
 def publish(job: Job, made: AudioResult, chunks: Chunks, seconds: float) -> Product:
@@ -62,7 +68,7 @@ def publish(job: Job, made: AudioResult, chunks: Chunks, seconds: float) -> Prod
         waveform_url=url_of(job.record, "waveform.json"),
         waveform_image_url=url_of(job.record, "waveform.png"),
         time_origin=time_origin_of(made.time_origin),
-        source=source_of(job.source, made.container, made.source_streams),
+        source=source_of(job.source.name, made.container, made.source_streams),
         conformance=made.conformance,
         warnings=list(made.warnings),
         processing=Processing(
@@ -72,4 +78,4 @@ def publish(job: Job, made: AudioResult, chunks: Chunks, seconds: float) -> Prod
             seconds=round(seconds + time.perf_counter() - started, 3),
         ),
     )
-    return Product(metadata, hashes_of(made.streams), made.waveform_png.read_bytes())
+    return Product(metadata, hashes_of(made.streams), made.waveform_png)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,31 +18,36 @@ from pathlib import Path
 from ..api.bss import Record
 from ..api.metadata import Chunks
 from ..errors import DreamlakeError
-from ..kinds import Kind
 from ..media.results import AudioResult
-from ..media.short_audio import MOST_BYTES
 from . import audio
-from .fetch import Source, fetch
+from .fetch import Source, fetch, is_small
 from .hls import segments_of
 from .pool import store_together
 from .product import Job
 from .work import Outcome, Workshop, key_of, outcome_of_fault, process_item, publish_result, reuse_known
 
+__all__ = ["bundles", "is_small", "process_bundle"]
+
 log = logging.getLogger(__name__)
 
 _MOST = 48
+_MOST_BYTES = 32 * 2**20  # they are in memory
 _LEAST_BUNDLES = 6  # so that some are made while others are published
 
 
-def is_small(record: Record) -> bool:
-    """Whether the record is one for a bundle."""
-    return record.kind is Kind.AUDIO and record.size is not None and record.size <= MOST_BYTES
-
-
-def bundles(records: Sequence[Record]) -> Iterable[Sequence[Record]]:
+def bundles(records: Sequence[Record]) -> Iterator[list[Record]]:
     """The records in bundles of a good size."""
-    size = max(1, min(_MOST, len(records) // _LEAST_BUNDLES))
-    return (records[start : start + size] for start in range(0, len(records), size))
+    most = max(1, min(_MOST, len(records) // _LEAST_BUNDLES))
+    bundle: list[Record] = []
+    size = 0
+    for record in records:
+        if bundle and (len(bundle) == most or size + (record.size or 0) > _MOST_BYTES):
+            yield bundle
+            bundle, size = [], 0
+        bundle.append(record)
+        size += record.size or 0
+    if bundle:
+        yield bundle
 
 
 @dataclass(slots=True)
@@ -50,7 +55,6 @@ class _Item:
     """An item on its way: what is known of it so far."""
 
     record: Record
-    folder: Path
     recipe: str
     source: Source = field(init=False)
     job: Job = field(init=False)
@@ -66,17 +70,17 @@ def process_bundle(shop: Workshop, records: Sequence[Record], media: Executor, w
     Media work goes to `media`, which bounds it; requests to the object store go to `wires`.
     """
     with tempfile.TemporaryDirectory(prefix="dreamlake-", dir=shop.scratch) as name:
-        items = [_Item(record, Path(name) / record.id, shop.recipe_of(record)) for record in records]
+        items = [_Item(record, shop.recipe_of(record)) for record in records]
         try:
-            _Bundle(shop, items, media, wires).process()
+            _Bundle(shop, items, Path(name), media, wires).process()
         except DreamlakeError as error:
             log.info("A bundle of %d files is processed one by one: %s", len(items), error)
     return [item.outcome or process_item(shop, item.record) for item in items]
 
 
 class _Bundle:
-    def __init__(self, shop: Workshop, items: list[_Item], media: Executor, wires: Executor) -> None:
-        self._shop, self._items, self._media, self._wires = shop, items, media, wires
+    def __init__(self, shop: Workshop, items: list[_Item], scratch: Path, media: Executor, wires: Executor) -> None:
+        self._shop, self._items, self._scratch, self._media, self._wires = shop, items, scratch, media, wires
 
     def process(self) -> None:
         """Give every item its outcome. Raises DreamlakeError when a step of all of them fails."""
@@ -107,8 +111,7 @@ class _Bundle:
         list(threads.map(guarded, self._left()))
 
     def _fetch(self, item: _Item) -> None:
-        item.folder.mkdir()
-        item.source = fetch(self._shop.store, item.record, item.folder)
+        item.source = fetch(self._shop.store, item.record, self._scratch)
 
     def _reuse(self) -> None:
         """Items of which there is a result already get it."""
@@ -130,7 +133,7 @@ class _Bundle:
 
     def _make(self, item: _Item) -> None:
         started = time.perf_counter()
-        item.job = self._shop.job(item.record, item.source, item.folder, item.recipe)
+        item.job = self._shop.job(item.record, item.source, self._scratch, item.recipe)
         item.made = audio.make(item.job)
         item.seconds = time.perf_counter() - started
 

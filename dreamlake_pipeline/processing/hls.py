@@ -9,8 +9,7 @@ from typing import Any
 from ..api import metadata
 from ..media import results
 from ..media.results import Segment, Stream
-from ..media.sniff import sniff_file
-from .fetch import Source
+from ..media.sniff import extension_of
 
 
 def segments_of(streams: Sequence[Stream]) -> list[Segment]:
@@ -31,9 +30,8 @@ def time_origin_of(origin: results.TimeOrigin) -> metadata.TimeOrigin:
     )
 
 
-def source_of(source: Source, container: str, streams: list[dict[str, Any]]) -> metadata.SourceInfo:
+def source_of(name: str, container: str, streams: list[dict[str, Any]]) -> metadata.SourceInfo:
     """What the content is, and whether the file's name says so too (one without an extension says nothing)."""
-    extension = PurePosixPath(source.name).suffix.lower()
-    found = sniff_file(source.path)
-    agrees = not extension or (found is not None and found.extension == extension)
+    extension = PurePosixPath(name).suffix.lower()
+    agrees = extension in ("", extension_of(container))
     return metadata.SourceInfo(container=container, extension_agrees=agrees, streams=streams)

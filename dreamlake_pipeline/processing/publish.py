@@ -40,12 +40,17 @@ def publish_streams(
     store.put(layout.master_key(*where), master.encode(), content_type=PLAYLIST_TYPE)
 
 
-def publish_files(store: ObjectStore, record: Record, files: Mapping[str, Path | None]) -> None:
-    """Store those of the kind's result files (layout.RESULT_FILES) that were made."""
-    for name, path in files.items():
-        if path is not None:
-            key = layout.result_key(record.owner, record.project, record.kind, record.id, name)
-            store.upload(key, path, content_type=layout.RESULT_FILES[record.kind][name])
+def publish_files(store: ObjectStore, record: Record, files: Mapping[str, Path | bytes | None]) -> None:
+    """Store those of the kind's result files (layout.RESULT_FILES) that were made, on the disk or in memory."""
+    for name, made in files.items():
+        if made is None:
+            continue
+        key = layout.result_key(record.owner, record.project, record.kind, record.id, name)
+        content_type = layout.RESULT_FILES[record.kind][name]
+        if isinstance(made, bytes):
+            store.put(key, made, content_type=content_type)
+        else:
+            store.upload(key, made, content_type=content_type)
 
 
 def url_of(record: Record, name: str) -> str:

@@ -56,7 +56,7 @@ def process_video(job: Job) -> Product:
         poster_url=url_of(job.record, "poster.jpg") if made.poster else None,
         contact_sheet_url=url_of(job.record, "contact-sheet.jpg") if made.contact_sheet else None,
         time_origin=time_origin_of(made.time_origin),
-        source=source_of(job.source, made.container, made.source_streams),
+        source=source_of(job.source.name, made.container, made.source_streams),
         conformance=made.conformance,
         partial=made.partial,
         warnings=list(made.warnings),

@@ -67,11 +67,19 @@ class Workshop:
     last_attempt: bool = False
     workers: Workers | None = None
 
-    def job(self, record: Record, source: Source, folder: Path, recipe: str) -> Job:
-        """The record at work; `folder` is private to it."""
-        out = folder / "out"
-        out.mkdir()
-        return Job(record, source, out, recipe, self.pipeline, self.store, self.ladder_of(record), self.workers)
+    def job(self, record: Record, source: Source, scratch: Path, recipe: str) -> Job:
+        """The record at work; `scratch` may be shared with others."""
+        return Job(
+            record,
+            source,
+            scratch,
+            scratch / record.id,
+            recipe,
+            self.pipeline,
+            self.store,
+            self.ladder_of(record),
+            self.workers,
+        )
 
     def ladder_of(self, record: Record) -> tuple[int, ...]:
         """Heights of further, smaller pictures of this video: its own word, else everybody's."""
@@ -127,13 +135,15 @@ def _process(shop: Workshop, record: Record, twin: Outcome | None) -> tuple[Item
     if twin is not None and twin.result is not None:
         return _reuse(shop, record, twin.record, twin.result), twin.preview
     with tempfile.TemporaryDirectory(prefix="dreamlake-", dir=shop.scratch) as name:
-        folder = Path(name)
-        source = fetch(shop.store, record, folder)
+        scratch = Path(name)
+        source = fetch(shop.store, record, scratch)
         if shop.share and record.kind in _SHARED_KINDS:
             (known,) = shop.pipeline.known_results(record.owner, [key_of(record, source, recipe)])
             if (shared := reuse_known(shop, record, source, known)) is not None:
                 return shared, None
-        product = _maker_of(record.kind)(shop.job(record, source, folder, recipe))
+        job = shop.job(record, source, scratch, recipe)
+        job.folder.mkdir()
+        product = _maker_of(record.kind)(job)
         return publish_result(shop, record, source, recipe, product), product.preview
 
 

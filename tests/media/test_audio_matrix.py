@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import re
 import resource
 import struct
 import subprocess
+import wave
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ import numpy as np
 import pytest
 
 from dreamlake_pipeline.errors import Code, DreamlakeError
-from dreamlake_pipeline.media import ffmpeg
+from dreamlake_pipeline.media import ffmpeg, picture
 from dreamlake_pipeline.media.audio import make_audio
 from dreamlake_pipeline.media.results import AudioResult, Stream
 
@@ -105,9 +107,9 @@ def measured(source: Path) -> dict[str, float]:
     return {key: float(value) for key, value in re.findall(r"\b(I|LRA|Peak):\s+(\S+) ", summary)}
 
 
-def pixels(picture: Path) -> np.ndarray:
+def pixels(picture: bytes) -> np.ndarray:
     """The PNG as RGBA."""
-    with av.open(str(picture)) as container:
+    with av.open(io.BytesIO(picture)) as container:
         return next(container.decode(video=0)).to_ndarray(format="rgba")
 
 
@@ -141,7 +143,7 @@ def test_sound_of_every_kind(generate: Generate, make: Make, play: Callable[[Str
     # Lossy codecs ring where the tone changes.
     assert 20 * math.log10(0.5) - 1 < result.peak_db < 0 + (codec == "aac") * 0.5
 
-    waveform = json.loads(result.waveform_json.read_text())
+    waveform = json.loads(result.waveform_json)
     assert waveform["sample_rate"] == rate
     assert waveform["samples_per_pixel"] == rate // 100
     assert waveform["length"] == math.ceil(round(result.duration * rate) / (rate // 100)) == len(waveform["data"]) // 2
@@ -176,7 +178,7 @@ def test_however_little_sound_there_is(
     assert float(segment.duration) == pytest.approx(max(result.duration, frame))
     padded = [warning for warning in result.warnings if "silence follows it" in warning]
     assert bool(padded) == (result.duration < frame)
-    assert json.loads(result.waveform_json.read_text())["length"] == math.ceil(samples / (rate // 100))
+    assert json.loads(result.waveform_json)["length"] == math.ceil(samples / (rate // 100))
     assert pixels(result.waveform_png)[:, :, 3].any()
 
 
@@ -201,7 +203,21 @@ def test_half_an_hour_and_more_takes_bounded_time_and_memory(tmp_path: Path, mak
     assert result.duration == 2100
     assert 345 < len(result.streams[0].segments) < 355
     assert (result.integrated, result.true_peak, result.peak_db) == (None, None, None)
-    assert json.loads(result.waveform_json.read_text())["length"] == 210_000
+    assert json.loads(result.waveform_json)["length"] == 210_000
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+def test_surround_that_is_called_pcm(generate: Generate, tmp_path: Path, make: Make, swapped: bool) -> None:
+    """DTS in WAV, as it is on compact discs: taken for PCM, it would be loud noise."""
+    frames = np.frombuffer(
+        generate("surround.dts", f"{sound(channels=2)} -c:a dca -strict -2 -b:a 1411200").read_bytes(), dtype="<u2"
+    )
+    source = tmp_path / "dts.wav"
+    with wave.open(str(source), "wb") as file:
+        file.setparams((2, 2, 44_100, 0, "NONE", ""))
+        file.writeframes((frames.byteswap() if swapped else frames).tobytes())
+    result = make(source)
+    assert (result.codec, result.duration) == ("dts", pytest.approx(SECONDS, abs=0.03))
 
 
 @pytest.mark.parametrize(("rate", "channels"), [(16_000, 1), (44_100, 2), (96_000, 1)])
@@ -218,8 +234,8 @@ def test_with_and_without_ffmpeg_the_same_comes_out(
         assert getattr(here, field) == getattr(there, field)
     for field in ("integrated", "loudness_range", "true_peak"):
         assert getattr(here, field) == pytest.approx(getattr(there, field), abs=0.1)
-    assert here.waveform_json.read_bytes() == there.waveform_json.read_bytes()
-    assert here.waveform_png.read_bytes() == there.waveform_png.read_bytes()
+    assert here.waveform_json == there.waveform_json
+    assert here.waveform_png == there.waveform_png
     assert here.time_origin.stream_start == there.time_origin.stream_start
     assert [check["rule"] for check in here.conformance["checks"]] == [
         check["rule"] for check in there.conformance["checks"]
@@ -264,3 +280,15 @@ def test_a_wav_that_announces_more_than_it_holds_is_found_out(tmp_path: Path, ge
         make(cut)
     assert caught.value.code is Code.MEDIA_TRUNCATED
     assert "cut.wav" in caught.value.message
+
+
+def test_areas_cover_pixels_by_their_share() -> None:
+    """Drawn by differences, they are what each pixel's share of them gives."""
+    top, bottom = np.array([0.0, 2.4, 3.2, 1.0, 7.0]), np.array([8.0, 5.6, 3.4, 1.0, 8.0])
+    drawn = picture.Areas(5, 8)
+    drawn.add(top, bottom, picture.OPACITY)
+    drawn.add(top, bottom, picture.BLEND * np.array([1, 1, 1, 0, 0]))
+    rows = np.arange(8)[:, None]
+    share = np.clip(np.minimum(rows + 1, bottom) - np.maximum(rows, top), 0, 1)
+    blend = picture.steps(share * [1, 1, 1, 0, 0])
+    assert drawn.encode() == picture.encode(blend, picture.steps(share))

@@ -41,7 +41,10 @@ def sound(tmp_path: Path) -> Path:
 
 
 def make(workers: Workers, source: Path, out: Path) -> AudioResult | None:
-    return workers.run(make_short_audio, subject="sound.wav", seconds=60, source=source, out=out, filename="sound.wav")
+    out.mkdir(exist_ok=True)
+    return workers.run(
+        make_short_audio, subject="sound.wav", seconds=60, data=source.read_bytes(), out=out, filename="sound.wav"
+    )
 
 
 def of_a_worker() -> list[psutil.Process]:
@@ -71,7 +74,7 @@ def test_what_is_not_short_or_plain_is_left_to_ffmpeg(
         "tone.flac": "-f lavfi -i sine=d=1",
     }.items():
         assert make(workers, encode(arguments, tmp_path / name), tmp_path / "out") is None
-    assert not (tmp_path / "out").exists()
+    assert not list((tmp_path / "out").iterdir())
 
 
 def test_an_error_is_the_same_as_without_a_worker(workers: Workers, sound: Path, tmp_path: Path) -> None:
@@ -111,6 +114,17 @@ def test_a_file_that_never_ends_is_stopped(workers: Workers, sound: Path, tmp_pa
         workers.run(subprocess.check_output, subject="endless.wav", seconds=1.5, args=["sleep", "5"])
     assert caught.value.code is Code.MEDIA_TIMEOUT and "endless.wav" in caught.value.message
     assert time.monotonic() - started < 4
+    assert make(workers, sound, tmp_path / "next") is not None
+
+
+def test_a_process_that_does_not_listen_is_stopped(workers: Workers, sound: Path, tmp_path: Path) -> None:
+    assert make(workers, sound, tmp_path / "first") is not None
+    [idle] = of_a_worker()
+    idle.suspend()
+    with pytest.raises(DreamlakeError) as caught:
+        workers.run(len, subject="large.wav", seconds=1, obj=bytes(2**20))
+    assert caught.value.code is Code.MEDIA_TIMEOUT
+    assert not idle.is_running()
     assert make(workers, sound, tmp_path / "next") is not None
 
 

@@ -19,18 +19,18 @@ DATA = b"some bytes"
 SHA256 = hashlib.sha256(DATA).hexdigest()
 
 
-def record(owner: str, promised: str | None) -> Record:
+def record(owner: str, promised: str | None, kind: Kind = Kind.VIDEO, size: int | None = None) -> Record:
     now = datetime.now(UTC)
     return Record(
         id=new_id(),
-        kind=Kind.VIDEO,
+        kind=kind,
         owner=owner,
         project="lab",
         episode=None,
         name="/-rf; $(boom).mp4",
         staging_hash=promised,
         staging_key=f"{owner}/lab/staging/key",
-        size=None,
+        size=size,
         content_type=None,
         status=Status.PROCESSING,
         created_at=now,
@@ -44,7 +44,7 @@ def test_bytes_that_were_promised(object_store: ObjectStore, owner: str, tmp_pat
     object_store.put(asked.staging_key, DATA, content_type="video/mp4")
     source = fetch(object_store, asked, tmp_path)
     assert (source.sha256, source.size, source.path.read_bytes()) == (SHA256, len(DATA), DATA)
-    assert source.path.name == "source"
+    assert source.path.name == f"{asked.id}.source"
 
 
 @pytest.mark.parametrize(
@@ -65,3 +65,23 @@ def test_anything_else_is_an_error_that_names_the_file(
     with pytest.raises(DreamlakeError) as caught:
         fetch(object_store, asked, tmp_path)
     assert caught.value.code is code and asked.name in caught.value.message
+
+
+def test_a_small_sound_stays_in_memory(object_store: ObjectStore, owner: str, tmp_path: Path) -> None:
+    asked = record(owner, SHA256, Kind.AUDIO, len(DATA))
+    object_store.put(asked.staging_key, DATA, content_type="audio/wav")
+    source = fetch(object_store, asked, tmp_path)
+    assert (source.read(), source.sha256, source.size) == (DATA, SHA256, len(DATA))
+    assert not list(tmp_path.iterdir())
+    assert source.path.read_bytes() == source.path.read_bytes() == DATA  # for whoever needs a file
+
+
+def test_no_more_comes_into_memory_than_was_promised(object_store: ObjectStore, owner: str, tmp_path: Path) -> None:
+    asked = record(owner, SHA256, Kind.AUDIO, len(DATA) - 1)
+    object_store.put(asked.staging_key, DATA, content_type="audio/wav")
+    with pytest.raises(DreamlakeError) as caught:
+        fetch(object_store, asked, tmp_path)
+    assert caught.value.code is Code.HASH_MISMATCH
+    unpromised = record(owner, None, Kind.AUDIO, len(DATA) - 1)
+    source = fetch(object_store, unpromised, tmp_path)
+    assert (source.read(), source.sha256) == (DATA, SHA256)
