@@ -111,7 +111,7 @@ def _measure_and_encode(
         av.logging.set_level(level)
     waveform.feed(b"".join(frame.to_ndarray().tobytes() for frame in samples))
     log = tuple(message for _, name, message in captured if name == loudness.FILTER)
-    return _segment(sounds, rate, layout, audio_codec.bit_rate(audio)), log
+    return _segment(sounds, audio), log
 
 
 def _filtered(
@@ -158,13 +158,14 @@ def _drain(sink: Any) -> Iterator[AudioFrame]:
             return
 
 
-def _segment(sounds: list[AudioFrame], rate: int, layout: str, bit_rate: int) -> bytes:
+def _segment(sounds: list[AudioFrame], audio: AudioTrack) -> bytes:
     """AAC in MPEG-TS, as ffmpeg's HLS muxer lays a segment out: tables once, the clock starts at 1.4 s."""
     muxing = {"fflags": "+bitexact", "flush_packets": "0", "max_delay": "700000", **_TABLES_ONCE}
     segment = io.BytesIO()
     with av.open(segment, "w", format="mpegts", options=muxing) as container:
-        stream = container.add_stream("aac", rate=rate, layout=layout)
-        stream.bit_rate = bit_rate
+        rate, layout = audio_codec.output_rate(audio), _LAYOUTS[audio.channels]
+        stream = container.add_stream("aac", rate=rate, layout=layout, options={"aac_coder": audio_codec.coder(audio)})
+        stream.bit_rate = audio_codec.bit_rate(audio)
         stream.codec_context.thread_count = 1
         stream.codec_context.flags |= Flags.bitexact
         for sound in (*sounds, None):

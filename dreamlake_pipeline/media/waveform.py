@@ -13,6 +13,7 @@ PEAKS_PER_SECOND = 100
 WIDTH, HEIGHT = 1200, 240
 
 _VALUES_AT_ONCE = 1 << 16
+_BYTES_AT_ONCE = 1 << 18
 _SILENCE = 1e-5  # -100 dBFS
 
 
@@ -23,33 +24,39 @@ class Waveform:
         self.sample_rate, self.channels = sample_rate, channels
         self.samples_per_peak = max(1, sample_rate // PEAKS_PER_SECOND)
         self.samples = 0  # per channel
-        self._rest = b""
-        self._low: list[np.ndarray] = []
-        self._high: list[np.ndarray] = []
-        self._power: list[np.ndarray] = []
+        self._waiting = bytearray()
+        # A value a peak, in one growing piece each: small arrays between large ones that come and go hold on to memory.
+        self._low, self._high, self._power = bytearray(), bytearray(), bytearray()
         self._highest, self._squares = 0.0, 0.0
 
     def feed(self, data: bytes) -> None:
-        data = self._rest + data
-        step = 4 * self.channels * self.samples_per_peak
-        whole = len(data) // step * step
-        self._rest = data[whole:]
-        if whole:
-            self._measure(np.frombuffer(data[:whole], dtype="<f4").reshape(-1, self.samples_per_peak * self.channels))
+        self._waiting += data
+        if len(self._waiting) >= _BYTES_AT_ONCE:
+            self._measure_waiting()
 
     def finish(self) -> None:
-        """Take in the last piece, which may be shorter than a peak. Further pieces must not follow."""
-        samples = np.frombuffer(self._rest[: len(self._rest) // (4 * self.channels) * 4 * self.channels], dtype="<f4")
-        self._rest = b""
+        """Take in the last pieces, of which the very last may be shorter than a peak. No other may follow."""
+        self._measure_waiting()
+        left = len(self._waiting) // (4 * self.channels) * 4 * self.channels
+        samples = np.frombuffer(bytes(self._waiting[:left]), dtype="<f4")
+        self._waiting.clear()
         if len(samples):
             self._measure(samples.reshape(1, -1))
+
+    def _measure_waiting(self) -> None:
+        """Many peaks at a time: a pipe's pieces are short, and an array for each would be ten times what is in it."""
+        row = self.channels * self.samples_per_peak
+        whole = len(self._waiting) // (4 * row) * 4 * row
+        if whole:
+            self._measure(np.frombuffer(bytes(self._waiting[:whole]), dtype="<f4").reshape(-1, row))
+            del self._waiting[:whole]
 
     def _measure(self, rows: np.ndarray) -> None:
         squares = np.square(rows, dtype=np.float64).sum(axis=1)
         low, high = rows.min(axis=1), rows.max(axis=1)
-        self._low.append(low)
-        self._high.append(high)
-        self._power.append(squares / rows.shape[1])
+        self._low += low.tobytes()
+        self._high += high.tobytes()
+        self._power += (squares / rows.shape[1]).tobytes()
         self._squares += float(squares.sum())
         self._highest = max(self._highest, float(high.max()), -float(low.min()))
         self.samples += rows.size // self.channels
@@ -68,7 +75,7 @@ class Waveform:
 
     def as_json(self) -> bytes:
         """Peaks in the form of BBC audiowaveform 2, 8 bits, channels taken together: `data` is min, max, min, max, …"""
-        low, high = (np.concatenate(parts) for parts in (self._low, self._high))
+        low, high = (np.frombuffer(peaks, dtype="<f4") for peaks in (self._low, self._high))
         data = np.empty(2 * len(low), dtype=np.int8)
         data[0::2] = np.clip(np.floor(low * 128), -128, 127)
         data[1::2] = np.clip(np.ceil(high * 127), -128, 127)
@@ -89,7 +96,8 @@ class Waveform:
 
     def as_png(self) -> bytes:
         """WIDTH x HEIGHT pixels on a transparent ground; the loudest moment fills the height, silence is a line."""
-        low, high, power = (np.concatenate(parts) for parts in (self._low, self._high, self._power))
+        low, high = (np.frombuffer(peaks, dtype="<f4") for peaks in (self._low, self._high))
+        power = np.frombuffer(self._power, dtype="<f8")
         scale = 0.46 * HEIGHT / self._highest if self._highest > _SILENCE else 0.0
         rms = np.sqrt(_columns(power, np.add)) * scale
         drawn = picture.Areas(WIDTH, HEIGHT)
