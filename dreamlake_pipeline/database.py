@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from importlib.resources import files
+from typing import Any
 
-from sqlalchemy import Engine, create_engine, make_url, text
+from psycopg.abc import Buffer
+from psycopg.types.array import ListDumper
+from sqlalchemy import Engine, create_engine, event, make_url, text
 
 BSS_SCHEMA = "bss"
 SERVER_SCHEMA = "dreamlake"
@@ -21,7 +24,7 @@ def with_driver(url: str, driver: str) -> str:
 
 def open_engine(url: str, *, schema: str, pool_size: int = 8) -> Engine:
     """An engine on psycopg 3 whose connections look in `schema` first."""
-    return create_engine(
+    engine = create_engine(
         with_driver(url, "psycopg"),
         pool_size=pool_size,
         max_overflow=pool_size,
@@ -34,6 +37,22 @@ def open_engine(url: str, *, schema: str, pool_size: int = 8) -> Engine:
             f" -cstatement_timeout={_STATEMENT_TIMEOUT} -ctimezone=UTC",
         },
     )
+    event.listen(engine, "connect", lambda connection, _: connection.adapters.register_dumper(list, _TextListDumper))
+    return engine
+
+
+class _TextListDumper(ListDumper):
+    """Writes a list of texts with each of them in quotes: to find out which need quotes takes psycopg 2 µs for each."""
+
+    def dump(self, obj: list[Any]) -> Buffer | None:
+        if set(map(type, obj)) != {str}:
+            return super().dump(obj)
+        every = "".join(obj)
+        if "\0" in every:
+            return super().dump(obj)  # which says what is wrong
+        if '"' in every or "\\" in every:
+            obj = [item.replace("\\", "\\\\").replace('"', '\\"') for item in obj]
+        return ('{"' + '","'.join(obj) + '"}').encode()
 
 
 def migrate(url: str, *, schema: str, package: str) -> None:

@@ -112,4 +112,8 @@ def content_type_of(name: str) -> str:
 
 
 def _extension(name: str) -> str:
-    return splitext(name)[1].lower()
+    """The extension; of a name that has none, nothing that could be taken for one of ours."""
+    dot = name.rfind(".")
+    if dot <= 0 or name[dot - 1] in "./":  # what begins with dots may have no extension
+        return splitext(name)[1].lower()
+    return name[dot:].lower()

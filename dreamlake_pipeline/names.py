@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import NamedTuple
 
 from .errors import Code, DreamlakeError
@@ -37,6 +38,7 @@ def _invalid(message: str) -> DreamlakeError:
     return DreamlakeError(Code.INVALID_NAME, message)
 
 
+@lru_cache
 def check_owner(owner: str) -> str:
     """A namespace: `[a-z0-9][a-z0-9._-]{0,62}`, and not a folder that the bucket needs for itself."""
     if owner in RESERVED_OWNERS:
@@ -44,6 +46,7 @@ def check_owner(owner: str) -> str:
     return _check_slug("owner", owner)
 
 
+@lru_cache
 def check_project(project: str) -> str:
     """A project: `[a-z0-9][a-z0-9._-]{0,62}`."""
     return _check_slug("project", project)
@@ -72,11 +75,11 @@ def check_name(name: str) -> str:
     text = _to_nfc(name, "name")
     if not text.startswith("/"):
         raise _invalid(f"name {_shorten(text)!r} must be an absolute path such as /camera/run01.mp4.")
-    if len(text.encode()) > MAX_NAME_BYTES:
+    if len(text) > MAX_NAME_BYTES or (not text.isascii() and len(text.encode()) > MAX_NAME_BYTES):
         raise _invalid(f"name {_shorten(text)!r} is longer than {MAX_NAME_BYTES} bytes.")
-    for segment in text[1:].split("/"):
-        if segment in ("", ".", ".."):
-            raise _invalid(f"name {_shorten(text)!r} has an empty, '.' or '..' segment.")
+    closed = f"{text}/"
+    if "//" in closed or "/./" in closed or "/../" in closed:
+        raise _invalid(f"name {_shorten(text)!r} has an empty, '.' or '..' segment.")
     return text
 
 

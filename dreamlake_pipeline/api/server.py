@@ -11,6 +11,14 @@ from ..kinds import KINDS, Kind
 from .bss import Status
 from .common import Bytes, Episode, Id, Model, Name, Owner, Project, Timestamp
 
+# The field of AssetIn that takes a record's id, by the record's kind.
+BSS_ID_FIELDS = {
+    Kind.VIDEO: "bss_video_id",
+    Kind.AUDIO: "bss_audio_id",
+    Kind.LABEL_TRACK: "bss_label_id",
+    Kind.TEXT_TRACK: "bss_text_track_id",
+}
+
 
 class AssetIn(Model):
     """Registration of one file in the index; the same name again is the same asset.
@@ -43,12 +51,7 @@ class AssetIn(Model):
 
     def bss_id(self, kind: Kind) -> str:
         """The record's id under the key of its kind. Raises ValueError when it is missing."""
-        value = {
-            Kind.VIDEO: self.bss_video_id,
-            Kind.AUDIO: self.bss_audio_id,
-            Kind.LABEL_TRACK: self.bss_label_id,
-            Kind.TEXT_TRACK: self.bss_text_track_id,
-        }[kind]
+        value: str | None = getattr(self, BSS_ID_FIELDS[kind])
         if value is None:
             raise ValueError(f"{KINDS[kind].bss_id_field} is missing")
         return value

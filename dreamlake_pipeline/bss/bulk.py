@@ -33,8 +33,7 @@ def plan(database: Engine, store: ObjectStore, asked: PlanUploads, *, part_size:
     """How to upload each file: not at all, by one PUT (up to `part_size` bytes), or in parts. In their order."""
     keys = [layout.staging_key(asked.owner, asked.project, file.hash) for file in asked.files]
     with database.begin() as connection:
-        wrong = staged.mistrusted(connection, keys)
-        known = staged.known_sizes(connection, keys)
+        known, wrong = staged.known(connection, keys)
         sizes = {key: size for key, size in known.items() if key not in wrong}
         registered = records.find(connection, [_new_record(asked, file) for file in asked.files])
         unseen = {key: file.size for file, key in zip(asked.files, keys, strict=True) if key not in sizes}
@@ -86,7 +85,7 @@ def finish(database: Engine, store: ObjectStore, asked: FinishUploads) -> list[F
     acknowledged = [key for key, file in zip(keys, asked.files, strict=True) if file.etag]
     with database.connect() as connection:
         sizes = uploads.signed_sizes(connection, acknowledged) if acknowledged else {}
-        sizes |= staged.known_sizes(connection, keys)
+        sizes |= staged.known(connection, keys).sizes
 
     def verify(n: int) -> DreamlakeError | None:
         file, key = asked.files[n], keys[n]

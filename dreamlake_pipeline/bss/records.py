@@ -105,12 +105,24 @@ def insert(connection: Connection, files: Sequence[NewRecord]) -> list[Inserted]
 
 def find(connection: Connection, files: Sequence[NewRecord]) -> list[Known | None]:
     """For each file the record that it has already, or None."""
+    asked = [
+        {
+            "n": n,
+            "kind": file.kind,
+            "owner": file.owner,
+            "project": file.project,
+            "episode": file.episode,
+            "name": file.name,
+            "staging_key": file.staging_key,
+        }
+        for n, file in enumerate(files)
+    ]
     rows = connection.execute(
         text(f"""
         SELECT f.n, r.id, r.status, r.ladder FROM {_FILES}
         JOIN records r ON (r.owner, r.project, r.kind, r.name, r.staging_key)
             = (f.owner, f.project, f.kind, f.name, f.staging_key) AND r.episode IS NOT DISTINCT FROM f.episode"""),  # noqa: S608
-        {"files": to_jsonb([file._asdict() | {"n": n} for n, file in enumerate(files)])},
+        {"files": to_jsonb(asked)},
     )
     found = {n: Known(id, Status(status), _ladder(ladder)) for n, id, status, ladder in rows.all()}
     return [found.get(n) for n in range(len(files))]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from sqlalchemy import Connection, text
 
@@ -58,26 +58,26 @@ def check_size(key: str, stored: int, *, promised: int | None) -> None:
         )
 
 
-def known_sizes(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
-    """Sizes of those staged objects that a record vouches for: they need not be looked at again."""
+class Known(NamedTuple):
+    """What the records say of staged objects: the sizes of those that they vouch for, which need not be looked at
+    again, and those that were found to be missing, or other bytes than promised: they are to be sent again."""
+
+    sizes: dict[str, int]
+    mistrusted: set[str]
+
+
+def known(connection: Connection, keys: Iterable[str]) -> Known:
+    """What is known of those of the staged objects that a record has."""
     rows = connection.execute(
         text("""
-        SELECT DISTINCT ON (staging_key) staging_key, size FROM records
-        WHERE staging_key = ANY(:keys) AND size IS NOT NULL ORDER BY staging_key, id"""),
-        {"keys": list(set(keys))},
-    )
-    return {row.staging_key: row.size for row in rows}
-
-
-def mistrusted(connection: Connection, keys: Iterable[str]) -> set[str]:
-    """Those of the staged objects that were found to be missing, or other bytes than promised: to be sent again."""
-    return set(
-        connection.execute(
-            text("""
-            SELECT staging_key FROM records
-            WHERE staging_key = ANY(:keys) AND status = 'failed' AND error->>'code' = ANY(:codes)"""),
-            {"keys": list(set(keys)), "codes": [str(code) for code in _NOT_THE_BYTES]},
-        ).scalars()
+        SELECT staging_key, (array_agg(size ORDER BY id) FILTER (WHERE size IS NOT NULL))[1],
+            bool_or(status = 'failed' AND coalesce(error->>'code' = ANY(:codes), false))
+        FROM records WHERE staging_key = ANY(:keys) GROUP BY staging_key"""),
+        {"keys": list(set(keys)), "codes": [str(code) for code in _NOT_THE_BYTES]},
+    ).all()
+    return Known(
+        {key: size for key, size, _ in rows if size is not None},
+        {key for key, _, is_mistrusted in rows if is_mistrusted},
     )
 
 

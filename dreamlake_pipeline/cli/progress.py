@@ -107,6 +107,8 @@ class _Watcher:
     """What is said about files, whatever the display."""
 
     def __init__(self, display: Display, *, as_json: bool, tell_each: bool) -> None:
+        from ..client.events import FileStatus
+
         self.display = display
         self.as_json = as_json
         self.tell_each = tell_each
@@ -115,27 +117,27 @@ class _Watcher:
         self._failed = 0
         self._warned = 0
         self._stalls_told = 0
+        self._statuses = FileStatus
 
     def file(self, event: FileEvent) -> None:
-        from ..client.events import FileStatus
-
-        if event.status in (FileStatus.UPLOADED, FileStatus.DUPLICATE):
+        statuses = self._statuses  # an import, even one that was made, is much to do for every file
+        if event.status in (statuses.UPLOADED, statuses.DUPLICATE):
             self.stored += 1
         if self.as_json:
             print_json(event.as_json())
         match event.status:
-            case FileStatus.FAILED:
+            case statuses.FAILED:
                 self._failed += 1
                 if self._failed <= _FAILED_SHOWN:
                     self.display.line(f"failed     {_where(event)}")
                 elif self._failed == _FAILED_SHOWN + 1:
                     self.display.line("           further failures are counted; --json names all of them")
-            case FileStatus.SKIPPED:
+            case statuses.SKIPPED:
                 self._skipped[PurePath(event.path).suffix or PurePath(event.path).name] += 1
                 if self._skipped.total() <= _SKIPPED_SHOWN:
                     self.display.line(f"skipped    {_where(event)}")
             case _ if self.tell_each and not self.as_json:
-                size = "" if event.status is FileStatus.READY else f"  {show_bytes(event.size)}"
+                size = "" if event.status is statuses.READY else f"  {show_bytes(event.size)}"
                 episode = f"{event.episode}:" if event.episode else ""
                 self.display.line(f"{event.status:<10} {episode}{event.name}{size}")
 

@@ -10,7 +10,7 @@ import contextlib
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -53,7 +53,7 @@ class HashCache:
 
     def recall(self, files: Sequence[tuple[str, Version]]) -> list[Digest | None]:
         """The digest of each file, in order; None where it is not known for exactly this version."""
-        keys = [_key(path) for path, _ in files]
+        keys = _keys(path for path, _ in files)
         found: dict[bytes, Row] = {}
         for start in range(0, len(keys), _PER_STATEMENT):
             some = keys[start : start + _PER_STATEMENT]
@@ -66,7 +66,9 @@ class HashCache:
 
     def remember(self, digests: Sequence[tuple[str, Digest]]) -> None:
         """Keep the digests of files, except of those that had been written to just before they were read."""
-        rows = [_row(path, digest) for path, digest in digests if digest.version.mtime_ns < digest.read_at_ns - RACY_NS]
+        quiet = [(path, digest) for path, digest in digests if digest.version.mtime_ns < digest.read_at_ns - RACY_NS]
+        keys = _keys(path for path, _ in quiet)
+        rows = [_row(key, digest) for key, (_, digest) in zip(keys, quiet, strict=True)]
 
         def write(database: sqlite3.Connection) -> None:
             with database:
@@ -130,15 +132,25 @@ def _select(database: sqlite3.Connection, keys: Sequence[bytes]) -> list[Row]:
     return database.execute(f"SELECT * FROM hashes WHERE path IN ({marks})", keys).fetchall()  # noqa: S608
 
 
-def _key(path: str) -> bytes:
-    return os.fsencode(os.path.abspath(path))  # noqa: PTH100 - links are not to be resolved
+def _keys(paths: Iterable[str]) -> list[bytes]:
+    """The absolute path of each file. Folders are made absolute once, since many files lie in each."""
+    folders: dict[str, str] = {}
+    keys = []
+    for path in paths:
+        folder, slash, name = path.rpartition("/")
+        if name in ("", ".", ".."):
+            folder, slash, name = os.path.abspath(path).rpartition("/")  # noqa: PTH100 - links are not to be resolved
+        if (absolute := folders.get(folder)) is None:
+            absolute = folders[folder] = os.path.abspath(folder + slash).rstrip("/")  # noqa: PTH100 - as above
+        keys.append(os.fsencode(f"{absolute}/{name}"))
+    return keys
 
 
-def _row(path: str, digest: Digest) -> Row:
+def _row(key: bytes, digest: Digest) -> Row:
     version = digest.version
     parts = b"".join(map(bytes.fromhex, digest.parts))
     sha256 = bytes.fromhex(digest.sha256)
-    return _key(path), version.size, version.mtime_ns, version.inode, sha256, digest.part_size, parts
+    return key, version.size, version.mtime_ns, version.inode, sha256, digest.part_size, parts
 
 
 def _digest(row: Row, version: Version) -> Digest | None:

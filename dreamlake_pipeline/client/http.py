@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any, TypeVar
+from urllib.parse import urlencode, urljoin, urlsplit
 
-import httpx
 import stamina
+import urllib3
 from pydantic import ValidationError
+from urllib3.exceptions import HTTPError
 
 from .. import __version__
 from ..api.common import Model
 from ..errors import ERRORS, Code, DreamlakeError
+from .pools import Pools
 
 Answer = TypeVar("Answer", bound=Model)
 
-_TIMEOUT = httpx.Timeout(60, connect=5)
+_TIMEOUT = urllib3.Timeout(connect=5, read=60)
 _FIRST_ATTEMPTS = 3
 
 
@@ -37,14 +41,8 @@ class ServiceClient:
             raise DreamlakeError(Code.USAGE, f"The URL of {name}, {base_url!r}, must start with http:// or https://.")
         if not (token.strip().isascii() and token.strip().isprintable()):
             raise DreamlakeError(Code.UNAUTHENTICATED, "The token is not valid here.", hint="Check DREAMLAKE_API_KEY.")
-        self._http = httpx.Client(
-            base_url=self.base_url,
-            headers={"Authorization": f"Bearer {token.strip()}", "User-Agent": f"dreamlake/{__version__}"},
-            timeout=_TIMEOUT,
-            limits=httpx.Limits(max_connections=connections, max_keepalive_connections=connections),
-            # A proxy from the environment is for other machines, not for the embedded stack on this one.
-            mounts={f"all://{host}": None for host in ("127.0.0.1", "localhost", "[::1]")},
-        )
+        self._headers = {"Authorization": f"Bearer {token.strip()}", "User-Agent": f"dreamlake/{__version__}"}
+        self._pools = Pools(connections)
 
     def get(self, path: str, answer: type[Answer], /, **params: Any) -> Answer:
         """GET a route; parameters that are None are left out. Raises DreamlakeError."""
@@ -66,34 +64,41 @@ class ServiceClient:
         """One request, retried; the decoded JSON body, None when there is none. Raises DreamlakeError."""
         response = self._send(method, path)
         try:
-            return response.json() if response.content else None
+            return json.loads(response.data) if response.data else None
         except ValueError:
             raise self._foreign() from None
 
     def location(self, path: str) -> str:
         """Where a route that answers with a redirect points to. Raises DreamlakeError."""
         response = self._send("GET", path)
-        if not response.has_redirect_location:
-            raise _error_of(response, self.name)
-        return str(response.url.join(response.headers["location"]))
+        location = response.get_redirect_location()
+        if not location:
+            raise _error_of(response, self.name, f"GET {path}")
+        return urljoin(self.base_url + path, location)
 
     def _send(
         self, method: str, path: str, *, params: dict[str, Any] | None = None, content: bytes | None = None
-    ) -> httpx.Response:
-        headers = {"Content-Type": "application/json"} if content is not None else {}
-        present = {name: value for name, value in (params or {}).items() if value is not None}
+    ) -> urllib3.BaseHTTPResponse:
+        present = {name: _parameter(value) for name, value in (params or {}).items() if value is not None}
+        url = f"{self.base_url}{path}?{urlencode(present)}" if present else self.base_url + path
+        headers = self._headers | ({"Content-Type": "application/json"} if content is not None else {})
         attempts = self._attempts if self._has_answered else min(self._attempts, _FIRST_ATTEMPTS)
         try:
+            if not urlsplit(url).hostname:
+                raise ValueError("it names no host")
+            pool = self._pools.of(url)
             for attempt in stamina.retry_context(on=_is_passing, attempts=attempts, wait_max=5, timeout=60):
                 with attempt:
-                    response = self._http.request(method, path, params=present, content=content, headers=headers)
+                    response = pool.request(
+                        method, url, body=content, headers=headers, retries=False, redirect=False, timeout=_TIMEOUT
+                    )
                     self._has_answered = True
-                    if response.is_error:
-                        raise _error_of(response, self.name)
+                    if response.status >= 400:
+                        raise _error_of(response, self.name, f"{method} {path}")
                     return response
-        except httpx.InvalidURL as fault:
+        except ValueError as fault:
             raise DreamlakeError(Code.USAGE, f"The URL of {self.name}, {self.base_url}, is none: {fault}.") from None
-        except httpx.TransportError as fault:
+        except HTTPError as fault:
             raise DreamlakeError(
                 Code.UNREACHABLE,
                 f"{self.name} does not answer at {self.base_url} ({type(fault).__name__}).",
@@ -101,9 +106,9 @@ class ServiceClient:
             ) from fault
         raise AssertionError("unreachable: retry_context returns or raises")
 
-    def _read(self, answer: type[Answer], response: httpx.Response) -> Answer:
+    def _read(self, answer: type[Answer], response: urllib3.BaseHTTPResponse) -> Answer:
         try:
-            return answer.model_validate_json(response.content)
+            return answer.model_validate_json(response.data)
         except ValidationError:
             raise self._foreign() from None
 
@@ -115,7 +120,7 @@ class ServiceClient:
         )
 
     def close(self) -> None:
-        self._http.close()
+        self._pools.close()
 
     def __enter__(self) -> ServiceClient:
         return self
@@ -128,19 +133,23 @@ def _is_passing(fault: Exception) -> bool:
     """Whether the same call may succeed in a moment."""
     if isinstance(fault, DreamlakeError):
         return fault.code in (Code.UNREACHABLE, Code.OVERLOADED)
-    return isinstance(fault, httpx.TransportError)
+    return isinstance(fault, HTTPError) and not isinstance(fault, ValueError)  # the latter: what is wrong with a URL
 
 
-def _error_of(response: httpx.Response, service: str) -> DreamlakeError:
-    """The error that a service answered with, or one that says that the answer is none of ours."""
+def _parameter(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _error_of(response: urllib3.BaseHTTPResponse, service: str, call: str) -> DreamlakeError:
+    """The error that a service answered a call with, or one that says that the answer is none of ours."""
     try:
-        body = dict(response.json()["error"])
+        body = dict(json.loads(response.data)["error"])
         code = Code(body.pop("code"))
         return DreamlakeError(code, body.pop("message"), hint=body.pop("hint", None), **body)
     except (ValueError, KeyError, TypeError):
-        code = Code.OVERLOADED if response.status_code in (429, 503) else Code.INTERNAL
+        code = Code.OVERLOADED if response.status in (429, 503) else Code.INTERNAL
         return DreamlakeError(
             code,
-            f"{service} answered {response.status_code} to {response.request.method} {response.request.url.path}.",
+            f"{service} answered {response.status} to {call}.",
             hint=ERRORS[code].meaning,
         )

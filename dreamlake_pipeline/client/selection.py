@@ -98,21 +98,21 @@ class Selection:
         to = check_folder(self.to)
         # Paths of a folder differ; only what NFC makes of them may be the same.
         taken: dict[tuple[str | None, str], str] = {}
-        found = walk(self.folder, follow_links=self.follow_links, leave_out=lambda path: _matches(path, self.exclude))
+        found = walk(self.folder, follow_links=self.follow_links, leave_out=self._is_excluded if self.exclude else None)
         for entry in found:
-            path = show_path(entry.path)
             # What could not be read of a folder may be what was to be included: it is never passed over.
             if self.include and not entry.relative.endswith("/") and not _matches_below(entry.relative, self.include):
                 continue
             if isinstance(entry, Passed):
-                yield FileEvent(path, FileStatus.SKIPPED, reason=entry.reason)
+                yield FileEvent(show_path(entry.path), FileStatus.SKIPPED, reason=entry.reason)
                 continue
             if isinstance(entry, Unwalkable):
-                yield FileEvent(path, FileStatus.FAILED, **failure(entry.error))
+                yield FileEvent(show_path(entry.path), FileStatus.FAILED, **failure(entry.error))
                 continue
             kind = kind_of(entry.relative)
             if kind is None:
-                yield FileEvent(path, FileStatus.SKIPPED, size=entry.version.size, reason=_unknown(entry.path))
+                reason = _unknown(entry.path)
+                yield FileEvent(show_path(entry.path), FileStatus.SKIPPED, size=entry.version.size, reason=reason)
                 continue
             try:
                 episode, relative = self._place(entry.relative)
@@ -120,9 +120,13 @@ class Selection:
                 if not entry.relative.isascii():
                     _require_free(taken, (episode, name), entry.path)
             except DreamlakeError as error:
-                yield FileEvent(path, FileStatus.FAILED, kind=kind, size=entry.version.size, **failure(error))
+                path, size = show_path(entry.path), entry.version.size
+                yield FileEvent(path, FileStatus.FAILED, kind=kind, size=size, **failure(error))
             else:
                 yield LocalFile(entry.path, name, kind, episode, entry.version)
+
+    def _is_excluded(self, path: str) -> bool:
+        return _matches(path, self.exclude)
 
     def _place(self, relative: str) -> tuple[str | None, str]:
         """The episode that a path belongs to, and its path in it."""

@@ -6,8 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import IO, cast
-from urllib.parse import SplitResult, urlsplit
-from urllib.request import getproxies, proxy_bypass
+from urllib.parse import urlsplit
 
 import stamina
 import urllib3
@@ -15,6 +14,7 @@ import urllib3
 from ..errors import Code, DreamlakeError
 from ..http1 import Connections, Count, Range, Response
 from .pace import Pace
+from .pools import Pools
 from .stages import Stopped
 
 _BLOCK = 1 << 20
@@ -35,12 +35,9 @@ class Transfer:
 
     def __init__(self, connections: int) -> None:
         """With up to `connections` requests at once, or as many of them as are worth it (see pace.py)."""
-        self._connections = connections
         self._pace = Pace(connections)
         self._direct = Connections()
-        self._proxies = getproxies()
-        self._pools: dict[str | None, urllib3.PoolManager] = {}
-        self._lock = threading.Lock()
+        self._pools = Pools(connections)
 
     def put_bytes(
         self, url: str, headers: Mapping[str, str], size: int, read: Callable[[], bytes], stopping: threading.Event
@@ -85,7 +82,7 @@ class Transfer:
         place = urlsplit(url).netloc
         headers = {"Range": f"bytes={start}-"} if start else {}
         try:
-            response = self._pool(url).request(
+            response = self._pools.of(url).request(
                 "GET", url, headers=headers, retries=False, redirect=False, timeout=_TIMEOUT, preload_content=False
             )
             try:
@@ -107,8 +104,7 @@ class Transfer:
 
     def close(self) -> None:
         self._direct.close()
-        for pool in self._pools.values():
-            pool.clear()
+        self._pools.close()
 
     def _retried(self, size: int, attempt: Callable[[], str], stopping: threading.Event) -> str:
         def paced() -> str:
@@ -135,7 +131,7 @@ class Transfer:
     def _put(self, url: str, headers: Mapping[str, str], body: bytes | Range) -> str:
         parts = urlsplit(url)
         try:
-            if self._proxy_of(parts) is None:
+            if self._pools.proxy_of(parts) is None:
                 status, answer, text = self._direct.request("PUT", url, headers, body)
             else:
                 status, answer, text = self._put_through_proxy(url, headers, body)
@@ -152,7 +148,7 @@ class Transfer:
         raise _error_of(status, text, parts.netloc)
 
     def _put_through_proxy(self, url: str, headers: Mapping[str, str], body: bytes | Range) -> Response:
-        response = self._pool(url).request(
+        response = self._pools.of(url).request(
             "PUT",
             url,
             body=cast("IO[bytes]", body),
@@ -165,32 +161,11 @@ class Transfer:
             response.status, {name.lower(): value for name, value in response.headers.items()}, response.data
         )
 
-    def _pool(self, url: str) -> urllib3.PoolManager:
-        """The pool for this URL: direct, or through the proxy that the environment names for it."""
-        proxy = self._proxy_of(urlsplit(url))
-        with self._lock:
-            if proxy not in self._pools:
-                options = {"maxsize": self._connections, "num_pools": 4, "block": True, "blocksize": _BLOCK}
-                self._pools[proxy] = (
-                    urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)  # type: ignore[arg-type]
-                )
-            return self._pools[proxy]
-
-    def _proxy_of(self, parts: SplitResult) -> str | None:
-        proxy = self._proxies.get(parts.scheme) or self._proxies.get("all")
-        if proxy and not _is_loopback(parts.hostname) and not proxy_bypass(parts.netloc):
-            return proxy
-        return None
-
 
 def _go_on(stopping: threading.Event) -> None:
     """Raise Stopped when the flow was stopped."""
     if stopping.is_set():
         raise Stopped
-
-
-def _is_loopback(host: str | None) -> bool:
-    return host in ("localhost", "::1") or (host or "").startswith("127.")
 
 
 def _is_passing(fault: Exception) -> bool:

@@ -30,9 +30,9 @@ from ..api.bss import (
     UploadRef,
 )
 from ..api.bss import Finished as FinishedUpload
-from ..api.server import AssetIn, AssetRef, BatchAsset
+from ..api.server import BSS_ID_FIELDS, AssetRef, BatchAsset
 from ..errors import Code, DreamlakeError
-from ..kinds import KINDS, Kind, content_type_of
+from ..kinds import Kind, content_type_of
 from .bss import MOST_PER_CALL, BssClient
 from .cache import HashCache
 from .digest import Digest, changed, digest_file, open_file, read_whole, require_unchanged
@@ -61,12 +61,6 @@ _SILENT_SENDS = 3  # sends in a row that could not reach the store, before it is
 
 # What would fail every other file as well.
 _FATAL = frozenset({Code.UNREACHABLE, Code.OVERLOADED, Code.UNAUTHENTICATED, Code.FORBIDDEN})
-
-# The field of AssetIn that takes a record's id, by the record's kind.
-_BSS_ID = {
-    kind: next(name for name, field in AssetIn.model_fields.items() if field.alias == spec.bss_id_field)
-    for kind, spec in KINDS.items()
-}
 
 Answer = TypeVar("Answer")
 Item = TypeVar("Item")
@@ -323,9 +317,9 @@ class Uploader:
         )
         registered = list(self._in_bulk(jobs, self._ask_index))
         self._tell_end([job.id for job, ref in registered if job.status.is_final and ref.status is not job.status])
+        self._done([job for job, _ in registered])
         for job, ref in registered:
             stored = FileStatus.UPLOADED if job.is_sent else FileStatus.DUPLICATE
-            self._done(job)
             yield job.event(stored, asset_id=ref.id)
             if job.status is Status.READY:
                 yield job.event(FileStatus.READY, asset_id=ref.id)
@@ -364,7 +358,7 @@ class Uploader:
 
     def _asset(self, job: _Job) -> BatchAsset:
         # No status: the pipeline may have finished the file meanwhile, and knows better.
-        its_id: dict[str, Any] = {_BSS_ID[job.file.kind]: job.id}
+        its_id: dict[str, Any] = {BSS_ID_FIELDS[job.file.kind]: job.id}
         return BatchAsset(
             namespace=self._target.namespace,
             project=self._target.project,
@@ -547,18 +541,21 @@ class Uploader:
         is_local = isinstance(error, _IndexAway | StoreAway) and self._silent_sends < _SILENT_SENDS
         if error.code in _FATAL and not is_local:
             raise error
-        self._done(job)
+        self._done([job])
         self._events.put(job.event(FileStatus.FAILED, **failure(error)))
 
     def _fail_as(self, job: _Job, answer: FinishedUpload) -> None:
         error = answer.error
         reason = f"{error.message} {error.hint or ''}".strip() if error else "BSS did not answer for this file."
-        self._done(job)
+        self._done([job])
         self._events.put(job.event(FileStatus.FAILED, code=error.code if error else str(Code.INTERNAL), reason=reason))
 
-    def _done(self, job: _Job) -> None:
-        self._counters.add(files_done=1)
-        self._count(job, job.file.size - job.bytes_counted)
+    def _done(self, jobs: Sequence[_Job]) -> None:
+        with self._counters.lock:
+            self._counters.files_done += len(jobs)
+            for job in jobs:
+                self._counters.bytes_done += job.file.size - job.bytes_counted
+                job.bytes_counted = job.file.size
 
     def _count(self, job: _Job, amount: int) -> None:
         with self._counters.lock:

@@ -60,7 +60,7 @@ Walked = WalkedFile | Passed | Unwalkable
 
 
 def walk(
-    folder: str | Path, *, follow_links: bool = False, leave_out: Callable[[str], bool] = lambda _: False
+    folder: str | Path, *, follow_links: bool = False, leave_out: Callable[[str], bool] | None = None
 ) -> Iterator[Walked]:
     """Everything below `folder`, depth first, the entries of each folder in the order of their names.
 
@@ -80,7 +80,7 @@ def walk(
 
 
 class _Walk:
-    def __init__(self, real_root: str, follow_links: bool, leave_out: Callable[[str], bool]) -> None:
+    def __init__(self, real_root: str, follow_links: bool, leave_out: Callable[[str], bool] | None) -> None:
         self.real_root = real_root
         self.follow_links = follow_links
         self.leave_out = leave_out
@@ -94,7 +94,7 @@ class _Walk:
             return
         for entry in entries:
             below = f"{relative}{entry.name}"
-            if self.leave_out(below):
+            if self.leave_out and self.leave_out(below):
                 continue
             try:
                 is_link = entry.is_symlink()

@@ -19,7 +19,12 @@ _HALF_FRAME = 512
 FILL_GAPS = "aresample=async=1"
 
 # What of this decides about the bytes that come out; part of the recipe.
-SETTINGS = {"rates": _RATES, "otherRates": "multiples", "bitRates": list(_BIT_RATES.values()), "coders": list(_CODERS.values())}
+SETTINGS = {
+    "rates": _RATES,
+    "otherRates": "multiples",
+    "bitRates": list(_BIT_RATES.values()),
+    "coders": list(_CODERS.values()),
+}
 
 
 def audio_reasons(audio: AudioTrack) -> list[str]:

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterable
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, CursorResult, text
+from sqlalchemy import Connection, Row, text
 
 from ..api.bss import Status
 from ..api.common import storable_json
@@ -302,7 +302,7 @@ _UPSERT_FILES = text("""
         END,
         updated_at = now()
     WHERE (stored.bss_id <= excluded.bss_id OR excluded.bss_id = ANY (CAST(:restored AS text[])))
-      -- What says nothing new writes nothing: a directory that is ingested again costs no new row versions.
+      -- What says nothing new makes no new version of the row.
       AND (excluded.bss_id, excluded.kind, coalesce(excluded.status, stored.status),
            coalesce(excluded.size, stored.size), coalesce(excluded.sha256, stored.sha256),
            coalesce(excluded.metadata, stored.metadata))
@@ -312,7 +312,7 @@ _UPSERT_FILES = text("""
 """)
 
 _FIND_FILES = text("""
-    SELECT asset.node_id, asset.filename, asset.id, asset.status
+    SELECT asset.node_id, asset.filename, asset.id, asset.status, asset.kind, asset.bss_id, asset.size, asset.sha256
     FROM unnest(CAST(:nodes AS text[]), CAST(:filenames AS text[])) AS file (node_id, filename)
     JOIN assets AS asset ON asset.node_id = file.node_id AND asset.filename = file.filename
 """)
@@ -324,12 +324,18 @@ _STATUSES = {str(status): status for status in Status}
 def _upsert_files(
     connection: Connection, files: dict[tuple[str, str], BatchAsset]
 ) -> dict[tuple[str, str], tuple[str, Status]]:
-    """Write files, given by (folder's id, filename); the ids of their assets, and the status that these have now."""
+    """Write files, given by (folder's id, filename); the ids of their assets, and the status that these have now.
+
+    Those without metadata, as a client sends them, are looked up first: of a directory that is ingested again nothing
+    is new, and to find that out by an upsert means a lock, and with it a write, for each file.
+    """
+    found = _find_files(connection, [key for key, asset in files.items() if asset.metadata is None])
+    stored = {key: _id_and_status(row) for key, row in found.items() if _says_nothing_new(files[key], row)}
     new = [
         {
             "id": new_id(),
-            "node_id": node_id,
-            "filename": filename,
+            "node_id": key[0],
+            "filename": key[1],
             "path": asset.name,
             "kind": asset.kind,
             "bss_id": asset.bss_id(asset.kind),
@@ -339,21 +345,37 @@ def _upsert_files(
             # Absent, not JSON's null, which would be stored.
             **({} if asset.metadata is None else {"metadata": asset.metadata}),
         }
-        for (node_id, filename), asset in files.items()
+        for key, asset in files.items()
+        if key not in stored
     ]
-    restored = [asset.bss_id(asset.kind) for asset in files.values() if asset.restore]
-    stored = _by_name(connection.execute(_UPSERT_FILES, {"files": storable_json(new), "restored": restored}))
+    if new:
+        restored = [asset.bss_id(asset.kind) for asset in files.values() if asset.restore]
+        written = connection.execute(_UPSERT_FILES, {"files": storable_json(new), "restored": restored})
+        stored |= {(row.node_id, row.filename): _id_and_status(row) for row in written.all()}
 
-    unchanged = [key for key in files if key not in stored]
-    if unchanged:
-        nodes, filenames = zip(*unchanged, strict=True)
-        stored |= _by_name(connection.execute(_FIND_FILES, {"nodes": list(nodes), "filenames": list(filenames)}))
-    return stored
+    left = _find_files(connection, [key for key in files if key not in stored])
+    return stored | {key: _id_and_status(row) for key, row in left.items()}
 
 
-def _by_name(found: CursorResult[Any]) -> dict[tuple[str, str], tuple[str, Status]]:
-    rows: Iterable[Any] = found.all()
-    return {
-        (node_id, filename): (asset_id, _STATUSES[status or Status.REGISTERED])
-        for node_id, filename, asset_id, status in rows
-    }
+def _find_files(connection: Connection, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Row[Any]]:
+    """Those of the files, given by (folder's id, filename), that are in the index."""
+    if not keys:
+        return {}
+    nodes, filenames = zip(*keys, strict=True)
+    rows = connection.execute(_FIND_FILES, {"nodes": list(nodes), "filenames": list(filenames)})
+    return {(row.node_id, row.filename): row for row in rows.all()}
+
+
+def _says_nothing_new(asset: BatchAsset, stored: Row[Any]) -> bool:
+    """Whether an upsert of this asset, which has no metadata, would leave the stored one as it is."""
+    return (
+        asset.bss_id(asset.kind) == stored.bss_id
+        and asset.kind == stored.kind
+        and asset.status in (None, stored.status)
+        and asset.size in (None, stored.size)
+        and asset.sha256 in (None, stored.sha256)
+    )
+
+
+def _id_and_status(row: Row[Any]) -> tuple[str, Status]:
+    return row.id, _STATUSES[row.status or Status.REGISTERED]

@@ -188,8 +188,28 @@ def test_the_number_of_statements_does_not_grow_with_the_batch(engine: Engine, a
             event.remove(engine, "before_cursor_execute", listener)
         return len(seen)
 
-    assert statements(400, "a") == statements(20, "b") <= 12
+    assert statements(400, "a") == statements(20, "b") <= 13
     assert statements(400, "a") <= 4  # nothing new but the records
+
+
+def test_what_says_nothing_new_locks_and_writes_nothing(engine: Engine, asset: Make) -> None:
+    files = [asset(f"/a/{n}.mp4", size=10, sha256="ab" * 32, restore=True) for n in range(5)]
+    first = upsert(engine, *files)
+    upsert(engine, asset("/a/0.mp4", bss=files[0].bss_video_id, **READY))
+
+    def versions() -> list[Any]:
+        """Of each row, the transactions that wrote it and that locked it last."""
+        with engine.connect() as connection:
+            query = text("SELECT xmin::text, xmax::text FROM assets WHERE id = ANY(:ids) ORDER BY id")
+            return list(connection.execute(query, {"ids": [ref.id for ref in first]}))
+
+    before = versions()
+    again = upsert(engine, *files)
+    assert versions() == before
+    assert [ref.id for ref in again] == [ref.id for ref in first]
+    assert [ref.status for ref in again] == [Status.READY, *[Status.REGISTERED] * 4]
+    upsert(engine, files[1].model_copy(update={"size": 11}))
+    assert stored(engine, first[1]).size == 11
 
 
 def test_writers_side_by_side_make_every_folder_once_and_never_deadlock(
