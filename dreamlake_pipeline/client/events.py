@@ -26,7 +26,8 @@ class FileStatus(StrEnum):
 class FileEvent:
     """One change of one file.
 
-    `path` is local, `name` its name in the project; `id` is the record's in BSS, `asset_id` the index's.
+    `path` is local, `name` its name in the project; `id` is the record's in BSS, `asset_id` the index's. `warning` is
+    what was odd about its content, `reason` why it has this status.
     """
 
     path: str
@@ -40,9 +41,10 @@ class FileEvent:
     code: str | None = None
     reason: str | None = None
     sha256: str | None = None
+    warning: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        return {
+        always = {
             "event": "file",
             "path": self.path,
             "name": self.name,
@@ -52,11 +54,12 @@ class FileEvent:
             "assetId": self.asset_id,
             "reason": self.reason,
         }
+        return always | ({"warning": self.warning} if self.warning else {})
 
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """Something that is odd about a file; it is sent all the same."""
+    """Something that is odd about a file, told as soon as it is seen; it is sent all the same."""
 
     path: str
     name: str

@@ -5,9 +5,11 @@ It is sent all the same, since what is there may be worth having: the pipeline s
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
+from ..errors import DreamlakeError
 from ..kinds import Kind
+from .digest import open_file
 from .selection import LocalFile
 from .walk import show_path
 
@@ -18,19 +20,22 @@ def warning(file: LocalFile) -> str | None:
     """A sentence that names the file, or None. Reads the head and the structure of the file, no more."""
     # Not at the top: a run over files that are known already needs none of it.
     from ..media.integrity import missing_part
-    from ..media.sniff import sniff_file
+    from ..media.sniff import sniff
 
-    path = Path(file.path)
     try:
-        found = sniff_file(path)
-        if found is None:
-            is_clear = file.kind in _TEXTS  # text of any form may still be read
-            return None if is_clear else f"{show_path(file.path)} does not look like {_a(file.kind)}."
-        if found.kind is not file.kind and not (found.kind in _TEXTS and file.kind in _TEXTS):
-            return f"{show_path(file.path)} looks like {found.container}, not like {_a(file.kind)}."
-        missing = missing_part(path, found.demuxer) if found.demuxer else None
-        return f"{show_path(file.path)} is not whole: {missing}." if missing else None
-    except (OSError, ValueError, EOFError):
+        with open_file(file.path) as descriptor:
+            found = sniff(lambda at, length: os.pread(descriptor, length, at))
+            if found is None:
+                is_clear = file.kind in _TEXTS  # text of any form may still be read
+                return None if is_clear else f"{show_path(file.path)} does not look like {_a(file.kind)}."
+            if found.kind is not file.kind and not (found.kind in _TEXTS and file.kind in _TEXTS):
+                return f"{show_path(file.path)} looks like {found.container}, not like {_a(file.kind)}."
+            if found.demuxer is None:
+                return None
+            with open(descriptor, "rb", closefd=False) as content:
+                missing = missing_part(content, found.demuxer)
+            return f"{show_path(file.path)} is not whole: {missing}." if missing else None
+    except (DreamlakeError, ValueError, EOFError):
         return None  # whoever reads the file for sending says what is wrong with it
 
 

@@ -23,6 +23,7 @@ COLUMNS = (
     "status",
     "code",
     "reason",
+    "warning",
     "id",
     "asset_id",
     "seconds",

@@ -18,13 +18,17 @@ from .walk import Passed, Unwalkable, Version, show_path, walk
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A file that is to be stored: where it lies, and what it will be called in the project."""
+    """A file that is to be stored: where it lies, and what it will be called in the project.
+
+    `warning`: what is odd about its content, once that was looked at (preflight.py).
+    """
 
     path: str
     name: str
     kind: Kind
     episode: str | None
     version: Version
+    warning: str | None = None
 
     @property
     def size(self) -> int:
@@ -33,7 +37,14 @@ class LocalFile:
 
     def event(self, status: FileStatus, **more: str | None) -> FileEvent:
         return FileEvent(
-            show_path(self.path), status, self.name, episode=self.episode, kind=self.kind, size=self.size, **more
+            show_path(self.path),
+            status,
+            self.name,
+            episode=self.episode,
+            kind=self.kind,
+            size=self.size,
+            warning=self.warning,
+            **more,
         )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import struct
-from pathlib import Path
 from typing import BinaryIO
 
 from . import ebml
@@ -14,22 +14,21 @@ from .sniff import id3_length
 _UNKNOWN_SIZES = {0, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF}
 
 
-def missing_part(path: Path, demuxer: str) -> str | None:
+def missing_part(file: BinaryIO, demuxer: str) -> str | None:
     """What is missing at the end of the file, in words; None when nothing is, or the container does not tell."""
-    size = path.stat().st_size
-    with path.open("rb") as file:
-        if demuxer == "mov":
-            return _mov(file, size)
-        if demuxer in ("wav", "avi"):
-            return _riff(file, size)
-        if demuxer == "matroska":
-            return _matroska(file, size)
-        if demuxer == "mpegts":
-            return _mpegts(file, size)
-        if demuxer == "mp3":
-            return _mp3(file, size)
-        if demuxer == "ogg":
-            return _ogg(file, size)
+    size = os.fstat(file.fileno()).st_size
+    if demuxer == "mov":
+        return _mov(file, size)
+    if demuxer in ("wav", "avi"):
+        return _riff(file, size)
+    if demuxer == "matroska":
+        return _matroska(file, size)
+    if demuxer == "mpegts":
+        return _mpegts(file, size)
+    if demuxer == "mp3":
+        return _mp3(file, size)
+    if demuxer == "ogg":
+        return _ogg(file, size)
     return None
 
 

@@ -59,7 +59,8 @@ def identify(source: Path, subject: str) -> Sniffed:
     whole by its container's word, or claims to be what nothing here can process."""
     sniffed = recognise(source, subject)
     assert sniffed.demuxer is not None
-    missing = missing_part(source, sniffed.demuxer)
+    with source.open("rb") as file:
+        missing = missing_part(file, sniffed.demuxer)
     if missing:
         raise cut_off(subject, missing)
     _refuse_impossible(source, sniffed.demuxer, subject)
