@@ -21,6 +21,7 @@ COLUMNS = (
     "size",
     "sha256",
     "status",
+    "plan",
     "code",
     "reason",
     "warning",
