@@ -286,6 +286,38 @@ class FinishedUploads(Model):
     files: list[Finished]
 
 
+class ComparedFile(Model):
+    """A file that a client may want to store; without a `hash` (its whole SHA-256), only name and size are compared."""
+
+    kind: Kind
+    name: Name
+    episode: Episode | None = None
+    size: int = Field(ge=1, le=5 * 2**40)
+    hash: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+
+
+class CompareFiles(Model):
+    owner: Owner
+    project: Project
+    files: list[ComparedFile] = Field(min_length=1, max_length=1000)
+
+
+class Difference(StrEnum):
+    """How a file differs from what is registered in its project; the first three have bytes to send."""
+
+    NEW = "new"  # no file has this name
+    CHANGED = "changed"  # what has this name has another size or hash, or turned out not to be stored
+    SAME_SIZE = "same-size"  # perhaps: what has this name has this size as well, and no hash was given
+    STORED = "stored"  # another file has this content
+    UNCHANGED = "unchanged"  # what has this name has this content
+
+
+class Differences(Model):
+    """In the order of the request."""
+
+    files: list[Difference]
+
+
 class Ids(Model):
     ids: list[Id] = Field(min_length=1, max_length=1000)
 

@@ -60,6 +60,23 @@ class Known(NamedTuple):
     ladder: tuple[int, ...] | None
 
 
+class Place(NamedTuple):
+    """A file in a project; without a `staging_key`, its content is not known."""
+
+    kind: Kind
+    episode: str | None
+    name: str
+    staging_key: str | None
+    size: int
+
+
+class SameName(NamedTuple):
+    """Of the records in one place, whether any has this content, and whether any may have this size."""
+
+    has_content: bool
+    has_size: bool
+
+
 class Inserted(NamedTuple):
     record: Known
     created: bool
@@ -126,6 +143,26 @@ def find(connection: Connection, files: Sequence[NewRecord]) -> list[Known | Non
     )
     found = {n: Known(id, Status(status), _ladder(ladder)) for n, id, status, ladder in rows.all()}
     return [found.get(n) for n in range(len(files))]
+
+
+def same_names(connection: Connection, owner: str, project: str, places: Sequence[Place]) -> list[SameName | None]:
+    """What the records in each place are like; None where there is none."""
+    rows = connection.execute(
+        text(f"""
+        SELECT f.n, coalesce(bool_or(r.staging_key = f.staging_key), false),
+            bool_or(r.size IS NULL OR r.size = f.size)
+        FROM {_FILES}
+        JOIN records r ON (r.owner, r.project, r.kind, r.name) = (f.owner, f.project, f.kind, f.name)
+            AND r.episode IS NOT DISTINCT FROM f.episode
+        GROUP BY f.n"""),  # noqa: S608
+        {
+            "files": to_jsonb(
+                [place._asdict() | {"n": n, "owner": owner, "project": project} for n, place in enumerate(places)]
+            )
+        },
+    )
+    found = {n: SameName(has_content, has_size) for n, has_content, has_size in rows.all()}
+    return [found.get(n) for n in range(len(places))]
 
 
 def get(connection: Connection, record_id: str) -> Record | None:

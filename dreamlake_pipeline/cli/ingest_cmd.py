@@ -51,7 +51,9 @@ def ingest(
     rehash: Rehash = False,
     on_errors: OnErrors = "continue",
     report: ReportFile = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be sent, and send nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what is new, changed or skipped, and send nothing.")
+    ] = False,
     wait: Wait = False,
     timeout: Timeout = None,
     as_json: AsJson = False,
@@ -63,6 +65,7 @@ def ingest(
     from ..client import Selection
     from ..client.target import parse_target
     from .connection import connect, namespace
+    from .plan import plan_transfer
     from .progress import run_transfer
 
     selection = Selection(
@@ -75,7 +78,7 @@ def ingest(
         follow_links=follow_links,
     )
     if dry_run:
-        raise typer.Exit(run_transfer(selection.plan(), as_json=as_json, tell_each=True, report=report))
+        raise typer.Exit(plan_transfer(selection, rehash=rehash, as_json=as_json, report=report))
     with connect() as lake:
         events = lake.store(
             selection.files(),

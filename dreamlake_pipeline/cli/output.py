@@ -54,11 +54,19 @@ def show_seconds(seconds: float | None) -> str:
     """A duration for people; empty when it is not known."""
     if seconds is None:
         return ""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
+    return f"{seconds:.1f} s" if seconds < 60 else show_clock(seconds)
+
+
+def show_clock(seconds: float) -> str:
+    """A duration as on a clock: 0:05, 12:34, 1:02:03."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def show_files(count: int, size: int) -> str:
+    """A number of files, and of bytes in them."""
+    return f"{plural(count, 'file')}, {show_bytes(size)}"
 
 
 def plural(count: int, what: str) -> str:

@@ -1,40 +1,30 @@
-"""An upload's events for whoever watches: bars on a terminal, plain lines elsewhere, JSON for programs.
+"""An upload's events for whoever watches: what is said about files while it goes on, and about all of them at the end.
 
-Bars and remarks go to stderr; stdout carries the result: one line of totals, or the JSON events.
+Progress and remarks go to stderr; stdout carries the result: one line of totals, or the JSON events.
 """
 
 from __future__ import annotations
 
-import sys
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import typer
 
 from ..errors import Code, ExitCode
+from .display import new_display, show_states
 from .output import Interrupted, complain, note, plural, print_json, show_bytes, show_seconds
 
 if TYPE_CHECKING:
     from ..client.events import Event, FileEvent, Processing, Progress, Summary, Warned
     from ..client.report import Report
 
-_PLAIN_SECONDS = 5.0  # between two lines of progress off a terminal
 _SKIPPED_SHOWN = 10
 _FAILED_SHOWN = 50
+_GROUPS_SHOWN = 12
 _STALLED_SECONDS = 120.0
-
-
-class Display(Protocol):
-    """How progress is shown."""
-
-    def line(self, text: str) -> None: ...
-    def sending(self, progress: Progress) -> None: ...
-    def processing(self, states: Processing) -> None: ...
-    def close(self) -> None: ...
 
 
 def run_transfer(events: Iterator[Event], *, as_json: bool, tell_each: bool, report: Path | None = None) -> int:
@@ -42,8 +32,13 @@ def run_transfer(events: Iterator[Event], *, as_json: bool, tell_each: bool, rep
 
     `report` is a file that gets one row for each file, also when the run ends early. Raises Interrupted at Ctrl-C.
     """
+    return run(events, Watcher(as_json=as_json, tell_each=tell_each), report)
+
+
+def run(events: Iterator[Event], watcher: Watcher, report: Path | None) -> int:
+    """Have a watcher show events as they come; see `run_transfer`."""
     with _reported(report) as table:
-        return _run(events, table, as_json=as_json, tell_each=tell_each)
+        return _run(events, watcher, table)
 
 
 @contextmanager
@@ -61,10 +56,9 @@ def _reported(path: Path | None) -> Iterator[Report | None]:
         table.close()
 
 
-def _run(events: Iterator[Event], report: Report | None, *, as_json: bool, tell_each: bool) -> int:
+def _run(events: Iterator[Event], watcher: Watcher, report: Report | None) -> int:
     from ..client.events import FileEvent, Processing, Progress, Summary, Warned
 
-    watcher = _Watcher(_new_display(), as_json=as_json, tell_each=tell_each)
     summary = Summary()
     try:
         for event in events:
@@ -76,17 +70,14 @@ def _run(events: Iterator[Event], report: Report | None, *, as_json: bool, tell_
                 case Warned():
                     watcher.warned(event)
                 case Progress():
-                    watcher.display.sending(event)
+                    watcher.progress(event)
                 case Processing():
                     watcher.processing(event)
                 case Summary():
                     summary = event
     except KeyboardInterrupt:
         watcher.display.close()
-        raise Interrupted(
-            f"interrupted; {plural(watcher.stored, 'file')} stored so far. "
-            "Run the same command again to go on: what has arrived is not sent again."
-        ) from None
+        raise Interrupted(watcher.describe_interruption()) from None
     finally:
         watcher.display.close()
     watcher.finish(summary)
@@ -103,26 +94,27 @@ def exit_code(summary: Summary) -> ExitCode:
     return ExitCode.SOME_FAILED if codes or summary.unfinished else ExitCode.OK
 
 
-class _Watcher:
+class Watcher:
     """What is said about files, whatever the display."""
 
-    def __init__(self, display: Display, *, as_json: bool, tell_each: bool) -> None:
+    def __init__(self, *, as_json: bool, tell_each: bool) -> None:
         from ..client.events import FileStatus
 
-        self.display = display
+        self.display = new_display(as_json=as_json)
         self.as_json = as_json
-        self.tell_each = tell_each
-        self.stored = 0
-        self._skipped: Counter[str] = Counter()
+        self.skipped: Counter[str] = Counter()  # by extension, or what else they are
+        self._tell_each = tell_each
+        self._stored = 0
         self._failed = 0
         self._warned = 0
         self._stalls_told = 0
+        self._is_waiting = False
         self._statuses = FileStatus
 
     def file(self, event: FileEvent) -> None:
         statuses = self._statuses  # an import, even one that was made, is much to do for every file
         if event.status in (statuses.UPLOADED, statuses.DUPLICATE):
-            self.stored += 1
+            self._stored += 1
         if self.as_json:
             print_json(event.as_json())
         match event.status:
@@ -131,38 +123,64 @@ class _Watcher:
                 if self._failed <= _FAILED_SHOWN:
                     self.display.line(f"failed     {_where(event)}")
                 elif self._failed == _FAILED_SHOWN + 1:
-                    self.display.line("           further failures are counted; --json names all of them")
+                    self.display.line("           further failures are counted; --json and --report name all of them")
             case statuses.SKIPPED:
-                self._skipped[PurePath(event.path).suffix or PurePath(event.path).name] += 1
-                if self._skipped.total() <= _SKIPPED_SHOWN:
-                    self.display.line(f"skipped    {_where(event)}")
-            case _ if self.tell_each and not self.as_json:
-                size = "" if event.status is statuses.READY else f"  {show_bytes(event.size)}"
-                episode = f"{event.episode}:" if event.episode else ""
-                self.display.line(f"{event.status:<10} {episode}{event.name}{size}")
+                self.skipped[_group(event)] += 1
+                self.tell_skipped(event)
+            case _:
+                self.tell_fine(event)
+
+    def tell_skipped(self, event: FileEvent) -> None:
+        """Name the first few; all are counted."""
+        if self.skipped.total() <= _SKIPPED_SHOWN:
+            self.display.line(f"skipped    {_where(event)}")
+
+    def tell_fine(self, event: FileEvent) -> None:
+        """Name a file with which all is well."""
+        if self._tell_each and not self.as_json:
+            size = "" if event.status is self._statuses.READY else f"  {show_bytes(event.size)}"
+            self.display.line(f"{event.status:<10} {show_place(event)}{size}")
 
     def warned(self, event: Warned) -> None:
         self._warned += 1
         if self._warned <= _FAILED_SHOWN:
             self.display.line(f"warning    {event.reason}")
+        elif self._warned == _FAILED_SHOWN + 1:
+            self.display.line("           further warnings are counted; --json and --report name all of them")
+
+    def progress(self, progress: Progress) -> None:
+        self.display.sending(progress)
 
     def processing(self, states: Processing) -> None:
+        self._is_waiting = True
         self.display.processing(states)
         if states.idle_seconds >= _STALLED_SECONDS * (self._stalls_told + 1):
             self._stalls_told += 1
             idle = show_seconds(states.idle_seconds)
             self.display.line(
-                f"waiting: nothing has changed for {idle} ({_show_states(states.states)}); "
+                f"waiting: nothing has changed for {idle} ({show_states(states.states)}); "
                 "`dreamlake status` shows whether the pipeline runs"
             )
         elif states.idle_seconds < _STALLED_SECONDS:
             self._stalls_told = 0
 
+    def describe_interruption(self) -> str:
+        """What Ctrl-C leaves, and how to go on."""
+        stored = plural(self._stored, "file")
+        if self._is_waiting:
+            return (
+                f"interrupted while waiting; {stored} stored, and processing goes on by itself. "
+                "`dreamlake tree` shows how far it is."
+            )
+        return (
+            f"interrupted; {stored} stored so far. "
+            "Run the same command again to go on: what has arrived is not sent again."
+        )
+
     def finish(self, summary: Summary) -> None:
         """The totals, and what to do about what is not well."""
-        if self._skipped.total() > _SKIPPED_SHOWN:
-            kinds = ", ".join(f"{name} {count:,}" for name, count in self._skipped.most_common(12))
-            note(f"skipped    {self._skipped.total():,} in all: {kinds}")
+        if self.skipped.total() > _SKIPPED_SHOWN:
+            note(f"skipped    {self.skipped.total():,} in all: {show_skipped(self.skipped)}")
         if self.as_json:
             print_json(summary.as_json())
         else:
@@ -181,6 +199,26 @@ class _Watcher:
             complain(f"{plural(summary.failed, 'file')} failed, for the reasons above.")
 
 
+def show_place(event: FileEvent) -> str:
+    """Where a file lies in the project."""
+    return f"{event.episode}:{event.name}" if event.episode else event.name or event.path
+
+
+def show_skipped(skipped: Counter[str]) -> str:
+    """How many files of which extensions, most first."""
+    shown = ", ".join(f"{name} {count:,}" for name, count in skipped.most_common(_GROUPS_SHOWN))
+    rest = skipped.total() - sum(count for _, count in skipped.most_common(_GROUPS_SHOWN))
+    return f"{shown}, others {rest:,}" if rest else shown
+
+
+def _group(event: FileEvent) -> str:
+    """What a skipped file is counted as: its extension, or what keeps it from being a file to store."""
+    if event.code != Code.UNKNOWN_KIND:
+        return "links and devices"
+    path = PurePath(event.path)
+    return path.suffix.lower() or path.name
+
+
 def _where(event: FileEvent) -> str:
     """The file and the reason, without naming the file twice."""
     reason = event.reason or ""
@@ -189,7 +227,6 @@ def _where(event: FileEvent) -> str:
 
 def _totals(summary: Summary) -> str:
     counts = {
-        "to send": summary.planned,
         "uploaded": summary.uploaded,
         "duplicate": summary.duplicate,
         "queued": summary.queued,
@@ -200,122 +237,7 @@ def _totals(summary: Summary) -> str:
         "with a warning": summary.warnings,
     }
     parts = [f"{count:,} {what}" for what, count in counts.items() if count]
-    if summary.planned or summary.uploaded or summary.duplicate:
-        parts.append(f"{show_bytes(summary.bytes)} {'to send' if summary.planned else 'sent'}")
+    if summary.uploaded or summary.duplicate:
+        parts.append(f"{show_bytes(summary.bytes)} sent")
     what_happened = ", ".join(parts) or "nothing to do"
     return f"{plural(summary.files, 'file')}: {what_happened}, {show_seconds(summary.seconds)}"
-
-
-def _show_states(states: dict[str, int]) -> str:
-    order = ("registered", "queued", "processing", "ready", "failed")
-    return ", ".join(f"{states[state]:,} {state}" for state in order if states.get(state))
-
-
-def _new_display() -> Display:
-    return _Bars() if sys.stderr.isatty() else _Lines()
-
-
-class _Lines:
-    """Off a terminal: plain lines, and now and then how far it is."""
-
-    def __init__(self) -> None:
-        self._said_at = time.monotonic()
-        self._said = ""
-
-    def line(self, text: str) -> None:
-        note(text)
-
-    def sending(self, progress: Progress) -> None:
-        of = f"{progress.files_found:,}{'+' if progress.is_walking else ''}"
-        self._now_and_then(f"{progress.files_done:,} of {of} files, {show_bytes(progress.bytes_sent)} sent")
-
-    def processing(self, states: Processing) -> None:
-        self._now_and_then(_show_states(states.states))
-
-    def close(self) -> None:
-        pass
-
-    def _now_and_then(self, text: str) -> None:
-        now = time.monotonic()
-        if text != self._said and now - self._said_at >= _PLAIN_SECONDS:
-            note(text)
-            self._said_at, self._said = now, text
-
-
-class _Bars:
-    """On a terminal: a bar of bytes while sending, then one of files while they are processed."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
-        self._bars = Progress(
-            SpinnerColumn(),
-            TextColumn("{task.description:<10}"),
-            BarColumn(bar_width=32),
-            TextColumn("{task.percentage:>3.0f}%"),
-            TextColumn("{task.fields[detail]}"),
-            TimeElapsedColumn(),
-            console=Console(stderr=True, highlight=False),
-            transient=True,
-        )
-        self._sending = self._bars.add_task("sending", total=None, detail="", start=True)
-        self._processing = self._bars.add_task("processing", total=None, detail="", visible=False, start=False)
-        self._speed = _Speed()
-        self._bars.start()
-
-    def line(self, text: str) -> None:
-        from rich.text import Text
-
-        color = {"failed": "red", "skipped": "yellow", "warning": "yellow", "ready": "green"}.get(
-            text.split(" ", 1)[0], ""
-        )
-        self._bars.console.print(Text(text, style=color), soft_wrap=True)
-
-    def sending(self, progress: Progress) -> None:
-        speed = self._speed.of(progress.bytes_sent)
-        found = f"{progress.files_found:,}{'+' if progress.is_walking else ''}"
-        left = (progress.bytes_found - progress.bytes_done) / speed if speed else None
-        parts = [
-            f"{progress.files_done:,}/{found} files",
-            f"{show_bytes(progress.bytes_sent)} sent",
-            f"{show_bytes(speed)}/s" if speed else f"{show_bytes(progress.bytes_read)} read",
-            f"{show_seconds(left)} left" if left and not progress.is_walking else "",
-        ]
-        self._bars.update(
-            self._sending,
-            description="sending" if progress.bytes_done or not progress.bytes_read else "reading",
-            total=progress.bytes_found or None,
-            completed=progress.bytes_done,
-            detail=" · ".join(part for part in parts if part),
-        )
-
-    def processing(self, states: Processing) -> None:
-        task = self._bars.tasks[self._processing]
-        if not task.visible:
-            self._bars.start_task(self._processing)
-            self._bars.stop_task(self._sending)
-        done = states.states.get("ready", 0) + states.states.get("failed", 0)
-        self._bars.update(
-            self._processing,
-            total=sum(states.states.values()) or None,
-            completed=done,
-            detail=_show_states(states.states),
-            visible=True,
-        )
-
-    def close(self) -> None:
-        self._bars.stop()
-
-
-class _Speed:
-    """Bytes a second over the last few seconds, from the first byte on."""
-
-    def __init__(self) -> None:
-        self._points: list[tuple[float, int]] = []
-
-    def of(self, total: int) -> float:
-        now = time.monotonic()
-        self._points = [point for point in self._points if now - point[0] < 5 and point[1]] + [(now, total)]
-        (since, before), (now, after) = self._points[0], self._points[-1]
-        return (after - before) / (now - since) if now - since > 0.5 else 0.0

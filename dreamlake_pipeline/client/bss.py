@@ -7,7 +7,11 @@ from typing import Any, TypeVar
 
 from ..api.bss import (
     AudioProcess,
+    ComparedFile,
+    CompareFiles,
     CompletedPart,
+    Difference,
+    Differences,
     DonePart,
     FinishedFile,
     FinishedUploads,
@@ -177,6 +181,11 @@ class BssClient:
         return self.http.put(f"/projects/{owner}/{project}/settings", settings, ProjectSettings)
 
     # Bulk; each takes at most MOST_PER_CALL
+
+    def compare_files(self, owner: str, project: str, files: Sequence[ComparedFile]) -> list[Difference]:
+        """How each file differs from what is registered, in order; has no effect."""
+        body = CompareFiles(owner=owner, project=project, files=list(files))
+        return self.http.post("/uploads/compare", body, Differences).files
 
     def plan_uploads(self, owner: str, project: str, files: Sequence[PlannedFile]) -> list[Plan]:
         """How to send each file, in order: not at all, by one PUT, or in parts."""

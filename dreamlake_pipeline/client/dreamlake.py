@@ -19,6 +19,7 @@ from .cache import HashCache
 from .download import download
 from .events import Event, FileEvent, FileStatus, Processing, Summary, Warned, record_failure
 from .http import ServiceClient
+from .plan import plan
 from .retry import retry
 from .selection import LocalFile, Selection, named_files
 from .server import IndexClient
@@ -135,8 +136,7 @@ class DreamLake:
     ) -> Iterator[Event]:
         """Store the files below `folder` under their paths below it; the last event is a Summary.
 
-        See `Selection` for what is stored where (its `plan` tells it without sending anything), and `upload`
-        for the rest.
+        See `Selection` for what is stored where, `plan` for what of it is new, and `upload` for the rest.
         """
         target = self.target(episode)
         selection = Selection(
@@ -158,6 +158,11 @@ class DreamLake:
             wait=wait,
             timeout=timeout,
         )
+
+    def plan(self, files: Iterable[LocalFile | FileEvent], target: Target, *, rehash: bool = False) -> Iterator[Event]:
+        """What `store` would do, without any effect; the last event is a Summary. See `plan.py`."""
+        with HashCache(None if rehash else self._cache) as cache:
+            yield from plan(files, target, bss=self.bss, cache=cache)
 
     def wait(self, ids: Iterable[str], *, timeout: float | None = None) -> Iterator[Record | Processing]:
         """Records as their status changes, until all of them are ready or failed, or `timeout` seconds passed.

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any, TypedDict
 
-from ..api.bss import Record
+from ..api.bss import Difference, Record
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 
 
 class FileStatus(StrEnum):
-    PLANNED = "planned"  # --dry-run only: it would be sent
+    PLANNED = "planned"  # --dry-run only: it would be stored; `plan` says what that takes
     UPLOADED = "uploaded"  # its bytes were sent; it is registered and in the index
     DUPLICATE = "duplicate"  # its bytes were stored already, nothing was sent; it is registered and in the index
     SKIPPED = "skipped"  # nothing to do with it: no known kind, or a link to a folder that is walked anyway
@@ -26,7 +26,9 @@ class FileStatus(StrEnum):
 class FileEvent:
     """One change of one file.
 
-    `path` is local, `name` its name in the project; `id` is the record's in BSS, `asset_id` the index's.
+    `path` is local, `name` its name in the project; `id` is the record's in BSS, `asset_id` the index's. `warning` is
+    what was odd about its content, `reason` why it has this status. `plan`, of a dry run, is how it differs from what
+    is stored; None where nobody could be asked.
     """
 
     path: str
@@ -40,9 +42,11 @@ class FileEvent:
     code: str | None = None
     reason: str | None = None
     sha256: str | None = None
+    warning: str | None = None
+    plan: Difference | None = None
 
     def as_json(self) -> dict[str, Any]:
-        return {
+        always = {
             "event": "file",
             "path": self.path,
             "name": self.name,
@@ -52,11 +56,13 @@ class FileEvent:
             "assetId": self.asset_id,
             "reason": self.reason,
         }
+        seldom = {"warning": self.warning, "plan": self.plan and str(self.plan)}
+        return always | {name: value for name, value in seldom.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """Something that is odd about a file; it is sent all the same."""
+    """Something that is odd about a file, told as soon as it is seen; it is sent all the same."""
 
     path: str
     name: str
@@ -85,8 +91,22 @@ class Processing:
 
 
 @dataclass(slots=True)
+class Amount:
+    files: int = 0
+    bytes: int = 0
+
+    def add(self, size: int) -> None:
+        """Count a file of so many bytes."""
+        self.files += 1
+        self.bytes += size
+
+    def __add__(self, other: Amount) -> Amount:
+        return Amount(self.files + other.files, self.bytes + other.bytes)
+
+
+@dataclass(slots=True)
 class Summary:
-    """The last event. `files` are all that were walked, `bytes` those that were sent.
+    """The last event. `files` are all that were walked, `bytes` those that were sent, or would be.
 
     Where nobody waited for processing, `ready` and `failed` count what is known by then.
     """
@@ -100,7 +120,9 @@ class Summary:
     bytes: int = 0
     seconds: float = 0.0
     failures: list[FileEvent] = field(default_factory=list)
-    planned: int = 0  # --dry-run only
+    planned: int = 0  # --dry-run only, as are `plan` and `unasked`
+    plan: dict[Kind, dict[Difference | None, Amount]] = field(default_factory=dict)  # None: it could not be asked
+    unasked: str | None = None  # why not
     queued: int = 0  # retry only
     indexed: int = 0  # retry only
     unfinished: int = 0  # still processed when the wait timed out
@@ -113,12 +135,24 @@ class Summary:
         if event.status is FileStatus.FAILED:
             self.failures.append(event)
 
+    def add_planned(self, kind: Kind, difference: Difference | None, size: int) -> None:
+        """Count a file of so many bytes that a dry run found. What may be stored already does not count as sent."""
+        self.plan.setdefault(kind, {}).setdefault(difference, Amount()).add(size)
+        if difference in (None, Difference.NEW, Difference.CHANGED):
+            self.bytes += size
+
     def as_json(self) -> dict[str, Any]:
         always = ("files", "uploaded", "duplicate", "skipped", "ready", "failed")
         seldom = ("planned", "queued", "indexed", "unfinished", "stopped")
         counts = {name: getattr(self, name) for name in always}
         counts |= {name: count for name in seldom if (count := getattr(self, name))}
-        return {"event": "summary", **counts, "bytes": self.bytes, "seconds": round(self.seconds, 3)}
+        summary = {"event": "summary", **counts, "bytes": self.bytes, "seconds": round(self.seconds, 3)}
+        if self.plan:
+            summary["plan"] = {
+                str(kind): {str(difference or "unasked"): asdict(amount) for difference, amount in amounts.items()}
+                for kind, amounts in self.plan.items()
+            }
+        return summary | ({"unasked": self.unasked} if self.unasked else {})
 
 
 Event = FileEvent | Warned | Progress | Processing | Summary

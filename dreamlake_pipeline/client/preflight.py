@@ -5,9 +5,9 @@ It is sent all the same, since what is there may be worth having: the pipeline s
 
 from __future__ import annotations
 
-from pathlib import Path
-
+from ..errors import DreamlakeError
 from ..kinds import Kind
+from .digest import open_file
 from .selection import LocalFile
 from .walk import show_path
 
@@ -21,16 +21,16 @@ def warning(file: LocalFile) -> str | None:
     from ..media.sniff import sniff_file
 
     try:
-        with Path(file.path).open("rb") as opened:
-            found = sniff_file(opened)
-            missing = missing_part(opened, found.demuxer) if found and found.demuxer else None
-        if found is None:
-            is_clear = file.kind in _TEXTS  # text of any form may still be read
-            return None if is_clear else f"{show_path(file.path)} does not look like {_a(file.kind)}."
-        if found.kind is not file.kind and not (found.kind in _TEXTS and file.kind in _TEXTS):
-            return f"{show_path(file.path)} looks like {found.container}, not like {_a(file.kind)}."
-        return f"{show_path(file.path)} is not whole: {missing}." if missing else None
-    except (OSError, ValueError, EOFError):
+        with open_file(file.path) as descriptor, open(descriptor, "rb", closefd=False) as content:
+            found = sniff_file(content)
+            if found is None:
+                is_clear = file.kind in _TEXTS  # text of any form may still be read
+                return None if is_clear else f"{show_path(file.path)} does not look like {_a(file.kind)}."
+            if found.kind is not file.kind and not (found.kind in _TEXTS and file.kind in _TEXTS):
+                return f"{show_path(file.path)} looks like {found.container}, not like {_a(file.kind)}."
+            missing = missing_part(content, found.demuxer) if found.demuxer else None
+            return f"{show_path(file.path)} is not whole: {missing}." if missing else None
+    except (DreamlakeError, ValueError, EOFError):
         return None  # whoever reads the file for sending says what is wrong with it
 
 

@@ -2,38 +2,49 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from ..errors import Code, DreamlakeError
 from ..kinds import KNOWN_EXTENSIONS, Kind, kind_of
 from ..names import check_folder, join_name
-from .events import Event, FileEvent, FileStatus, Summary, failure
+from .events import FileEvent, FileStatus, failure
 from .target import Target
 from .walk import Passed, Unwalkable, Version, show_path, walk
 
 
 @dataclass(frozen=True, slots=True)
 class LocalFile:
-    """A file that is to be stored: where it lies, and what it will be called in the project."""
+    """A file that is to be stored: where it lies, and what it will be called in the project.
+
+    `warning`: what is odd about its content, once that was looked at (preflight.py).
+    """
 
     path: str
     name: str
     kind: Kind
     episode: str | None
     version: Version
+    warning: str | None = None
 
     @property
     def size(self) -> int:
         """In bytes."""
         return self.version.size
 
-    def event(self, status: FileStatus, **more: str | None) -> FileEvent:
+    def event(self, status: FileStatus, **more: Any) -> FileEvent:
         return FileEvent(
-            show_path(self.path), status, self.name, episode=self.episode, kind=self.kind, size=self.size, **more
+            show_path(self.path),
+            status,
+            self.name,
+            episode=self.episode,
+            kind=self.kind,
+            size=self.size,
+            warning=self.warning,
+            **more,
         )
 
 
@@ -94,7 +105,10 @@ class Selection:
     follow_links: bool = False
 
     def files(self) -> Iterator[LocalFile | FileEvent]:
-        """The files, and an event for whatever else was found. Raises what `walk` raises for the folder itself."""
+        """The files, and an event for whatever else was found. Files of no known kind have the code UNKNOWN_KIND.
+
+        Raises what `walk` raises for the folder itself.
+        """
         to = check_folder(self.to)
         # Paths of a folder differ; only what NFC makes of them may be the same.
         taken: dict[tuple[str | None, str], str] = {}
@@ -111,8 +125,13 @@ class Selection:
                 continue
             kind = kind_of(entry.relative)
             if kind is None:
-                reason = _unknown(entry.path)
-                yield FileEvent(show_path(entry.path), FileStatus.SKIPPED, size=entry.version.size, reason=reason)
+                yield FileEvent(
+                    show_path(entry.path),
+                    FileStatus.SKIPPED,
+                    size=entry.version.size,
+                    code=str(Code.UNKNOWN_KIND),
+                    reason=_unknown(entry.path),
+                )
                 continue
             try:
                 episode, relative = self._place(entry.relative)
@@ -134,24 +153,6 @@ class Selection:
         if self.episode_per_folder and slash:
             return self.target.below(first).episode, rest
         return self.target.episode, relative
-
-    def plan(self) -> Iterator[Event]:
-        """What would be sent, without asking any service; the last event is a Summary."""
-        started, summary = time.monotonic(), Summary()
-        for file in self.files():
-            if isinstance(file, FileEvent):
-                event = file
-            elif file.size:
-                event = file.event(FileStatus.PLANNED)
-                summary.bytes += file.size
-            else:
-                reason = f"{show_path(file.path)} is empty (0 bytes)."
-                event = file.event(FileStatus.FAILED, code=str(Code.FILE_EMPTY), reason=reason)
-            summary.files += 1
-            summary.add(event)
-            yield event
-        summary.seconds = time.monotonic() - started
-        yield summary
 
 
 def _require_free(taken: dict[tuple[str | None, str], str], place: tuple[str | None, str], path: str) -> None:

@@ -1,4 +1,4 @@
-"""Many files from disk to registered: read and hash, plan in bulk, send, finish in bulk, index in bulk.
+"""Many files from disk to registered: look, read and hash, plan in bulk, send, finish in bulk, index in bulk.
 
 Each step is a stage with threads of its own (`stages.py`). A file that fails in one of them is told as a
 FileEvent and goes no further; the others go on. Every step may be done again: bytes that arrived are not
@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
@@ -53,7 +53,10 @@ _BULK = MOST_PER_CALL  # files in a call
 _PLAN_LINGER = 0.05  # seconds for which a call waits for more files
 _FINISH_LINGER = 0.5
 _PARTS_PER_CALL = MOST_PER_CALL
-_FOUND_AHEAD = 50_000  # files that are found before their turn, so that what is left can be told
+# Files that are looked at before their turn to be read, so that what is odd about any is told early, and what is left.
+_LOOKED_AHEAD = 50_000
+_LOOKERS = 2
+_LOOKS = 32  # files that a thread looks at in a row
 _REMEMBER_FILES = 500  # digests are written to the cache after so many files,
 _REMEMBER_BYTES = 2**30  # or so many bytes read
 _DELIVERIES = 3  # attempts with a new plan
@@ -188,13 +191,15 @@ class Uploader:
         Raises DreamlakeError for what concerns every file (UNREACHABLE, UNAUTHENTICATED, FORBIDDEN).
         """
         flow, hashers = self._flow, min(4, os.cpu_count() or 1)
-        found = flow.channel(_FOUND_AHEAD, writers=1)
+        found = flow.channel(2 * _BULK, writers=1)
+        looked = flow.channel(_LOOKED_AHEAD, writers=_LOOKERS)
         self._hashed = hashed = flow.channel(2 * _BULK, writers=hashers + 1)
         planned = flow.channel(2 * _BULK, writers=2)
         self._sent = sent = flow.channel(2 * _BULK, writers=self._jobs + 2)
         self._finished = finished = flow.channel(2 * _BULK, writers=4)
         flow.source(self._select(candidates), found, also=[hashed])
-        flow.stage("hash", self._hash, found, hashed, threads=hashers)
+        flow.stage("look", self._look, found, looked, threads=_LOOKERS, bulk=_LOOKS)
+        flow.stage("hash", self._hash, looked, hashed, threads=hashers)
         flow.stage(
             "plan", self._plan, hashed, planned, threads=2, bulk=_BULK, linger=_PLAN_LINGER, also=[sent, finished]
         )
@@ -234,13 +239,18 @@ class Uploader:
             return [None] * len(files)
         return self._cache.recall([(file.path, file.version) for file in files])
 
+    def _look(self, files: list[LocalFile]) -> Iterator[LocalFile]:
+        for file in files:
+            if odd := warning(file):
+                self._events.put(Warned(show_path(file.path), file.name, odd))
+                yield replace(file, warning=odd)
+            else:
+                yield file
+
     def _hash(self, files: list[LocalFile]) -> Iterator[_Job]:
         for file in files:
             try:
-                job = _Job(file, self._digest(file.path))
-                if odd := warning(file):
-                    self._events.put(Warned(show_path(file.path), file.name, odd))
-                yield job
+                yield _Job(file, self._digest(file.path))
             except DreamlakeError as error:
                 self._counters.add(files_done=1, bytes_done=file.size)
                 self._events.put(file.event(FileStatus.FAILED, **failure(error)))

@@ -20,7 +20,7 @@ def test_namespaces_do_not_see_each_other(api, as_caller, files, owner) -> None:
     assert other.get("/videos", params={"owner": owner}).status_code == 403
     assert other.get("/videos").status_code == 422
     plan = {"kind": "video", "name": "/a.mp4", "hash": "ab" * 32, "size": 1}
-    for route in ("/uploads/plan", "/uploads/finish"):
+    for route in ("/uploads/compare", "/uploads/plan", "/uploads/finish"):
         assert other.post(route, json={"owner": owner, "project": "lab", "files": [plan]}).status_code == 403
     body = {"owner": owner, "project": "lab", "name": "/a.mp4", "stagingHash": "ab" * 32}
     assert other.post("/videos", json=body).status_code == 403
@@ -32,6 +32,8 @@ def test_a_read_token_only_reads(as_caller, files, owner) -> None:
     reader = as_caller(owner, scope=Scope.READ)
     assert reader.get(f"/videos/{record}").status_code == 200
     assert len(reader.get("/videos", params={"owner": owner}).json()["items"]) == 1
+    compared = {"owner": owner, "project": "lab", "files": [{"kind": "video", "name": "/b.mp4", "size": 1}]}
+    assert reader.post("/uploads/compare", json=compared).json() == {"files": ["new"]}
     for answer in (
         reader.delete(f"/videos/{record}"),
         reader.post("/lambdas/hls-split", json={"videoId": record}),

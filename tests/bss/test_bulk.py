@@ -27,6 +27,12 @@ def _finish(api, owner, *files):
     return answer.json()["files"]
 
 
+def _compare(api, owner, *files):
+    answer = api.post("/uploads/compare", json={"owner": owner, "project": "lab", "files": list(files)})
+    assert answer.status_code == 200, answer.text
+    return answer.json()["files"]
+
+
 def test_plan_send_finish(api, owner, object_store, send: httpx.Client) -> None:
     small, text, large = (secrets.token_bytes(n) for n in (1000, 50, 6 * MIB))
     files = [
@@ -186,7 +192,11 @@ def test_calls_in_bulk_take_a_constant_number_of_statements(service, api, owner,
     def counts(number: int) -> list[int]:
         files = [_file(secrets.token_bytes(8), f"/{n % 3}/{n}-{number}.csv", "label-track") for n in range(number)]
         sent = [file | {"etag": "x"} for file in files]
-        calls = (lambda: _plan(api, owner, *files), lambda: _finish(api, owner, *sent))
+        calls = (
+            lambda: _compare(api, owner, *files),
+            lambda: _plan(api, owner, *files),
+            lambda: _finish(api, owner, *sent),
+        )
         return [statements(call) for call in (*calls, *calls)]
 
     assert counts(300) == counts(3)

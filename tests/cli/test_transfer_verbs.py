@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 import threading
@@ -27,7 +28,8 @@ def ids(done: Any) -> dict[str, str]:
 def test_an_ingest_for_programs(dreamlake: Callable[..., Any], recordings: Path) -> None:
     done = dreamlake("ingest", recordings, "--episode", "robot", "--episode-per-folder", "--json")
     assert done.code == 0
-    assert all(set(event) == FILE_KEYS for event in done.events[:-1])
+    assert all(set(event) - {"warning"} == FILE_KEYS for event in done.events[:-1])
+    assert "does not look like a video" in done.files["front.mp4"]["warning"]
     assert set(done.summary) == SUMMARY_KEYS
     assert {name: (event["status"], event["name"], event["kind"]) for name, event in done.files.items()} == {
         "front.mp4": ("uploaded", "/camera/front.mp4", "video"),
@@ -95,7 +97,56 @@ def test_a_dry_run_needs_no_service_and_sends_nothing(
     done = dreamlake("ingest", recordings, "--episode", "robot", "--dry-run", "--json")
     assert {event["status"] for event in done.files.values()} == {"planned", "skipped", "failed"}
     assert (done.code, done.summary["planned"], done.summary["skipped"], done.summary["failed"]) == (1, 4, 1, 1)
-    assert "4 to send" in dreamlake("ingest", recordings, "--episode", "robot", "--dry-run").out
+    for_people = dreamlake("ingest", recordings, "--episode", "robot", "--dry-run").out
+    assert "to send    at most 4 files, 79 B\nnew        is not known: No DreamLake is running." in for_people
+
+
+def test_a_dry_run_tells_what_is_new(dreamlake: Callable[..., Any], recordings: Path, tmp_path: Path) -> None:
+    assert dreamlake("ingest", recordings / "run-001", "--episode", "robot").code == 0
+    (recordings / "run-001/camera/front.mp4").write_text("another take")
+    report = tmp_path / "plan.csv"
+    done = dreamlake("ingest", recordings / "run-001", "--episode", "robot", "--dry-run", "--json", "--report", report)
+    assert {name: event["plan"] for name, event in done.files.items()} == {
+        "front.mp4": "changed",
+        "left.wav": "same-size",
+    }
+    assert done.summary["plan"]["video"] == {"changed": {"files": 1, "bytes": 12}}
+    assert ",planned,changed," in report.read_text()
+    again = dreamlake("ingest", recordings / "run-001", "--episode", "robot", "--dry-run")
+    assert again.out.splitlines() == [
+        "changed    /camera/front.mp4  12 B",
+        "same-size  /mic/left.wav  20 B",
+        "",
+        "kind   files  bytes  new  changed  unchanged  to compare",
+        "video      1   12 B    -        1          -           -",
+        "audio      1   20 B    -        -          -           1",
+        "all        2   32 B    -        1          -           1",
+        "",
+        "to send    1 file, 12 B",
+        "to compare 1 file, 20 B: same name and size as what is stored",
+        "warnings   2 files, named above; sent all the same",
+    ]
+
+
+def test_a_dry_run_of_many_files_fits_on_a_screen(dreamlake: Callable[..., Any], tmp_path: Path) -> None:
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    for n in range(21):
+        (folder / f"{n}.csv").write_text("t,x\n1,2\n")
+        (folder / f"{n}.MD").touch()
+        (folder / f"{n}.some-format-{n}").touch()
+    (folder / "again").symlink_to(folder)
+    done = dreamlake("ingest", folder, "--episode", "robot", "--dry-run")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[:4] == [
+        "kind         files  bytes  new  changed  unchanged",
+        "label-track     21  168 B   21        -          -",
+        "",
+        "to send    21 files, 168 B",
+    ]
+    assert done.out.splitlines()[4].startswith("skipped    43 files: .md 21, ")
+    assert done.out.endswith(", others 11\n")
+    assert max(map(len, done.out.splitlines())) <= 80
 
 
 def test_an_upload_for_people(dreamlake: Callable[..., Any], recordings: Path) -> None:
@@ -284,12 +335,12 @@ def test_one_file_is_named_by_target_and_path_or_by_id(
         assert "robot@lab:run-001 /camera/front.mp4" in refused.err
 
 
-def test_a_terminal_shows_bars_and_stdout_stays_clean(environment: dict[str, str], recordings: Path) -> None:
+def on_a_terminal(*words: str | Path, columns: int, environment: dict[str, str]) -> tuple[int, str, str]:
+    """The exit code, what goes to stdout, which is a pipe, and what to stderr, which is a terminal."""
     ours, theirs = pty.openpty()
-    dreamlake = Path(sys.executable).with_name("dreamlake")
     running = subprocess.Popen(
-        [dreamlake, "ingest", recordings, "--episode", "robot", "--wait", "--timeout", "1s"],
-        env=os.environ | environment | {"TERM": "xterm-256color", "COLUMNS": "120"},
+        [Path(sys.executable).with_name("dreamlake"), *words],
+        env=os.environ | environment | {"TERM": "xterm-256color", "COLUMNS": str(columns)},
         stdout=subprocess.PIPE,
         stderr=theirs,
         text=True,
@@ -301,11 +352,32 @@ def test_a_terminal_shows_bars_and_stdout_stays_clean(environment: dict[str, str
             shown += block
     os.close(ours)
     out, _ = running.communicate(timeout=30)
-    assert running.returncode == 1
+    return running.returncode, out, shown.decode()
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_terminal_shows_bars_and_stdout_stays_clean(
+    environment: dict[str, str], recordings: Path, columns: int
+) -> None:
+    words = ("ingest", recordings, "--episode", "robot", "--wait", "--timeout", "1s")
+    code, out, shown = on_a_terminal(*words, columns=columns, environment=environment)
+    assert code == 1
     assert out.startswith("5 files: 4 uploaded, 1 skipped")
     assert len(out.splitlines()) == 1
     for told in ("sending", "processing", "queued", "README.md", "gave up waiting"):
-        assert told in shown.decode()
+        assert told in shown
+    lines = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown).replace("\r", "\n").splitlines()
+    bars = [line for line in lines if line.startswith(("sending ", "processing "))]
+    assert bars
+    assert all(re.search(r" +\d+% \d:\d\d *$", line) and len(line) <= columns for line in bars)
+
+
+def test_events_go_to_stdout_while_bars_are_shown(environment: dict[str, str], recordings: Path) -> None:
+    words = ("ingest", recordings, "--episode", "robot", "--json")
+    code, out, shown = on_a_terminal(*words, columns=80, environment=environment)
+    assert code == 0
+    assert [json.loads(line)["event"] for line in out.splitlines()] == ["file"] * 5 + ["summary"]
+    assert '"event"' not in shown
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from dreamlake_pipeline.api.bss import PlanAction
-from dreamlake_pipeline.client import DreamLake, FileEvent, Progress
+from dreamlake_pipeline.client import DreamLake, FileEvent, Progress, upload
 from dreamlake_pipeline.client.events import Warned
 from dreamlake_pipeline.client.transfer import Transfer
 from dreamlake_pipeline.errors import Code, DreamlakeError
@@ -495,6 +495,36 @@ def test_what_is_odd_about_a_file_is_said_before_it_is_sent(lake: DreamLake, tmp
     assert (told[-1].warnings, told[-1].uploaded) == (5, 7)
     by_path = {event.path: n for n, event in enumerate(told) if isinstance(event, FileEvent)}
     assert all(n < by_path[event.path] for n, event in enumerate(told) if isinstance(event, Warned))
+
+
+def test_every_file_is_looked_at_before_the_first_one_is_read(
+    lake: DreamLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Reading large files takes an hour: whoever started that wants to know now."""
+    for n in range(100):
+        (tmp_path / f"{n}.mp4").write_bytes(content(100, seed=n))
+    os.mkfifo(tmp_path / "pipe.mp4")  # looking at it must not wait for a writer
+    all_told = threading.Event()
+    original = upload.digest_file
+
+    def read(*args: Any) -> Any:
+        assert all_told.wait(30)
+        return original(*args)
+
+    monkeypatch.setattr(upload, "digest_file", read)
+    warned: list[str] = []
+    stored: list[FileEvent] = []
+    paths = sorted(tmp_path.iterdir())
+    for event in lake.upload(paths, episode="robot"):
+        if isinstance(event, Warned):
+            warned.append(event.path)
+            if len(warned) == 100:
+                all_told.set()
+        if isinstance(event, FileEvent):
+            stored.append(event)
+    assert sorted(warned) == sorted(event.path for event in stored if event.warning)
+    assert {event.path for event in stored if event.code == Code.FILE_UNREADABLE} == {str(tmp_path / "pipe.mp4")}
+    assert all("does not look like a video" in (event.warning or "") for event in stored if event.status == "uploaded")
 
 
 def test_names_that_differ_only_in_how_letters_are_composed_collide(

@@ -4,13 +4,32 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from ...api.bss import FinishedUploads, FinishUploads, Ids, PlannedUploads, PlanUploads, Records, Requeue
+from ...api.bss import (
+    CompareFiles,
+    Differences,
+    FinishedUploads,
+    FinishUploads,
+    Ids,
+    PlannedUploads,
+    PlanUploads,
+    Records,
+    Requeue,
+)
 from ...auth import Scope
 from ...web import Caller
 from .. import bulk, records
+from ..compare import compare
 from ..context import Config, Database, Store
 
 routes = APIRouter(tags=["bulk"])
+
+
+@routes.post("/uploads/compare", summary="What of many files is new")
+def compare_files(body: CompareFiles, caller: Caller, database: Database) -> Differences:
+    """For each file: new, changed, unchanged, or stored under another name. Has no effect."""
+    caller.require(body.owner, Scope.READ)
+    with database.connect() as connection:
+        return Differences(files=compare(connection, body))
 
 
 @routes.post("/uploads/plan", summary="How to upload many files", response_model_exclude_none=True)

@@ -1,0 +1,179 @@
+"""How far an upload is, while it goes on: a bar on a terminal, plain lines elsewhere. All of it goes to stderr."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Protocol
+
+from .output import note, show_bytes, show_clock
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from ..client.events import Processing, Progress
+
+_PLAIN_SECONDS = 5.0  # between two lines of progress off a terminal
+_SPEED_SECONDS = 5.0  # over which speeds are taken
+_TELLING_SHARE = 0.01  # of all bytes must be done before the time that is left can be told from them
+_WIDEST = 100  # columns; a longer bar tells nothing more
+
+
+class Display(Protocol):
+    """How progress is shown."""
+
+    def line(self, text: str) -> None: ...
+    def sending(self, progress: Progress) -> None: ...
+    def planning(self, progress: Progress) -> None: ...
+    def processing(self, states: Processing) -> None: ...
+    def close(self) -> None: ...
+
+
+def new_display(*, as_json: bool) -> Display:
+    """Bars on a terminal, unless the JSON goes to it as well."""
+    return _Bars() if sys.stderr.isatty() and not (as_json and sys.stdout.isatty()) else _Lines()
+
+
+def show_states(states: dict[str, int]) -> str:
+    """How many files are in which state, in the order in which a file goes through them."""
+    order = ("registered", "queued", "processing", "ready", "failed")
+    return ", ".join(f"{states[state]:,} {state}" for state in order if states.get(state))
+
+
+class _Lines:
+    """Off a terminal: plain lines, and now and then how far it is."""
+
+    def __init__(self) -> None:
+        self._said_at = time.monotonic()
+        self._said = ""
+        self._pace = _Pace()
+
+    def line(self, text: str) -> None:
+        note(text)
+
+    def sending(self, progress: Progress) -> None:
+        self._now_and_then(self._pace.describe(progress))
+
+    def planning(self, progress: Progress) -> None:
+        self._now_and_then(_describe_found(progress))
+
+    def processing(self, states: Processing) -> None:
+        self._now_and_then(show_states(states.states))
+
+    def close(self) -> None:
+        pass
+
+    def _now_and_then(self, text: str) -> None:
+        now = time.monotonic()
+        if text != self._said and now - self._said_at >= _PLAIN_SECONDS:
+            note(text)
+            self._said_at, self._said = now, text
+
+
+class _Bars:
+    """On a terminal: a bar (of bytes while sending, of files while they are processed), and below it the numbers.
+
+    Two lines, since all of it does not fit into the 80 columns that a terminal has.
+    """
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._started = time.monotonic()
+        self._pace = _Pace()
+        self._doing, self._numbers = "starting", ""
+        self._done: int = 0
+        self._total: int | None = None
+        self._console = Console(stderr=True, highlight=False)
+        self._live = Live(
+            get_renderable=self._render,
+            console=self._console,
+            refresh_per_second=8,
+            transient=True,
+            # Both are written to by what does not go through this console: stdout is for whoever reads the result.
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._live.start()
+
+    def line(self, text: str) -> None:
+        from rich.text import Text
+
+        color = {"failed": "red", "skipped": "yellow", "warning": "yellow", "ready": "green"}.get(
+            text.split(" ", 1)[0], ""
+        )
+        self._console.print(Text(text, style=color), soft_wrap=True)
+
+    def sending(self, progress: Progress) -> None:
+        self._numbers = self._pace.describe(progress)
+        self._doing = "sending" if progress.bytes_done or not progress.bytes_read else "reading"
+        self._done, self._total = progress.bytes_done, progress.bytes_found or None
+
+    def planning(self, progress: Progress) -> None:
+        self._doing, self._numbers = "planning", _describe_found(progress)
+
+    def processing(self, states: Processing) -> None:
+        self._doing, self._numbers = "processing", show_states(states.states)
+        self._done = states.states.get("ready", 0) + states.states.get("failed", 0)
+        self._total = sum(states.states.values()) or None
+
+    def close(self) -> None:
+        self._live.stop()
+
+    def _render(self) -> RenderableType:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
+        from rich.text import Text
+
+        doing, done, total = f"{self._doing:<10}", self._done, self._total
+        share = f"{100 * done // total if total else 0:>3}%"
+        elapsed = show_clock(time.monotonic() - self._started)
+        room = min(self._console.width - 1, _WIDEST) - len(doing) - len(share) - len(elapsed) - 3
+        bar = ProgressBar(total=total, completed=done, width=max(room, 1), pulse=total is None)
+        row = Table.grid(padding=(0, 1, 0, 0))
+        row.add_row(doing, bar, share, elapsed)
+        return Group(row, Text(" " * (len(doing) + 1) + self._numbers, no_wrap=True, overflow="ellipsis"))
+
+
+class _Pace:
+    """An upload's progress in numbers, with its speeds over the last few seconds."""
+
+    def __init__(self) -> None:
+        self._read, self._sent, self._done = _Speed(), _Speed(), _Speed()
+
+    def describe(self, progress: Progress) -> str:
+        """Files, bytes, speed and time left, as far as they are known; at most 69 characters up to a million files."""
+        more = "+" if progress.is_walking else ""
+        sent, read = self._sent.of(progress.bytes_sent), self._read.of(progress.bytes_read)
+        # Of what is stored already nothing is sent: what is done tells better than what is sent how long it takes.
+        done = self._done.of(progress.bytes_done)
+        is_told = done and not progress.is_walking and progress.bytes_done > _TELLING_SHARE * progress.bytes_found
+        left = (progress.bytes_found - progress.bytes_done) / done if is_told else 0
+        parts = [
+            f"{progress.files_done:,} of {progress.files_found:,}{more} files",
+            f"{show_bytes(progress.bytes_done)} of {show_bytes(progress.bytes_found)}{more}",
+            f"{show_bytes(sent)}/s" if sent else f"{show_bytes(read)}/s read" if read else "",
+            f"{show_clock(left)} left" if left else "",
+        ]
+        return ", ".join(part for part in parts if part)
+
+
+def _describe_found(progress: Progress) -> str:
+    return f"{progress.files_found:,} files, {show_bytes(progress.bytes_found)} found"
+
+
+class _Speed:
+    """Bytes a second over the last few seconds, from the first byte on."""
+
+    def __init__(self) -> None:
+        self._points: list[tuple[float, int]] = []
+
+    def of(self, total: int) -> float:
+        """The speed, when there are so many bytes in all now; 0 while it is not known."""
+        now = time.monotonic()
+        self._points = [point for point in self._points if now - point[0] < _SPEED_SECONDS and point[1]]
+        self._points.append((now, total))
+        (since, before), (now, after) = self._points[0], self._points[-1]
+        return (after - before) / (now - since) if now - since > 0.5 else 0.0

@@ -1,0 +1,98 @@
+"""What storing files would do, without doing it: no file is hashed, nothing is sent, registered or begun."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import islice
+
+from ..api.bss import ComparedFile, Difference
+from ..errors import Code, DreamlakeError
+from .bss import MOST_PER_CALL, BssClient
+from .cache import HashCache
+from .events import Event, FileEvent, FileStatus, Progress, Summary, Warned
+from .preflight import warning
+from .selection import LocalFile
+from .target import Target
+from .walk import show_path
+
+_LOOKERS = 4
+
+
+def plan(
+    candidates: Iterable[LocalFile | FileEvent],
+    target: Target,
+    *,
+    bss: BssClient | None = None,
+    cache: HashCache | None = None,
+) -> Iterator[Event]:
+    """An event for each file, with how it differs from what is stored in the target's project; last, a Summary.
+
+    A file whose hash the cache does not know is compared by name and size, and looked at as before sending
+    (preflight.py). Without BSS, or where it does not answer, all is told but the differences; the Summary says why.
+    Raises DreamlakeError for what else BSS refuses (UNAUTHENTICATED, FORBIDDEN).
+    """
+    started, summary, found_bytes = time.monotonic(), Summary(), 0
+    asker = _Asker(bss, target, cache or HashCache(None))
+    items = iter(candidates)
+    with ThreadPoolExecutor(_LOOKERS, thread_name_prefix="dreamlake-look") as lookers:
+        while group := list(islice(items, MOST_PER_CALL)):
+            files = [item for item in group if isinstance(item, LocalFile) and item.size]
+            hashes = asker.hashes(files)
+            unread = [file for file, sha256 in zip(files, hashes, strict=True) if sha256 is None]
+            oddities = dict(zip((file.path for file in unread), lookers.map(warning, unread), strict=True))
+            differences = iter(asker.differences(files, hashes))
+            for item in group:
+                if isinstance(item, FileEvent):
+                    event = item
+                elif not item.size:
+                    reason = f"{show_path(item.path)} is empty (0 bytes)."
+                    event = item.event(FileStatus.FAILED, code=str(Code.FILE_EMPTY), reason=reason)
+                else:
+                    if odd := oddities.get(item.path):
+                        summary.warnings += 1
+                        yield Warned(show_path(item.path), item.name, odd)
+                    difference = next(differences)
+                    event = replace(item, warning=odd).event(FileStatus.PLANNED, plan=difference)
+                    summary.add_planned(item.kind, difference, item.size)
+                summary.files += 1
+                summary.add(event)
+                found_bytes += item.size
+                yield event
+            yield Progress(summary.files, found_bytes, summary.files, found_bytes, 0, 0, is_walking=True)
+    summary.unasked = asker.refusal
+    summary.seconds = time.monotonic() - started
+    yield summary
+
+
+class _Asker:
+    """Asks the cache and BSS about files, for as long as BSS answers; `refusal` is why it does not."""
+
+    def __init__(self, bss: BssClient | None, target: Target, cache: HashCache) -> None:
+        self.refusal = None if bss else "No DreamLake is running."
+        self._bss = bss
+        self._target = target
+        self._cache = cache
+
+    def hashes(self, files: Sequence[LocalFile]) -> list[str | None]:
+        """The SHA-256 of each file, where it is known without reading it."""
+        known = self._cache.recall([(file.path, file.version) for file in files])
+        return [digest.sha256 if digest else None for digest in known]
+
+    def differences(self, files: Sequence[LocalFile], hashes: Sequence[str | None]) -> Sequence[Difference | None]:
+        """How each file differs from what is stored; None where that cannot be known."""
+        if self._bss is None or not files:
+            return [None] * len(files)
+        asked = [
+            ComparedFile(kind=file.kind, name=file.name, episode=file.episode, size=file.size, hash=sha256)
+            for file, sha256 in zip(files, hashes, strict=True)
+        ]
+        try:
+            return self._bss.compare_files(self._target.namespace, self._target.project, asked)
+        except DreamlakeError as error:
+            if error.code not in (Code.UNREACHABLE, Code.OVERLOADED):
+                raise
+            self._bss, self.refusal = None, error.message
+            return [None] * len(files)
