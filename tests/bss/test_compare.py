@@ -8,6 +8,9 @@ import secrets
 import pytest
 from sqlalchemy import text
 
+from dreamlake_pipeline.bss import records
+from dreamlake_pipeline.kinds import Kind
+
 
 def _file(data, name, kind="video", **more):
     return {"kind": kind, "name": name, "hash": hashlib.sha256(data).hexdigest(), "size": len(data)} | more
@@ -93,3 +96,31 @@ def test_asking_has_no_effect(service, api, owner, stored) -> None:
     large = {"kind": "video", "name": "/large.mp4", "size": 10**10, "hash": secrets.token_hex(32)}
     assert _compare(api, owner, large, _file(secrets.token_bytes(20), "/b.mp4")) == ["new", "new"]
     assert rows() == before
+
+
+@pytest.mark.parametrize("ask", [records.find, lambda connection, some: _same_names(connection, some)])
+def test_a_lookup_does_not_go_through_the_project_for_each_file(service, owner, ask) -> None:
+    """Also in a table that grew fast, of which Postgres has no statistics yet."""
+    some = [
+        records.NewRecord(
+            Kind.AUDIO, owner, "lab", f"run {n % 7}", f"/{n}.wav", f"{owner}/{n}", None, 5, "audio/wav", queue=True
+        )
+        for n in range(1500)
+    ]
+    with service.app.state.database.begin() as connection:
+        records.insert(connection, some)
+        before = _tuples_read(connection)
+        found = ask(connection, some[:1000])
+        assert len(found) == 1000 and None not in found
+        assert _tuples_read(connection) - before <= 10 * len(some)
+
+
+def _same_names(connection, some):
+    places = [records.Place(one.kind, one.episode, one.name, one.staging_key, one.size) for one in some]
+    return records.same_names(connection, some[0].owner, some[0].project, places)
+
+
+def _tuples_read(connection) -> int:
+    """Rows of `records` that this transaction read so far, by whatever way."""
+    query = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'records'"
+    return int(connection.execute(text(query)).scalar_one())
