@@ -7,7 +7,6 @@ import signal
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -15,10 +14,10 @@ from types import FrameType
 from dreamlake_pipeline.errors import DreamlakeError
 
 from . import batches, document, index, latency, overhead, plots, ticks, uploads, yardsticks
-from .home import REPOSITORY, Home, running
+from .home import REPOSITORY, running
 from .measure import BenchmarkError
 from .results import Report, Result
-from .rows import BY_KEY, FULL, QUICK, STANDARD, Sizes
+from .rows import BY_KEY, FULL, QUICK, STANDARD
 
 OUTPUT = REPOSITORY / "build" / "bench"
 IMAGES = REPOSITORY / "docs" / "images"
@@ -33,10 +32,11 @@ def main() -> int:
         yardsticks.check()
         report = Report(options.sizes, is_comparable=not options.quick)
         print(", ".join(f"{name} {value}" for name, value in report.machine.items()))
-        for result in _measure(report, options.rows):
-            print(result.line, flush=True)
-            report.results.append(result)
-            report.write(OUTPUT / "results.json")
+        with tempfile.TemporaryDirectory(prefix="dreamlake-bench-", ignore_cleanup_errors=True) as root:
+            for result in _measure(report, options.rows, Path(root)):
+                print(result.line, flush=True)
+                report.results.append(result)
+                report.write(OUTPUT / "results.json")
     except (BenchmarkError, DreamlakeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -78,24 +78,22 @@ def _interrupt(_: int, __: FrameType | None) -> None:
     raise KeyboardInterrupt
 
 
-def _measure(report: Report, rows: list[str]) -> Iterator[Result]:
-    """Rows that can share a stack share it; each group's is gone before the next one's starts."""
+def _measure(report: Report, rows: list[str], root: Path) -> Iterator[Result]:
+    """Rows that can share a stack share it; each group's is down before the next one's starts.
+
+    What they wrote stays below `root` until the end: ext4 without a journal gives the inodes of files that were deleted
+    in the last minutes to nobody, and looks at each of them for every new file.
+    """
     for group in (_idle, _held, _without_media, _with_many_objects):
-        yield from group(report, report.sizes, rows)
+        yield from group(report, rows, root / group.__name__)
 
 
-@contextmanager
-def _stack(definitions: str | None = None, **settings: str) -> Iterator[Home]:
-    with ExitStack() as exits:
-        folder = exits.enter_context(tempfile.TemporaryDirectory(prefix="dreamlake-bench-", ignore_cleanup_errors=True))
-        yield exits.enter_context(running(Path(folder), definitions=definitions, **settings))
-
-
-def _idle(report: Report, sizes: Sizes, rows: list[str]) -> Iterator[Result]:
+def _idle(report: Report, rows: list[str], folder: Path) -> Iterator[Result]:
     """On a stack whose pipeline runs, and is held while something is uploaded for it."""
+    sizes = report.sizes
     if not {"4", "5", "8", "worker"} & set(rows):
         return
-    with _stack() as home:
+    with running(folder) as home:
         if "8" in rows:
             yield Result.of_pairs("8", latency.one_file(home, repeats=sizes.repeats + 2))
         home.hold_pipeline()
@@ -112,11 +110,12 @@ def _idle(report: Report, sizes: Sizes, rows: list[str]) -> Iterator[Result]:
             yield Result("worker", peaks)
 
 
-def _held(report: Report, sizes: Sizes, rows: list[str]) -> Iterator[Result]:
+def _held(report: Report, rows: list[str], folder: Path) -> Iterator[Result]:
     """On a stack whose pipeline is held all the time."""
+    sizes = report.sizes
     if not {"1", "2", "3", "7", "client-large", "client-many"} & set(rows):
         return
-    with _stack() as home:
+    with running(folder) as home:
         home.hold_pipeline()
         if "7" in rows:
             pairs = index.register(
@@ -141,10 +140,11 @@ def _held(report: Report, sizes: Sizes, rows: list[str]) -> Iterator[Result]:
             yield Result("client-many", [peak / _MB], note=f" [{sizes.memory_files:,} files]")
 
 
-def _without_media(report: Report, sizes: Sizes, rows: list[str]) -> Iterator[Result]:
+def _without_media(report: Report, rows: list[str], folder: Path) -> Iterator[Result]:
+    sizes = report.sizes
     if not {"6", "growth"} & set(rows):
         return
-    with _stack(definitions=overhead.DEFINITIONS) as home:
+    with running(folder, definitions=overhead.DEFINITIONS) as home:
         home.hold_pipeline()
         if "6" in rows:
             goes = [overhead.process(home, files=sizes.small_files) for _ in range(sizes.repeats)]
@@ -160,12 +160,13 @@ def _without_media(report: Report, sizes: Sizes, rows: list[str]) -> Iterator[Re
             yield Result("growth", [cost / sorted(first)[len(first) // 2] for cost in last], note=f" [{files:,} files]")
 
 
-def _with_many_objects(report: Report, sizes: Sizes, rows: list[str]) -> Iterator[Result]:
+def _with_many_objects(report: Report, rows: list[str], folder: Path) -> Iterator[Result]:
+    sizes = report.sizes
     wanted = [(key, count) for key, count in zip(("tick-100k", "tick-1m"), sizes.ticks, strict=True) if key in rows]
     if not wanted:
         return
     # A tick waits for a batch, which is no work, and would hide how long the work takes.
-    with _stack(DREAMLAKE_SENSOR_WAIT="0") as home:
+    with running(folder, DREAMLAKE_SENSOR_WAIT="0") as home:
         home.hold_pipeline()
         staged = 0
         for key, count in wanted:

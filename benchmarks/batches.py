@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 from dataclasses import dataclass
 
 from dreamlake_pipeline.stack.state import BUCKET
@@ -63,7 +62,6 @@ def small_audio(home: Home, *, files: int, repeats: int) -> Processed:
         folder, project = home.scratch / f"ours-{turn}", home.new_project()
         inputs.write_wavs(folder, files, seed=2 * turn)
         home.dreamlake("ingest", folder, "--episode", project)
-        shutil.rmtree(folder)
         with PeakMemory(home.root) as memory, sampling(home.root) as passed:
             home.release_pipeline()
             home.wait_ready(project, files)
@@ -77,9 +75,7 @@ def small_audio(home: Home, *, files: int, repeats: int) -> Processed:
         inputs.write_wavs(folder, files, seed=2 * turn + 1)
         with sampling(home.root) as passed:
             yardsticks.audio_pipeline(home, folder, f"yardstick/{name}/", f"yardstick_{name}")
-            sample = passed()
-        shutil.rmtree(folder)
-        return sample
+            return passed()
 
     done.pairs = by_turns(repeats, ours, yardstick)
     return done

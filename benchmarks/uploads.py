@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import shutil
 from pathlib import Path
 
 from . import inputs, yardsticks
@@ -57,9 +56,7 @@ def many_small_files(home: Home, *, files: int, repeats: int) -> Pairs:
             )
             return passed()
 
-    pairs = by_turns(repeats, ours, yardstick)
-    shutil.rmtree(folder)
-    return pairs
+    return by_turns(repeats, ours, yardstick)
 
 
 def unchanged_tree(home: Home, *, files: int, repeats: int) -> Pairs:
@@ -78,9 +75,7 @@ def unchanged_tree(home: Home, *, files: int, repeats: int) -> Pairs:
             yardsticks.stat_all(home, folder)
             return passed()
 
-    pairs = by_turns(repeats, ours, yardstick, allowance=2.0)
-    shutil.rmtree(folder)
-    return pairs
+    return by_turns(repeats, ours, yardstick, allowance=2.0)
 
 
 def memory_of_large_file(home: Home, *, size: int) -> int:
@@ -96,9 +91,7 @@ def memory_of_small_files(home: Home, *, files: int) -> int:
     """Peak memory in bytes of the client that ingests so many files."""
     folder = _folder(home)
     inputs.write_wavs(folder, files, seed=11, per_folder=1000, size=400)
-    peak = home.peak_of_dreamlake("ingest", folder, "--episode", home.new_project())
-    shutil.rmtree(folder)
-    return peak
+    return home.peak_of_dreamlake("ingest", folder, "--episode", home.new_project())
 
 
 def _folder(home: Home) -> Path:

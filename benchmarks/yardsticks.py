@@ -90,7 +90,6 @@ def audio_pipeline(home: Home, source: Path, target: str, table: str) -> None:
             for path in sorted(source.rglob("*.wav")):
                 name = str(path.relative_to(source))
                 copy.write_row((name, f"{target}{name}/index.m3u8", path.stat().st_size))
-    shutil.rmtree(out)
 
 
 def _copy(source: Path, url: str) -> list[str | Path]:

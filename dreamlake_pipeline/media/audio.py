@@ -40,17 +40,14 @@ def make_audio(source: Path, out: Path, *, filename: str) -> AudioResult:
     """
     out.mkdir(parents=True, exist_ok=True)
     if source.stat().st_size <= short_audio.MOST_BYTES:
-        short = make_short_audio(source.read_bytes(), out, filename=filename)
+        short = make_short_audio(source.read_bytes(), filename=filename)
         if short is not None:
             return short
     return make_long_audio(source, out, filename=filename)
 
 
-def make_short_audio(data: bytes, out: Path, *, filename: str) -> AudioResult | None:
-    """`make_audio` of the bytes of a file that needs no ffmpeg (see short_audio.py); None for any other.
-
-    All that it writes into `out` is the segment, under its hash: others may write there too.
-    """
+def make_short_audio(data: bytes, *, filename: str) -> AudioResult | None:
+    """`make_audio` of the bytes of a file that needs no ffmpeg (see short_audio.py), in memory; None for any other."""
     if not short_audio.may_be_short(data):
         return None
     sniffed = identify(io.BytesIO(data), filename)
@@ -61,7 +58,7 @@ def make_short_audio(data: bytes, out: Path, *, filename: str) -> AudioResult | 
 
         def render(job: _Job) -> _Rendered:
             segment, log, decoded = short_audio.encode(container, job.audio, job.waveform, filename)
-            return _Rendered(log, decoded, lambda: segments.keep(segment, out, filename))
+            return _Rendered(log, decoded, lambda: segments.only(segment, filename))
 
         return _make(found, render, filename)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -14,16 +14,25 @@ Mode = Literal["copy", "transcode"]
 
 
 @dataclass(frozen=True, slots=True)
-class SegmentFile:
-    """One MPEG-TS segment on the local disk; `size` in bytes."""
+class RawSegment:
+    """One MPEG-TS segment: a file on the local disk, or its bytes where they are few; `size` in bytes."""
 
-    path: Path
+    content: Path | bytes = field(repr=False)
     sha256: str
     size: int
 
+    @property
+    def path(self) -> Path:
+        """The file of one that is in a file."""
+        assert isinstance(self.content, Path)
+        return self.content
+
+    def read(self) -> bytes:
+        return self.content if isinstance(self.content, bytes) else self.content.read_bytes()
+
 
 @dataclass(frozen=True, slots=True)
-class Segment(SegmentFile):
+class Segment(RawSegment):
     """A segment with its place in a stream; `duration` in seconds."""
 
     duration: Fraction

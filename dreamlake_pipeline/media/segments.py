@@ -18,10 +18,10 @@ import ffmpeg as ffmpeg_python
 from ..errors import Code, DreamlakeError
 from . import ffmpeg, mpegts
 from .playlist import bandwidths
-from .results import Segment, SegmentFile, Stream
+from .results import RawSegment, Segment, Stream
 
 # Called with each segment when its file is complete; it may be called from another thread, and must return soon.
-OnSegment = Callable[[SegmentFile], None]
+OnSegment = Callable[[RawSegment], None]
 
 SECONDS = 6  # what a segment aims at
 MOST = 20_000  # 33 hours of them
@@ -83,7 +83,7 @@ class Written:
     `start` is where playback begins: the first time of any stream. `video` and `audio` are first times.
     """
 
-    files: tuple[SegmentFile, ...]
+    files: tuple[RawSegment, ...]
     parts: tuple[mpegts.TsSegment, ...]
     start: int
     video: int | None
@@ -135,20 +135,17 @@ def read_back(folder: Path, subject: str) -> Written:
     return _Reader(folder, None).finish(subject)
 
 
-def keep(data: bytes, folder: Path, subject: str) -> Written:
-    """Put the one segment of a stream into a folder, under its hash. Raises OUTPUT_INVALID when it is no segment."""
-    sha256 = hashlib.sha256(data).hexdigest()
-    path = folder / f"{sha256}.ts"
+def only(data: bytes, subject: str) -> Written:
+    """The one segment of a stream, in memory. Raises OUTPUT_INVALID when it is none."""
     try:
         part = mpegts.parse_segment(data)
     except mpegts.MalformedSegment as error:
-        raise _invalid(path, subject, str(error)) from None
-    path.write_bytes(data)
-    return _written([(SegmentFile(path, sha256, len(data)), part)], subject)
+        raise _invalid(0, subject, str(error)) from None
+    return _written([(RawSegment(data, hashlib.sha256(data).hexdigest(), len(data)), part)], subject)
 
 
-def _invalid(path: Path, subject: str, why: str) -> DreamlakeError:
-    return DreamlakeError(Code.OUTPUT_INVALID, f"Segment {path.name} of {subject} failed its verification: {why}.")
+def _invalid(number: int, subject: str, why: str) -> DreamlakeError:
+    return DreamlakeError(Code.OUTPUT_INVALID, f"Segment {number:05d}.ts of {subject} failed its verification: {why}.")
 
 
 class _Reader:
@@ -156,7 +153,7 @@ class _Reader:
 
     def __init__(self, folder: Path, on_segment: OnSegment | None) -> None:
         self._folder, self._on_segment = folder, on_segment
-        self._read: list[tuple[SegmentFile, mpegts.TsSegment]] = []
+        self._read: list[tuple[RawSegment, mpegts.TsSegment]] = []
         self._buffer = bytearray()  # used again: fresh memory for each segment would cost more than reading it
         self._fault: Exception | None = None
         self._ended = threading.Event()
@@ -189,7 +186,7 @@ class _Reader:
             if size > len(self._buffer):
                 self._buffer = bytearray(size)
             data = memoryview(self._buffer)[: opened.readinto(memoryview(self._buffer)[:size])]
-        file = SegmentFile(path, hashlib.sha256(data).hexdigest(), len(data))
+        file = RawSegment(path, hashlib.sha256(data).hexdigest(), len(data))
         part = mpegts.parse_segment(data)
         self._read.append((file, part))
         if self._on_segment is not None:
@@ -209,18 +206,18 @@ class _Reader:
             while len(self._read) < count:
                 self._read_next()
         except (mpegts.MalformedSegment, FileNotFoundError) as error:
-            raise _invalid(self._path(len(self._read)), subject, str(error)) from None
+            raise _invalid(len(self._read), subject, str(error)) from None
         return _written(self._read, subject)
 
 
-def _written(read: Sequence[tuple[SegmentFile, mpegts.TsSegment]], subject: str) -> Written:
+def _written(read: Sequence[tuple[RawSegment, mpegts.TsSegment]], subject: str) -> Written:
     files, parts = zip(*read, strict=True)
     leading = mpegts.H264 if parts[0].of_type(mpegts.H264) else mpegts.AAC_ADTS
     starts: list[int] = []
-    for file, part in read:
+    for part in parts:
         times = _times(part, leading, starts[-1] if starts else 0)
         if not times:
-            raise _invalid(file.path, subject, "it is empty")
+            raise _invalid(len(starts), subject, "it is empty")
         starts.append(min(times))
     first = {
         kind: min(times) for kind in (mpegts.H264, mpegts.AAC_ADTS) if (times := _first_times(parts, kind, starts))
@@ -245,7 +242,7 @@ def to_stream(written: Written, end: Fraction, *, fps: Fraction | None, independ
     bounds: list[int | Fraction] = [*written.begins, end]
     segments = tuple(
         Segment(
-            path=file.path,
+            content=file.content,
             sha256=file.sha256,
             size=file.size,
             duration=Fraction(following - start) / mpegts.CLOCK,

@@ -35,13 +35,12 @@ def _make_short(job: Job) -> AudioResult | None:
     if not may_be_short(data):
         return None
     if job.workers is None:
-        return make_short_audio(data, job.scratch, filename=job.filename)
+        return make_short_audio(data, filename=job.filename)
     return job.workers.run(
         make_short_audio,
         subject=job.filename,
         seconds=_SHORT_SECONDS,
         data=data,
-        out=job.scratch,
         filename=job.filename,
     )
 

@@ -17,7 +17,7 @@ from ..api.metadata import Chunks
 from ..api.pipeline import Chunk
 from ..client.pipeline import PipelineClient
 from ..errors import DreamlakeError
-from ..media.results import SegmentFile
+from ..media.results import RawSegment
 from ..objectstore import ObjectStore
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ _SIDE_BY_SIDE = 4
 _GROUP = 4  # segments that one thread leases by one call, and then stores one after the other
 
 
-def store_chunks(pipeline: PipelineClient, store: ObjectStore, segments: Sequence[SegmentFile]) -> Chunks:
+def store_chunks(pipeline: PipelineClient, store: ObjectStore, segments: Sequence[RawSegment]) -> Chunks:
     """Make sure that the pool holds every segment. Returns how many there are, and how many it held before."""
     with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="put-chunk") as threads:
         return _count(segments, _store_missing(pipeline, store, segments, threads.map))
@@ -35,7 +35,7 @@ def store_chunks(pipeline: PipelineClient, store: ObjectStore, segments: Sequenc
 def store_together(
     pipeline: PipelineClient,
     store: ObjectStore,
-    groups: Sequence[Sequence[SegmentFile]],
+    groups: Sequence[Sequence[RawSegment]],
     each: Callable[..., Iterable[None]],
 ) -> list[Chunks]:
     """`store_chunks` of several items by the same calls; what two of them share is new for the first. `each` is a `map`
@@ -49,7 +49,7 @@ def store_together(
 
 
 def _store_missing(
-    pipeline: PipelineClient, store: ObjectStore, segments: Sequence[SegmentFile], each: Callable[..., Iterable[None]]
+    pipeline: PipelineClient, store: ObjectStore, segments: Sequence[RawSegment], each: Callable[..., Iterable[None]]
 ) -> set[str]:
     """Lease the segments, and put those that the pool lacks by `each` (a `map`); the hashes of these."""
     distinct = {segment.sha256: segment for segment in segments}
@@ -57,7 +57,10 @@ def _store_missing(
 
     def put(sha256: str) -> None:
         segment, key = distinct[sha256], layout.chunk_key(sha256)
-        store.put_file(key, segment.path, size=segment.size, sha256=sha256, content_type=layout.CHUNK_TYPE)
+        if isinstance(segment.content, bytes):
+            store.put(key, segment.content, content_type=layout.CHUNK_TYPE)
+        else:
+            store.put_file(key, segment.content, size=segment.size, sha256=sha256, content_type=layout.CHUNK_TYPE)
 
     if missing:
         list(each(put, sorted(missing)))
@@ -65,7 +68,7 @@ def _store_missing(
     return missing
 
 
-def _count(segments: Sequence[SegmentFile], stored: set[str]) -> Chunks:
+def _count(segments: Sequence[RawSegment], stored: set[str]) -> Chunks:
     """`stored` are hashes of chunks that the pool lacked."""
     sizes = {segment.sha256: segment.size for segment in segments}
     new = len(stored & sizes.keys())
@@ -83,7 +86,7 @@ class EarlyChunks:
         self._pipeline, self._store = pipeline, store
         self._threads = ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="put-chunk")
         self._lock = threading.Lock()
-        self._waiting: list[SegmentFile] = []
+        self._waiting: list[RawSegment] = []
         self._stored: set[str] = set()
         self._given_up = False
 
@@ -94,7 +97,7 @@ class EarlyChunks:
         self._given_up = True
         self._threads.shutdown()
 
-    def add(self, segment: SegmentFile) -> None:
+    def add(self, segment: RawSegment) -> None:
         """Store a segment soon. Its file may be deleted meanwhile, but never changed."""
         with self._lock:
             self._waiting.append(segment)
@@ -114,7 +117,7 @@ class EarlyChunks:
         with self._lock:
             self._stored |= stored
 
-    def finish(self, segments: Sequence[SegmentFile]) -> Chunks:
+    def finish(self, segments: Sequence[RawSegment]) -> Chunks:
         """Make sure that the pool holds every segment, as `store_chunks` does; nothing can be added any more."""
         self._threads.shutdown()
         with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="put-chunk") as threads:

@@ -20,13 +20,12 @@ Metadata = VideoMetadata | AudioMetadata | TextTrackMetadata | LabelTrackMetadat
 class Job:
     """One item at work: its verified source, where outputs are made, and where results go.
 
-    `scratch` is a folder that may be shared with other items, `folder` one in it that is private to this item, and not
-    there yet. `ladder` are heights of further, smaller pictures of a video; `workers` are processes for short sounds.
+    `folder` is private to this item, and not there yet. `ladder` are heights of further, smaller pictures of a video;
+    `workers` are processes for short sounds.
     """
 
     record: Record
     source: Source
-    scratch: Path
     folder: Path
     recipe: str
     pipeline: PipelineClient

@@ -68,11 +68,10 @@ class Workshop:
     workers: Workers | None = None
 
     def job(self, record: Record, source: Source, scratch: Path, recipe: str) -> Job:
-        """The record at work; `scratch` may be shared with others."""
+        """The record at work; `scratch` is a folder that may be shared with others."""
         return Job(
             record,
             source,
-            scratch,
             scratch / record.id,
             recipe,
             self.pipeline,

@@ -13,7 +13,7 @@ import pytest
 
 from dreamlake_pipeline.media import ffmpeg
 from dreamlake_pipeline.media.playlist import master_playlist, media_playlist
-from dreamlake_pipeline.media.results import Stream
+from dreamlake_pipeline.media.results import Segment, Stream
 
 TEST_PICTURE = "-f lavfi -i testsrc2=size=320x180:rate=30"
 TONE = "-f lavfi -i sine=440:sample_rate=48000"
@@ -139,12 +139,21 @@ class Played:
     sample_rate: int
 
 
+def on_disk(segment: Segment, folder: Path) -> Path:
+    """The file of a segment, written there if it is in memory."""
+    if isinstance(segment.content, bytes):
+        path = folder / f"{segment.sha256}.ts"
+        path.write_bytes(segment.content)
+        return path
+    return segment.path
+
+
 @pytest.fixture
 def play(tmp_path: Path) -> Callable[[Stream], Played]:
     """Decode a stream whole, through its playlists, as a player would."""
 
     def run(stream: Stream) -> Played:
-        chunks = {segment.sha256: str(segment.path) for segment in stream.segments}
+        chunks = {segment.sha256: str(on_disk(segment, tmp_path)) for segment in stream.segments}
         playlist = tmp_path / "media.m3u8"
         playlist.write_text(media_playlist(stream, chunks.__getitem__))
         (tmp_path / "master.m3u8").write_text(master_playlist([stream], lambda name: playlist.name))
@@ -168,7 +177,7 @@ def onsets(tmp_path: Path) -> Callable[[Stream], tuple[list[float], list[float]]
     """The times at which the picture turns bright, and at which sound sets in, in seconds of playback."""
 
     def find(stream: Stream) -> tuple[list[float], list[float]]:
-        chunks = {segment.sha256: str(segment.path) for segment in stream.segments}
+        chunks = {segment.sha256: str(on_disk(segment, tmp_path)) for segment in stream.segments}
         playlist = tmp_path / "onsets.m3u8"
         playlist.write_text(media_playlist(stream, chunks.__getitem__))
         bright: list[tuple[float, bool]] = []

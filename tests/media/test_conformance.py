@@ -276,7 +276,7 @@ SEGMENTS: list[tuple[Callable[[list[bytes]], list[bytes]], str]] = [
 def test_a_broken_segment(
     good: Published, made: Stream, tmp_path: Path, damage: Callable[[list[bytes]], list[bytes]], rule: str
 ) -> None:
-    whole = made.segments[1].path.read_bytes()
+    whole = made.segments[1].read()
     packets = [whole[at : at + PACKET] for at in range(0, len(whole), PACKET)]
     path = tmp_path / "damaged.ts"
     path.write_bytes(b"".join(damage(packets)))

@@ -34,7 +34,7 @@ def demuxed(stream: Stream) -> list[tuple[int, int, list[int]]]:
     """Of each segment: when its first picture is decoded and shown, and the times of its sound, in ticks."""
     segments = []
     for segment in stream.segments:
-        with av.open(io.BytesIO(segment.path.read_bytes()), "r", format="mpegts") as container:
+        with av.open(io.BytesIO(segment.read()), "r", format="mpegts") as container:
             packets = [
                 (packet.stream.type, packet.dts, packet.pts, packet.is_keyframe)
                 for packet in container.demux()

@@ -67,7 +67,7 @@ def starts(stream: Stream) -> list[float]:
     """When each segment begins on the clock of MPEG-TS: with its first picture, else with its first sound."""
     begins = []
     for segment in stream.segments:
-        part = parse_segment(segment.path.read_bytes())
+        part = parse_segment(segment.read())
         leading = part.of_type(H264) or part.streams[0]
         begins.append(min(leading.pts) / CLOCK)
     return begins
@@ -75,7 +75,7 @@ def starts(stream: Stream) -> list[float]:
 
 def sound(stream: Stream) -> list[list[int]]:
     """The time of every packet of sound, segment by segment."""
-    parts = [parse_segment(segment.path.read_bytes()).of_type(AAC_ADTS) for segment in stream.segments]
+    parts = [parse_segment(segment.read()).of_type(AAC_ADTS) for segment in stream.segments]
     return [part.pts if part else [] for part in parts]
 
 

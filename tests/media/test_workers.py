@@ -40,10 +40,9 @@ def sound(tmp_path: Path) -> Path:
     return path
 
 
-def make(workers: Workers, source: Path, out: Path) -> AudioResult | None:
-    out.mkdir(exist_ok=True)
+def make(workers: Workers, source: Path) -> AudioResult | None:
     return workers.run(
-        make_short_audio, subject="sound.wav", seconds=60, data=source.read_bytes(), out=out, filename="sound.wav"
+        make_short_audio, subject="sound.wav", seconds=60, data=source.read_bytes(), filename="sound.wav"
     )
 
 
@@ -57,8 +56,7 @@ def test_the_same_bytes_give_the_same_chunks_wherever_they_are_made(sound: Path,
     here = make_audio(sound, tmp_path / "here", filename="sound.wav")
     for count in (1, 3):
         with Workers(count) as workers, ThreadPoolExecutor(4) as threads:
-            outs = [tmp_path / f"{count}-{at}" for at in range(5)]
-            made = list(threads.map(partial(make, workers, sound), outs))
+            made = list(threads.map(partial(make, workers), [sound] * 5))
             assert len(of_a_worker()) <= count
         assert {one.streams[0].hash for one in made if one} == {here.streams[0].hash}
     assert of_a_worker() == []
@@ -73,8 +71,7 @@ def test_what_is_not_short_or_plain_is_left_to_ffmpeg(
         "adpcm.wav": "-f lavfi -i sine=d=1 -c:a adpcm_ms",
         "tone.flac": "-f lavfi -i sine=d=1",
     }.items():
-        assert make(workers, encode(arguments, tmp_path / name), tmp_path / "out") is None
-    assert not list((tmp_path / "out").iterdir())
+        assert make(workers, encode(arguments, tmp_path / name)) is None
 
 
 def test_an_error_is_the_same_as_without_a_worker(workers: Workers, sound: Path, tmp_path: Path) -> None:
@@ -86,16 +83,16 @@ def test_an_error_is_the_same_as_without_a_worker(workers: Workers, sound: Path,
         with pytest.raises(DreamlakeError) as here:
             make_audio(source, tmp_path / "here", filename="sound.wav")
         with pytest.raises(DreamlakeError) as there:
-            make(workers, source, tmp_path / "there")
+            make(workers, source)
         assert there.value.as_dict() == here.value.as_dict()
-    assert make(workers, sound, tmp_path / "next") is not None
+    assert make(workers, sound) is not None
 
 
 def test_a_file_that_kills_its_process_fails_alone(workers: Workers, sound: Path, tmp_path: Path) -> None:
     with pytest.raises(DreamlakeError) as caught:
         workers.run(os.abort, subject="evil.wav", seconds=60)
     assert caught.value.code is Code.MEDIA_CORRUPT and "evil.wav" in caught.value.message
-    assert make(workers, sound, tmp_path / "next") is not None
+    assert make(workers, sound) is not None
 
 
 def test_a_file_whose_process_somebody_killed_is_done_by_another(workers: Workers) -> None:
@@ -114,18 +111,18 @@ def test_a_file_that_never_ends_is_stopped(workers: Workers, sound: Path, tmp_pa
         workers.run(subprocess.check_output, subject="endless.wav", seconds=1.5, args=["sleep", "5"])
     assert caught.value.code is Code.MEDIA_TIMEOUT and "endless.wav" in caught.value.message
     assert time.monotonic() - started < 4
-    assert make(workers, sound, tmp_path / "next") is not None
+    assert make(workers, sound) is not None
 
 
 def test_a_process_that_does_not_listen_is_stopped(workers: Workers, sound: Path, tmp_path: Path) -> None:
-    assert make(workers, sound, tmp_path / "first") is not None
+    assert make(workers, sound) is not None
     [idle] = of_a_worker()
     idle.suspend()
     with pytest.raises(DreamlakeError) as caught:
         workers.run(len, subject="large.wav", seconds=1, obj=bytes(2**20))
     assert caught.value.code is Code.MEDIA_TIMEOUT
     assert not idle.is_running()
-    assert make(workers, sound, tmp_path / "next") is not None
+    assert make(workers, sound) is not None
 
 
 def test_a_file_can_not_eat_the_memory(workers: Workers) -> None:

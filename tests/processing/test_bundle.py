@@ -6,7 +6,6 @@ import io
 import wave
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -109,11 +108,11 @@ class Refusing(ObjectStore):
 
     refused = 0
 
-    def put_file(self, key: str, path: Path, *, size: int, sha256: str, content_type: str) -> None:
-        if not Refusing.refused:
+    def put(self, key: str, data: bytes, *, content_type: str, metadata: dict[str, str] | None = None) -> None:
+        if not Refusing.refused and key.startswith("chunks/"):
             Refusing.refused += 1
             raise DreamlakeError(Code.STORAGE_FAILED, "The object store had a bad moment.")
-        super().put_file(key, path, size=size, sha256=sha256, content_type=content_type)
+        super().put(key, data, content_type=content_type, metadata=metadata)
 
 
 def test_when_a_step_of_all_fails_each_is_done_alone(hold: Begin, pipeline: PipelineClient, shop: Workshop) -> None:

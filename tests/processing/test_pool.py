@@ -35,7 +35,7 @@ def test_a_chunk_is_stored_once(pipeline: PipelineClient, object_store: ObjectSt
     whole = store_chunks(pipeline, object_store, segments)
     assert (whole.count, whole.bytes, whole.new, whole.reused) == (4, 188 * 10, 2, 2)
     for segment in segments:
-        assert object_store.read(layout.chunk_key(segment.sha256)) == segment.path.read_bytes()
+        assert object_store.read(layout.chunk_key(segment.sha256)) == segment.read()
 
 
 def test_writers_of_the_same_chunks_do_not_disturb_each_other(
@@ -60,7 +60,7 @@ def test_what_is_stored_early_counts_as_new(
         chunks = pool.finish(segments)
     assert (chunks.count, chunks.bytes, chunks.new, chunks.reused) == (4, 188 * 10, 3, 1)
     for segment in segments:
-        assert object_store.read(layout.chunk_key(segment.sha256)) == segment.path.read_bytes()
+        assert object_store.read(layout.chunk_key(segment.sha256)) == segment.read()
 
 
 def test_what_could_not_be_stored_early_is_stored_at_the_end(
