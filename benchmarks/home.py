@@ -97,9 +97,15 @@ class Home:
     # Dagster
 
     def hold_pipeline(self) -> None:
-        """Stop the staging sensor: what is uploaded stays queued."""
+        """Stop the staging sensor, and wait until it has ticked for the last time: what is uploaded stays queued."""
         found = self.ask(_SENSOR, selector=_SELECTOR)["sensorOrError"]
         self.ask(_STOP, id=found["sensorState"]["id"])
+        wait_until(
+            lambda: all(tick["status"] != "STARTED" for tick in self.ticks(1)),
+            timeout=TIMEOUT,
+            every=0.1,
+            what="the end of the sensor's tick",
+        )
 
     def release_pipeline(self) -> None:
         self.ask(_START, selector=_SELECTOR)

@@ -127,16 +127,21 @@ class Flow:
         *,
         threads: int = 1,
         bulk: int = 1,
+        first: int | None = None,
         linger: float = 0.0,
         also: Sequence[Channel[Any]] = (),
     ) -> None:
         """Threads that take up to `bulk` items, do `work`, and put what it yields into the next channel.
 
-        What is taken in bulk is passed on in bulk. `also` are further channels that `work` itself writes to.
+        What is taken in bulk is passed on in bulk. With `first`, a thread takes up to so many at first and four times
+        as many each time after that, so that the next stage soon has something to do. `also` are
+        further channels that `work` itself writes to.
         """
 
         def run() -> None:
-            while items := source.take(bulk, linger=linger):
+            most = min(bulk, first or bulk)
+            while items := source.take(most, linger=linger):
+                most = min(bulk, 4 * most)
                 if bulk > 1:
                     into.put_all(list(work(items)))
                 else:

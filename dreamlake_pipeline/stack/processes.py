@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from .state import HOST, REGION, Stack
 
 CODE_LOCATION = "dreamlake"
-S3_WORKERS = max(2, min(4, os.cpu_count() or 1))  # at least two: see s3.py
+S3_WORKERS = 1 + min(4, os.cpu_count() or 1)  # one more than cores: see s3.py
 
 # In the environment of every process of the stack and of all that it starts, and of nothing else:
 # it says whose they are when the supervisor can no longer tell.

@@ -359,10 +359,11 @@ def on_a_terminal(*words: str | Path, columns: int, environment: dict[str, str])
 def test_a_terminal_shows_bars_and_stdout_stays_clean(
     environment: dict[str, str], recordings: Path, columns: int
 ) -> None:
+    (recordings / "long.mp4").write_bytes(os.urandom(150_000_000))  # what takes long enough to be seen
     words = ("ingest", recordings, "--episode", "robot", "--wait", "--timeout", "1s")
     code, out, shown = on_a_terminal(*words, columns=columns, environment=environment)
     assert code == 1
-    assert out.startswith("5 files: 4 uploaded, 1 skipped")
+    assert out.startswith("6 files: 5 uploaded, 1 skipped")
     assert len(out.splitlines()) == 1
     for told in ("sending", "processing", "queued", "README.md", "gave up waiting"):
         assert told in shown
