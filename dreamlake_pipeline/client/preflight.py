@@ -5,8 +5,6 @@ It is sent all the same, since what is there may be worth having: the pipeline s
 
 from __future__ import annotations
 
-from typing import BinaryIO
-
 from ..errors import DreamlakeError
 from ..kinds import Kind
 from .digest import open_file
@@ -18,30 +16,22 @@ _TEXTS = (Kind.TEXT_TRACK, Kind.LABEL_TRACK)
 
 def warning(file: LocalFile) -> str | None:
     """A sentence that names the file, or None. Reads the head and the structure of the file, no more."""
-    try:
-        with open_file(file.path) as descriptor, open(descriptor, "rb", closefd=False) as content:
-            return warning_of(file, content)
-    except DreamlakeError:
-        return None  # whoever reads the file for sending says what is wrong with it
-
-
-def warning_of(file: LocalFile, content: BinaryIO) -> str | None:
-    """The same, of content that is open already."""
     # Not at the top: a run over files that are known already needs none of it.
     from ..media.integrity import missing_part
     from ..media.sniff import sniff_file
 
     try:
-        found = sniff_file(content)
-        if found is None:
-            is_clear = file.kind in _TEXTS  # text of any form may still be read
-            return None if is_clear else f"{show_path(file.path)} does not look like {_a(file.kind)}."
-        if found.kind is not file.kind and not (found.kind in _TEXTS and file.kind in _TEXTS):
-            return f"{show_path(file.path)} looks like {found.container}, not like {_a(file.kind)}."
-        missing = missing_part(content, found.demuxer) if found.demuxer else None
-        return f"{show_path(file.path)} is not whole: {missing}." if missing else None
-    except (OSError, ValueError, EOFError):
-        return None
+        with open_file(file.path) as descriptor, open(descriptor, "rb", closefd=False) as content:
+            found = sniff_file(content)
+            if found is None:
+                is_clear = file.kind in _TEXTS  # text of any form may still be read
+                return None if is_clear else f"{show_path(file.path)} does not look like {_a(file.kind)}."
+            if found.kind is not file.kind and not (found.kind in _TEXTS and file.kind in _TEXTS):
+                return f"{show_path(file.path)} looks like {found.container}, not like {_a(file.kind)}."
+            missing = missing_part(content, found.demuxer) if found.demuxer else None
+            return f"{show_path(file.path)} is not whole: {missing}." if missing else None
+    except (DreamlakeError, ValueError, EOFError):
+        return None  # whoever reads the file for sending says what is wrong with it
 
 
 def _a(kind: Kind) -> str:

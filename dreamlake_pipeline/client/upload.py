@@ -8,7 +8,6 @@ run: a token that is not accepted, or a service that does not answer.
 
 from __future__ import annotations
 
-import io
 import os
 import threading
 import time
@@ -38,7 +37,7 @@ from .bss import MOST_PER_CALL, BssClient
 from .cache import HashCache
 from .digest import Digest, changed, digest_file, open_file, read_small, read_whole, require_unchanged
 from .events import FileEvent, FileStatus, Progress, Warned, failure, record_failure
-from .preflight import warning, warning_of
+from .preflight import warning
 from .selection import LocalFile
 from .server import IndexClient, asset_of
 from .stages import Channel, Flow
@@ -55,8 +54,8 @@ _FIRST_PLAN = 64  # files in the first call: nothing can be sent before it
 _PLAN_LINGER = 0.05  # seconds for which a call waits for more files
 _FINISH_LINGER = 1.0
 _PARTS_PER_CALL = MOST_PER_CALL
-_SMALL = 256 * 1024  # bytes of a file that is read at once,
-_HELD_BYTES = 32 * 2**20  # and kept until it is sent, as long as there is room
+_SMALL = 256 * 1024  # bytes of a file that are kept from their hashing until they are sent,
+_HELD_BYTES = 32 * 2**20  # as long as there is room
 # Files that are looked at before their turn to be read, so that what is odd about any is told early, and what is left.
 _LOOKED_AHEAD = 50_000
 _LOOKERS = 2
@@ -83,7 +82,7 @@ class _Job:
     is_remembered: bool = False  # the digest is from the cache, nothing was read
     is_sent: bool = False
     etag: str | None = None  # what the store acknowledged the one PUT with
-    data: bytes | None = None  # of a small file, until it was sent: read once, for everything
+    data: bytes | None = None  # of a small file, until it was sent
     bytes_counted: int = 0
     id: str = ""
     status: Status = Status.REGISTERED
@@ -255,13 +254,11 @@ class Uploader:
 
     def _look(self, files: list[LocalFile]) -> Iterator[LocalFile]:
         for file in files:
-            yield file if file.size <= _SMALL else self._warned(file, warning(file))
-
-    def _warned(self, file: LocalFile, odd: str | None) -> LocalFile:
-        if odd is None:
-            return file
-        self._events.put(Warned(show_path(file.path), file.name, odd))
-        return replace(file, warning=odd)
+            if odd := warning(file):
+                self._events.put(Warned(show_path(file.path), file.name, odd))
+                yield replace(file, warning=odd)
+            else:
+                yield file
 
     def _hash(self, files: list[LocalFile]) -> Iterator[_Job]:
         for file in files:
@@ -272,8 +269,7 @@ class Uploader:
                 digest, data = read_small(file.path, self._part_size)
                 self._count_read(len(data))
                 self._remember(file.path, digest)
-                known = self._warned(file, warning_of(file, io.BytesIO(data)))
-                yield _Job(known, digest, data=data if self._hold(len(data)) else None)
+                yield _Job(file, digest, data=data if self._hold(len(data)) else None)
             except DreamlakeError as error:
                 self._counters.add(files_done=1, bytes_done=file.size)
                 self._events.put(file.event(FileStatus.FAILED, **failure(error)))
