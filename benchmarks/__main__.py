@@ -37,12 +37,19 @@ def main() -> int:
                 print(result.line, flush=True)
                 report.results.append(result)
                 report.write(OUTPUT / "results.json")
+            _publish(report, options)
+            print("deleting what was written, which may take minutes", flush=True)
     except (BenchmarkError, DreamlakeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("interrupted: nothing was left running", file=sys.stderr)
         return 130
+    return 0
+
+
+def _publish(report: Report, options: argparse.Namespace) -> None:
+    """Draw the curves, refresh the document, say where all is."""
     images = IMAGES if options.document else OUTPUT
     if report.growth:
         plots.draw_growth(report.growth, images / "growth.png")
@@ -53,7 +60,6 @@ def main() -> int:
     if options.quick:
         print("These are small sizes and few repeats: the figures are not comparable with the targets.")
     print(f"Written to {OUTPUT}{' and docs/performance.md' if options.document else ''}.")
-    return 0
 
 
 def _options() -> argparse.Namespace:

@@ -21,6 +21,7 @@ from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from ..media.workers import Workers
 from .bundle import bundles, is_small, process_bundle
+from .scratch import sweep
 from .work import PASSING, Outcome, Workshop, process_item
 
 log = logging.getLogger(__name__)
@@ -95,6 +96,8 @@ def process_items(hold: Hold, shop: Workshop, items: Sequence[Record], *, worker
 
     Raises DreamlakeError when BSS can't be told, or says that another run has the batch.
     """
+    if items and (swept := sweep(shop.scratch)):
+        log.info("Deleted the temporary folders of %d files whose run was killed.", swept)
     ordered = sorted(items, key=shop.sharing_key)
     groups = [list(same) for _, same in groupby(ordered, key=shop.sharing_key)]
     small = [record for record, *others in groups if not others and is_small(record)]

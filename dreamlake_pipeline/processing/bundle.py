@@ -8,7 +8,6 @@ fails on the way has its outcome and leaves the bundle; when a step of all fails
 from __future__ import annotations
 
 import logging
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
@@ -24,6 +23,7 @@ from .fetch import Source, fetch, is_small
 from .hls import segments_of
 from .pool import store_together
 from .product import Job
+from .scratch import scratch_folder
 from .work import Outcome, Workshop, key_of, outcome_of_fault, process_item, publish_result, reuse_known
 
 __all__ = ["bundles", "is_small", "process_bundle"]
@@ -69,10 +69,10 @@ def process_bundle(shop: Workshop, records: Sequence[Record], media: Executor, w
 
     Media work goes to `media`, which bounds it; requests to the object store go to `wires`.
     """
-    with tempfile.TemporaryDirectory(prefix="dreamlake-", dir=shop.scratch) as name:
+    with scratch_folder(shop.scratch) as scratch:
         items = [_Item(record, shop.recipe_of(record)) for record in records]
         try:
-            _Bundle(shop, items, Path(name), media, wires).process()
+            _Bundle(shop, items, scratch, media, wires).process()
         except DreamlakeError as error:
             log.info("A bundle of %d files is processed one by one: %s", len(items), error)
     return [item.outcome or process_item(shop, item.record) for item in items]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 
 from .. import layout
 from ..objectstore import ObjectStore
+from .scratch import scratch_folder
 
 ASSETS_KEY = layout.CATALOG_PREFIX + "assets.parquet"
 
@@ -48,8 +48,8 @@ def write_catalog(store: ObjectStore, rows: Iterable[Mapping[str, Any]], *, scra
     The object is replaced whole: a reader sees the old catalog or the new one.
     """
     count = 0
-    with tempfile.TemporaryDirectory(prefix="dreamlake-", dir=scratch) as folder:
-        path = Path(folder) / "assets.parquet"
+    with scratch_folder(scratch) as folder:
+        path = folder / "assets.parquet"
         with pq.ParquetWriter(path, SCHEMA, compression="zstd") as writer:
             for group in _groups(rows):
                 writer.write_table(pa.Table.from_pylist([_row(row) for row in group], schema=SCHEMA))

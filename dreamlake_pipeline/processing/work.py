@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import logging
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from ..objectstore import ObjectStore
 from .fetch import Source, fetch
 from .product import Job, Product
 from .publish import copy_outputs, publish_meta, read_chunks, result_urls, url_of
+from .scratch import scratch_folder
 
 log = logging.getLogger(__name__)
 
@@ -133,8 +133,7 @@ def _process(shop: Workshop, record: Record, twin: Outcome | None) -> tuple[Item
     recipe = shop.recipe_of(record)
     if twin is not None and twin.result is not None:
         return _reuse(shop, record, twin.record, twin.result), twin.preview
-    with tempfile.TemporaryDirectory(prefix="dreamlake-", dir=shop.scratch) as name:
-        scratch = Path(name)
+    with scratch_folder(shop.scratch) as scratch:
         source = fetch(shop.store, record, scratch)
         if shop.share and record.kind in _SHARED_KINDS:
             (known,) = shop.pipeline.known_results(record.owner, [key_of(record, source, recipe)])
