@@ -7,7 +7,7 @@ import os
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -89,25 +89,29 @@ def read_small(path: str, part_size: int) -> tuple[Digest, bytes]:
 
 
 def _blocks(path: str, descriptor: int, size: int, most: int, on_bytes: Callable[[int], None]) -> Iterator[memoryview]:
-    """The file's bytes in turn, up to `most` at a time; each block is valid until the next one is asked for."""
-    buffer, offset = memoryview(bytearray(min(most, size))), 0
+    """The file's bytes in turn, up to `most` at a time; each block is valid until the next but one is asked for."""
+    buffer, other = (memoryview(bytearray(min(most, size))) for _ in range(2))
+    offset = 0
     while offset < size:
         count = os.preadv(descriptor, [buffer[: size - offset]], offset)
         if count == 0:
             raise changed(path)
         on_bytes(count)
         yield buffer[:count]
+        buffer, other = other, buffer
         offset += count
 
 
 def _digest_parts(blocks: Iterable[memoryview], part_size: int) -> tuple[hashlib._Hash, tuple[str, ...]]:
     """The hash of all blocks, and those of the parts: side by side, since either takes one core to itself."""
     whole, parts = hashlib.sha256(), _Parts(part_size)
+    added: Future[None] | None = None
     with ThreadPoolExecutor(1, thread_name_prefix="dreamlake-parts") as helper:
-        for block in blocks:
+        for block in blocks:  # read while the block before it is still being added
+            if added is not None:
+                added.result()
             added = helper.submit(parts.add, block)
             whole.update(block)
-            added.result()
     return whole, tuple(part.hexdigest() for part in parts.hashes)
 
 
