@@ -12,7 +12,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, wait
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
@@ -40,7 +39,7 @@ from .events import FileEvent, FileStatus, Progress, Warned, failure, record_fai
 from .preflight import warning
 from .selection import LocalFile
 from .server import IndexClient, asset_of
-from .stages import Channel, Flow
+from .stages import Channel, Flow, Stopped
 from .target import Target
 from .transfer import StoreAway, Transfer, UrlExpired
 from .walk import show_path
@@ -62,6 +61,7 @@ _LOOKERS = 2
 _LOOKS = 32  # files that a thread looks at in a row
 _REMEMBER_FILES = 500  # digests are written to the cache after so many files,
 _REMEMBER_BYTES = 2**30  # or so many bytes read
+_STOP_SECONDS = 0.2  # between two looks whether it is to be stopped
 _DELIVERIES = 3  # attempts with a new plan
 _SILENT_SENDS = 3  # sends in a row that could not reach the store, before it is taken to be down
 
@@ -514,45 +514,48 @@ class Uploader:
     def _put_parts(
         self, job: _Job, descriptor: int, urls: list[PartUrl], sizes: dict[int, int], part_size: int
     ) -> dict[int, str]:
-        """PUT parts on the shared threads; their ETags by number."""
-        stop = threading.Event()
-        sending: dict[int, Future[str]] = {}
+        """PUT parts on the shared threads; their ETags by number. Raises what the first failure was, or Stopped."""
+        changed = threading.Condition()
+        etags: dict[int, str] = {}
+        faults: list[BaseException] = []
+        running, is_over = 0, False
 
-        def put(part: PartUrl, done: Future[str]) -> None:
-            try:
-                if stop.is_set():
-                    done.cancel()
-                    done.set_running_or_notify_cancel()
+        def put(part: PartUrl) -> None:
+            nonlocal running
+            with changed:
+                if is_over:
                     return
+                running += 1
+            try:
+                offset, size = (part.part_number - 1) * part_size, sizes[part.part_number]
+                count, stopping = partial(self._count_sent, job), self._flow.stopping
                 etag = self._transfer.put_range(
-                    part.url,
-                    part.headers,
-                    descriptor,
-                    (part.part_number - 1) * part_size,
-                    sizes[part.part_number],
-                    count=partial(self._count_sent, job),
-                    stopping=self._flow.stopping,
+                    part.url, part.headers, descriptor, offset, size, count=count, stopping=stopping
                 )
-                done.set_result(etag)
+                etags[part.part_number] = etag
             except BaseException as fault:
-                stop.set()
-                done.set_exception(fault)
+                faults.append(fault)
+            finally:
+                with changed:
+                    running -= 1
+                    changed.notify_all()
 
         try:
             for part in urls:
-                done: Future[str] = Future()
-                self._parts.put(partial(put, part, done))
-                sending[part.part_number] = done
-            wait(sending.values())
+                self._parts.put(partial(put, part))
+            with changed:
+                while not faults and len(etags) < len(urls):
+                    changed.wait(_STOP_SECONDS)
+                    if self._flow.stopping.is_set():
+                        raise Stopped  # what waits for its turn never gets it
         finally:
-            stop.set()
-            # The descriptor is closed after this: whoever still reads from it must have ended.
-            if not self._flow.stopping.is_set():
-                wait(sending.values())
-        faults = [done.exception() for done in sending.values() if not done.cancelled() and done.exception()]
-        if faults and faults[0] is not None:
+            with changed:
+                is_over = True
+                # The descriptor is closed after this: whoever still reads from it must have ended.
+                changed.wait_for(lambda: not running)
+        if faults:
             raise faults[0]
-        return {number: done.result() for number, done in sending.items()}
+        return etags
 
     def _send_again(self, job: _Job) -> FinishedUpload | None:
         """The staged bytes were gone when the file was to be registered: send and finish it alone, once more."""

@@ -6,6 +6,7 @@ import hashlib
 import os
 import random
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -603,3 +604,19 @@ def test_a_store_that_is_full_says_so_and_the_next_run_goes_on(
     assert {event.code for event in run.files} == {Code.STORAGE_FULL}
     assert "is full" in run.files[0].reason
     assert outcome(lake.ingest(tmp_path, episode="robot")).summary.uploaded == 3
+
+
+def test_a_run_that_is_left_ends_at_once_and_the_next_one_goes_on(
+    lake: DreamLake, tmp_path: Path, outcome: Any
+) -> None:
+    for n in range(3):
+        (tmp_path / f"{n}.mp4").write_bytes(content(60 * MIB, seed=n))
+    events = lake.ingest(tmp_path, episode="robot")
+    for event in events:
+        if isinstance(event, Progress) and event.bytes_sent > 90 * MIB:  # more than can be on its way
+            break
+    started = time.monotonic()
+    events.close()
+    assert time.monotonic() - started < 3  # parts that wait for their turn are not waited for
+    run = outcome(lake.ingest(tmp_path, episode="robot"))
+    assert set(run.statuses().values()) <= {"uploaded", "duplicate"} and run.summary.bytes < 3 * 60 * MIB
