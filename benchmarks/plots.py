@@ -52,6 +52,7 @@ def _draw(
         axes.annotate(bound[1], (counts[0], bound[0]), textcoords="offset points", xytext=(0, 4), fontsize=8)
     axes.set_xscale("log")
     axes.set_xticks(counts, [f"{count:,}" for count in counts])
+    axes.margins(x=0.12)  # room for the last value
     axes.minorticks_off()
     axes.set_ylim(bottom=0, top=max([*values, bound[0] if bound else 0]) * 1.25)
     axes.set_title(title)
