@@ -41,7 +41,7 @@ browser: ## Install Debian's Chromium for the tests that play in a browser, wher
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
 	} || echo "notice: chromium is missing and could not be installed; tests that play in a browser will be skipped"
 
-bench: setup ## Measure against s5cmd, ffmpeg and COPY, about 20 minutes (QUICK=1: three; FULL=1: an hour)
+bench: setup ## Measure against s5cmd, ffmpeg and COPY, a quarter of an hour (QUICK=1: three minutes; FULL=1: 21)
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick,--document $(if $(FULL),--full))
 
 lint: setup ## Style

@@ -152,6 +152,13 @@ class ObjectStore:
             return b""
         return self._read(key, f"bytes={start}-{found.size - 1}")
 
+    def read_small(self, key: str, most: int) -> bytes | None:
+        """The object's bytes; None when they are more than `most`. Raises NOT_FOUND."""
+        with _translated("read", key):
+            size, body = self._get(key)
+            with closing(body):
+                return body.read(size) if size <= most else None
+
     def _read(self, key: str, range_: str | None = None) -> bytes:
         with _translated("read", key):
             size, body = self._get(key, range_)

@@ -76,18 +76,6 @@ def digest_file(path: str, part_size: int, on_bytes: Callable[[int], None] = lam
     return Digest(version, whole.hexdigest(), part_size, parts, read_at_ns)
 
 
-def read_small(path: str, part_size: int) -> tuple[Digest, bytes]:
-    """`digest_file` of a file of one part, and its bytes: it need not be read again. Raises as that does."""
-    read_at_ns = time.time_ns()
-    with open_file(path) as descriptor:
-        version = Version.of(os.fstat(descriptor))
-        data = os.pread(descriptor, version.size, 0)
-        if len(data) != version.size:
-            raise changed(path)
-        require_unchanged(path, descriptor, version)
-    return Digest(version, hashlib.sha256(data).hexdigest(), part_size, (), read_at_ns), data
-
-
 def _blocks(path: str, descriptor: int, size: int, most: int, on_bytes: Callable[[int], None]) -> Iterator[memoryview]:
     """The file's bytes in turn, up to `most` at a time; each block is valid until the next but one is asked for."""
     buffer, other = (memoryview(bytearray(min(most, size))) for _ in range(2))

@@ -134,8 +134,8 @@ class Flow:
         """Threads that take up to `bulk` items, do `work`, and put what it yields into the next channel.
 
         What is taken in bulk is passed on in bulk. With `first`, a thread takes up to so many at first and four times
-        as many each time after that, so that the next stage soon has something to do. `also` are
-        further channels that `work` itself writes to.
+        as many each time after that, so that the next stage soon has something to do.
+        `also` are further channels that `work` itself writes to.
         """
 
         def run() -> None:

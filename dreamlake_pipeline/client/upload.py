@@ -34,7 +34,7 @@ from ..errors import Code, DreamlakeError
 from ..kinds import Kind, content_type_of
 from .bss import MOST_PER_CALL, BssClient
 from .cache import HashCache
-from .digest import Digest, changed, digest_file, open_file, read_small, read_whole, require_unchanged
+from .digest import Digest, changed, digest_file, open_file, read_whole, require_unchanged
 from .events import FileEvent, FileStatus, Progress, Warned, failure, record_failure
 from .preflight import warning
 from .selection import LocalFile
@@ -53,8 +53,6 @@ _FIRST_PLAN = 64  # files in the first call: nothing can be sent before it
 _PLAN_LINGER = 0.05  # seconds for which a call waits for more files
 _FINISH_LINGER = 1.0
 _PARTS_PER_CALL = MOST_PER_CALL
-_SMALL = 256 * 1024  # bytes of a file that are kept from their hashing until they are sent,
-_HELD_BYTES = 32 * 2**20  # as long as there is room
 # Files that are looked at before their turn to be read, so that what is odd about any is told early, and what is left.
 _LOOKED_AHEAD = 50_000
 _LOOKERS = 2
@@ -82,7 +80,6 @@ class _Job:
     is_remembered: bool = False  # the digest is from the cache, nothing was read
     is_sent: bool = False
     etag: str | None = None  # what the store acknowledged the one PUT with
-    data: bytes | None = None  # of a small file, until it was sent
     bytes_counted: int = 0
     id: str = ""
     status: Status = Status.REGISTERED
@@ -168,7 +165,6 @@ class Uploader:
         self._rehash = rehash
         self._unremembered: list[tuple[str, Digest]] = []
         self._unremembered_bytes = 0
-        self._held_bytes = 0
         self._transfer = Transfer(jobs)
         self._flow = Flow()
         self._counters = _Counters()
@@ -263,13 +259,7 @@ class Uploader:
     def _hash(self, files: list[LocalFile]) -> Iterator[_Job]:
         for file in files:
             try:
-                if file.size > _SMALL:
-                    yield _Job(file, self._digest(file.path))
-                    continue
-                digest, data = read_small(file.path, self._part_size)
-                self._count_read(len(data))
-                self._remember(file.path, digest)
-                yield _Job(file, digest, data=data if self._hold(len(data)) else None)
+                yield _Job(file, self._digest(file.path))
             except DreamlakeError as error:
                 self._counters.add(files_done=1, bytes_done=file.size)
                 self._events.put(file.event(FileStatus.FAILED, **failure(error)))
@@ -277,31 +267,13 @@ class Uploader:
     def _digest(self, path: str) -> Digest:
         """Read and hash the file, and have the cache remember it."""
         digest = digest_file(path, self._part_size, self._count_read)
-        self._remember(path, digest)
-        return digest
-
-    def _hold(self, size: int) -> bool:
-        """Whether there is room for so many bytes more of files that wait to be sent."""
-        with self._lock:
-            has_room = self._held_bytes + size <= _HELD_BYTES
-            if has_room:
-                self._held_bytes += size
-            return has_room
-
-    def _let_go(self, job: _Job) -> None:
-        """The job's bytes are needed no longer."""
-        if job.data is not None:
-            with self._lock:
-                self._held_bytes -= len(job.data)
-            job.data = None
-
-    def _remember(self, path: str, digest: Digest) -> None:
         with self._lock:
             self._unremembered.append((path, digest))
             self._unremembered_bytes += digest.version.size
             is_much = len(self._unremembered) >= _REMEMBER_FILES or self._unremembered_bytes >= _REMEMBER_BYTES
         if is_much:
             self._write_digests()
+        return digest
 
     def _write_digests(self) -> None:
         with self._lock:
@@ -317,9 +289,7 @@ class Uploader:
             if plan.action is not PlanAction.STAGED:
                 if not self._is_following(job):
                     yield job
-                continue
-            self._let_go(job)
-            if self._is_known(plan) and plan.record_id and plan.status:
+            elif self._is_known(plan) and plan.record_id and plan.status:
                 job.id, job.status = plan.record_id, plan.status
                 registered.append(job)
             else:
@@ -341,10 +311,8 @@ class Uploader:
                         if not is_staged:
                             self._deliver(member)
                             is_staged = True
-                        self._let_go(member)
                         yield member
                     except DreamlakeError as error:
-                        self._let_go(member)
                         self._fail(member, error)
                 group = self._release(content)
 
@@ -451,7 +419,7 @@ class Uploader:
                 plan = job.plan = self._ask_plans([job])[0]
             try:
                 if plan.action is PlanAction.PUT and plan.url:
-                    size, read = job.digest.version.size, partial(_bytes_of, job)
+                    size, read = job.digest.version.size, partial(read_whole, job.file.path, job.digest)
                     job.etag = self._transfer.put_bytes(plan.url, plan.headers, size, read, self._flow.stopping)
                     self._count_sent(job, size)
                     job.is_sent = True
@@ -624,10 +592,6 @@ class Uploader:
 
     def _count_read(self, amount: int) -> None:
         self._counters.add(bytes_read=amount)
-
-
-def _bytes_of(job: _Job) -> bytes:
-    return read_whole(job.file.path, job.digest) if job.data is None else job.data
 
 
 class _IndexAway(DreamlakeError):

@@ -84,7 +84,8 @@ def _promised(record: Record) -> str | None:
 def _fetch(store: ObjectStore, record: Record, place: Path) -> Source:
     if is_small(record) and record.size and _promised(record):
         # However much is stored there by now, no more than was promised comes into memory.
-        data = store.read(record.staging_key, length=record.size)
-        return Source(record.name, hashlib.sha256(data).hexdigest(), len(data), place, data)
+        data = store.read_small(record.staging_key, record.size)
+        if data is not None:
+            return Source(record.name, hashlib.sha256(data).hexdigest(), len(data), place, data)
     sha256 = store.download(record.staging_key, place)
     return Source(record.name, sha256, place.stat().st_size, place)

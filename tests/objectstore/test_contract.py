@@ -75,6 +75,15 @@ def test_a_large_object_comes_in_blocks(store, owner) -> None:
     assert caught.value.code is Code.NOT_FOUND
 
 
+def test_a_small_object_is_read_whole_or_not_at_all(store, owner) -> None:
+    key = _put(store, f"{owner}/small", b"0123456789")
+    assert store.read_small(key, 10) == store.read_small(key, 99) == b"0123456789"
+    assert store.read_small(key, 9) is None
+    with pytest.raises(DreamlakeError) as caught:
+        store.read_small(f"{owner}/nothing", 10)
+    assert caught.value.code is Code.NOT_FOUND
+
+
 def test_an_empty_object(store, owner) -> None:
     key = _put(store, f"{owner}/empty", b"")
     assert store.head(key).size == 0

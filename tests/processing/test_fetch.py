@@ -77,11 +77,13 @@ def test_a_small_sound_stays_in_memory(object_store: ObjectStore, owner: str, tm
 
 
 def test_no_more_comes_into_memory_than_was_promised(object_store: ObjectStore, owner: str, tmp_path: Path) -> None:
-    asked = record(owner, SHA256, Kind.AUDIO, len(DATA) - 1)
-    object_store.put(asked.staging_key, DATA, content_type="audio/wav")
-    with pytest.raises(DreamlakeError) as caught:
+    asked = record(owner, SHA256, Kind.AUDIO, len(DATA))
+    object_store.put(asked.staging_key, DATA + b"more", content_type="audio/wav")
+    with pytest.raises(DreamlakeError) as caught:  # its beginning would have the promised hash
         fetch(object_store, asked, tmp_path)
     assert caught.value.code is Code.HASH_MISMATCH
+    object_store.put(asked.staging_key, DATA, content_type="audio/wav")
+    assert fetch(object_store, record(owner, SHA256, Kind.AUDIO, len(DATA) - 1), tmp_path).data is None
     unpromised = record(owner, None, Kind.AUDIO, len(DATA) - 1)
     source = fetch(object_store, unpromised, tmp_path)
     assert (source.read(), source.sha256) == (DATA, SHA256)
