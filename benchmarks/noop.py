@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dreamlake_pipeline import objectstore
-from dreamlake_pipeline.media.audio import make_audio
+from dreamlake_pipeline.media.audio.make import make_audio
 from dreamlake_pipeline.media.results import AudioResult
 from dreamlake_pipeline.processing import audio
 from dreamlake_pipeline.processing.product import Job

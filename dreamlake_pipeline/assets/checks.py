@@ -125,7 +125,7 @@ def _conformance(name: str, items: Sequence[Record], concerns: Callable[[str], b
 
 
 def _first_rule(message: str) -> str:
-    """The first broken rule that an OUTPUT_INVALID names (media/conformance.py): `… verification: rule (detail); …`."""
+    """The first broken rule that an OUTPUT_INVALID names (media/hls/conformance.py): `… verification: rule; …`."""
     return message.partition("verification: ")[2]
 
 

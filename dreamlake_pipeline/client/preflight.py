@@ -17,8 +17,8 @@ _TEXTS = (Kind.TEXT_TRACK, Kind.LABEL_TRACK)
 def warning(file: LocalFile) -> str | None:
     """A sentence that names the file, or None. Reads the head and the structure of the file, no more."""
     # Not at the top: a run over files that are known already needs none of it.
-    from ..media.integrity import missing_part
-    from ..media.sniff import sniff_file
+    from ..media.containers.integrity import missing_part
+    from ..media.containers.sniff import sniff_file
 
     try:
         with open_file(file.path) as descriptor, open(descriptor, "rb", closefd=False) as content:

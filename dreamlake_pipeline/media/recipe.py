@@ -12,7 +12,10 @@ from importlib.metadata import version
 from typing import Any
 
 from ..kinds import Kind
-from . import audio_codec, ffmpeg, segments, video
+from .audio import codec as audio_codec
+from .hls import segments
+from .run import ffmpeg
+from .video import make as video
 
 # Raised by one whenever the code of a kind makes something else of the same bytes.
 VERSIONS: dict[Kind, int] = {Kind.VIDEO: 6, Kind.AUDIO: 3, Kind.TEXT_TRACK: 3, Kind.LABEL_TRACK: 3}

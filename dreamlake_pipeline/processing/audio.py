@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 from ..api.metadata import AudioMetadata, Chunks, Loudness, Mode, Processing
-from ..media.audio import make_long_audio, make_short_audio
+from ..media.audio.make import make_long_audio, make_short_audio
+from ..media.audio.short import MOST_BYTES, may_be_short
 from ..media.results import AudioResult
-from ..media.short_audio import MOST_BYTES, may_be_short
 from .hls import hashes_of, segments_of, source_of, time_origin_of
 from .pool import store_chunks
 from .product import Job, Product

@@ -19,7 +19,7 @@ from ..api.pipeline import BatchItems, ItemResult
 from ..client.pipeline import PipelineClient
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
-from ..media.workers import Workers
+from ..media.run.workers import Workers
 from .bundle import bundles, is_small, process_bundle
 from .scratch import sweep
 from .work import PASSING, Outcome, Workshop, process_item

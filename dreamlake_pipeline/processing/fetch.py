@@ -14,7 +14,7 @@ from .. import names
 from ..api.bss import Record
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
-from ..media.short_audio import MOST_BYTES
+from ..media.audio.short import MOST_BYTES
 from ..objectstore import ObjectStore
 
 

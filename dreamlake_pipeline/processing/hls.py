@@ -8,8 +8,8 @@ from typing import Any
 
 from ..api import metadata
 from ..media import results
+from ..media.containers.sniff import extension_of
 from ..media.results import Segment, Stream
-from ..media.sniff import extension_of
 
 
 def segments_of(streams: Sequence[Stream]) -> list[Segment]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from ..api.metadata import BadLine, FieldStats, LabelTrackMetadata, Processing
-from ..media.labels import make_label_track
+from ..media.labels.make import make_label_track
 from .product import Job, Product
 from .publish import publish_files, url_of
 

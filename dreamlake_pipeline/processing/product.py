@@ -8,7 +8,7 @@ from pathlib import Path
 from ..api.bss import Record
 from ..api.metadata import AudioMetadata, LabelTrackMetadata, TextTrackMetadata, VideoMetadata
 from ..client.pipeline import PipelineClient
-from ..media.workers import Workers
+from ..media.run.workers import Workers
 from ..names import split_name
 from ..objectstore import ObjectStore
 from .fetch import Source

@@ -14,7 +14,7 @@ from typing import Any
 from .. import layout
 from ..api.bss import Record, Status
 from ..api.pipeline import ItemResult
-from ..media.playlist import master_playlist, media_playlist
+from ..media.hls.playlist import master_playlist, media_playlist
 from ..media.results import AudioRendition, Stream
 from ..objectstore import ObjectStore
 

@@ -22,7 +22,7 @@ from ..api.pipeline import StagedObject
 from ..client.pipeline import PipelineClient
 from ..errors import DreamlakeError
 from ..kinds import Kind, content_type_of, kind_of
-from ..media.sniff import sniff
+from ..media.containers.sniff import sniff
 from ..objectstore import ObjectInfo, ObjectStore, Page
 
 MOST_PAGES = 50

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from ..api.metadata import BadLine, Processing, TextTrackMetadata
-from ..media.text import make_text_track
+from ..media.text.make import make_text_track
 from .product import Job, Product
 from .publish import publish_files
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from ..api.metadata import AudioTrack, Mode, Processing, Rendition, VideoMetadata
-from ..media.video import make_video
+from ..media.video.make import make_video
 from .hls import hashes_of, segments_of, source_of, time_origin_of
 from .pool import EarlyChunks
 from .product import Job, Product

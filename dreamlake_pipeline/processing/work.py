@@ -18,7 +18,7 @@ from ..client.pipeline import PipelineClient
 from ..errors import ERRORS, Code, DreamlakeError
 from ..kinds import Kind
 from ..media.recipe import recipe_of
-from ..media.workers import Workers
+from ..media.run.workers import Workers
 from ..objectstore import ObjectStore
 from .fetch import Source, fetch
 from .product import Job, Product

@@ -9,7 +9,7 @@ from pydantic import Field
 
 
 class MediaToolsResource(ConfigurableResource):
-    """ffmpeg itself is found by media/ffmpeg.py; its build is part of every recipe."""
+    """ffmpeg itself is found by media/run/ffmpeg.py; its build is part of every recipe."""
 
     workers: int = Field(2, ge=1, description="Files of a batch that are processed side by side.")
     ladder: list[int] = Field(

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..errors import Code, DreamlakeError
-from ..media import ffmpeg
+from ..media.run import ffmpeg
 
 SECONDS = 8
 _FPS = 25

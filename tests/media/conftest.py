@@ -11,9 +11,9 @@ from pathlib import Path
 import av
 import pytest
 
-from dreamlake_pipeline.media import ffmpeg
-from dreamlake_pipeline.media.playlist import master_playlist, media_playlist
+from dreamlake_pipeline.media.hls.playlist import master_playlist, media_playlist
 from dreamlake_pipeline.media.results import Segment, Stream
+from dreamlake_pipeline.media.run import ffmpeg
 
 TEST_PICTURE = "-f lavfi -i testsrc2=size=320x180:rate=30"
 TONE = "-f lavfi -i sine=440:sample_rate=48000"

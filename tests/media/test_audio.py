@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dreamlake_pipeline.errors import Code, DreamlakeError
-from dreamlake_pipeline.media.audio import make_audio
+from dreamlake_pipeline.media.audio.make import make_audio
 from dreamlake_pipeline.media.results import AudioResult, Stream
 
 Make = Callable[[Path], AudioResult]

@@ -19,9 +19,10 @@ import numpy as np
 import pytest
 
 from dreamlake_pipeline.errors import Code, DreamlakeError
-from dreamlake_pipeline.media import ffmpeg, picture
-from dreamlake_pipeline.media.audio import make_audio
+from dreamlake_pipeline.media import picture
+from dreamlake_pipeline.media.audio.make import make_audio
 from dreamlake_pipeline.media.results import AudioResult, Stream
+from dreamlake_pipeline.media.run import ffmpeg
 
 Make = Callable[[Path], AudioResult]
 Generate = Callable[[str, str], Path]

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from dreamlake_pipeline.media import ffmpeg
-from dreamlake_pipeline.media.audio import make_audio
-from dreamlake_pipeline.media.conformance import Chunk, Report, check_hls, check_subtitles, read_chunk
-from dreamlake_pipeline.media.playlist import master_playlist, media_playlist
+from dreamlake_pipeline.media.audio.make import make_audio
+from dreamlake_pipeline.media.hls.conformance import Chunk, Report, check_hls, check_subtitles, read_chunk
+from dreamlake_pipeline.media.hls.playlist import master_playlist, media_playlist
 from dreamlake_pipeline.media.results import Stream
-from dreamlake_pipeline.media.video import make_video
+from dreamlake_pipeline.media.run import ffmpeg
+from dreamlake_pipeline.media.video.make import make_video
 
 Clip = Callable[[str], Path]
 PACKET = 188

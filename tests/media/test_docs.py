@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 from dreamlake_pipeline.errors import Code
-from dreamlake_pipeline.media import audio_codec, reasons, transcode, video
+from dreamlake_pipeline.media.audio import codec as audio_codec
+from dreamlake_pipeline.media.video import make as video
+from dreamlake_pipeline.media.video import reasons, transcode
 
 PAGE = Path(__file__).parents[2] / "docs" / "media.md"
 

@@ -11,7 +11,7 @@ import ffmpeg as ffmpeg_python
 import pytest
 
 from dreamlake_pipeline.errors import Code, DreamlakeError
-from dreamlake_pipeline.media import ffmpeg
+from dreamlake_pipeline.media.run import ffmpeg
 
 ENOUGH = ffmpeg.Limits(seconds=60, output_bytes=2**30)
 

@@ -14,11 +14,12 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from dreamlake_pipeline.errors import DreamlakeError
-from dreamlake_pipeline.media import label_blocks, textfile
-from dreamlake_pipeline.media.label_rows import Csv, JsonLines, open_csv
-from dreamlake_pipeline.media.label_types import FLOAT, INT, Inference, clean_cells, column_of_cells
-from dreamlake_pipeline.media.labels import make_label_track
-from dreamlake_pipeline.media.textfile import BadLines, detect_encoding
+from dreamlake_pipeline.media.labels import blocks as label_blocks
+from dreamlake_pipeline.media.labels.make import make_label_track
+from dreamlake_pipeline.media.labels.rows import Csv, JsonLines, open_csv
+from dreamlake_pipeline.media.labels.types import FLOAT, INT, Inference, clean_cells, column_of_cells
+from dreamlake_pipeline.media.text import file as textfile
+from dreamlake_pipeline.media.text.file import BadLines, detect_encoding
 
 CELLS = ["", "a", "1", "-2.5", "ü", '"x"', '"a,b"', '"say ""hi"""', '""', '"two\nlines"', '"', 'a"b', '"a"b', ' "c"']
 RARE = ["\r", "\n", "\r\n", "\0", "\u2028", "\x0b", " ", ",,", "\ufeff", "x" * 50, "\udcff"]

@@ -19,8 +19,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dreamlake_pipeline.errors import Code, DreamlakeError
-from dreamlake_pipeline.media import textfile
-from dreamlake_pipeline.media.labels import LabelField, LabelResult, make_label_track
+from dreamlake_pipeline.media.labels.make import LabelField, LabelResult, make_label_track
+from dreamlake_pipeline.media.text import file as textfile
 
 Make = Callable[..., LabelResult]
 
@@ -422,7 +422,7 @@ def test_any_bytes_give_entries_or_our_error(make: Make, content: bytes, filenam
 def test_memory_does_not_grow_with_the_file(tmp_path: Path, extension: str) -> None:
     """Five times the file takes as much memory, but for less than half of what the rest of it weighs."""
     script = (
-        "import re, sys; from pathlib import Path; from dreamlake_pipeline.media.labels import make_label_track\n"
+        "import re, sys; from pathlib import Path; from dreamlake_pipeline.media.labels.make import make_label_track\n"
         "result = make_label_track(Path(sys.argv[1]), Path(sys.argv[1]).parent, filename=sys.argv[1])\n"
         "print(result.entries, re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1])"
     )

@@ -11,10 +11,11 @@ import av
 import pytest
 
 from dreamlake_pipeline.errors import Code, DreamlakeError
-from dreamlake_pipeline.media import ffmpeg, segments
-from dreamlake_pipeline.media.renditions import verify_together
+from dreamlake_pipeline.media.hls import segments
 from dreamlake_pipeline.media.results import Stream
-from dreamlake_pipeline.media.video import make_video
+from dreamlake_pipeline.media.run import ffmpeg
+from dreamlake_pipeline.media.video.make import make_video
+from dreamlake_pipeline.media.video.renditions import verify_together
 
 FPS = 25
 CLIP = (

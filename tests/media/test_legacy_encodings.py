@@ -6,7 +6,7 @@ from itertools import combinations
 
 import pytest
 
-from dreamlake_pipeline.media.legacy_encodings import Guess, guess_legacy_encoding
+from dreamlake_pipeline.media.text.legacy_encodings import Guess, guess_legacy_encoding
 
 SENTENCES = {
     ("cp1252", "de"): [

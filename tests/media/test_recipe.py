@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from dreamlake_pipeline.kinds import Kind
-from dreamlake_pipeline.media import recipe, video
+from dreamlake_pipeline.media import recipe
+from dreamlake_pipeline.media.video import make as video
 
 
 def test_every_kind_has_a_recipe_of_its_own() -> None:

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import KNOWN_EXTENSIONS, Kind, kind_of
-from dreamlake_pipeline.media import sniff as sniffing
-from dreamlake_pipeline.media.audio import make_audio
-from dreamlake_pipeline.media.sniff import HEAD_BYTES, Sniffed
+from dreamlake_pipeline.media.audio.make import make_audio
+from dreamlake_pipeline.media.containers import sniff as sniffing
+from dreamlake_pipeline.media.containers.sniff import HEAD_BYTES, Sniffed
 
 TEXTS = {
     ".vtt": b"\xef\xbb\xbfWEBVTT - a title\n\n00:01.000 --> 00:02.000\nHello\n",

@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from dreamlake_pipeline.media.video import make_video
+from dreamlake_pipeline.media.video.make import make_video
 
 WIDTH, HEIGHT, PADDING = 64, 48, 4
 

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from dreamlake_pipeline.errors import Code, DreamlakeError
-from dreamlake_pipeline.media.text import MAX_TEXT_BYTES, TextResult, make_text_track
+from dreamlake_pipeline.media.text.make import MAX_TEXT_BYTES, TextResult, make_text_track
 
 Make = Callable[..., TextResult]
 

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from dreamlake_pipeline.errors import Code, DreamlakeError
-from dreamlake_pipeline.media import ffmpeg, mpegts, segments
-from dreamlake_pipeline.media.verify import Expected, verify
+from dreamlake_pipeline.media.containers import mpegts
+from dreamlake_pipeline.media.hls import segments
+from dreamlake_pipeline.media.hls.verify import Expected, verify
+from dreamlake_pipeline.media.run import ffmpeg
 
 Check = Callable[..., None]
 

@@ -13,9 +13,10 @@ import av
 import pytest
 
 from dreamlake_pipeline.errors import Code, DreamlakeError
-from dreamlake_pipeline.media import ffmpeg, video
 from dreamlake_pipeline.media.results import Stream, VideoResult
-from dreamlake_pipeline.media.video import make_video
+from dreamlake_pipeline.media.run import ffmpeg
+from dreamlake_pipeline.media.video import make as video
+from dreamlake_pipeline.media.video.make import make_video
 
 Make = Callable[[Path], VideoResult]
 

@@ -22,12 +22,12 @@ from hypothesis import strategies as st
 
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import Kind
-from dreamlake_pipeline.media import ebml
-from dreamlake_pipeline.media.boxes import boxes
-from dreamlake_pipeline.media.playlist import media_playlist
-from dreamlake_pipeline.media.probe import probe
+from dreamlake_pipeline.media.containers import ebml
+from dreamlake_pipeline.media.containers.boxes import boxes
+from dreamlake_pipeline.media.containers.probe import probe
+from dreamlake_pipeline.media.hls.playlist import media_playlist
 from dreamlake_pipeline.media.results import VideoResult
-from dreamlake_pipeline.media.video import make_video
+from dreamlake_pipeline.media.video.make import make_video
 
 SECONDS = 3
 SOURCE = "-f lavfi -i testsrc2=size=160x120:rate=25 -f lavfi -i sine=440:sample_rate=48000"
@@ -343,7 +343,8 @@ def test_claims_take_no_memory(clip: Clip, tmp_path: Path) -> None:
     path.write_bytes(LIES[path.name][1](clip("mjpeg.mov").read_bytes()))
     program = (
         "import resource, sys; from pathlib import Path\n"
-        "from dreamlake_pipeline.media.video import make_video; from dreamlake_pipeline.errors import DreamlakeError\n"
+        "from dreamlake_pipeline.media.video.make import make_video\n"
+        "from dreamlake_pipeline.errors import DreamlakeError\n"
         "used = int(Path('/proc/self/statm').read_text().split()[0]) * resource.getpagesize()\n"
         "resource.setrlimit(resource.RLIMIT_AS, (used + 2**29, -1))\n"
         "try: make_video(Path(sys.argv[1]), Path(sys.argv[2]), filename='pictures.mov')\n"

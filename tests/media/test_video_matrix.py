@@ -21,9 +21,9 @@ import numpy as np
 import pytest
 
 from dreamlake_pipeline.errors import Code, DreamlakeError
-from dreamlake_pipeline.media.playlist import media_playlist
+from dreamlake_pipeline.media.hls.playlist import media_playlist
 from dreamlake_pipeline.media.results import Stream, VideoResult
-from dreamlake_pipeline.media.video import make_video
+from dreamlake_pipeline.media.video.make import make_video
 
 P = "-f lavfi -i testsrc2=size=160x120:rate=25"  # a picture that is nowhere like itself turned or mirrored
 A = "-f lavfi -i sine=440:sample_rate=48000"

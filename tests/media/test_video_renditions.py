@@ -10,10 +10,10 @@ import m3u8
 import numpy as np
 import pytest
 
-from dreamlake_pipeline.media.mpegts import AAC_ADTS, CLOCK, H264, parse_segment
-from dreamlake_pipeline.media.playlist import master_playlist, media_playlist
+from dreamlake_pipeline.media.containers.mpegts import AAC_ADTS, CLOCK, H264, parse_segment
+from dreamlake_pipeline.media.hls.playlist import master_playlist, media_playlist
 from dreamlake_pipeline.media.results import Stream, VideoResult
-from dreamlake_pipeline.media.video import make_video
+from dreamlake_pipeline.media.video.make import make_video
 
 P = "-f lavfi -i testsrc2=size=160x120:rate=25:duration=14"
 H264_CODEC = "-c:v libx264 -preset veryfast -g 40 -bf 2 -pix_fmt yuv420p"

@@ -17,9 +17,9 @@ import psutil
 import pytest
 
 from dreamlake_pipeline.errors import Code, DreamlakeError
-from dreamlake_pipeline.media.audio import make_audio, make_short_audio
+from dreamlake_pipeline.media.audio.make import make_audio, make_short_audio
 from dreamlake_pipeline.media.results import AudioResult
-from dreamlake_pipeline.media.workers import Workers
+from dreamlake_pipeline.media.run.workers import Workers
 
 
 @pytest.fixture
@@ -48,7 +48,9 @@ def make(workers: Workers, source: Path) -> AudioResult | None:
 
 def of_a_worker() -> list[psutil.Process]:
     return [
-        child for child in psutil.Process().children() if "dreamlake_pipeline.media.worker" in " ".join(child.cmdline())
+        child
+        for child in psutil.Process().children()
+        if "dreamlake_pipeline.media.run.worker" in " ".join(child.cmdline())
     ]
 
 

@@ -18,7 +18,7 @@ from dreamlake_pipeline.api.pipeline import ClaimBatches, StagedObject
 from dreamlake_pipeline.client.http import ServiceClient
 from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.kinds import kind_of
-from dreamlake_pipeline.media import ffmpeg
+from dreamlake_pipeline.media.run import ffmpeg
 from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.processing.batch import Hold, process_items
 from dreamlake_pipeline.processing.work import Workshop

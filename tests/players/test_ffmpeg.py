@@ -16,8 +16,9 @@ import httpx
 import m3u8
 import pytest
 
-from dreamlake_pipeline.media import ffmpeg, mpegts
-from dreamlake_pipeline.media.conformance import Report, check_hls, check_subtitles, read_chunk
+from dreamlake_pipeline.media.containers import mpegts
+from dreamlake_pipeline.media.hls.conformance import Report, check_hls, check_subtitles, read_chunk
+from dreamlake_pipeline.media.run import ffmpeg
 
 # One process plays them all: what they play is made once.
 pytestmark = pytest.mark.xdist_group("players")

@@ -14,8 +14,8 @@ import pytest
 from dreamlake_pipeline import layout
 from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.kinds import Kind
-from dreamlake_pipeline.media import ffmpeg
 from dreamlake_pipeline.media.recipe import recipe_of
+from dreamlake_pipeline.media.run import ffmpeg
 from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.processing.batch import Hold
 from dreamlake_pipeline.processing.work import Workshop, process_item

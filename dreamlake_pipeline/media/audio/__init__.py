@@ -1,0 +1,1 @@
+"""An audio file in; AAC in HLS, loudness and waveform out."""

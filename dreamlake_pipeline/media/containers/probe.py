@@ -1,0 +1,283 @@
+"""What a media file is and holds: its container, its streams, and which of them are used."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import av
+import av.container
+import av.error
+from av.audio.stream import AudioStream
+from av.stream import Disposition
+from av.video.stream import VideoStream
+
+from ...errors import Code, DreamlakeError
+from ...kinds import Kind
+from ..run import ffmpeg
+from .bounds import MAX_PIXELS, cut_off, encrypted, refuse_large, refuse_long
+from .claims import read_claims
+from .integrity import missing_part
+from .scan import VideoTrack, scan
+from .sniff import FOREIGN_MEDIA, Sniffed, sniff_file
+
+__all__ = ["MAX_PIXELS", "AudioTrack", "Probe", "VideoTrack", "identify", "probe", "recognise"]
+
+
+@dataclass(frozen=True, slots=True)
+class AudioTrack:
+    """The audio stream that is used. `start` is its first time that is presented, in units of `time_base`."""
+
+    index: int
+    codec: str
+    profile: str | None
+    sample_rate: int
+    channels: int
+    time_base: Fraction
+    start: int | None
+    declared: Fraction | None  # seconds, where the container is exact about it
+    language: str | None
+    title: str | None
+
+
+@dataclass(frozen=True)
+class Probe:
+    sniffed: Sniffed
+    streams: list[dict[str, Any]]
+    video: VideoTrack | None
+    audio: AudioTrack | None
+    warnings: tuple[str, ...]
+    alternates: tuple[AudioTrack, ...]  # the other sound tracks of a video that can be decoded
+
+
+def identify(file: BinaryIO, subject: str) -> Sniffed:
+    """What the file is, by its content. Raises DreamlakeError when it is no audio or video that is known here, is not
+    whole by its container's word, or claims to be what nothing here can process."""
+    sniffed = recognise(file, subject)
+    assert sniffed.demuxer is not None
+    missing = missing_part(file, sniffed.demuxer)
+    if missing:
+        raise cut_off(subject, missing)
+    _refuse_impossible(file, sniffed.demuxer, subject)
+    return sniffed
+
+
+def recognise(file: BinaryIO, subject: str) -> Sniffed:
+    """What the file is, whole or not; it has a demuxer. Raises DreamlakeError when it is no media known here."""
+    if not file.seek(0, os.SEEK_END):
+        raise DreamlakeError(Code.FILE_EMPTY, f"{subject} is empty: it holds no bytes.")
+    sniffed = sniff_file(file)
+    if sniffed is None:
+        raise DreamlakeError(Code.NOT_MEDIA, f"{subject} holds nothing that is known as audio or video.")
+    if sniffed.container == "encrypted":
+        raise DreamlakeError(Code.MEDIA_ENCRYPTED, f"{subject} is an encrypted file.")
+    if sniffed.container in FOREIGN_MEDIA:
+        raise DreamlakeError(
+            Code.MEDIA_UNSUPPORTED,
+            f"{subject} is {sniffed.container}, a container that is not read here.",
+            hint="Convert it, for example with `ffmpeg -i FILE -c copy FILE.mkv`.",
+        )
+    if sniffed.demuxer is None:
+        raise DreamlakeError(Code.NOT_MEDIA, f"{subject} is no audio or video: its content is {sniffed.container}.")
+    return sniffed
+
+
+def _refuse_impossible(file: BinaryIO, demuxer: str, subject: str) -> None:
+    claims = read_claims(file, demuxer)
+    # Matroska counts from zero, not from the first picture: its claim is compared with what is there.
+    if claims.seconds is not None and demuxer != "matroska":
+        refuse_long(claims.seconds, subject, claimed=True)
+    for width, height in claims.pictures:
+        refuse_large(width, height, subject)
+
+
+def probe(source: Path, subject: str, *, wanted: Kind, partial: bool = False) -> Probe:
+    """Read the file's streams; for `wanted` VIDEO also every packet of the video.
+
+    `partial`: it is the good part of a file that was cut off, which may announce more than it holds.
+
+    Raises DreamlakeError with a media code (NOT_MEDIA, NO_VIDEO, NO_AUDIO, MEDIA_…); `subject` names the file.
+    """
+    with source.open("rb") as file:
+        sniffed = recognise(file, subject) if partial else identify(file, subject)
+    with opened(f"file:{source.resolve()}", sniffed, subject) as container:
+        return examine(container, sniffed, subject, wanted=wanted, partial=partial)
+
+
+def examine(
+    container: av.container.InputContainer, sniffed: Sniffed, subject: str, *, wanted: Kind, partial: bool = False
+) -> Probe:
+    """`probe` of a file that is open already."""
+    streams = [_describe(stream) for stream in container.streams]
+    _refuse_encrypted(streams, subject)
+    video = _choose(container.streams.video, streams, "video", subject) if wanted is Kind.VIDEO else None
+    audio = _choose(container.streams.audio, streams, "audio", subject)
+    if wanted is Kind.VIDEO and video is None:
+        has_audio = " It has sound only." if audio else ""
+        raise DreamlakeError(
+            Code.NO_VIDEO,
+            f"{subject} holds no video stream.{has_audio}",
+            hint="Upload it with --type audio." if audio else None,
+        )
+    if wanted is Kind.AUDIO and audio is None:
+        raise DreamlakeError(Code.NO_AUDIO, f"{subject} holds no audio stream.")
+    others = [found for found in _usable(container.streams.audio, "audio") if video and found is not audio]
+    warnings = _warnings(streams, [found for found in (video, audio, *others) if found], video)
+    scanned = None
+    if video is not None:
+        assert isinstance(video, VideoStream)
+        scanned = scan(container, video, audio, subject, partial=partial)
+        warnings += scanned.warnings
+    audio_track = _audio_track(audio, sniffed, scanned.sound_start if scanned else None) if audio else None
+    alternates = tuple(_audio_track(found, sniffed, None) for found in others)
+    video_track = scanned.video if scanned else None
+    return Probe(sniffed, streams, video_track, audio_track, tuple(warnings), alternates)
+
+
+@contextmanager
+def opened(
+    source: str | BinaryIO, sniffed: Sniffed, subject: str, **options: str
+) -> Iterator[av.container.InputContainer]:
+    """A file, by its URL or in memory, opened with the sniffed demuxer and nothing else; FFmpeg's errors become ours.
+
+    `options` are further ones of the demuxer.
+    """
+    assert sniffed.demuxer is not None
+    try:
+        with av.open(
+            source,
+            "r",
+            format=sniffed.demuxer,
+            options=ffmpeg.input_options(sniffed.demuxer) | options,
+            metadata_errors="replace",
+            timeout=60,
+        ) as container:
+            yield container
+    except av.error.FFmpegError as error:
+        raise DreamlakeError(
+            Code.MEDIA_CORRUPT,
+            f"{subject} looks like {sniffed.container} but can't be read as that: {error.strerror}.",
+            hint="Play it locally to see whether the original is whole, and upload it again.",
+        ) from None
+
+
+def _describe(stream: Any) -> dict[str, Any]:
+    """One stream of the source for the record: JSON values only."""
+    context = stream.codec_context
+    described: dict[str, Any] = {
+        "index": stream.index,
+        "type": stream.type,
+        "codec": context.codec.canonical_name if context else None,
+        "tag": _tag(stream),
+        "profile": context.profile if context else None,
+        "language": stream.language,
+        "title": stream.metadata.get("title"),
+        "timeBase": str(stream.time_base) if stream.time_base else None,
+        "startSec": _seconds(stream.start_time, stream.time_base),
+        "durationSec": _seconds(stream.duration, stream.time_base),
+        "frames": stream.frames or None,
+        "disposition": [flag.name for flag in Disposition if flag & stream.disposition],
+    }
+    if stream.type == "video" and context:
+        described |= {
+            "width": context.width,
+            "height": context.height,
+            "pixelFormat": context.pix_fmt,
+            "sampleAspect": str(stream.sample_aspect_ratio) if stream.sample_aspect_ratio else None,
+            "frameRate": float(stream.average_rate) if stream.average_rate else None,
+        }
+    if stream.type == "audio" and context:
+        described |= {
+            "sampleRate": context.sample_rate,
+            "channels": context.layout.nb_channels,
+            "sampleFormat": context.format.name if context.format else None,
+        }
+    return {key: value for key, value in described.items() if value not in (None, [])}
+
+
+def _tag(stream: Any) -> str | None:
+    """The four letters by which the container names the codec, where it has some."""
+    try:
+        tag = str(stream.codec_tag)
+    except (AttributeError, UnicodeDecodeError):
+        return None
+    return tag if tag.isprintable() and "\\" not in tag else None
+
+
+def _seconds(ticks: int | None, time_base: Fraction | None) -> float | None:
+    return float(ticks * time_base) if ticks is not None and time_base else None
+
+
+def _refuse_encrypted(streams: list[dict[str, Any]], subject: str) -> None:
+    # Sample entries of protected tracks (ISO/IEC 14496-12 8.12).
+    if any(stream.get("tag") in ("encv", "enca", "drmi", "drms") for stream in streams):
+        raise encrypted(subject)
+
+
+def _choose(candidates: Any, described: list[dict[str, Any]], kind: str, subject: str) -> Any:
+    """The stream to use: the default one among those that can be decoded, else the first.
+
+    Cover art is no video. Raises MEDIA_UNSUPPORTED when there are streams and none can be decoded.
+    """
+    real = [stream for stream in candidates if not stream.disposition & Disposition.attached_pic]
+    usable = _usable(real, kind)
+    if real and not usable:
+        if kind == "audio" and any(stream["type"] == "video" for stream in described):
+            return None  # the picture is worth keeping without it; a warning says so
+        names = ", ".join(str(described[stream.index].get("codec", "unknown")) for stream in real)
+        raise DreamlakeError(Code.MEDIA_UNSUPPORTED, f"The {kind} of {subject} can't be decoded here (codec: {names}).")
+    return next((stream for stream in usable if stream.disposition & Disposition.default), next(iter(usable), None))
+
+
+def _usable(candidates: Any, kind: str) -> list[Any]:
+    """The streams that can be decoded here: the codec is known, and so is the form of what it holds."""
+    known = (ffmpeg.VIDEO_DECODERS if kind == "video" else ffmpeg.AUDIO_DECODERS).split(",")
+    return [
+        stream
+        for stream in candidates
+        if stream.codec_context is not None
+        and stream.codec_context.name in known
+        and (
+            stream.codec_context.width
+            if kind == "video"
+            else stream.codec_context.sample_rate and stream.codec_context.layout.nb_channels
+        )
+    ]
+
+
+def _warnings(streams: list[dict[str, Any]], chosen: list[Any], video: Any) -> list[str]:
+    warnings = []
+    used = {stream.index for stream in chosen}
+    for stream in streams:
+        if stream["index"] in used or (stream["type"] == "video" and video is None):
+            continue
+        what = "cover art" if "attached_pic" in stream.get("disposition", []) else stream["type"]
+        codec = f" ({stream['codec']})" if "codec" in stream else ""
+        why = "can't be decoded here and " if what == "audio" and video is not None else ""
+        warnings.append(f"Stream {stream['index']}, {what}{codec}, {why}is not part of the playable version.")
+    return warnings
+
+
+def _audio_track(audio: AudioStream, sniffed: Sniffed, start: int | None) -> AudioTrack:
+    """`start` is the first time that is presented, where the packets were looked at."""
+    context = audio.codec_context
+    assert audio.time_base is not None
+    # FLAC and WAV know their length to the sample; the others estimate it or count priming.
+    exact = sniffed.demuxer in ("flac", "wav") and audio.duration
+    return AudioTrack(
+        index=audio.index,
+        codec=context.codec.canonical_name,
+        profile=context.profile,
+        sample_rate=context.sample_rate,
+        channels=context.layout.nb_channels,
+        time_base=audio.time_base,
+        start=audio.start_time if start is None else start,
+        declared=audio.duration * audio.time_base if exact and audio.duration else None,
+        language=audio.language,
+        title=audio.metadata.get("title"),
+    )

@@ -1,0 +1,390 @@
+"""Every packet of a video, read once: the times of its pictures, its keyframes, and whether it is whole.
+
+One picture is decoded, for what only a decoder tells (rotation, interlacing, colour); nothing else is.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import av
+import av.container
+import av.error
+import numpy as np
+from av.audio.stream import AudioStream
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from ...errors import Code, DreamlakeError
+from . import h264
+from .bounds import MAX_PACKETS, MAX_PIXELS, cut_off, encrypted, refuse_large, refuse_long
+
+# color_trc values of HDR: SMPTE ST 2084 (PQ) and ARIB STD-B67 (HLG), by ITU-T H.273.
+_HDR_TRANSFERS = {16, 18}
+_FULL_RANGE = 2
+_BACKWARDS = Fraction(1, 2)  # seconds by which a clock may jitter
+_REORDERED = 17  # pictures that may be shown after the last one that is decoded (ITU-T H.264 C.4.5.3)
+_TAIL_PACKETS = 3000  # of the last group of pictures, which is decoded where no length tells whether it is whole
+_LONGEST_LAST = Fraction(60)  # seconds for which the last picture is shown at most, unless there is sound so long
+_LONGEST_SOUND = Fraction(5)  # seconds of sound that one packet has at most
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """What the first decoded picture says; `rotation` in degrees."""
+
+    width: int
+    height: int
+    pix_fmt: str
+    rotation: int
+    mirrored: bool
+    interlaced: bool
+    full_range: bool
+    hdr: bool
+    rgb: bool
+
+
+@dataclass(frozen=True)
+class VideoTrack:
+    """The video stream that is used. `pts` holds the presented frames' times in order, `end` where the last one ends,
+    both in units of `time_base`. `hidden` counts packets that an edit list keeps out of the presentation.
+    `keyframes` are times of pictures that are marked as such, `idr` how many of them are IDR pictures with their
+    parameter sets at hand, `changes` how many come with another size or profile than the first (H.264 only).
+    `damaged` counts packets whose NAL units do not add up. `partial`: it is the good part of a file that was cut off.
+    """
+
+    index: int
+    codec: str
+    profile: str | None
+    sample_aspect: Fraction
+    rate: Fraction | None
+    time_base: Fraction
+    picture: Picture
+    pts: np.ndarray
+    end: int
+    hidden: int
+    keyframes: np.ndarray
+    idr: int
+    changes: int
+    damaged: int
+    starts_with_keyframe: bool
+    sps: h264.SequenceParameters | None
+    times_stored: bool
+    partial: bool
+
+    @property
+    def frames(self) -> int:
+        return len(self.pts)
+
+    @property
+    def start(self) -> int:
+        return int(self.pts[0])
+
+    @property
+    def duration(self) -> Fraction:
+        """Seconds from the first frame's start to the last one's end."""
+        return (self.end - self.start) * self.time_base
+
+    @property
+    def repeated(self) -> bool:
+        """Whether several pictures share one time."""
+        return bool((np.diff(self.pts) <= 0).any())
+
+    @property
+    def measured_rate(self) -> Fraction:
+        """Frames a second, on average."""
+        span = (int(self.pts[-1]) - self.start) * self.time_base
+        return (self.frames - 1) / span if self.frames > 1 and span else 1 / self.duration
+
+    @property
+    def frame_seconds(self) -> Fraction:
+        """How long a frame is usually shown: the unit of 'within one frame'."""
+        steps = np.diff(self.pts)
+        return Fraction(int(np.median(steps)) if len(steps) else self.end - self.start) * self.time_base
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """`sound_start` is the first time of the sound that is presented, in units of its time base; None without any."""
+
+    video: VideoTrack
+    sound_start: int | None
+    warnings: tuple[str, ...]
+
+
+def scan(
+    container: av.container.InputContainer,
+    video: VideoStream,
+    audio: AudioStream | None,
+    subject: str,
+    *,
+    partial: bool,
+) -> Scanned:
+    """Read the packets of the video, and of the sound beside it.
+
+    Raises DreamlakeError with a media code when there is no picture or one without a time, when the file is less than
+    it announces, or more than `bounds` allow.
+    """
+    reader = _Reader(container, video, audio, subject)
+    reader.read()
+    found = reader.result(partial=partial)
+    reader.refuse_incomplete(found.video)
+    return found
+
+
+class _Reader:
+    """What the packets that were read so far have told. Times are in units of the video's time base."""
+
+    def __init__(
+        self, container: av.container.InputContainer, video: VideoStream, audio: AudioStream | None, subject: str
+    ) -> None:
+        context = video.codec_context
+        context.thread_count = 1
+        context.options = {"max_pixels": str(MAX_PIXELS)}
+        refuse_large(context.width, context.height, subject)
+        self.container, self.video, self.audio, self.subject = container, video, audio, subject
+        self.format = container.format.name
+        self.is_h264 = context.codec.canonical_name == "h264"
+        self.header = h264.parameter_sets(context.extradata) if self.is_h264 else []
+        self.length_size = h264.length_size(context.extradata) if self.is_h264 else None
+        self.sps = _first_sps(self.header)
+        # AVI stores no times of presentation; what FFmpeg makes up for them is not to be relied on.
+        self.times_stored = self.format != "avi"
+
+        self.picture: Picture | None = None
+        # A day of video has millions of pictures: eight bytes for each time.
+        self.pts, self.keyframes = array("q"), array("q")
+        self.end = -(2**63)  # of the picture that ends last
+        self.hidden = self.idr = self.changes = self.damaged = 0
+        self.starts_with_keyframe = False
+        self.tail: list[Any] = []  # the packets since the last keyframe, where the container has no length
+        # Whole ticks of the streams' own clocks: fractions for every packet would take longer than reading them.
+        self.decoded_at = -(2**63)
+        self.sound_start: int | None = None
+        self.sound_ended_at = -(2**63)
+        self.longest_sound = int(_LONGEST_SOUND / audio.time_base) if audio is not None and audio.time_base else 0
+
+    def read(self) -> None:
+        for seen, packet in enumerate(self._packets()):
+            if seen >= MAX_PACKETS:
+                raise DreamlakeError(Code.MEDIA_TOO_LARGE, f"{self.subject} has more than {MAX_PACKETS:,} packets.")
+            if packet.has_sidedata("encryption_info"):
+                raise encrypted(self.subject)
+            time = packet.pts if packet.pts is not None and self.times_stored else packet.dts
+            if packet.stream_index != self.video.index:
+                self._see_sound(packet, time)
+                continue
+            self._refuse_going_back(packet)
+            if self.format == "mpegts":
+                self._keep_tail(packet)
+            if self.picture is None:
+                self.picture = _first_picture(packet)
+            if self.is_h264:
+                self._see_units(packet)
+            if packet.is_discard:
+                self.hidden += 1
+            else:
+                self._see_time(packet, time)
+        if not self.pts:
+            raise DreamlakeError(Code.NO_VIDEO, f"{self.subject} holds a video stream without any picture.")
+
+    def _packets(self) -> Iterator[Any]:
+        streams = [stream for stream in (self.video, self.audio) if stream is not None]
+        try:
+            yield from (packet for packet in self.container.demux(*streams) if packet.size)
+        except IndexError:  # PyAV knows the streams that were there when the file was opened
+            raise DreamlakeError(
+                Code.MEDIA_UNSUPPORTED,
+                f"{self.subject} has streams that begin on the way, long after the others.",
+                hint="Convert it, for example with `ffmpeg -i FILE -c copy FILE.mkv`.",
+            ) from None
+
+    def _see_sound(self, packet: Any, time: int | None) -> None:
+        if time is None or packet.time_base is None:
+            return
+        self.sound_ended_at = max(self.sound_ended_at, time + min(packet.duration or 0, self.longest_sound))
+        # Priming that lies before the start of the presentation is not its start.
+        if not packet.is_discard and self.sound_start is None:
+            self.sound_start = time
+
+    @property
+    def sound_end(self) -> Fraction:
+        """Seconds; 0 where no sound has a time."""
+        time_base = self.audio.time_base if self.audio is not None else None
+        return max(Fraction(0), self.sound_ended_at * time_base) if time_base else Fraction(0)
+
+    def _refuse_going_back(self, packet: Any) -> None:
+        before, now, time_base = self.decoded_at, packet.dts, packet.time_base
+        if now is None or time_base is None:
+            return
+        if now < before and (before - now) * time_base > _BACKWARDS:
+            raise DreamlakeError(
+                Code.MEDIA_UNSUPPORTED,
+                f"The clock of {self.subject} goes back from {float(before * time_base):.1f} s to "
+                f"{float(now * time_base):.1f} s: it consists of several recordings.",
+                hint="Upload them one by one, or join them with ffmpeg's concat demuxer.",
+            )
+        self.decoded_at = max(before, now)
+
+    def _keep_tail(self, packet: Any) -> None:
+        if packet.is_keyframe:
+            self.tail = [packet]
+        elif 0 < len(self.tail) < _TAIL_PACKETS:
+            self.tail.append(packet)
+        else:
+            self.tail = []
+
+    def _see_units(self, packet: Any) -> None:
+        """What the NAL units of a packet of H.264 are."""
+        try:
+            size = self.length_size
+            units = list(
+                h264.units_with_length(memoryview(packet), size) if size else h264.units_with_start_code(bytes(packet))
+            )
+        except ValueError:
+            self.damaged += 1
+            return
+        if packet.is_keyframe:
+            kinds = {h264.unit_type(unit) for unit in units}
+            own = _first_sps(units)
+            self.sps = self.sps or own
+            self.changes += own is not None and own != self.sps
+            self.idr += h264.IDR in kinds and (bool(self.header) or {h264.SPS, h264.PPS} <= kinds)
+
+    def _see_time(self, packet: Any, time: int | None) -> None:
+        if time is None:
+            raise DreamlakeError(Code.MEDIA_UNSUPPORTED, f"The pictures of {self.subject} carry no times.")
+        if not self.pts:
+            self.starts_with_keyframe = packet.is_keyframe
+        self.pts.append(time)
+        self.end = max(self.end, time + (packet.duration or 0))
+        if packet.is_keyframe:
+            self.keyframes.append(time)
+
+    def result(self, *, partial: bool) -> Scanned:
+        """What all of the packets come to."""
+        video, context = self.video, self.video.codec_context
+        picture = self.picture or next((_picture(frame) for frame in context.decode(None)), None)
+        if picture is None:
+            raise DreamlakeError(Code.MEDIA_CORRUPT, f"No picture of {self.subject} can be decoded.")
+        assert video.time_base is not None
+        pts = np.sort(np.array(self.pts, dtype=np.int64))
+        warnings: list[str] = []
+        track = VideoTrack(
+            index=video.index,
+            codec=context.codec.canonical_name,
+            profile=context.profile,
+            sample_aspect=video.sample_aspect_ratio or Fraction(1),
+            rate=video.average_rate,
+            time_base=video.time_base,
+            picture=picture,
+            pts=pts,
+            end=self._end(pts, video.time_base, warnings),
+            hidden=self.hidden,
+            keyframes=np.sort(np.array(self.keyframes, dtype=np.int64)),
+            idr=self.idr,
+            changes=self.changes,
+            damaged=self.damaged,
+            starts_with_keyframe=self.starts_with_keyframe,
+            sps=self.sps,
+            times_stored=self.times_stored,
+            partial=partial,
+        )
+        return Scanned(track, self.sound_start, tuple(warnings))
+
+    def _end(self, pts: np.ndarray, time_base: Fraction, warnings: list[str]) -> int:
+        """Where the last picture ends: as its file says, unless that is nothing, or more than anyone looks at it."""
+        last, end = int(pts[-1]), self.end
+        refuse_long(float((end - int(pts[0])) * time_base), self.subject, claimed=False)
+        longest = max(_LONGEST_LAST, self.sound_end - last * time_base)
+        if last < end <= last + longest / time_base:
+            return end
+        # It is taken to last as long as the others do.
+        steps = np.diff(pts)
+        alone = _LONGEST_LAST if end > last else 1 / (self.video.average_rate or Fraction(25))
+        lasts = max(1, int(np.median(steps)) if len(steps) else round(alone / time_base))
+        if end > last:
+            warnings.append(
+                f"The last picture claims to be shown for {float((end - last) * time_base):,.0f} s; "
+                f"it is taken to last {float(lasts * time_base):.2f} s."
+            )
+        return last + lasts
+
+    def refuse_incomplete(self, track: VideoTrack) -> None:
+        """Raises MEDIA_TRUNCATED or MEDIA_CORRUPT when there is less than the file announces, or half a picture."""
+        if _is_broken_off(self.tail):
+            raise cut_off(self.subject, "its last picture can't be decoded")
+        if self.format.startswith("matroska") and self.container.duration and not track.partial:
+            # Of live recordings the header says nothing; where it does, the last picture or sound is there.
+            declared = Fraction(self.container.duration, av.time_base)
+            there = max(self.end * track.time_base, self.sound_end)
+            if there < declared - max(Fraction(1), declared / 50):
+                raise cut_off(
+                    self.subject, f"its header announces {float(declared):.1f} s, {float(there):.1f} s are there"
+                )
+        # AVI's header has the length in ticks; its demuxer skips what it can't read, and the clock stands still there.
+        if self.format == "avi" and track.end + track.frame_seconds / track.time_base < self.video.frames:
+            raise DreamlakeError(
+                Code.MEDIA_CORRUPT,
+                f"{self.subject} is damaged: {float(track.end * track.time_base):.2f} s of it can be read, "
+                f"its header announces {float(self.video.frames * track.time_base):.2f} s.",
+            )
+
+
+def _first_sps(units: list[memoryview]) -> h264.SequenceParameters | None:
+    for unit in units:
+        if h264.unit_type(unit) == h264.SPS:
+            try:
+                return h264.parse_sps(unit)
+            except ValueError:
+                return None
+    return None
+
+
+def _is_broken_off(tail: list[Any]) -> bool:
+    """Whether the last group of pictures ends in one that a decoder has to make up in part."""
+    frames = []
+    try:
+        for packet in tail:
+            frames += [frame.is_corrupt for frame in packet.decode()]
+        if tail:
+            frames += [frame.is_corrupt for frame in tail[0].stream.codec_context.decode(None)]
+    except av.error.FFmpegError:
+        return True
+    return any(frames[-_REORDERED:])
+
+
+def _first_picture(packet: Any) -> Picture | None:
+    try:
+        return next((_picture(frame) for frame in packet.decode()), None)
+    except av.error.FFmpegError:
+        return None  # a later packet may do; a file without any picture is refused at its end
+
+
+def _picture(frame: VideoFrame) -> Picture:
+    name = frame.format.name
+    return Picture(
+        width=frame.width,
+        height=frame.height,
+        pix_fmt=name,
+        rotation=round(frame.rotation) % 360,
+        mirrored=_is_mirrored(frame),
+        interlaced=bool(frame.interlaced_frame),
+        full_range=name.startswith("yuvj") or frame.color_range == _FULL_RANGE,
+        hdr=frame.color_trc in _HDR_TRANSFERS,
+        rgb="rgb" in name or "bgr" in name or name.startswith(("gbr", "pal")),
+    )
+
+
+def _is_mirrored(frame: VideoFrame) -> bool:
+    """Whether the display matrix, nine 32-bit numbers, turns the picture over: its determinant is negative."""
+    data: Any = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return False
+    a, b, _, c, d, *_ = struct.unpack("=9i", memoryview(data))
+    return a * d - b * c < 0

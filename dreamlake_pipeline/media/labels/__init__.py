@@ -1,0 +1,1 @@
+"""Label tracks: JSON Lines or CSV in; Parquet, statistics and a plot out."""

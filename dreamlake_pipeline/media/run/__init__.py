@@ -1,0 +1,1 @@
+"""The one place that runs ffmpeg, and the worker processes for what is done inside Python."""

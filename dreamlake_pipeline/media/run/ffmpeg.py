@@ -1,0 +1,327 @@
+"""The one place that runs ffmpeg.
+
+A command is built with ffmpeg-python (an argument list, never a shell) and run in a private directory on a link of
+a fixed name, so that no file name of a user reaches a command line. Input may be hostile: the demuxer is the one
+that was sniffed, protocols, formats and codecs are whitelisted, stdin is closed, and wall-clock time, output bytes,
+address space and log are bounded. ffmpeg's exit code is taken as bad news only: callers verify what came out.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import resource
+import selectors
+import shutil
+import signal
+import subprocess
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import ffmpeg
+import imageio_ffmpeg
+
+from ...errors import Code, DreamlakeError
+
+SOURCE = "source"  # what an input is called inside the private directory
+THREADS = 2  # fixed: x264's output depends on it
+
+VIDEO_DECODERS = (
+    "h264,hevc,vp8,vp9,libdav1d,av1,mpeg1video,mpeg2video,mpeg4,msmpeg4v1,msmpeg4v2,msmpeg4,h263,flv,"
+    "mjpeg,png,prores,dnxhd,dvvideo,ffv1,ffvhuff,huffyuv,magicyuv,utvideo,rawvideo,v210,yuv4,qtrle,cinepak,"
+    "svq1,svq3,theora,wmv1,wmv2,wmv3,vc1,jpeg2000,hap,cfhd,msvideo1"
+)
+AUDIO_DECODERS = (
+    "aac,aac_latm,mp3float,mp3,mp2float,mp2,flac,alac,vorbis,opus,libopus,ac3,eac3,dca,wavpack,speex,"
+    "adpcm_ms,adpcm_ima_wav,adpcm_ima_qt,gsm,gsm_ms,pcm_s8,pcm_u8,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,"
+    "pcm_s32le,pcm_s32be,pcm_s64le,pcm_f32le,pcm_f32be,pcm_f64le,pcm_f64be,pcm_alaw,pcm_mulaw"
+)
+
+_LOG_LINES = 200
+_LOG_BYTES = 8 * 2**20
+_EVIDENCE_LINES = 8
+_MEMORY = 16 * 2**30  # address space, which is several times what is really touched
+_TICK = 0.2
+_COMPLAINT = re.compile(rb"\[(error|fatal|panic|warning)\]")
+
+# Releases before these read outside a buffer on hostile input (CVE-2026-8461, CVE-2026-107697).
+_SAFE_RELEASES = {7: (7, 1, 5), 8: (8, 1, 3)}
+_OLDEST_MAJOR = min(_SAFE_RELEASES)
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """The ffmpeg that runs: its path, and the version line that is part of every recipe."""
+
+    path: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one run may take: wall-clock seconds and bytes written."""
+
+    seconds: float
+    output_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A run that ended with exit code 0: its last log lines and its wall-clock seconds."""
+
+    log: tuple[str, ...]
+    seconds: float
+
+
+@cache
+def build() -> Build:
+    """The ffmpeg of the setting `ffmpeg`, else the one that imageio-ffmpeg carries.
+
+    Raises DreamlakeError(STACK_FAILED) when it can't be run or has known holes.
+    """
+    from ...settings import Settings  # half of all that a worker process imports, and none of them runs ffmpeg
+
+    path = str(Settings().ffmpeg or imageio_ffmpeg.get_ffmpeg_exe())
+    try:
+        output = subprocess.run(
+            [path, "-hide_banner", "-version"], capture_output=True, text=True, timeout=30, check=True
+        ).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        raise DreamlakeError(Code.STACK_FAILED, f"ffmpeg does not run at {path}: {error}.") from None
+    version = output.splitlines()[0]
+    release = re.search(r"version n?(\d+)\.(\d+)(?:\.(\d+))?", version)
+    if release:
+        number = tuple(int(part or 0) for part in release.groups())
+        if number[0] < _OLDEST_MAJOR or number < _SAFE_RELEASES.get(number[0], (0,)):
+            raise DreamlakeError(
+                Code.STACK_FAILED,
+                f"The ffmpeg at {path} is too old to be given files of strangers ({version}).",
+                hint="Use 7.1.5, 8.1.3 or newer, or leave DREAMLAKE_FFMPEG unset for the one that is included.",
+            )
+    return Build(path, version)
+
+
+def input_options(demuxer: str) -> dict[str, str]:
+    """What keeps a demuxer, PyAV's or ffmpeg's, to one local file and to known decoders."""
+    return {
+        "protocol_whitelist": "file",
+        "format_whitelist": demuxer,
+        "codec_whitelist": f"{VIDEO_DECODERS},{AUDIO_DECODERS}",
+    }
+
+
+def source_input(demuxer: str, **options: Any) -> Any:
+    """The ffmpeg-python input node of the file that `run` links into its directory."""
+    return ffmpeg.input(f"file:{SOURCE}", f=demuxer, **input_options(demuxer), **options)
+
+
+def run(
+    outputs: Sequence[Any],
+    *,
+    source: Path,
+    cwd: Path,
+    limits: Limits,
+    subject: str,
+    lenient: bool = False,
+    on_stdout: Callable[[bytes], None] | None = None,
+) -> Finished:
+    """Run one command (ffmpeg-python output nodes) in `cwd`, with `source` linked there as SOURCE.
+
+    `subject` is the file's name for messages. The first packet that can't be decoded ends the run, unless it is
+    `lenient`: then the caller judges by `packets`. `on_stdout` gets what is written to `pipe:1`, as it comes.
+    Raises DreamlakeError with a media code; its details carry the exit code and the last log lines.
+    """
+    link = cwd / SOURCE
+    link.unlink(missing_ok=True)
+    link.symlink_to(source.resolve())
+    try:
+        return _run(
+            [*([] if lenient else ["-xerror"]), *ffmpeg.get_args(ffmpeg.merge_outputs(*outputs))],
+            cwd,
+            limits,
+            subject,
+            on_stdout,
+        )
+    finally:
+        link.unlink(missing_ok=True)
+
+
+def _run(
+    arguments: list[str], cwd: Path, limits: Limits, subject: str, on_stdout: Callable[[bytes], None] | None
+) -> Finished:
+    # `verbose` prints the counts of packets and frames at the end.
+    argv = [build().path, "-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+verbose", "-y"]
+    started = time.monotonic()
+    process = subprocess.Popen(
+        argv + arguments,
+        cwd=cwd,
+        env={"PATH": os.defpath, "HOME": str(cwd), "LC_ALL": "C"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    log = _Log()
+    try:
+        _bound_memory(process.pid)
+        _watch(process, log, cwd, started, limits, subject, on_stdout)
+        code = process.wait()
+    finally:
+        # The whole group: an orphan would go on writing.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        for pipe in (process.stdout, process.stderr):
+            assert pipe is not None
+            pipe.close()
+    if code != 0 or log.input_damaged:
+        raise _failure(code, log.lines, subject)
+    return Finished(tuple(log.lines), time.monotonic() - started)
+
+
+def _bound_memory(pid: int) -> None:
+    if hasattr(resource, "prlimit"):  # Linux; elsewhere time and output bounds have to do
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            resource.prlimit(pid, resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+
+
+def _watch(
+    process: subprocess.Popen[bytes],
+    log: _Log,
+    cwd: Path,
+    started: float,
+    limits: Limits,
+    subject: str,
+    on_stdout: Callable[[bytes], None] | None,
+) -> None:
+    """Read both pipes until they close; raise when a limit is passed (the caller kills)."""
+    assert process.stdout is not None and process.stderr is not None
+    checked = started
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ, on_stdout or (lambda data: None))
+        selector.register(process.stderr, selectors.EVENT_READ, log.feed)
+        while selector.get_map():
+            for key, _ in selector.select(_TICK):
+                data = os.read(key.fd, 1 << 18)
+                if data:
+                    key.data(data)
+                else:
+                    selector.unregister(key.fileobj)
+            now = time.monotonic()
+            if now - started > limits.seconds:
+                raise DreamlakeError(
+                    Code.MEDIA_TIMEOUT,
+                    f"{subject} took longer than {limits.seconds:.0f} seconds to process and was stopped.",
+                    log=log.evidence(),
+                )
+            if log.complained > _LOG_BYTES:
+                raise DreamlakeError(
+                    Code.MEDIA_CORRUPT,
+                    f"{subject} is so damaged that ffmpeg did nothing but complain; it was stopped.",
+                    log=log.evidence(),
+                )
+            if now - checked > _TICK:
+                checked = now
+                _check_output(cwd, limits, subject)
+    _check_output(cwd, limits, subject)
+
+
+def _check_output(cwd: Path, limits: Limits, subject: str) -> None:
+    if _bytes_below(cwd) > limits.output_bytes:
+        raise DreamlakeError(
+            Code.MEDIA_TOO_LARGE,
+            f"{subject} became more than {limits.output_bytes // 2**20} MiB of output and was stopped.",
+        )
+    if shutil.disk_usage(cwd).free < 64 * 2**20:
+        raise DreamlakeError(Code.STORAGE_FULL, f"The disk of temporary files filled up while {subject} was processed.")
+
+
+def _bytes_below(folder: Path | str) -> int:
+    total = 0
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.is_dir(follow_symlinks=False):
+                total += _bytes_below(entry.path)
+                continue
+            with contextlib.suppress(FileNotFoundError):  # a playlist is renamed once it is whole
+                total += entry.stat(follow_symlinks=False).st_size
+    return total
+
+
+class _Log:
+    """The last lines of stderr, whatever its length; `complained` counts the bytes of warnings and errors."""
+
+    def __init__(self) -> None:
+        self.lines: deque[str] = deque(maxlen=_LOG_LINES)
+        self.complained = 0
+        self.input_damaged = False
+        self._rest = b""
+
+    def feed(self, data: bytes) -> None:
+        *lines, self._rest = (self._rest + data).replace(b"\r", b"\n").split(b"\n")
+        # The filter that drops priming writes a line for every packet: hours of sound would push all else out.
+        lines = [line for line in lines if not line.startswith(b"[noise @ ")]
+        self.complained += sum(len(line) for line in lines if _COMPLAINT.search(line))
+        # A demuxer that skips damage says so, and ffmpeg ends with 0 all the same.
+        self.input_damaged |= any(line.startswith(b"[in#") and b"[error]" in line for line in lines)
+        self.lines.extend(line.decode("utf-8", "replace")[:500] for line in lines if line)
+        self._rest = self._rest[-4096:]
+
+    def evidence(self) -> list[str]:
+        return _evidence(self.lines)
+
+
+def _evidence(lines: Sequence[str] | deque[str]) -> list[str]:
+    """The last lines that complain; the last lines of all when none does."""
+    complaints = [line for line in lines if re.search(r"\[(error|fatal|panic|warning)\]", line)]
+    return (complaints or list(lines))[-_EVIDENCE_LINES:]
+
+
+# What ffmpeg says, and what it means to the person whose file it is; the first that fits.
+_MEANINGS: tuple[tuple[str, Code, str], ...] = (
+    (r"No space left on device", Code.STORAGE_FULL, "The disk of temporary files filled up while {} was processed."),
+    (r"Cannot allocate memory", Code.MEDIA_TOO_LARGE, "{} needs more memory than one file may take."),
+    (r"moov atom not found|partial file|[Tt]runcat", Code.MEDIA_TRUNCATED, "{} ends before its media does."),
+    (r"not on whitelist|Decoder .* not found|no decoder|Unknown decoder|not (yet )?(implemented|supported)",
+     Code.MEDIA_UNSUPPORTED, "{} uses a codec or feature that is not supported."),
+)  # fmt: skip
+
+
+def _failure(code: int, lines: Sequence[str] | deque[str], subject: str) -> DreamlakeError:
+    evidence = _evidence(lines)
+    text = "\n".join(evidence)
+    for pattern, error_code, sentence in _MEANINGS:
+        if re.search(pattern, text):
+            return DreamlakeError(error_code, sentence.format(subject), exitCode=code, log=evidence)
+    return DreamlakeError(
+        Code.MEDIA_CORRUPT,
+        f"{subject} is damaged: ffmpeg could not read it to its end.",
+        hint="Play it locally to see whether the original is whole, and upload it again.",
+        exitCode=code,
+        log=evidence,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What ffmpeg counted of one input stream."""
+
+    packets: int
+    frames: int
+    errors: int
+
+
+def decoded(finished: Finished, stream: int) -> Decoded | None:
+    """The counts of input stream `stream`; None when it was not decoded."""
+    pattern = rf"Input stream #0:{stream} \(\w+\): (\d+) packets read .*?(\d+) frames decoded; (\d+) decode errors"
+    for line in finished.log:
+        found = re.search(pattern, line)
+        if found:
+            return Decoded(*map(int, found.groups()))
+    return None

@@ -1,0 +1,1 @@
+"""Text in any encoding, and text tracks: SubRip or WebVTT in, clean WebVTT out."""

@@ -1,0 +1,375 @@
+"""A video file in, HLS out: kept as it is where that is right, transcoded where it is not, verified either way."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import ffmpeg as ffmpeg_python
+import numpy as np
+
+from ...errors import ERRORS, Code, DreamlakeError
+from ...kinds import Kind
+from ..audio.codec import aac_options, audio_reasons, output_rate
+from ..containers import mpegts
+from ..containers.claims import read_claims
+from ..containers.probe import MAX_PIXELS, Probe, VideoTrack, probe, recognise
+from ..containers.salvage import salvage
+from ..hls import segments
+from ..hls.verify import Expected, verify
+from ..results import AudioRendition, Mode, Stream, TimeOrigin, VideoResult
+from ..run import ffmpeg
+from . import stills
+from .reasons import MAX_KEYFRAME_GAP, video_reasons
+from .renditions import Best, make_alternates, make_ladder, name_tracks, verify_together
+from .transcode import (
+    CLOCK_START,
+    CRF,
+    KEYFRAME_SECONDS,
+    MOST_FRAMES,
+    PRESET,
+    X264,
+    display_size,
+    hls_clock,
+    limits,
+    preview_times,
+    transcode_options,
+)
+
+_PART = "part-"
+_ATTEMPT = "attempt-"
+_ROUNDING = 2  # ticks of 90 kHz
+LEAST_SALVAGED = Fraction(1, 2)  # seconds of a file that was cut off that are worth keeping
+_TRAILING_SOUND = Fraction(1, 2)  # seconds of sound behind the last picture that are worth a word
+
+# What of this decides about the bytes that come out; part of the recipe.
+SETTINGS = {
+    "preset": PRESET,
+    "crf": CRF,
+    "x264": X264,
+    "keyframeSeconds": KEYFRAME_SECONDS,
+    "mostFrames": MOST_FRAMES,
+    "clockStart": float(CLOCK_START),
+    "maxKeyframeGap": MAX_KEYFRAME_GAP,
+}
+
+
+def make_video(
+    source: Path,
+    out: Path,
+    *,
+    filename: str,
+    ladder: tuple[int, ...] = (),
+    on_segment: segments.OnSegment | None = None,
+) -> VideoResult:
+    """Make HLS segments, a poster and a contact sheet of `source` in the directory `out`.
+
+    `ladder` are the heights in pixels of further streams with smaller pictures; none is ever larger than the video.
+    `on_segment` hears, from another thread, of segments of the best stream as they are written, before anything is
+    verified. What it heard of need not be in the result: the picture may turn out to have to be made in another way.
+
+    `out` must be empty or new, and private to this call; `filename` is the name for messages. `mode` of the result is
+    about the picture; why sound was re-encoded is in `transcode_reasons` too, as `audio_…`.
+    Raises DreamlakeError with a media code; what `out` holds then is worthless.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    order = _Order(out, filename, ladder, on_segment)
+    try:
+        return _make_whole(source, probe(source, filename, wanted=Kind.VIDEO), order)
+    except DreamlakeError as error:
+        if error.code is not Code.MEDIA_TRUNCATED:
+            raise
+        salvaged = _make_part(source, order)
+        if salvaged is None:
+            raise
+        return salvaged
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """What `make_video` was asked for; see there."""
+
+    out: Path
+    filename: str
+    ladder: tuple[int, ...]
+    on_segment: segments.OnSegment | None
+
+
+def _make_whole(source: Path, found: Probe, order: _Order) -> VideoResult:
+    """A copy where that is right; a transcode where it is not, or where what was copied turns out not to be."""
+    assert found.video is not None
+    reasons = video_reasons(found.video)
+    sound = audio_reasons(found.audio) if found.audio else []
+    while True:
+        # Of its own each time: whoever hears of segments may still read those of the last one.
+        folder = Path(tempfile.mkdtemp(prefix=_ATTEMPT, dir=order.out))
+        try:
+            return _make(_Attempt(source, found, order, folder, reasons, sound))
+        except DreamlakeError as error:
+            # What no probe foresees, such as a picture size that changes on the way.
+            if error.code is not Code.OUTPUT_INVALID:
+                raise
+            if not reasons:
+                reasons = [f"copy_failed: {error.message}"]
+            elif found.audio and not sound:
+                sound = [f"audio_copy_failed: {error.message}"]
+            else:
+                raise
+            shutil.rmtree(folder)
+
+
+def _make_part(source: Path, order: _Order) -> VideoResult | None:
+    """What can be made of a file that was cut off; None when its good part is too short or not good either."""
+    filename = order.filename
+    with source.open("rb") as file:
+        demuxer = recognise(file, filename).demuxer
+        assert demuxer is not None
+        announced = read_claims(file, demuxer).seconds
+    # Beside what is made, where no limit of ffmpeg's output counts it.
+    with tempfile.TemporaryDirectory(prefix=_PART, dir=order.out) as folder:
+        part = Path(folder) / "part"
+        try:
+            if not salvage(source, part, demuxer):
+                return None
+            found = probe(part, filename, wanted=Kind.VIDEO, partial=True)
+            assert found.video is not None
+            if found.video.duration < LEAST_SALVAGED:
+                return None
+            _refuse_undecodable(part, Path(folder), found, filename)
+            made = _make_whole(part, found, order)
+        except DreamlakeError as error:
+            if ERRORS[error.code].retryable and error.code is not Code.OUTPUT_INVALID:
+                raise  # no word about the file
+            return None
+    of = f" of {announced:.1f} s" if announced and announced > made.duration else ""
+    warning = f"Only the first {made.duration:.1f} s{of} could be read: the file is cut off."
+    return replace(made, partial=True, warnings=(warning, *made.warnings))
+
+
+def _refuse_undecodable(part: Path, folder: Path, found: Probe, filename: str) -> None:
+    """Raises MEDIA_CORRUPT when a picture of a part can't be decoded without an error."""
+    video = found.video
+    assert video is not None and found.sniffed.demuxer is not None
+    node = ffmpeg.source_input(found.sniffed.demuxer, threads=ffmpeg.THREADS, max_pixels=MAX_PIXELS)
+    output = ffmpeg_python.output(node[str(video.index)], "-", f="null")
+    finished = ffmpeg.run([output], source=part, cwd=folder, limits=limits(part, video), subject=filename)
+    counted = ffmpeg.decoded(finished, video.index)
+    if counted is None or counted.errors:
+        raise DreamlakeError(Code.MEDIA_CORRUPT, f"{filename} is cut off, and damaged before that.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """One way to make a file, in a folder of its own: with `reasons` to transcode the picture, and those for its
+    `sound`; none for a copy."""
+
+    source: Path
+    found: Probe
+    order: _Order
+    folder: Path
+    reasons: list[str]
+    sound: list[str]
+
+    @property
+    def mode(self) -> Mode:
+        return "transcode" if self.reasons else "copy"
+
+    @property
+    def video(self) -> VideoTrack:
+        assert self.found.video is not None
+        return self.found.video
+
+    @property
+    def sound_options(self) -> dict[str, Any]:
+        if self.found.audio is None:
+            return {}
+        how = aac_options(self.found.audio) if self.sound else {"c:a": "copy"}
+        return how | {"bsf:a": segments.DROP_PRIMING}
+
+    @property
+    def sound_rate(self) -> int:
+        """Samples a second that come out; 0 without sound."""
+        audio = self.found.audio
+        return 0 if audio is None else output_rate(audio) if self.sound else audio.sample_rate
+
+
+@dataclass(frozen=True, slots=True)
+class _Pictures:
+    """The `frames` that the source presents, at `fps`; `times` are those of the ones that come out, at `shown_fps`."""
+
+    frames: int
+    fps: Fraction
+    times: np.ndarray
+    shown_fps: Fraction
+
+
+def _make(attempt: _Attempt) -> VideoResult:
+    """Write, verify, describe."""
+    warnings = list(attempt.found.warnings)
+    finished, written = _write(attempt)
+    pictures = _pictures(attempt, finished, warnings)
+    best, conformance = _verify_best(attempt, written, pictures, warnings)
+    smaller, tracks, conformance = _make_others(attempt, best, conformance, warnings)
+    shots = stills.make_stills(written, attempt.folder, attempt.order.filename)
+    stream, video = best.stream, attempt.video
+    assert stream.width and stream.height
+    return VideoResult(
+        duration=float(sum(segment.duration for segment in stream.segments)),
+        frames=pictures.frames,
+        fps=float(pictures.fps),
+        width=stream.width,
+        height=stream.height,
+        codec=video.codec,
+        has_audio=written.audio is not None,
+        streams=(stream, *smaller),
+        audio=tracks,
+        poster=shots.poster,
+        contact_sheet=shots.contact_sheet,
+        time_origin=_time_origin(video, best),
+        container=attempt.found.sniffed.container,
+        source_streams=attempt.found.streams,
+        mode=attempt.mode,
+        transcode_reasons=(*attempt.reasons, *attempt.sound),
+        warnings=tuple(warnings),
+        conformance=conformance,
+        partial=video.partial,
+    )
+
+
+def _write(attempt: _Attempt) -> tuple[ffmpeg.Finished, segments.Written]:
+    video, audio = attempt.video, attempt.found.audio
+    demuxer = attempt.found.sniffed.demuxer
+    assert demuxer is not None
+    node = ffmpeg.source_input(demuxer, threads=ffmpeg.THREADS, max_pixels=MAX_PIXELS)
+    inputs = [node[str(track.index)] for track in (video, audio) if track is not None]
+    options = transcode_options(video, display_size(video)) if attempt.reasons else {"c:v": "copy"}
+    filename = attempt.order.filename
+    finished, written = segments.write(
+        segments.hls_output(*inputs, **options, **attempt.sound_options, **hls_clock()),
+        source=attempt.source,
+        folder=attempt.folder,
+        limits=limits(attempt.source, video),
+        subject=filename,
+        on_segment=attempt.order.on_segment,
+    )
+    if written.video is None:
+        raise DreamlakeError(Code.OUTPUT_INVALID, f"Nothing came out of {filename}: the segments hold no picture.")
+    return finished, written
+
+
+def _pictures(attempt: _Attempt, finished: ffmpeg.Finished, warnings: list[str]) -> _Pictures:
+    """What the source presents and what has to come out of it."""
+    video = attempt.video
+    if attempt.mode == "copy":
+        fps = _rate(video, video.frames)
+        return _Pictures(video.frames, fps, video.pts, fps)
+    frames, times = _frames(finished, video, warnings), preview_times(video)
+    fps = shown_fps = _rate(video, frames)
+    if len(times) < video.frames:
+        shown_fps = (len(times) - 1) / ((int(times[-1]) - video.start) * video.time_base)
+        warnings.append(
+            f"The playable version shows {len(times)} of {video.frames} pictures, {MOST_FRAMES} a second at most."
+        )
+    return _Pictures(frames, fps, times, shown_fps)
+
+
+def _verify_best(
+    attempt: _Attempt, written: segments.Written, pictures: _Pictures, warnings: list[str]
+) -> tuple[Best, dict[str, Any]]:
+    """The stream that was written, and the report on it; raises DreamlakeError(OUTPUT_INVALID)."""
+    video, last = attempt.video, int(pictures.times[-1])
+    assert written.video is not None
+    end = _end(written, video, last, attempt.sound_rate, warnings)
+    stream = segments.to_stream(written, end, fps=pictures.shown_fps, independent=True)
+    lead = _lead(written.video - written.start)
+    expected = Expected(
+        duration=video.duration + lead + _trail(end, written.video, video),
+        tolerance=video.frame_seconds + Fraction(2, mpegts.CLOCK),
+        frames=len(pictures.times) if len(pictures.times) < video.frames else pictures.frames,
+        span=(last - video.start) * video.time_base,
+        keyframe_seconds=Fraction(KEYFRAME_SECONDS) if attempt.mode == "transcode" else None,
+    )
+    conformance = verify(written, stream, expected, attempt.order.filename)
+    origin = video.start * video.time_base - lead
+    return Best(written, stream, end, origin, expected, copied=attempt.mode == "copy"), conformance
+
+
+def _make_others(
+    attempt: _Attempt, best: Best, conformance: dict[str, Any], warnings: list[str]
+) -> tuple[tuple[Stream, ...], tuple[AudioRendition, ...], dict[str, Any]]:
+    """Smaller pictures and other sound tracks, and the report on all streams together."""
+    source, folder, found, filename = attempt.source, attempt.folder, attempt.found, attempt.order.filename
+    ladder = attempt.order.ladder
+    smaller = make_ladder(source, folder, found, best, ladder, attempt.sound_options, filename) if ladder else []
+    others = make_alternates(source, folder, found, best, warnings, filename)
+    tracks = name_tracks(found.audio, [(track, made) for track, made, _ in others]) if found.audio else ()
+    if smaller or tracks:
+        streams = [(best.stream, best.written), *smaller]
+        together = verify_together(streams, tracks, [made for *_, made in others], filename)
+        against_source = [check for check in conformance["checks"] if check["rule"].startswith("source:")]
+        conformance = {"checks": [*together["checks"], *against_source]}
+    return tuple(made for made, _ in smaller), tracks, conformance
+
+
+def _frames(finished: ffmpeg.Finished, video: VideoTrack, warnings: list[str]) -> int:
+    """The number of pictures that the decoder gave, which is what must come out of a transcode.
+
+    Packets are not always pictures: some codecs hide one in another, some write fields.
+    """
+    counted = ffmpeg.decoded(finished, video.index)
+    if counted is None:
+        return video.frames
+    if counted.frames != video.frames:
+        warnings.append(f"The file has {video.frames} video packets, which decode to {counted.frames} pictures.")
+    return counted.frames
+
+
+def _lead(ticks: int) -> Fraction:
+    """Seconds by which sound comes before the first picture; what rounding makes of none is none."""
+    return Fraction(ticks, mpegts.CLOCK) if ticks > _ROUNDING else Fraction(0)
+
+
+def _end(written: segments.Written, video: VideoTrack, last: int, sample_rate: int, warnings: list[str]) -> Fraction:
+    """Where playback ends, in ticks: with the last picture, whose time in the source is `last`, or with the sound when
+    that goes on markedly longer."""
+    last_frame = (video.end - last) * video.time_base * mpegts.CLOCK
+    pictures = max(written.all_times(mpegts.H264)) + last_frame
+    if written.audio is None:
+        return pictures
+    samples = written.access_units(mpegts.AAC_ADTS) * segments.AAC_FRAME
+    sound = written.audio + Fraction(samples * mpegts.CLOCK, sample_rate)
+    longer = (sound - pictures) / mpegts.CLOCK
+    if longer > _TRAILING_SOUND:
+        warnings.append(f"The sound goes on for {float(longer):.1f} s after the last picture.")
+        return sound
+    if longer < -2 * _TRAILING_SOUND:
+        warnings.append(f"The sound ends {float(-longer):.1f} s before the last picture.")
+    return pictures
+
+
+def _trail(end: Fraction, first_picture: int, video: VideoTrack) -> Fraction:
+    """Seconds of sound behind the last picture that count towards the duration."""
+    return max(Fraction(0), (end - first_picture) / mpegts.CLOCK - video.duration)
+
+
+def _rate(video: VideoTrack, frames: int) -> Fraction:
+    """Frames a second as measured, or the rate that the file declares where the two agree to one in 500."""
+    measured = video.measured_rate * Fraction(max(1, frames - 1), max(1, video.frames - 1))
+    if video.rate and abs(measured / video.rate - 1) < Fraction(1, 500):
+        return video.rate
+    return Fraction(measured).limit_denominator(100_000)
+
+
+def _time_origin(video: VideoTrack, best: Best) -> TimeOrigin:
+    """Playback starts with the first picture, or with sound that comes before it."""
+    pts = round(best.origin / video.time_base)
+    return TimeOrigin(
+        source_start=float(pts * video.time_base),
+        pts=pts,
+        time_base=str(video.time_base),
+        stream_start=best.written.start / mpegts.CLOCK,
+    )
