@@ -89,14 +89,14 @@ def process_kind(
     started = time.monotonic()
     with plain_failure():
         hold = hold_of(context, bss, batch_policy, redo)
-        batch = hold.due(kind, begun=takes_whole_batch(context))
+        batch = hold.due(kind, has_batch=takes_whole_batch(context))
         shop = Workshop(
             bss.pipeline,
             object_store.store,
             scratch=media_tools.scratch_folder,
             ladder=tuple(media_tools.ladder) if batch.ladder is None else batch.ladder,
             share=not redo.force,
-            last_attempt=batch.begun >= batch_policy.batch_attempts,
+            last_attempt=batch.runs >= batch_policy.batch_attempts,
         )
         outcomes = process_items(hold, shop, batch.due, workers=media_tools.workers)
     problems = [f"{outcome.record.name}: {outcome.error.message}" for outcome in outcomes if outcome.error]

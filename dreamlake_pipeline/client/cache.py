@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS hashes (
 
 _SHA256_BYTES = 32
 
-Answer = TypeVar("Answer")
+Reply = TypeVar("Reply")
 Row = tuple[bytes, int, int, int, bytes, int, bytes]
 
 
@@ -89,7 +89,7 @@ class HashCache:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _try(self, ask: Callable[[sqlite3.Connection], Answer]) -> Answer | None:
+    def _try(self, ask: Callable[[sqlite3.Connection], Reply]) -> Reply | None:
         """The answer, one thread at a time; None where the database has a fault, which costs time and nothing else."""
         with self._lock:
             if self._database is None:

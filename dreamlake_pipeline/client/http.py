@@ -16,7 +16,7 @@ from ..api.common import Model
 from ..errors import ERRORS, Code, DreamlakeError
 from .pools import Pools
 
-Answer = TypeVar("Answer", bound=Model)
+Reply = TypeVar("Reply", bound=Model)
 
 _TIMEOUT = urllib3.Timeout(connect=5, read=60)
 _FIRST_ATTEMPTS = 3
@@ -44,15 +44,15 @@ class ServiceClient:
         self._headers = {"Authorization": f"Bearer {token.strip()}", "User-Agent": f"dreamlake/{__version__}"}
         self._pools = Pools(connections)
 
-    def get(self, path: str, answer: type[Answer], /, **params: Any) -> Answer:
+    def get(self, path: str, answer: type[Reply], /, **params: Any) -> Reply:
         """GET a route; parameters that are None are left out. Raises DreamlakeError."""
         return self._read(answer, self._send("GET", path, params=params))
 
-    def post(self, path: str, body: Model, answer: type[Answer]) -> Answer:
+    def post(self, path: str, body: Model, answer: type[Reply]) -> Reply:
         """POST a model, read a model. Raises DreamlakeError."""
         return self._read(answer, self._send("POST", path, content=body.wire_json()))
 
-    def put(self, path: str, body: Model, answer: type[Answer]) -> Answer:
+    def put(self, path: str, body: Model, answer: type[Reply]) -> Reply:
         """PUT a model, read a model. Raises DreamlakeError."""
         return self._read(answer, self._send("PUT", path, content=body.wire_json()))
 
@@ -106,7 +106,7 @@ class ServiceClient:
             ) from fault
         raise AssertionError("unreachable: retry_context returns or raises")
 
-    def _read(self, answer: type[Answer], response: urllib3.BaseHTTPResponse) -> Answer:
+    def _read(self, answer: type[Reply], response: urllib3.BaseHTTPResponse) -> Reply:
         try:
             return answer.model_validate_json(response.data)
         except ValidationError:

@@ -55,14 +55,14 @@ class Hold:
         """Move the end of the lease. Raises CONFLICT when another run has the batch."""
         self.pipeline.heartbeat(self.partition, self.run_id, lease_seconds=self.lease_seconds)
 
-    def due(self, kind: Kind, *, begun: bool) -> Due:
+    def due(self, kind: Kind, *, has_batch: bool) -> Due:
         """The items of `kind`, and which of them are to be done now.
 
-        `begun`: this run took the whole batch before. Else (a run of one asset) it takes the items that are due alone.
+        `has_batch`: this run took the whole batch before. Else (a run of one asset) it takes those that are due alone.
         """
         batch = self.pipeline.items(self.partition, kind)
         mine = batch.items
-        if begun:
+        if has_batch:
             self.extend()
             due = [item for item in mine if item.status is Status.PROCESSING and item.reported_at is None]
             return Due(batch.begun, batch.ladder, mine, due)
@@ -78,10 +78,10 @@ class Hold:
 class Due:
     """The items of one kind of a batch: all of them, and those to be done now.
 
-    `begun`: by how many runs so far. `ladder`: the project's, None when it leaves it to the installation.
+    `runs`: how many began the batch so far. `ladder`: the project's, None when it leaves it to the installation.
     """
 
-    begun: int
+    runs: int
     ladder: tuple[int, ...] | None
     items: list[Record]
     due: list[Record]
@@ -125,7 +125,7 @@ def process_items(hold: Hold, shop: Workshop, items: Sequence[Record], *, worker
 class _Threads:
     """The pools of a batch: `media` bounds how many files are worked on, `wires` how many requests are under way.
 
-    When its block ends by an exception, what has not begun never does.
+    When its block ends by an exception, what has not started never does.
     """
 
     def __init__(self, workers: int) -> None:

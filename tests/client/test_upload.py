@@ -14,9 +14,10 @@ from typing import Any
 import pytest
 
 from dreamlake_pipeline.api.bss import PlanAction
-from dreamlake_pipeline.client import DreamLake, FileEvent, Progress, upload
+from dreamlake_pipeline.client import DreamLake, FileEvent, Progress
 from dreamlake_pipeline.client.events import Warned
 from dreamlake_pipeline.client.transfer import Transfer
+from dreamlake_pipeline.client.upload import hasher
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.http1 import Connections, Response
 from dreamlake_pipeline.kinds import Kind
@@ -459,7 +460,7 @@ def test_a_raw_file_comes_back_verified(
 def test_more_files_than_one_call_takes_all_arrive(
     lake: DreamLake, owner: str, tmp_path: Path, outcome: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dreamlake_pipeline.client.upload._BULK", 100)
+    monkeypatch.setattr("dreamlake_pipeline.client.upload.uploader._BULK", 100)
     for n in range(250):
         (tmp_path / f"{n:04}.wav").write_bytes(content(50, seed=n))
     run = outcome(lake.ingest(tmp_path, episode="robot"))
@@ -506,13 +507,13 @@ def test_every_file_is_looked_at_before_the_first_one_is_read(
         (tmp_path / f"{n}.mp4").write_bytes(content(100, seed=n))
     os.mkfifo(tmp_path / "pipe.mp4")  # looking at it must not wait for a writer
     all_told = threading.Event()
-    original = upload.digest_file
+    original = hasher.digest_file
 
     def read(*args: Any) -> Any:
         assert all_told.wait(30)
         return original(*args)
 
-    monkeypatch.setattr(upload, "digest_file", read)
+    monkeypatch.setattr(hasher, "digest_file", read)
     warned: list[str] = []
     stored: list[FileEvent] = []
     paths = sorted(tmp_path.iterdir())
