@@ -18,6 +18,10 @@ from .errors import Code, DreamlakeError
 _ALGORITHM = "HS256"
 EVERY_NAMESPACE = "*"
 
+# Seconds by which the clock of the machine that made a token may differ from the clock of the one that checks it
+# (RFC 7519, 4.1.4 to 4.1.6: "a small leeway").
+CLOCK_SKEW = 60
+
 
 class Scope(StrEnum):
     READ = "read"
@@ -83,9 +87,14 @@ def issue_token(
 
 
 def verify_token(secret: str, token: str) -> Principal:
-    """Who the token speaks for. Raises DreamlakeError(UNAUTHENTICATED) when it is expired, forged or malformed."""
+    """Who the token speaks for. Raises DreamlakeError(UNAUTHENTICATED) when it is expired, forged or malformed.
+
+    `exp`, `nbf` and `iat` hold to within `CLOCK_SKEW`.
+    """
     try:
-        claims = jwt.decode(token, secret, algorithms=[_ALGORITHM], options={"require": ["sub", "scope"]})
+        claims = jwt.decode(
+            token, secret, algorithms=[_ALGORITHM], leeway=CLOCK_SKEW, options={"require": ["sub", "scope"]}
+        )
         expires = claims.get("exp")
         namespaces = claims.get("namespaces", [])
         if not isinstance(namespaces, list):

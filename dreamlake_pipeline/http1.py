@@ -23,7 +23,18 @@ _SILENCE_SECONDS = 120.0
 _MOST_OF_ANSWER = 1 << 16  # of an error's text, nobody needs more
 _MOST_OF_LINE = 1 << 16
 
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
 Count = Callable[[int], None]
+
+
+def host_header(url: SplitResult) -> str:
+    """The value of the header Host of a request to `url`: without the scheme's default port, as every client sends it
+    (RFC 9110, 4.2.1 and 7.2). A signature over this header holds only when signer and sender agree on it."""
+    host = url.hostname or ""
+    host = f"[{host}]" if ":" in host else host  # an IPv6 literal (RFC 3986, 3.2.2)
+    is_default = url.port in (None, _DEFAULT_PORTS.get(url.scheme))
+    return host if is_default else f"{host}:{url.port}"
 
 
 class Response(NamedTuple):
@@ -98,15 +109,15 @@ class Connections:
         with self.open(method, url, headers, body) as answer:
             return Response(answer.status, answer.headers, answer.read(_MOST_OF_ANSWER))
 
-    def open(self, method: str, url: str, headers: Mapping[str, str], body: bytes | Range = b"") -> Answer:
+    def open(self, method: str, url: str, headers: Mapping[str, str], body: bytes | Range = b"") -> StreamedResponse:
         """The same, as a context whose body is still to be read."""
         parts = urlsplit(url)
-        place = (parts.scheme, parts.netloc)
-        kept = self._take(place)
+        server = (parts.scheme, parts.netloc)
+        kept = self._take(server)
         connection = kept or self._connect(parts)
         try:
             connection.send(method, parts, headers, body)
-            return connection.answer(method, lambda: self._give_back(place, connection))
+            return connection.answer(method, lambda: self._give_back(server, connection))
         except ConnectionError:
             connection.close()
             # The server may have closed a kept connection at that moment; such a request may be sent again (RFC 9112,
@@ -126,22 +137,22 @@ class Connections:
                     connection.close()
             self._idle.clear()
 
-    def _take(self, place: tuple[str, str]) -> _Connection | None:
+    def _take(self, server: tuple[str, str]) -> _Connection | None:
         while True:
             with self._lock:
-                idle = self._idle.get(place)
+                idle = self._idle.get(server)
                 connection = idle.pop() if idle else None
             if connection is None or not connection.is_dropped:
                 return connection
             connection.close()
 
-    def _give_back(self, place: tuple[str, str], connection: _Connection) -> None:
+    def _give_back(self, server: tuple[str, str], connection: _Connection) -> None:
         with self._lock:
-            self._idle.setdefault(place, []).append(connection)
+            self._idle.setdefault(server, []).append(connection)
 
     def _connect(self, parts: SplitResult) -> _Connection:
         is_secure = parts.scheme == "https"
-        host, port = parts.hostname or "", parts.port or (443 if is_secure else 80)
+        host, port = parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme]
         plain = socket.create_connection((host, port), timeout=_CONNECT_SECONDS)
         plain.settimeout(_SILENCE_SECONDS)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -156,7 +167,7 @@ class Connections:
             raise
 
 
-class Answer:
+class StreamedResponse:
     """A response whose body comes as it is read. A context: at its end, the connection is kept if the body was read to
     its end, and closed if not."""
 
@@ -205,7 +216,7 @@ class Answer:
         except ValueError:
             raise ConnectionError("the answer is not HTTP") from None
 
-    def __enter__(self) -> Answer:
+    def __enter__(self) -> StreamedResponse:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
@@ -237,7 +248,7 @@ class _Connection:
 
     def send(self, method: str, parts: SplitResult, headers: Mapping[str, str], body: bytes | Range) -> None:
         target = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
-        lines = [f"{method} {target} HTTP/1.1", f"Host: {parts.netloc}"]
+        lines = [f"{method} {target} HTTP/1.1", f"Host: {host_header(parts)}"]
         lines += [f"{name}: {value}" for name, value in headers.items()]
         if any("\r" in line or "\n" in line for line in lines):
             raise ValueError("a header with a line break")
@@ -252,7 +263,7 @@ class _Connection:
             # A server that refuses does so before it has read everything: its reason is what counts.
             self.is_reusable = False
 
-    def answer(self, method: str, keep: Callable[[], None]) -> Answer:
+    def answer(self, method: str, keep: Callable[[], None]) -> StreamedResponse:
         status = 100
         while status < 200:  # 1xx: the real response follows
             version, code, *_ = [*self.line().split(None, 2), b"", b""]
@@ -269,7 +280,7 @@ class _Connection:
         ends_with_connection = left is None and not is_chunked
         if ends_with_connection or version == b"HTTP/1.0" or "close" in headers.get("connection", "").lower():
             self.is_reusable = False
-        return Answer(self, status, headers, left, keep)
+        return StreamedResponse(self, status, headers, left, keep)
 
     def headers(self) -> dict[str, str]:
         headers = {}

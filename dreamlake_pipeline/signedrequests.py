@@ -20,18 +20,18 @@ from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import BotoCoreError
 from urllib3.exceptions import HTTPError
 
-from .http1 import Connections, Range, Response
+from .http1 import Connections, Range, Response, host_header
 from .sigv4 import Signer, encode_path
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _MOST_OF_ANSWER = 1 << 16
-_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
-class _Place(NamedTuple):
-    """Where a bucket is: the server, the path before its keys, and the region that signatures are for."""
+class _Address(NamedTuple):
+    """Where a bucket is: the server (scheme and authority), the header Host of requests to it, the path before its
+    keys, and the region that signatures are for."""
 
     server: str
     host: str
@@ -39,7 +39,7 @@ class _Place(NamedTuple):
     region: str
 
 
-class Answer(Protocol):
+class ReadableResponse(Protocol):
     """A response whose body comes as it is read, until it is closed. `headers` have names in lower case.
 
     `read` gives up to so many bytes, fewer only at the end of the body, and raises OSError when that comes too early.
@@ -53,8 +53,8 @@ class Answer(Protocol):
     def close(self) -> None: ...
 
 
-class _Answered:
-    """botocore's response as an Answer."""
+class _BotocoreResponse:
+    """botocore's response as an ReadableResponse."""
 
     def __init__(self, response: Any) -> None:
         self.status = response.status_code
@@ -90,12 +90,12 @@ class SignedRequests:
         expires: int,
     ) -> str:
         """A URL that anybody may send this request to, with exactly these headers, for `expires` seconds."""
-        place = self._place
-        path = place.path + encode_path(key)
+        address = self._address
+        path = address.path + encode_path(key)
         signed = self._signer.presign(
-            method, place.host, path, query=query or {}, headers=headers or {}, expires=expires, now=datetime.now(UTC)
+            method, address.host, path, query=query or {}, headers=headers or {}, expires=expires, now=datetime.now(UTC)
         )
-        return f"{place.server}{path}?{signed}"
+        return f"{address.server}{path}?{signed}"
 
     def send(
         self,
@@ -119,7 +119,7 @@ class SignedRequests:
         is_good = response.status == 200 or (method == "HEAD" and response.status == 404)
         return response if is_good else None
 
-    def open(self, key: str, *, headers: Mapping[str, str] | None = None) -> Answer | None:
+    def open(self, key: str, *, headers: Mapping[str, str] | None = None) -> ReadableResponse | None:
         """The answer to a GET, a success whose body is still to be read; None: ask boto3. Close it afterwards."""
         try:
             answer = self._open("GET", key, headers or {}, b"", None)
@@ -133,24 +133,24 @@ class SignedRequests:
 
     def _open(
         self, method: str, key: str, headers: Mapping[str, str], body: bytes | Range, sha256: str | None
-    ) -> Answer:
-        place = self._place
-        path = place.path + encode_path(key)
+    ) -> ReadableResponse:
+        address = self._address
+        path = address.path + encode_path(key)
         if sha256 is None:
             assert isinstance(body, bytes)
             sha256 = hashlib.sha256(body).hexdigest()
         length = {"Content-Length": str(body.size if isinstance(body, Range) else len(body))} if method == "PUT" else {}
         signed = self._signer.authorize(
-            method, place.host, path, headers={**headers, **length}, payload_sha256=sha256, now=datetime.now(UTC)
+            method, address.host, path, headers={**headers, **length}, payload_sha256=sha256, now=datetime.now(UTC)
         )
         if self._is_direct:
-            return self._connections.open(method, place.server + path, signed, body)
-        request = AWSPreparedRequest(method, place.server + path, signed, body or None, stream_output=True)
-        return _Answered(self._client._endpoint.http_session.send(request))
+            return self._connections.open(method, address.server + path, signed, body)
+        request = AWSPreparedRequest(method, address.server + path, signed, body or None, stream_output=True)
+        return _BotocoreResponse(self._client._endpoint.http_session.send(request))
 
     @cached_property
     def _is_direct(self) -> bool:
-        server = self._place.server
+        server = self._address.server
         session = self._client._endpoint.http_session
         return server.startswith("http://") and session._proxy_config.proxy_url_for(server) is None
 
@@ -158,12 +158,11 @@ class SignedRequests:
     def _signer(self) -> Signer:
         # Temporary credentials renew themselves: they are asked for each time, as boto3 does.
         credentials = self._client._request_signer._credentials.get_frozen_credentials()
-        return Signer(credentials.access_key, credentials.secret_key, credentials.token, self._place.region)
+        return Signer(credentials.access_key, credentials.secret_key, credentials.token, self._address.region)
 
     @cached_property
-    def _place(self) -> _Place:
+    def _address(self) -> _Address:
         """botocore knows the rules of regions, endpoints and addressing; a URL of its making shows what they give."""
         url = urlsplit(self._client.generate_presigned_url("get_object", Params={"Bucket": self._bucket, "Key": "-"}))
         region = parse_qs(url.query)["X-Amz-Credential"][0].split("/")[2]
-        host = url.netloc.removesuffix(_DEFAULT_PORTS[url.scheme])
-        return _Place(f"{url.scheme}://{url.netloc}", host, url.path.removesuffix("-"), region)
+        return _Address(f"{url.scheme}://{url.netloc}", host_header(url), url.path.removesuffix("-"), region)

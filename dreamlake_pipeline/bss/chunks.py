@@ -1,13 +1,13 @@
-"""The chunk pool. A chunk's row is the lock and the truth for its object (DESIGN: S3 layout).
+"""The chunk pool. A chunk's row is the lock and the truth for its object (ARCHITECTURE.md, "The order of writes").
 
 A writer leases the rows of all its chunks, stores those that are missing, says so, and refers to them in the
-transaction that reports its result (`batches.report`). While a lease lasts nothing may be swept.
+transaction that reports its result (`batches/reporting.py`). A chunk that is leased or referred to must not be deleted.
 Rows are always taken in the order of their hashes: writers that share chunks wait for each other, never deadlock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, text
 
@@ -49,6 +49,33 @@ def mark_stored(connection: Connection, hashes: Sequence[str]) -> None:
     if len(marked) < len(wanted):
         stranger = next(sha256 for sha256 in wanted if sha256 not in marked)
         raise DreamlakeError(Code.CONFLICT, f"Chunk {stranger} was never leased: lease it, then store it.")
+
+
+def refer(connection: Connection, played: Mapping[str, Sequence[str]]) -> None:
+    """Replace what records refer to in the chunk pool: hashes by record id. Raises CONFLICT for a chunk that is not
+    stored."""
+    pairs = [(record_id, sha256) for record_id, hashes in played.items() for sha256 in set(hashes)]
+    connection.execute(text("DELETE FROM chunk_refs WHERE record_id = ANY(:ids)"), {"ids": list(played)})
+    if not pairs:
+        return
+    # The rows' key-share locks keep the chunks where they are until this transaction ends.
+    wanted = {sha256 for _, sha256 in pairs}
+    stored = set(
+        connection.execute(
+            text("""
+            SELECT sha256 FROM chunks WHERE sha256 = ANY(:hashes) AND stored_at IS NOT NULL
+            ORDER BY sha256 FOR KEY SHARE"""),
+            {"hashes": sorted(wanted)},
+        ).scalars()
+    )
+    if missing := wanted - stored:
+        raise DreamlakeError(Code.CONFLICT, f"Chunk {min(missing)} is not stored: lease it, store it, then report.")
+    connection.execute(
+        text("""
+        INSERT INTO chunk_refs (record_id, sha256)
+        SELECT * FROM unnest(CAST(:records AS text[]), CAST(:hashes AS text[]))"""),
+        {"records": [record_id for record_id, _ in pairs], "hashes": [sha256 for _, sha256 in pairs]},
+    )
 
 
 def is_readable(connection: Connection, sha256: str, caller: Principal) -> bool:

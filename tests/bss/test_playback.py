@@ -122,7 +122,7 @@ def test_a_playback_token_opens_its_own_asset_only(service, api, as_caller, file
     assert service.post("/records/query", json={"ids": [record]}, headers=bearer).status_code == 403
     full = issue_token(SECRET, sub="t", namespaces=[owner], scope=Scope.READ, ttl=60)
     assert service.get(f"/videos/{record}/stream/master.m3u8?token={full}").status_code == 403
-    expired = issue_token(SECRET, sub="t", namespaces=[], scope=Scope.PLAY, ttl=-5, asset=record)
+    expired = issue_token(SECRET, sub="t", namespaces=[], scope=Scope.PLAY, ttl=-120, asset=record)
     assert service.get(f"/videos/{record}/stream/master.m3u8?token={expired}").status_code == 401
     assert service.get(f"/videos/{record}/stream/master.m3u8").status_code == 401
 

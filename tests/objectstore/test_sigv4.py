@@ -16,6 +16,7 @@ from botocore.credentials import Credentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dreamlake_pipeline.http1 import host_header
 from dreamlake_pipeline.objectstore import ObjectStore, client_config
 from dreamlake_pipeline.signedrequests import SignedRequests
 from dreamlake_pipeline.sigv4 import Signer, encode_path
@@ -39,6 +40,9 @@ def _client(*, style: str, token: str | None, endpoint: str | None = None, regio
 CLIENTS = {
     "path": _client(style="path", token=None, endpoint="http://127.0.0.1:9000"),
     "path-default-port": _client(style="path", token="a/token+with=signs", endpoint="http://store.example:80"),
+    "path-default-port-tls": _client(style="path", token=None, endpoint="https://store.example:443"),
+    "path-ipv6": _client(style="path", token=None, endpoint="http://[::1]:9000"),
+    "path-ipv6-default-port": _client(style="path", token=None, endpoint="http://[::1]:80"),
     "virtual-host": _client(style="virtual", token=None),
     "virtual-host-us-east-1": _client(style="auto", token="token", region="us-east-1"),
 }
@@ -93,7 +97,7 @@ def _same_signature(method: str, client, theirs: str, *, query: dict, headers: d
     url = urlsplit(theirs)
     asked = dict(parse_qsl(url.query))
     now = datetime.strptime(asked["X-Amz-Date"], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-    host = url.netloc.removesuffix(":80")
+    host = host_header(url)
     ours = _signer(client).presign(method, host, url.path, query=query, headers=headers, expires=60, now=now)
     assert dict(parse_qsl(ours))["X-Amz-Signature"] == asked["X-Amz-Signature"]
 

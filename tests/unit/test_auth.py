@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamlake_pipeline.auth import Principal, Scope, issue_token, verify_token
+from dreamlake_pipeline.auth import CLOCK_SKEW, Principal, Scope, issue_token, verify_token
 from dreamlake_pipeline.errors import Code, DreamlakeError
 
 SECRET = "a secret for tests only, 32 bytes or more"
@@ -53,7 +53,19 @@ def test_a_token_says_who_and_how_far() -> None:
 
 
 def test_an_expired_token_is_refused_and_says_so() -> None:
-    assert "expired" in str(refusal(issue(ttl=-1)))
+    assert "expired" in str(refusal(issue(ttl=-CLOCK_SKEW - 5)))
+
+
+@pytest.mark.parametrize("claim", ["iat", "nbf", "exp"])
+@pytest.mark.parametrize("is_within", [True, False])
+def test_clocks_may_differ_a_little(claim: str, is_within: bool) -> None:
+    # `exp` may lie in the past by so much, the others in the future.
+    skew = (CLOCK_SKEW - 5 if is_within else CLOCK_SKEW + 5) * (-1 if claim == "exp" else 1)
+    token = jwt.encode({"sub": "robot", "scope": "read", claim: int(time.time()) + skew}, SECRET)
+    if is_within:
+        assert verify_token(SECRET, token).sub == "robot"
+    else:
+        refusal(token)
 
 
 def _unsigned(claims: dict[str, object]) -> str:

@@ -8,10 +8,12 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from botocore.auth import _host_from_url
 
-from dreamlake_pipeline.http1 import Connections, Range
+from dreamlake_pipeline.http1 import Connections, Range, _Connection, host_header
 
 OK = b'HTTP/1.1 200 OK\r\nETag: "abc"\r\nContent-Length: 0\r\n\r\n'
 
@@ -236,3 +238,16 @@ def test_a_long_refusal_is_cut_and_its_connection_closed(
     server = serve(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 100000\r\nX-Note: close\r\n\r\n" + text, OK)
     assert connections.request("PUT", server.url, headers(1), b"x").body == text[: 1 << 16]
     assert connections.request("PUT", server.url, headers(1), b"x").status == 200
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("port", [None, 80, 443, 9000])
+@pytest.mark.parametrize("host", ["store.example", "Store.EXAMPLE", "127.0.0.1", "[::1]", "[2001:db8::80]"])
+def test_the_host_that_is_sent_is_the_one_that_botocore_signs(scheme: str, port: int | None, host: str) -> None:
+    url = f"{scheme}://{host}{'' if port is None else f':{port}'}/bucket/key"
+    ours, server = socket.socketpair()
+    with ours, server:
+        _Connection(ours).send("GET", urlsplit(url), {}, b"")
+        head = server.recv(10_000).decode()
+    sent = head.partition("Host: ")[2].partition("\r\n")[0]
+    assert sent == host_header(urlsplit(url)) == _host_from_url(url)

@@ -87,7 +87,7 @@ def test_a_good_call(client: TestClient) -> None:
         {"Authorization": "Bearer nonsense"},
         {"Authorization": "Basic dTpw"},
         {"Authorization": "Bearer"},
-        bearer("lab", ttl=-1),
+        bearer("lab", ttl=-120),
     ],
 )
 def test_401(client: TestClient, headers: dict[str, str]) -> None:

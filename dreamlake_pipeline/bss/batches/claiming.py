@@ -1,0 +1,189 @@
+"""Which batches a sensor may launch: open ones whose lease ended, and new ones from what is queued."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from sqlalchemy import Connection, RowMapping, text
+
+from ...api.pipeline import BatchOffer, ClaimBatches
+from .giving_up import give_up
+from .rows import close_if_done
+
+# A project that never settles is batched when its oldest file has waited this many times the settling time, and one
+# that had no batch for so long need not settle.
+_PATIENCE = 15
+
+# Each new offer of a batch is leased for twice as long as the one before, up to this many times the lease asked
+# for: a run may wait long for its turn. The run itself leases it anew when it begins.
+_BACKOFF = 32
+
+# How many forgotten registrations one claim queues.
+_UNASKED_LIMIT = 10_000
+
+
+def claim(connection: Connection, limits: ClaimBatches) -> list[BatchOffer]:
+    """Batches to launch: open ones whose lease ended, then new ones from projects that have settled.
+
+    No more than there is room for: what is offered too early waits in the engine's queue until its lease ends.
+    """
+    _queue_unasked(connection, limits.processing_grace_seconds)
+    room = min(limits.max_batches, limits.max_open - _count_leased(connection))
+    if room <= 0:
+        return []
+    offers = _offer_again(connection, limits, room)
+    while len(offers) < room and (offer := _form(connection, limits)):
+        offers.append(offer)
+    return offers
+
+
+def _queue_unasked(connection: Connection, grace_seconds: float) -> None:
+    """Queue what was registered a while ago and whose processing nobody asked for."""
+    connection.execute(
+        text("""
+        UPDATE records SET status = 'queued', queued_at = now(), updated_at = now()
+        WHERE id IN (
+            SELECT id FROM records
+            WHERE status = 'registered' AND created_at <= now() - make_interval(secs => :grace)
+            ORDER BY created_at LIMIT :limit FOR UPDATE SKIP LOCKED)"""),
+        {"grace": grace_seconds, "limit": _UNASKED_LIMIT},
+    )
+
+
+def _count_leased(connection: Connection) -> int:
+    """How many batches are offered or worked on."""
+    return int(
+        connection.execute(
+            text("SELECT count(*) FROM batches WHERE state = 'open' AND lease_until >= now()")
+        ).scalar_one()
+    )
+
+
+def _offer_again(connection: Connection, limits: ClaimBatches, most: int) -> list[BatchOffer]:
+    """Open batches whose lease ended: the next attempt, or the end of those whose attempts are used up."""
+    lapsed = connection.execute(
+        text("""
+        SELECT partition, begun FROM batches WHERE state = 'open' AND lease_until < now()
+        ORDER BY lease_until LIMIT :limit FOR UPDATE SKIP LOCKED"""),
+        {"limit": most},
+    ).all()
+    again = []
+    for partition, begun in lapsed:
+        # An offer that no run took says nothing against the files: the engine was busy, or broken.
+        if begun >= limits.max_attempts:
+            give_up(connection, partition, begun)
+        if not close_if_done(connection, partition):
+            again.append(partition)
+    if not again:
+        return []
+    connection.execute(
+        text("""
+        UPDATE batches SET attempt = attempt + 1, run_id = NULL,
+            lease_until = now() + make_interval(secs => :lease * least(power(2, attempt), :backoff))
+        WHERE partition = ANY(:again)"""),
+        {"again": again, "lease": limits.lease_seconds, "backoff": _BACKOFF},
+    )
+    return [_offer(row) for row in _unfinished(connection, again)]
+
+
+def _form(connection: Connection, limits: ClaimBatches) -> BatchOffer | None:
+    """One new batch from the project that has waited longest; None when no project is ready for one.
+
+    A project is ready when nothing was queued in it for the settling time, when it has enough for a full batch, when
+    its oldest file has waited for too long, or when it had no batch for a while: then somebody waits for this file, and
+    a bulk ingest that starts with a small batch loses nothing.
+    """
+    # From one project's first row in the index of what is queued to the next one's: a hundred thousand files that
+    # wait are not read several times a second.
+    projects = connection.execute(
+        text("""
+        WITH RECURSIVE waiting AS (
+            (SELECT owner, project, queued_at AS oldest FROM records WHERE status = 'queued' AND partition IS NULL
+             ORDER BY owner, project, queued_at LIMIT 1)
+            UNION ALL
+            SELECT following.* FROM waiting w CROSS JOIN LATERAL (
+                SELECT owner, project, queued_at FROM records
+                WHERE status = 'queued' AND partition IS NULL AND (owner, project) > (w.owner, w.project)
+                ORDER BY owner, project, queued_at LIMIT 1) following)
+        SELECT owner, project FROM waiting w
+        WHERE oldest <= now() - make_interval(secs => :patience)
+            OR NOT EXISTS (SELECT FROM batches b WHERE b.owner = w.owner AND b.project = w.project
+                AND b.created_at > now() - make_interval(secs => :patience))
+            OR (SELECT max(queued_at) FROM records r WHERE status = 'queued' AND partition IS NULL
+                AND r.owner = w.owner AND r.project = w.project) <= now() - make_interval(secs => :settle)
+            OR (SELECT count(*) >= :max_files OR sum(size) >= :max_bytes FROM (
+                SELECT size FROM records r WHERE status = 'queued' AND partition IS NULL
+                    AND r.owner = w.owner AND r.project = w.project LIMIT :max_files) first)
+        ORDER BY oldest"""),
+        {
+            "settle": limits.settle_seconds,
+            "patience": _PATIENCE * limits.settle_seconds,
+            "max_files": limits.max_files,
+            "max_bytes": limits.max_bytes,
+        },
+    ).all()
+    for owner, project in projects:
+        # Locked rows are another claim's: a project all of whose rows are, is passed over.
+        picked = connection.execute(
+            text("""
+            WITH free AS (
+                SELECT id, queued_at, coalesce(size, 0) AS size FROM records
+                WHERE status = 'queued' AND partition IS NULL AND owner = :owner AND project = :project
+                ORDER BY queued_at, id LIMIT :max_files FOR UPDATE SKIP LOCKED),
+            counted AS (
+                SELECT id, size, sum(size) OVER so_far AS upto, row_number() OVER so_far AS n FROM free
+                WINDOW so_far AS (ORDER BY queued_at, id))
+            SELECT id, size FROM counted WHERE upto <= :max_bytes OR n = 1"""),
+            {"owner": owner, "project": project, "max_files": limits.max_files, "max_bytes": limits.max_bytes},
+        ).all()
+        if picked:
+            partition = _insert(connection, owner, project, limits.lease_seconds)
+            connection.execute(
+                text("UPDATE records SET partition = :partition, updated_at = now() WHERE id = ANY(:ids)"),
+                {"partition": partition, "ids": [record_id for record_id, _ in picked]},
+            )
+            return BatchOffer(
+                partition=partition,
+                owner=owner,
+                project=project,
+                attempt=1,
+                files=len(picked),
+                bytes=sum(size for _, size in picked),
+            )
+    return None
+
+
+def _insert(connection: Connection, owner: str, project: str, lease_seconds: float) -> str:
+    """A new batch; its partition key, such as `owner/project/2026-11-22T10-15-03Z-3f2a`."""
+    while True:
+        partition = f"{owner}/{project}/{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}-{secrets.token_hex(2)}"
+        made = connection.execute(
+            text("""
+            INSERT INTO batches (partition, owner, project, lease_until)
+            VALUES (:partition, :owner, :project, now() + make_interval(secs => :lease))
+            ON CONFLICT DO NOTHING RETURNING partition"""),
+            {"partition": partition, "owner": owner, "project": project, "lease": lease_seconds},
+        ).scalar()
+        if made:
+            return partition
+
+
+def _unfinished(connection: Connection, partitions: list[str]) -> Sequence[RowMapping]:
+    return (
+        connection.execute(
+            text("""
+            SELECT b.partition, b.owner, b.project, b.attempt, count(*) AS files, coalesce(sum(r.size), 0) AS bytes
+            FROM batches b JOIN records r USING (partition)
+            WHERE b.partition = ANY(:partitions) AND r.status IN ('queued', 'processing')
+            GROUP BY b.partition ORDER BY b.partition"""),
+            {"partitions": partitions},
+        )
+        .mappings()
+        .all()
+    )
+
+
+def _offer(row: RowMapping) -> BatchOffer:
+    return BatchOffer.model_validate(dict(row))

@@ -1,0 +1,99 @@
+"""What became of a batch: results as they come, and its end, at which files are ready."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from ...api.bss import Status
+from ...api.pipeline import BatchSummary, ItemResult
+from ...errors import Code, DreamlakeError
+from .. import chunks, records
+from ..values import to_jsonb
+from .rows import check_run, close_if_done, lock
+
+
+def report(connection: Connection, partition: str, results: Sequence[ItemResult]) -> None:
+    """Store results, and what chunks they refer to, all or nothing.
+
+    An item with an error is `failed` at once; the others stay `processing` until the batch is finished. A record that
+    was deleted meanwhile is passed over. Raises NOT_FOUND, CONFLICT when the batch is closed, an item is another
+    batch's, or a chunk is not stored.
+    """
+    batch = lock(connection, partition)
+    if batch["state"] == "closed":
+        raise DreamlakeError(Code.CONFLICT, f"Batch {partition} is closed: begin it again before results are reported.")
+    latest = {result.id: result for result in results}
+    rows = connection.execute(
+        text("SELECT id, partition FROM records WHERE id = ANY(:ids) ORDER BY id FOR UPDATE"), {"ids": list(latest)}
+    )
+    present = {row.id: row.partition for row in rows}
+    for record_id, home in present.items():
+        if home != partition:
+            raise DreamlakeError(Code.CONFLICT, f"Record {record_id} is not an item of batch {partition}.")
+    kept = [result for record_id, result in latest.items() if record_id in present]
+    if not kept:
+        return
+    connection.execute(
+        text("""
+        UPDATE records r SET
+            status = CASE WHEN x.error IS NULL THEN 'processing' ELSE 'failed' END,
+            error = x.error,
+            metadata = CASE WHEN x.error IS NULL THEN x.metadata ELSE r.metadata END,
+            recipe = CASE WHEN x.error IS NULL THEN x.recipe ELSE r.recipe END,
+            warnings = x.warnings,
+            sha256 = coalesce(x.sha256, r.sha256),
+            size = coalesce(x.size, r.size),
+            queued_at = coalesce(r.queued_at, now()),
+            reported_at = now(),
+            updated_at = now()
+        FROM jsonb_to_recordset(CAST(:results AS jsonb)) AS x(id text, sha256 text, size bigint, recipe text,
+            metadata jsonb, warnings jsonb, error jsonb)
+        WHERE r.id = x.id"""),
+        {"results": to_jsonb([_result(result) for result in kept])},
+    )
+    chunks.refer(connection, {result.id: result.chunks for result in kept if result.error is None})
+
+
+def finish(connection: Connection, partition: str, run_id: str) -> BatchSummary:
+    """Everything that has a result is `ready`; the batch is closed when nothing is left. Raises as `heartbeat` does.
+
+    A video that was given another ladder while it was processed is queued again, for another batch.
+    """
+    check_run(lock(connection, partition), run_id)
+    records.queue(connection, records.made_otherwise(connection, partition), [Status.PROCESSING])
+    connection.execute(
+        text("""
+        UPDATE records SET status = 'ready', ready_at = now(), updated_at = now()
+        WHERE id IN (SELECT id FROM records WHERE partition = :partition AND status = 'processing'
+            AND reported_at IS NOT NULL ORDER BY id FOR UPDATE)"""),
+        {"partition": partition},
+    )
+    close_if_done(connection, partition)
+    return BatchSummary.model_validate(
+        dict(
+            connection.execute(
+                text("""
+                SELECT CAST(:partition AS text) AS partition,
+                    count(*) FILTER (WHERE status = 'ready') AS ready,
+                    count(*) FILTER (WHERE status = 'failed') AS failed,
+                    count(*) FILTER (WHERE status NOT IN ('ready', 'failed')) AS unfinished
+                FROM records WHERE partition = :partition"""),
+                {"partition": partition},
+            )
+            .mappings()
+            .one()
+        )
+    )
+
+
+def _result(result: ItemResult) -> dict[str, Any]:
+    body = result.model_dump(mode="json", include={"id", "sha256", "size", "recipe", "warnings"})
+    # Absent, not JSON's null: jsonb_to_recordset then gives SQL's NULL.
+    if result.metadata is not None:
+        body["metadata"] = result.metadata
+    if result.error is not None:
+        body["error"] = result.error.wire()
+    return body
