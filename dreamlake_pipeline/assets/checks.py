@@ -125,7 +125,7 @@ def _conformance(name: str, items: Sequence[Record], concerns: Callable[[str], b
 
 
 def _first_rule(message: str) -> str:
-    """The first broken rule that an OUTPUT_INVALID names (media/hls/conformance.py): `… verification: rule; …`."""
+    """The first broken rule that an OUTPUT_INVALID names (media/hls/conformance/): `… verification: rule; …`."""
     return message.partition("verification: ")[2]
 
 

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from dreamlake_pipeline.media.audio.make import make_audio
-from dreamlake_pipeline.media.hls.conformance import Chunk, Report, check_hls, check_subtitles, read_chunk
+from dreamlake_pipeline.media.hls.conformance.published import check_hls
+from dreamlake_pipeline.media.hls.conformance.report import Report
+from dreamlake_pipeline.media.hls.conformance.segments import Chunk, read_chunk
+from dreamlake_pipeline.media.hls.conformance.subtitles import check_subtitles
 from dreamlake_pipeline.media.hls.playlist import master_playlist, media_playlist
 from dreamlake_pipeline.media.results import Stream
 from dreamlake_pipeline.media.run import ffmpeg

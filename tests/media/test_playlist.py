@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamlake_pipeline.errors import Code, DreamlakeError
-from dreamlake_pipeline.media.hls.conformance import Report, check_playlist
+from dreamlake_pipeline.media.hls.conformance.playlists import check_playlist
+from dreamlake_pipeline.media.hls.conformance.report import Report
 from dreamlake_pipeline.media.hls.playlist import bandwidths, master_playlist, media_playlist
 from dreamlake_pipeline.media.results import Segment, Stream
 

@@ -17,7 +17,10 @@ import m3u8
 import pytest
 
 from dreamlake_pipeline.media.containers import mpegts
-from dreamlake_pipeline.media.hls.conformance import Report, check_hls, check_subtitles, read_chunk
+from dreamlake_pipeline.media.hls.conformance.published import check_hls
+from dreamlake_pipeline.media.hls.conformance.report import Report
+from dreamlake_pipeline.media.hls.conformance.segments import read_chunk
+from dreamlake_pipeline.media.hls.conformance.subtitles import check_subtitles
 from dreamlake_pipeline.media.run import ffmpeg
 
 # One process plays them all: what they play is made once.

@@ -13,7 +13,9 @@ from typing import Any
 
 from ..containers import mpegts
 from ..results import Stream
-from .conformance import Chunk, Report, check_hls
+from .conformance.published import check_hls
+from .conformance.report import Report
+from .conformance.segments import Chunk
 from .playlist import master_playlist, media_playlist
 from .segments import AAC_FRAME, Written
 

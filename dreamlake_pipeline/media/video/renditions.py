@@ -19,7 +19,9 @@ from ..audio.codec import FILL_GAPS, aac_options, output_rate
 from ..containers import mpegts
 from ..containers.probe import AudioTrack, Probe, VideoTrack
 from ..hls import segments
-from ..hls.conformance import Chunk, Report, check_hls
+from ..hls.conformance.published import check_hls
+from ..hls.conformance.report import Report
+from ..hls.conformance.segments import Chunk
 from ..hls.playlist import master_playlist, media_playlist
 from ..hls.segments import Written
 from ..hls.verify import Expected, verify
