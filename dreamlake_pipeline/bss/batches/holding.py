@@ -85,12 +85,14 @@ def heartbeat(connection: Connection, partition: str, run_id: str, lease_seconds
 
 
 def _items(connection: Connection, batch: RowMapping, rows: Any) -> BatchItems:
+    decided = projects.settings(connection, batch["owner"], batch["project"])
     return BatchItems(
         partition=batch["partition"],
         owner=batch["owner"],
         project=batch["project"],
         attempt=batch["attempt"],
         begun=batch["begun"],
-        ladder=projects.settings(connection, batch["owner"], batch["project"]).ladder,
+        ladder=decided.ladder,
+        csv=decided.csv,
         items=[Record.model_validate(dict(row)) for row in rows],
     )

@@ -60,7 +60,7 @@ def report(connection: Connection, partition: str, results: Sequence[ItemResult]
 def finish(connection: Connection, partition: str, run_id: str) -> BatchSummary:
     """Everything that has a result is `ready`; the batch is closed when nothing is left. Raises as `heartbeat` does.
 
-    A video that was given another ladder while it was processed is queued again, for another batch.
+    What was given another ladder, or other options of a CSV, while it was processed is queued again, for another batch.
     """
     check_run(lock(connection, partition), run_id)
     records.queue(connection, records.made_otherwise(connection, partition), [Status.PROCESSING])

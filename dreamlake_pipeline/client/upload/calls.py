@@ -21,11 +21,20 @@ class IndexAway(DreamlakeError):
 class Calls:
     """Calls about the files of one target's project, each of which answers in the order of the files."""
 
-    def __init__(self, bss: BssClient, index: IndexClient, target: Target, ladder: tuple[int, ...] | None) -> None:
+    def __init__(
+        self,
+        bss: BssClient,
+        index: IndexClient,
+        target: Target,
+        *,
+        ladder: tuple[int, ...] | None,
+        csv: dict[str, str] | None,
+    ) -> None:
         self._bss = bss
         self._index = index
         self._target = target
         self._ladder = ladder
+        self._csv = csv
 
     def plan(self, jobs: Sequence[Job]) -> list[Plan]:
         """How each file is to be sent."""
@@ -36,7 +45,7 @@ class Calls:
     def finish(self, jobs: Sequence[Job]) -> list[FinishedUpload]:
         """Register the files, whose bytes are in the store."""
         return self._bss.finish_uploads(
-            self._target.namespace, self._target.project, [job.finished_file(self._ladder) for job in jobs]
+            self._target.namespace, self._target.project, [job.finished_file(self._ladder, self._csv) for job in jobs]
         )
 
     def index(self, jobs: Sequence[Job]) -> list[AssetRef]:

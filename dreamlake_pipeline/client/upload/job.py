@@ -39,10 +39,13 @@ class Job:
         """What BSS is asked about the file before it is sent."""
         return PlannedFile(**self._description())
 
-    def finished_file(self, ladder: tuple[int, ...] | None) -> FinishedFile:
-        """What BSS is told of the file when it is sent; `ladder` is that of videos."""
+    def finished_file(self, ladder: tuple[int, ...] | None, csv: dict[str, str] | None) -> FinishedFile:
+        """What BSS is told of the file when it is sent; `ladder` is that of videos, `csv` that of label tracks."""
         return FinishedFile(
-            **self._description(), etag=self.etag or None, ladder=ladder if self.file.kind is Kind.VIDEO else None
+            **self._description(),
+            etag=self.etag or None,
+            ladder=ladder if self.file.kind is Kind.VIDEO else None,
+            csv=csv if self.file.kind is Kind.LABEL_TRACK else None,
         )
 
     def asset(self, target: Target) -> BatchAsset:

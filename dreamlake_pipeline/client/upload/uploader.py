@@ -17,6 +17,7 @@ from typing import TypeVar
 from ...api.bss import Finished as FinishedUpload
 from ...api.bss import Plan, PlanAction, Status
 from ...errors import Code, DreamlakeError
+from ...kinds import Kind
 from ..bss import MOST_PER_CALL, BssClient
 from ..cache import HashCache
 from ..events import FileEvent, FileStatus, Progress, Warned, failure, record_failure
@@ -55,9 +56,9 @@ Item = TypeVar("Item")
 class Uploader:
     """One run over many files of one project. Make a new one for each run.
 
-    `ladder` are heights of further, smaller renditions of every video; None leaves it to the project. `jobs` is the
-    most requests that are sent at once; fewer are when more are no faster. With `rehash`, also files whose hashes the
-    cache has are read.
+    `ladder` are heights of further, smaller renditions of every video, `csv` says how every label file is written that
+    is a CSV (`csv_options.py`); None leaves either to the project. `jobs` is the most requests that are sent at once;
+    fewer are when more are no faster. With `rehash`, also files whose hashes the cache has are read.
     """
 
     def __init__(
@@ -67,17 +68,18 @@ class Uploader:
         target: Target,
         *,
         ladder: tuple[int, ...] | None = None,
+        csv: dict[str, str] | None = None,
         jobs: int = DEFAULT_JOBS,
         cache: HashCache | None = None,
         rehash: bool = False,
     ) -> None:
         self._bss = bss
-        self._ladder = ladder
+        self._told = {Kind.VIDEO: ladder, Kind.LABEL_TRACK: csv}
         self._jobs = jobs
         self._flow = Flow()
         self._events: Channel[FileEvent | Warned] = self._flow.channel(4 * _BULK, writers=2)
         self._counters = Counters()
-        self._calls = Calls(bss, index, target, ladder)
+        self._calls = Calls(bss, index, target, ladder=ladder, csv=csv)
         self._hasher = Hasher(cache or HashCache(None), rehash=rehash, on_bytes=self._counters.read)
         self._followers = Followers()
         self._sender = Sender(
@@ -182,7 +184,7 @@ class Uploader:
             if plan.action is not PlanAction.STAGED:
                 if not self._followers.is_following(job):
                     yield job
-            elif self._is_known(plan) and plan.record_id and plan.status:
+            elif self._is_known(job, plan) and plan.record_id and plan.status:
                 job.id, job.status = plan.record_id, plan.status
                 registered.append(job)
             else:
@@ -190,9 +192,13 @@ class Uploader:
         self._sent.put_all(staged)
         self._finished.put_all(registered)
 
-    def _is_known(self, plan: Plan) -> bool:
-        """Whether BSS has nothing to do for the file any more: it is registered, and is or will be processed."""
-        return plan.status in (Status.QUEUED, Status.PROCESSING, Status.READY) and self._ladder is None
+    def _is_known(self, job: Job, plan: Plan) -> bool:
+        """Whether BSS has nothing to do for the file any more: it is registered, and is or will be processed.
+
+        What this run says of its processing may be something else than what it was or will be processed with.
+        """
+        says_nothing = self._told.get(job.file.kind) is None
+        return plan.status in (Status.QUEUED, Status.PROCESSING, Status.READY) and says_nothing
 
     def _send(self, jobs: list[Job]) -> Iterator[Job]:
         for job in jobs:
