@@ -130,6 +130,12 @@ _LADDER = (
 )
 
 
+_UPLOADED_AT = (
+    "When the file was last uploaded under its name. Of the records of one name, the last uploaded holds it: the index"
+    " is told (`AssetIn.uploadedAt`)."
+)
+
+
 class Register(Model):
     """Registration of a staged file. The same file under the same name again is the same record."""
 
@@ -148,6 +154,7 @@ class Registered(Model):
 
     id: Id
     status: Status
+    uploaded_at: Timestamp | None = Field(None, description=_UPLOADED_AT)
     video_id: Id | None = None
     audio_id: Id | None = None
     label_id: Id | None = None
@@ -178,6 +185,7 @@ class Record(Model):
     attempts: int = 0
     partition: str | None = Field(None, description="The batch that processes or processed it.")
     created_at: Timestamp
+    uploaded_at: Timestamp | None = Field(None, description=_UPLOADED_AT)
     updated_at: Timestamp
     reported_at: Timestamp | None = Field(None, description="When the current attempt reported its result.")
     ready_at: Timestamp | None = None
@@ -237,8 +245,11 @@ class Plan(Model):
     headers: dict[str, str] = Field(default_factory=dict)
     upload_id: str | None = None
     part_size: int | None = None
-    record_id: Id | None = Field(None, description="Set when this file is registered under this name already.")
+    record_id: Id | None = Field(
+        None, description="Set when this file is registered under this name already, and was the last to be."
+    )
     status: Status | None = Field(None, description="The status of that record.")
+    uploaded_at: Timestamp | None = Field(None, description=_UPLOADED_AT)
 
 
 class PlannedUploads(Model):
@@ -279,6 +290,7 @@ class Finished(Model):
     id: Id | None = None
     status: Status | None = None
     created: bool = Field(False, description="False: it was registered before.")
+    uploaded_at: Timestamp | None = Field(None, description=_UPLOADED_AT)
     error: ErrorBody | None = None
 
 
@@ -308,8 +320,8 @@ class Difference(StrEnum):
     NEW = "new"  # no file has this name
     CHANGED = "changed"  # what has this name has another size or hash, or turned out not to be stored
     SAME_SIZE = "same-size"  # perhaps: what has this name has this size as well, and no hash was given
-    STORED = "stored"  # another file has this content
-    UNCHANGED = "unchanged"  # what has this name has this content
+    STORED = "stored"  # another file has this content, or this name stood for it before
+    UNCHANGED = "unchanged"  # the name stands for this content
 
 
 class Differences(Model):

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import partial
 from itertools import islice
 from typing import Any, TypeVar
@@ -83,6 +84,7 @@ class _Job:
     bytes_counted: int = 0
     id: str = ""
     status: Status = Status.REGISTERED
+    uploaded_at: datetime | None = None  # as BSS says
 
     def event(self, status: FileStatus, **more: str | None) -> FileEvent:
         return self.file.event(status, id=self.id or None, sha256=self.digest.sha256, **more)
@@ -290,7 +292,7 @@ class Uploader:
                 if not self._is_following(job):
                     yield job
             elif self._is_known(plan) and plan.record_id and plan.status:
-                job.id, job.status = plan.record_id, plan.status
+                job.id, job.status, job.uploaded_at = plan.record_id, plan.status, plan.uploaded_at
                 registered.append(job)
             else:
                 staged.append(job)
@@ -326,7 +328,7 @@ class Uploader:
             if answer.error is not None or answer.id is None:
                 self._fail_as(job, answer)
                 continue
-            job.id, job.status = answer.id, answer.status or Status.REGISTERED
+            job.id, job.status, job.uploaded_at = answer.id, answer.status or Status.REGISTERED, answer.uploaded_at
             yield job
 
     def _register(self, jobs: list[_Job]) -> Iterator[FileEvent]:
@@ -386,7 +388,8 @@ class Uploader:
             kind=job.file.kind,
             size=job.digest.version.size,
             sha256=job.digest.sha256,
-            # Whoever uploads earlier content again under its old name means it to be there.
+            # Whoever uploads earlier content again under its old name means it to be there: BSS says when that was.
+            uploaded_at=job.uploaded_at,
             restore=True,
             **its_id,
         )

@@ -64,7 +64,9 @@ def _add_registration(routes: APIRouter, spec: KindSpec) -> None:
             record = inserted.record
             if body.ladder not in (None, record.ladder):
                 records.change_ladders(connection, {record.id: body.ladder})
-        return Registered.model_validate({"id": record.id, "status": record.status, spec.id_field: record.id})
+        return Registered.model_validate(
+            {"id": record.id, "status": record.status, "uploaded_at": record.uploaded_at, spec.id_field: record.id}
+        )
 
 
 def _add_list(routes: APIRouter, spec: KindSpec) -> None:
