@@ -26,7 +26,12 @@ from .common import (
 
 
 class Status(StrEnum):
-    """The life of a record. `failed` and `ready` are its ends; a requeue starts it over."""
+    """The life of a record. `failed` and `ready` are its ends; a requeue starts it over.
+
+    A result that a record has stays, and plays, until a new one takes its place: a record that is queued or processed
+    again is playable all the while (`Record.is_playable`). When that attempt fails, the record is `ready` again with
+    its earlier result, and has a `lastError`.
+    """
 
     REGISTERED = "registered"
     QUEUED = "queued"
@@ -180,6 +185,10 @@ class Record(Model):
     )
     status: Status
     error: ErrorBody | None = None
+    last_error: ErrorBody | None = Field(
+        None,
+        description="Why its last processing failed, though its earlier result, that of `metadata`, stands.",
+    )
     warnings: list[str] = Field(default_factory=list)
     metadata: dict[str, Any] | None = None
     attempts: int = 0
@@ -188,7 +197,14 @@ class Record(Model):
     uploaded_at: Timestamp | None = Field(None, description=_UPLOADED_AT)
     updated_at: Timestamp
     reported_at: Timestamp | None = Field(None, description="When the current attempt reported its result.")
-    ready_at: Timestamp | None = None
+    ready_at: Timestamp | None = Field(None, description="When its result was published: the one that it has now.")
+
+    @property
+    def is_playable(self) -> bool:
+        """Whether it has a result that is published: also while another one is made."""
+        if self.status in (Status.QUEUED, Status.PROCESSING):
+            return self.ready_at is not None and self.metadata is not None
+        return self.status is Status.READY
 
 
 class Playback(Model):

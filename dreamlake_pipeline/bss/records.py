@@ -38,6 +38,17 @@ _PLACE = r"""md5(
 _HOLDS_NAME = """NOT EXISTS (SELECT FROM records later
     WHERE later.place = r.place AND (later.uploaded_at, later.id) > (r.uploaded_at, r.id))"""
 
+# SQL: whether `r` has a published result, which stays until another one takes its place.
+HAS_RESULT = "(r.ready_at IS NOT NULL AND r.metadata IS NOT NULL)"
+_IS_PLAYABLE = f"(r.status = 'ready' OR (r.status IN ('queued', 'processing') AND {HAS_RESULT}))"
+
+# SQL: what an UPDATE of `r` writes when an attempt at it has failed for the reason {error}. See `Status`.
+FAILURE = f"""
+    status = CASE WHEN {HAS_RESULT} THEN 'ready' ELSE 'failed' END,
+    error = CASE WHEN NOT {HAS_RESULT} THEN {{error}} END,
+    last_error = CASE WHEN {HAS_RESULT} THEN {{error}} END,
+    updated_at = now()"""
+
 # Which records POST /lambdas/… and a requeue start over; what is queued or being processed stays as it is.
 UNPROCESSED = (Status.REGISTERED, Status.FAILED)
 SETTLED = (*UNPROCESSED, Status.READY)
@@ -267,18 +278,27 @@ def list_page(
 
 
 def queue(connection: Connection, ids: Iterable[str], statuses: Iterable[Status]) -> set[str]:
-    """Start over those of the records that are in one of `statuses`: they join a new batch. Their ids."""
-    chosen = sorted(set(ids))
+    """Start over those of the records that are in one of `statuses`: they join a new batch. Their ids.
+
+    Where `statuses` have `failed`, a record whose last attempt failed counts as failed, though its earlier result
+    stands. A result that a record has stays.
+    """
+    chosen, wanted = sorted(set(ids)), set(statuses)
     if not chosen:
         return set()
     return set(
         connection.execute(
             text("""
             UPDATE records SET status = 'queued', queued_at = now(), updated_at = now(), partition = NULL, error = NULL,
-                reported_at = NULL
-            WHERE id IN (SELECT id FROM records WHERE id = ANY(:ids) AND status = ANY(:statuses) ORDER BY id FOR UPDATE)
+                last_error = NULL, reported_at = NULL
+            WHERE id IN (SELECT id FROM records WHERE id = ANY(:ids)
+                AND (status = ANY(:statuses) OR (:failed AND last_error IS NOT NULL)) ORDER BY id FOR UPDATE)
             RETURNING id"""),
-            {"ids": chosen, "statuses": [str(status) for status in statuses]},
+            {
+                "ids": chosen,
+                "statuses": [str(status) for status in wanted],
+                "failed": Status.FAILED in wanted,
+            },
         ).scalars()
     )
 
@@ -348,14 +368,14 @@ def known_results(connection: Connection, owner: str, keys: Sequence[ResultKey])
 
 
 def text_tracks_beside(connection: Connection, video: Record, start: str) -> list[Record]:
-    """The ready text tracks of the video's episode whose names begin with `start`, which ends in a dot.
+    """The playable text tracks of the video's episode whose names begin with `start`, which ends in a dot.
 
     Of several contents under one name, the last uploaded.
     """
     rows = connection.execute(
         text(f"""
         SELECT DISTINCT ON (r.name) {_COLUMNS} FROM records r
-        WHERE r.owner = :owner AND r.project = :project AND r.kind = 'text-track' AND r.status = 'ready'
+        WHERE r.owner = :owner AND r.project = :project AND r.kind = 'text-track' AND {_IS_PLAYABLE}
           AND r.episode IS NOT DISTINCT FROM :episode AND r.name ~>=~ :start AND r.name ~<~ :end
         ORDER BY r.name, r.uploaded_at DESC, r.id DESC"""),  # noqa: S608
         # Names are compared byte by byte, and "/" is the byte after ".": a folder may hold a hundred thousand files.

@@ -30,13 +30,18 @@ def retry(
             if not ids:
                 indexed = _named(indexed)
             yield from _heal_index(index, indexed, hold_names=not ids)
-            wanted = [one.record.id for one in indexed if everything or one.record.status in _UNPROCESSED]
+            wanted = [one.record.id for one in indexed if everything or _is_unprocessed(one.record)]
             for some in in_slices(wanted):
                 yield from (
                     _event(record, FileStatus.QUEUED)
                     for record in bss.requeue(some, force=everything)
                     if record.status is Status.QUEUED
                 )
+
+
+def _is_unprocessed(record: Record) -> bool:
+    """Whether it has no result, or its last processing failed although an earlier result stands."""
+    return record.status in _UNPROCESSED or record.last_error is not None
 
 
 def _groups(bss: BssClient, target: Target | None, ids: Sequence[str]) -> Iterator[list[Record]]:
