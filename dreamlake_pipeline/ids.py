@@ -6,6 +6,7 @@ import re
 import secrets
 import threading
 import time
+from datetime import UTC, datetime
 
 ID_PATTERN = r"^[0-9a-f]{24}$"
 _ID = re.compile(r"[0-9a-f]{24}")
@@ -31,6 +32,11 @@ def new_id() -> str:
         else:
             _last_tail += 1 + secrets.randbits(40)
         return (_last_second << 64 | _last_tail).to_bytes(12, "big").hex()
+
+
+def made_at(record_id: str) -> datetime:
+    """When an id was made, to the second."""
+    return datetime.fromtimestamp(int(record_id[:8], 16), UTC)
 
 
 def is_id(text: str) -> bool:

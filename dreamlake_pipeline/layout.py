@@ -53,12 +53,17 @@ def meta_key(owner: str, project: str, kind: Kind, asset_id: str) -> str:
     return asset_prefix(owner, project, kind, asset_id) + "meta.json"
 
 
+def stream_prefix(owner: str, project: str, kind: Kind, asset_id: str) -> str:
+    """The folder of a record's playlists, with its trailing slash."""
+    return asset_prefix(owner, project, kind, asset_id) + "stream/"
+
+
 def master_key(owner: str, project: str, kind: Kind, asset_id: str) -> str:
-    return asset_prefix(owner, project, kind, asset_id) + f"stream/{MASTER_PLAYLIST}"
+    return stream_prefix(owner, project, kind, asset_id) + MASTER_PLAYLIST
 
 
 def stream_key(owner: str, project: str, kind: Kind, asset_id: str, stream_hash: str) -> str:
-    return asset_prefix(owner, project, kind, asset_id) + f"stream/{stream_hash}.m3u8"
+    return stream_prefix(owner, project, kind, asset_id) + f"{stream_hash}.m3u8"
 
 
 # What a processed record of each kind offers beside its streams, with the content type it is stored and served under.

@@ -27,7 +27,12 @@ from .common import (
 
 
 class Status(StrEnum):
-    """The life of a record. `failed` and `ready` are its ends; a requeue starts it over."""
+    """The life of a record. `failed` and `ready` are its ends; a requeue starts it over.
+
+    A result that a record has stays, and plays, until a new one takes its place: a record that is queued or processed
+    again is playable all the while (`Record.is_playable`). When that attempt fails, the record is `ready` again with
+    its earlier result, and has a `lastError`.
+    """
 
     REGISTERED = "registered"
     QUEUED = "queued"
@@ -136,6 +141,12 @@ _CSV = (
 )
 
 
+_UPLOADED_AT = (
+    "When the file was last uploaded under its name. Of the records of one name, the last uploaded holds it: the index"
+    " is told (`AssetIn.uploadedAt`)."
+)
+
+
 class Register(Model):
     """Registration of a staged file. The same file under the same name again is the same record."""
 
@@ -155,6 +166,7 @@ class Registered(Model):
 
     id: Id
     status: Status
+    uploaded_at: Timestamp | None = Field(None, description=_UPLOADED_AT)
     video_id: Id | None = None
     audio_id: Id | None = None
     label_id: Id | None = None
@@ -183,14 +195,26 @@ class Record(Model):
     )
     status: Status
     error: ErrorBody | None = None
+    last_error: ErrorBody | None = Field(
+        None,
+        description="Why its last processing failed, though its earlier result, that of `metadata`, stands.",
+    )
     warnings: list[str] = Field(default_factory=list)
     metadata: dict[str, Any] | None = None
     attempts: int = 0
     partition: str | None = Field(None, description="The batch that processes or processed it.")
     created_at: Timestamp
+    uploaded_at: Timestamp | None = Field(None, description=_UPLOADED_AT)
     updated_at: Timestamp
     reported_at: Timestamp | None = Field(None, description="When the current attempt reported its result.")
-    ready_at: Timestamp | None = None
+    ready_at: Timestamp | None = Field(None, description="When its result was published: the one that it has now.")
+
+    @property
+    def is_playable(self) -> bool:
+        """Whether it has a result that is published: also while another one is made."""
+        if self.status in (Status.QUEUED, Status.PROCESSING):
+            return self.ready_at is not None and self.metadata is not None
+        return self.status is Status.READY
 
 
 class Playback(Model):
@@ -247,8 +271,11 @@ class Plan(Model):
     headers: dict[str, str] = Field(default_factory=dict)
     upload_id: str | None = None
     part_size: int | None = None
-    record_id: Id | None = Field(None, description="Set when this file is registered under this name already.")
+    record_id: Id | None = Field(
+        None, description="Set when this file is registered under this name already, and was the last to be."
+    )
     status: Status | None = Field(None, description="The status of that record.")
+    uploaded_at: Timestamp | None = Field(None, description=_UPLOADED_AT)
 
 
 class PlannedUploads(Model):
@@ -292,6 +319,7 @@ class Finished(Model):
     id: Id | None = None
     status: Status | None = None
     created: bool = Field(False, description="False: it was registered before.")
+    uploaded_at: Timestamp | None = Field(None, description=_UPLOADED_AT)
     error: ErrorBody | None = None
 
 
@@ -321,8 +349,8 @@ class Difference(StrEnum):
     NEW = "new"  # no file has this name
     CHANGED = "changed"  # what has this name has another size or hash, or turned out not to be stored
     SAME_SIZE = "same-size"  # perhaps: what has this name has this size as well, and no hash was given
-    STORED = "stored"  # another file has this content
-    UNCHANGED = "unchanged"  # what has this name has this content
+    STORED = "stored"  # another file has this content, or this name stood for it before
+    UNCHANGED = "unchanged"  # the name stands for this content
 
 
 class Differences(Model):

@@ -167,7 +167,8 @@ class ItemResult(Model):
 
 
 class ReportResults(Model):
-    """Results are stored; items with an error become `failed`, the others stay `processing` until they are indexed."""
+    """Results are stored; items with an error become `failed` (`ready`, where an earlier result stands), the others
+    stay `processing` until they are indexed."""
 
     partition: Printable
     results: list[ItemResult] = Field(max_length=1000)

@@ -28,8 +28,10 @@ class AssetIn(Model):
     an upsert with another BSS id (new content under an old name) forgets it. `ready` and `failed` of a record
     give way to each other, but not to an earlier status that arrives late.
 
-    BSS ids sort by creation time: where the name belongs to a newer record already, an upsert changes nothing
-    and answers with the asset that is there, unless `restore` is set.
+    A name stands for the record that was last uploaded under it. Where it stands for another record with a later
+    `uploadedAt`, an upsert changes nothing and answers with the asset that is there. BSS says when; of a caller who
+    does not, the record counts as uploaded when it was made (BSS ids hold their time of creation), or now if `restore`
+    is set. Of two records of the same time, the one with the greater id counts.
     """
 
     namespace: Owner
@@ -44,9 +46,12 @@ class AssetIn(Model):
     size: Bytes | None = None
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{16,64}$")
     metadata: dict[str, Any] | None = None
+    uploaded_at: Timestamp | None = Field(
+        None, description="When the record was last uploaded under this name, as BSS says (`Record.uploadedAt`)."
+    )
     restore: bool = Field(
         False,
-        description="Take the name back from a newer record: earlier content was uploaded again under its old name.",
+        description="Without `uploadedAt`: earlier content was uploaded again under its old name, just now.",
     )
 
     def bss_id(self, kind: Kind) -> str:

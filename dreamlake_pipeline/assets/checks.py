@@ -6,6 +6,7 @@ Each asset evaluates its own checks on the items it has at hand, in its own step
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec
@@ -38,7 +39,8 @@ _OURS = {str(code) for code, spec in ERRORS.items() if spec.status >= 500}
 _AGAINST_SOURCE = "source:"
 _WARN, _ERROR = AssetCheckSeverity.WARN, AssetCheckSeverity.ERROR
 
-Statuses = Mapping[str, tuple[str, str]]  # by id in the index: the record it points to, and that one's status
+# By id in the index: the record that it points to, that one's status, and when that one was last uploaded.
+Statuses = Mapping[str, tuple[str, str, datetime]]
 
 
 def specs(asset: str, *names: str) -> list[AssetCheckSpec]:
@@ -82,15 +84,16 @@ def nothing_dropped(items: Sequence[Record]) -> AssetCheckResult:
 
 
 def index_complete(items: Sequence[Record], refs: Sequence[AssetRef], found: Statuses) -> AssetCheckResult:
-    """An error unless the index holds each of `items` (or a newer file of the same name) with its status.
+    """An error unless the index holds each of `items` (or a later upload of the same name) with its status.
 
     `refs` are their references in the index, in order; `found` is what was read there afterwards.
     """
     bad = {}
     for item, ref in zip(items, refs, strict=True):
         expected = Status.FAILED if item.status is Status.FAILED else Status.READY
-        bss_id, status = found.get(ref.id, ("", "nowhere"))
-        if bss_id < item.id or (bss_id == item.id and status != expected):
+        bss_id, status, uploaded_at = found.get(ref.id, ("", "nowhere", item.created_at))
+        is_older = (uploaded_at, bss_id) < (item.uploaded_at or item.created_at, item.id)
+        if status != expected if bss_id == item.id else is_older:
             bad[item.id] = f"The index says {status}, not {expected}."
     return _result(INDEX_COMPLETE, items, bad, severity=_ERROR)
 

@@ -119,7 +119,7 @@ def index_table(items: Iterable[Record]) -> MetadataValue:
                 "name": item.name,
                 "kind": str(item.kind),
                 "status": _word_for(item),
-                "reason": item.error.message if item.error else None,
+                "reason": fault.message if (fault := item.error or item.last_error) else None,
                 "duration (s)": (item.metadata or {}).get("durationSec") if not item.error else None,
                 "bytes": item.size,
                 "id": item.id,

@@ -12,7 +12,7 @@ from fastapi import Depends, Query, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy import Engine
 
-from ..api.bss import Record, Status
+from ..api.bss import Record
 from ..auth import Principal, Scope, verify_token
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
@@ -31,7 +31,7 @@ def find(database: Engine, caller: Principal, kind: Kind, record_id: str, scope:
     return record
 
 
-def find_playable(database: Engine, viewer: Principal, kind: Kind, record_id: str) -> Record:
+def _find_viewable(database: Engine, viewer: Principal, kind: Kind, record_id: str) -> Record:
     """The record, for somebody who may play it. Raises NOT_FOUND, FORBIDDEN."""
     if viewer.scope is Scope.PLAY:
         viewer.require_play("", record_id)
@@ -39,10 +39,10 @@ def find_playable(database: Engine, viewer: Principal, kind: Kind, record_id: st
     return find(database, viewer, kind, record_id, Scope.READ)
 
 
-def find_ready(database: Engine, viewer: Principal, kind: Kind, record_id: str) -> Record:
-    """The processed record, for somebody who may play it. Raises NOT_FOUND, FORBIDDEN, NOT_READY."""
-    record = find_playable(database, viewer, kind, record_id)
-    if record.status is not Status.READY:
+def find_playable(database: Engine, viewer: Principal, kind: Kind, record_id: str) -> Record:
+    """A record that has a result, for somebody who may play it. Raises NOT_FOUND, FORBIDDEN, NOT_READY."""
+    record = _find_viewable(database, viewer, kind, record_id)
+    if not record.is_playable:
         raise not_ready(record)
     return record
 

@@ -55,9 +55,16 @@ def plan(database: Engine, store: ObjectStore, asked: PlanUploads, *, part_size:
 
     def how(file: PlannedFile, key: str, record: Known | None) -> Plan:
         if sizes.get(key) == file.size:
-            if record is None:
+            # A record whose name stands for another one has to be registered again to get it back.
+            if record is None or not record.holds_name:
                 return Plan(action=PlanAction.STAGED, key=key)
-            return Plan(action=PlanAction.STAGED, key=key, record_id=record.id, status=record.status)
+            return Plan(
+                action=PlanAction.STAGED,
+                key=key,
+                record_id=record.id,
+                status=record.status,
+                uploaded_at=record.uploaded_at,
+            )
         if upload := in_parts.get(key):
             return Plan(action=PlanAction.MULTIPART, key=key, upload_id=upload.upload_id, part_size=upload.part_size)
         want = _wanted(asked, file)
@@ -127,7 +134,7 @@ def finish(database: Engine, store: ObjectStore, asked: FinishUploads) -> list[F
             queued |= records.queue(connection, other.intersection(asking), [Status.READY])
         for n, (record, created) in zip(good, inserted, strict=True):
             status = Status.QUEUED if record.id in queued else record.status
-            outcomes[n] = Finished(id=record.id, status=status, created=created)
+            outcomes[n] = Finished(id=record.id, status=status, created=created, uploaded_at=record.uploaded_at)
     return [outcomes[n] for n in range(len(keys))]
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from .. import layout
 from ..api.bss import ComparedFile, CompareFiles, Difference
 from . import records, staged
-from .records import Place, SameName
+from .records import NamedFile, SameName
 
 
 def compare(connection: Connection, asked: CompareFiles) -> list[Difference]:
@@ -19,10 +19,11 @@ def compare(connection: Connection, asked: CompareFiles) -> list[Difference]:
     keys = [file.hash and layout.staging_key(asked.owner, asked.project, file.hash) for file in asked.files]
     known, wrong = staged.known(connection, [key for key in keys if key])
     sizes = {key: size for key, size in known.items() if key not in wrong}
-    places = [
-        Place(file.kind, file.episode, file.name, key, file.size) for file, key in zip(asked.files, keys, strict=True)
+    files = [
+        NamedFile(file.kind, file.episode, file.name, key, file.size)
+        for file, key in zip(asked.files, keys, strict=True)
     ]
-    namesakes = records.same_names(connection, asked.owner, asked.project, places)
+    namesakes = records.same_names(connection, asked.owner, asked.project, files)
 
     def difference(file: ComparedFile, key: str | None, namesake: SameName | None) -> Difference:
         if key is None:

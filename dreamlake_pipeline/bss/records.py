@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
@@ -28,10 +29,25 @@ _FILES = """jsonb_to_recordset(CAST(:files AS jsonb)) AS f(n int, id text, kind 
     episode text, name text, staging_key text, staging_hash text, size bigint, content_type text, queue boolean,
     ladder int[], csv jsonb)"""
 
-# What the column `place` of the record of such a file holds: no name or episode has a line break in it. Lookups go by
-# this column, which a single index has, so that no plan depends on what Postgres knows of the table so far.
+# What the column `place` of the records of such a file's name holds: no name or episode has a line break in it. Lookups
+# go by this column, which a single index has, so that no plan depends on what Postgres knows of the table so far.
 _PLACE = r"""md5(
-    f.owner || E'\n' || f.project || E'\n' || f.kind || E'\n' || f.name || coalesce(E'\n' || f.episode, ''))"""
+    f.owner || E'\n' || f.project || E'\n' || f.name || coalesce(E'\n' || f.episode, ''))"""
+
+# Whether `r` is the record that its name stands for: of all of that name, whatever their kinds, the last uploaded.
+_HOLDS_NAME = """NOT EXISTS (SELECT FROM records later
+    WHERE later.place = r.place AND (later.uploaded_at, later.id) > (r.uploaded_at, r.id))"""
+
+# SQL: whether `r` has a published result, which stays until another one takes its place.
+HAS_RESULT = "(r.ready_at IS NOT NULL AND r.metadata IS NOT NULL)"
+_IS_PLAYABLE = f"(r.status = 'ready' OR (r.status IN ('queued', 'processing') AND {HAS_RESULT}))"
+
+# SQL: what an UPDATE of `r` writes when an attempt at it has failed for the reason {error}. See `Status`.
+FAILURE = f"""
+    status = CASE WHEN {HAS_RESULT} THEN 'ready' ELSE 'failed' END,
+    error = CASE WHEN NOT {HAS_RESULT} THEN {{error}} END,
+    last_error = CASE WHEN {HAS_RESULT} THEN {{error}} END,
+    updated_at = now()"""
 
 # Which records POST /lambdas/… and a requeue start over; what is queued or being processed stays as it is.
 UNPROCESSED = (Status.REGISTERED, Status.FAILED)
@@ -60,15 +76,20 @@ class NewRecord(NamedTuple):
 
 
 class Known(NamedTuple):
-    """What tells of a record without all that was found in its file."""
+    """What tells of a record without all that was found in its file.
+
+    `holds_name`: no other record was uploaded later under its name.
+    """
 
     id: str
     status: Status
     ladder: tuple[int, ...] | None
     csv: dict[str, str] | None
+    uploaded_at: datetime
+    holds_name: bool
 
 
-class Place(NamedTuple):
+class NamedFile(NamedTuple):
     """A file in a project; without a `staging_key`, its content is not known."""
 
     kind: Kind
@@ -79,7 +100,8 @@ class Place(NamedTuple):
 
 
 class SameName(NamedTuple):
-    """Of the records in one place, whether any has this content, and whether any may have this size."""
+    """Of the records of one name and kind: whether the name stands for this content, and whether any may have this
+    size."""
 
     has_content: bool
     has_size: bool
@@ -106,31 +128,66 @@ def _given(file: NewRecord) -> dict[str, Any]:
 def insert(connection: Connection, files: Sequence[NewRecord]) -> list[Inserted]:
     """Register files; those that are registered already are found. In the order of `files`, which may repeat itself."""
     ids = [new_id() for _ in files]
-    made = set(
-        connection.execute(
-            text(f"""
-            INSERT INTO records (id, kind, owner, project, episode, name, staging_key, staging_hash, size, content_type,
-                ladder, csv, status, queued_at)
-            SELECT id, kind, owner, project, episode, name, staging_key, staging_hash, size, content_type,
-                ladder, csv, CASE WHEN queue THEN 'queued' ELSE 'registered' END, CASE WHEN queue THEN now() END
-            FROM {_FILES}
-            ORDER BY owner, project, kind, name, staging_key, episode
-            ON CONFLICT (place, md5(staging_key)) DO NOTHING
-            RETURNING id"""),  # noqa: S608 (spelled above)
-            {"files": to_jsonb([_given(file) | {"id": id} for id, file in zip(ids, files, strict=True)])},
-        ).scalars()
+    asked = [_given(file) | {"id": id, "n": n} for n, (id, file) in enumerate(zip(ids, files, strict=True))]
+    # The order of the call is that of the uploads; that of the inserts is the same for every writer.
+    rows = connection.execute(
+        text(f"""
+        INSERT INTO records (id, kind, owner, project, episode, name, staging_key, staging_hash, size, content_type,
+            ladder, csv, status, queued_at, uploaded_at)
+        SELECT id, kind, owner, project, episode, name, staging_key, staging_hash, size, content_type,
+            ladder, csv, CASE WHEN queue THEN 'queued' ELSE 'registered' END, CASE WHEN queue THEN now() END,
+            now() + n * interval '1 microsecond'
+        FROM {_FILES}
+        ORDER BY owner, project, name, kind, staging_key, episode
+        ON CONFLICT (place, kind, md5(staging_key)) DO NOTHING
+        RETURNING id, uploaded_at"""),  # noqa: S608 (spelled above)
+        {"files": to_jsonb(asked)},
     )
+    made: dict[str, datetime] = {row.id: row.uploaded_at for row in rows}
     # Of two equal files in one call, one made the record and the other finds it.
     there = [file for id, file in zip(ids, files, strict=True) if id not in made]
     found = iter(find(connection, there) if there else [])
     inserted = []
     for id, file in zip(ids, files, strict=True):
-        status = Status.QUEUED if file.queue else Status.REGISTERED
-        record = Known(id, status, file.ladder, file.csv) if id in made else next(found)
+        if id in made:
+            status = Status.QUEUED if file.queue else Status.REGISTERED
+            record: Known | None = Known(id, status, file.ladder, file.csv, made[id], holds_name=True)
+        else:
+            record = next(found)
         if record is None:
             raise DreamlakeError(Code.CONFLICT, "A record was deleted while it was being registered: try again.")
         inserted.append(Inserted(record, id in made))
-    return inserted
+    return _give_names(connection, files, inserted)
+
+
+def _give_names(connection: Connection, files: Sequence[NewRecord], inserted: Sequence[Inserted]) -> list[Inserted]:
+    """Give their names back to those of the records whose content was uploaded again after another one's."""
+    last = {
+        (file.owner, file.project, file.episode, file.name): one.record
+        for file, one in zip(files, inserted, strict=True)
+    }
+    returning = {record.id for record in last.values() if not record.holds_name}
+    if not returning:
+        return list(inserted)
+    # All that this transaction may lock afterwards are locked at once, in the order of their ids.
+    connection.execute(
+        text("SELECT FROM records WHERE id = ANY(:ids) ORDER BY id FOR UPDATE"),
+        {"ids": sorted({one.record.id for one in inserted if not one.created})},
+    )
+    rows = connection.execute(
+        text("""
+        UPDATE records r SET updated_at = now(), uploaded_at = greatest(clock_timestamp(), (
+            SELECT max(o.uploaded_at) + interval '1 microsecond' FROM records o WHERE o.place = r.place))
+        WHERE id = ANY(:ids) RETURNING id, uploaded_at"""),
+        {"ids": sorted(returning)},
+    )
+    at: dict[str, datetime] = {row.id: row.uploaded_at for row in rows}
+    return [
+        one._replace(record=one.record._replace(uploaded_at=at[one.record.id], holds_name=True))
+        if one.record.id in at
+        else one
+        for one in inserted
+    ]
 
 
 def find(connection: Connection, files: Sequence[NewRecord]) -> list[Known | None]:
@@ -149,31 +206,35 @@ def find(connection: Connection, files: Sequence[NewRecord]) -> list[Known | Non
     ]
     rows = connection.execute(
         text(f"""
-        SELECT f.n, r.id, r.status, r.ladder, r.csv FROM {_FILES}
-        JOIN records r ON r.place = {_PLACE} AND md5(r.staging_key) = md5(f.staging_key)"""),  # noqa: S608
+        SELECT f.n, r.id, r.status, r.ladder, r.csv, r.uploaded_at, {_HOLDS_NAME} FROM {_FILES}
+        JOIN records r ON r.place = {_PLACE} AND r.kind = f.kind
+            AND md5(r.staging_key) = md5(f.staging_key)"""),  # noqa: S608
         {"files": to_jsonb(asked)},
     )
-    found = {n: Known(id, Status(status), _ladder(ladder), csv) for n, id, status, ladder, csv in rows.all()}
+    found = {
+        n: Known(id, Status(status), _ladder(ladder), csv, uploaded_at, holds_name)
+        for n, id, status, ladder, csv, uploaded_at, holds_name in rows.all()
+    }
     return [found.get(n) for n in range(len(files))]
 
 
-def same_names(connection: Connection, owner: str, project: str, places: Sequence[Place]) -> list[SameName | None]:
-    """What the records in each place are like; None where there is none."""
+def same_names(connection: Connection, owner: str, project: str, files: Sequence[NamedFile]) -> list[SameName | None]:
+    """What the records under the name and kind of each file are like; None where there is none."""
     rows = connection.execute(
         text(f"""
-        SELECT f.n, coalesce(bool_or(r.staging_key = f.staging_key), false),
+        SELECT f.n, coalesce(bool_or(r.staging_key = f.staging_key AND {_HOLDS_NAME}), false),
             bool_or(r.size IS NULL OR r.size = f.size)
         FROM {_FILES}
-        JOIN records r ON r.place = {_PLACE}
+        JOIN records r ON r.place = {_PLACE} AND r.kind = f.kind
         GROUP BY f.n"""),  # noqa: S608
         {
             "files": to_jsonb(
-                [place._asdict() | {"n": n, "owner": owner, "project": project} for n, place in enumerate(places)]
+                [file._asdict() | {"n": n, "owner": owner, "project": project} for n, file in enumerate(files)]
             )
         },
     )
     found = {n: SameName(has_content, has_size) for n, has_content, has_size in rows.all()}
-    return [found.get(n) for n in range(len(places))]
+    return [found.get(n) for n in range(len(files))]
 
 
 def get(connection: Connection, record_id: str) -> Record | None:
@@ -225,18 +286,27 @@ def list_page(
 
 
 def queue(connection: Connection, ids: Iterable[str], statuses: Iterable[Status]) -> set[str]:
-    """Start over those of the records that are in one of `statuses`: they join a new batch. Their ids."""
-    chosen = sorted(set(ids))
+    """Start over those of the records that are in one of `statuses`: they join a new batch. Their ids.
+
+    Where `statuses` have `failed`, a record whose last attempt failed counts as failed, though its earlier result
+    stands. A result that a record has stays.
+    """
+    chosen, wanted = sorted(set(ids)), set(statuses)
     if not chosen:
         return set()
     return set(
         connection.execute(
             text("""
             UPDATE records SET status = 'queued', queued_at = now(), updated_at = now(), partition = NULL, error = NULL,
-                reported_at = NULL
-            WHERE id IN (SELECT id FROM records WHERE id = ANY(:ids) AND status = ANY(:statuses) ORDER BY id FOR UPDATE)
+                last_error = NULL, reported_at = NULL
+            WHERE id IN (SELECT id FROM records WHERE id = ANY(:ids)
+                AND (status = ANY(:statuses) OR (:failed AND last_error IS NOT NULL)) ORDER BY id FOR UPDATE)
             RETURNING id"""),
-            {"ids": chosen, "statuses": [str(status) for status in statuses]},
+            {
+                "ids": chosen,
+                "statuses": [str(status) for status in wanted],
+                "failed": Status.FAILED in wanted,
+            },
         ).scalars()
     )
 
@@ -323,16 +393,16 @@ def known_results(connection: Connection, owner: str, keys: Sequence[ResultKey])
 
 
 def text_tracks_beside(connection: Connection, video: Record, start: str) -> list[Record]:
-    """The ready text tracks of the video's episode whose names begin with `start`, which ends in a dot.
+    """The playable text tracks of the video's episode whose names begin with `start`, which ends in a dot.
 
-    Of several contents under one name, the latest.
+    Of several contents under one name, the last uploaded.
     """
     rows = connection.execute(
         text(f"""
         SELECT DISTINCT ON (r.name) {_COLUMNS} FROM records r
-        WHERE r.owner = :owner AND r.project = :project AND r.kind = 'text-track' AND r.status = 'ready'
+        WHERE r.owner = :owner AND r.project = :project AND r.kind = 'text-track' AND {_IS_PLAYABLE}
           AND r.episode IS NOT DISTINCT FROM :episode AND r.name ~>=~ :start AND r.name ~<~ :end
-        ORDER BY r.name, r.id DESC"""),  # noqa: S608
+        ORDER BY r.name, r.uploaded_at DESC, r.id DESC"""),  # noqa: S608
         # Names are compared byte by byte, and "/" is the byte after ".": a folder may hold a hundred thousand files.
         {"owner": video.owner, "project": video.project, "episode": video.episode}
         | {"start": start, "end": start.removesuffix(".") + "/"},

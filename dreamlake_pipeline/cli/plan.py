@@ -92,7 +92,10 @@ class _PlanWatcher(Watcher):
         if (unread := amounts[Difference.SAME_SIZE]).files:
             yield "to compare", f"{show_files(unread.files, unread.bytes)}: same name and size as what is stored"
         if (stored := amounts[Difference.STORED]).files:
-            yield "stored", f"{plural(stored.files, 'file')}, under other names: only the new names are registered"
+            yield (
+                "stored",
+                f"{plural(stored.files, 'file')}, under other or earlier names: only the names are registered",
+            )
         if self.skipped:
             yield "skipped", f"{plural(self.skipped.total(), 'file')}: {show_skipped(self.skipped)}"
         if summary.warnings:

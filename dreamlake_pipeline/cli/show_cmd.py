@@ -36,10 +36,10 @@ def _fields(record: Record) -> Iterator[tuple[str, str]]:
     yield "project", f"{record.project}@{record.owner}"
     yield "kind", str(record.kind)
     yield "status", show_status(record.status)
-    if record.error:
-        yield "error", f"{record.error.message} ({record.error.code})"
-        if record.error.hint:
-            yield "hint", record.error.hint
+    if error := record.error or record.last_error:
+        yield "error" if record.error else "last attempt", f"{error.message} ({error.code})"
+        if error.hint:
+            yield "hint", error.hint
     for warning in record.warnings:
         yield "warning", warning
     if record.size is not None:

@@ -329,6 +329,6 @@ class DreamLake:
 
 def _end_of(record: Record, stored: FileEvent) -> FileEvent:
     """The event that tells that a stored file is processed."""
-    if record.status is Status.READY:
+    if record.status is Status.READY and record.last_error is None:
         return replace(stored, status=FileStatus.READY)
     return replace(stored, status=FileStatus.FAILED, **record_failure(record))

@@ -171,8 +171,9 @@ def failure(error: DreamlakeError) -> Reason:
 
 
 def record_failure(record: Record) -> Reason:
-    """`code` and `reason` of a FileEvent, from a record that failed."""
-    if record.error is None:
+    """`code` and `reason` of a FileEvent, from a record whose last processing failed."""
+    error = record.error or record.last_error
+    if error is None:
         return {"code": str(Code.INTERNAL), "reason": "It failed, and nothing more is known."}
-    hint = f" {record.error.hint}" if record.error.hint else ""
-    return {"code": record.error.code, "reason": record.error.message + hint}
+    stands = "" if record.error else "Its earlier result still plays."
+    return {"code": error.code, "reason": " ".join(filter(None, (error.message, error.hint, stands)))}

@@ -29,14 +29,19 @@ def retry(
         for indexed in _with_assets(index, records):
             if not ids:
                 indexed = _named(indexed)
-            yield from _heal_index(index, indexed)
-            wanted = [one.record.id for one in indexed if everything or one.record.status in _UNPROCESSED]
+            yield from _heal_index(index, indexed, hold_names=not ids)
+            wanted = [one.record.id for one in indexed if everything or _is_unprocessed(one.record)]
             for some in in_slices(wanted):
                 yield from (
                     _event(record, FileStatus.QUEUED)
                     for record in bss.requeue(some, force=everything)
                     if record.status is Status.QUEUED
                 )
+
+
+def _is_unprocessed(record: Record) -> bool:
+    """Whether it has no result, or its last processing failed although an earlier result stands."""
+    return record.status in _UNPROCESSED or record.last_error is not None
 
 
 def _groups(bss: BssClient, target: Target | None, ids: Sequence[str]) -> Iterator[list[Record]]:
@@ -75,25 +80,27 @@ def _with_assets(index: IndexClient, records: list[Record]) -> Iterator[list[_In
 
 
 def _named(indexed: list[_Indexed]) -> list[_Indexed]:
-    """Of several records with one name, that which the name stands for.
-
-    It is the one to which the index points, which need not be the newest: earlier content may have been uploaded
-    again. Where the index has nothing, it is the newest.
-    """
+    """Of several records with one name, that which the name stands for: the last uploaded."""
     chosen: dict[tuple[str | None, str], _Indexed] = {}
-    for one in sorted(indexed, key=lambda one: one.record.id):
-        if one.asset is None or one.asset.bss_id == one.record.id:
-            chosen[one.record.episode, one.record.name] = one
+    for one in sorted(indexed, key=lambda one: (one.record.uploaded_at or one.record.created_at, one.record.id)):
+        chosen[one.record.episode, one.record.name] = one
     return list(chosen.values())
 
 
-def _heal_index(index: IndexClient, indexed: list[_Indexed]) -> Iterator[FileEvent]:
-    """Register what the index does not have, or has with another end than BSS."""
-    stale = [
-        record
-        for record, asset in indexed
-        if asset is None or (asset.bss_id == record.id and record.status.is_final and asset.status is not record.status)
-    ]
+def _heal_index(index: IndexClient, indexed: list[_Indexed], *, hold_names: bool) -> Iterator[FileEvent]:
+    """Register what the index does not have, or has with another end than BSS.
+
+    `hold_names`: the records are those that their names stand for, so what the index has under one must be it.
+    """
+
+    def is_stale(record: Record, asset: Asset | None) -> bool:
+        if asset is None:
+            return True
+        if asset.bss_id != record.id:
+            return hold_names
+        return record.status.is_final and asset.status is not record.status
+
+    stale = [record for record, asset in indexed if is_stale(record, asset)]
     for some in in_slices(stale):
         refs = index.register_batch([asset_of(record) for record in some])
         for record, ref in zip(some, refs, strict=True):

@@ -145,6 +145,7 @@ def asset_of(record: Record) -> BatchAsset:
             "size": record.size,
             "sha256": record.sha256 or record.staging_hash,
             "metadata": record.metadata,
+            "uploaded_at": record.uploaded_at,
         }
     )
 

@@ -89,7 +89,9 @@ class Due:
 
 
 def _is_done(item: Record) -> bool:
-    return item.status is Status.READY or (item.status is Status.PROCESSING and item.reported_at is not None)
+    return (item.status is Status.READY and item.last_error is None) or (
+        item.status is Status.PROCESSING and item.reported_at is not None
+    )
 
 
 def process_items(hold: Hold, shop: Workshop, items: Sequence[Record], *, workers: int) -> list[Outcome]:

@@ -37,13 +37,13 @@ class Indexed:
 def index_batch(hold: Hold, upsert: Upsert, *, has_batch: bool) -> Indexed:
     """Write every item that has a result or has failed into the index, then have BSS call those with a result ready.
 
+    `has_batch`: this run has the whole batch; else it takes the batch if anything in it is unfinished.
     In this order: a record that is ready is in the index. A crash between the two leaves a batch whose next attempt
-    finds every result reported, and does nothing but this. `has_batch`: this run took the whole batch before.
+    finds every result reported, and does nothing but this.
     """
     if has_batch:
         hold.extend()
     items = hold.pipeline.items(hold.partition).items
-    # Oldest first: where two items have one name, the newer one takes it.
     finished = [item for item in items if item.status.is_final or item.reported_at is not None]
     refs = upsert([asset_of(item) for item in finished])
     is_open = any(not item.status.is_final for item in items)
@@ -74,6 +74,7 @@ def asset_of(item: Record) -> BatchAsset:
         size=item.size,
         sha256=item.sha256,
         metadata={"error": item.error.wire()} if failed and item.error else item.metadata,
+        uploaded_at=item.uploaded_at,
         **{_FIELD[item.kind]: item.id},
     )
 

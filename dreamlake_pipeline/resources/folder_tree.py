@@ -14,6 +14,8 @@ from dagster import ConfigurableResource, InitResourceContext
 from pydantic import Field, PrivateAttr
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from sqlalchemy import Connection
 
     from ..api.server import AssetRef, BatchAsset
@@ -59,15 +61,19 @@ class FolderTreeResource(ConfigurableResource):
                 refs += upsert_assets(connection, list(assets[start : start + _UPSERTED_AT_ONCE]))
         return refs
 
-    def statuses(self, asset_ids: Sequence[str]) -> dict[str, tuple[str, str]]:
-        """What the index says of assets: by id, the record it points to and that record's status."""
+    def statuses(self, asset_ids: Sequence[str]) -> dict[str, tuple[str, str, datetime]]:
+        """What the index says of assets: by id, the record it points to, that record's status, and when it was last
+        uploaded under its name."""
         from sqlalchemy import text
 
         with self._connect() as connection:
             rows = connection.execute(
-                text("SELECT id, bss_id, status FROM asset_details WHERE id = ANY(:ids)"), {"ids": list(asset_ids)}
+                text("""
+                SELECT id, bss_id, coalesce(status, 'registered') AS status, uploaded_at FROM assets
+                WHERE id = ANY(:ids)"""),
+                {"ids": list(asset_ids)},
             )
-            return {row.id: (row.bss_id, row.status) for row in rows}
+            return {row.id: (row.bss_id, row.status, row.uploaded_at) for row in rows}
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """Every file of the index with the names of where it is, oldest first, read as it is consumed."""

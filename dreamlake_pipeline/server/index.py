@@ -1,7 +1,8 @@
 """Writing the index: files and the folders that hold them, a batch at a time.
 
 The number of statements does not grow with the batch: one finds the trees, one the folders, one writes the files,
-and when something is new, one more for each table and each depth of folders.
+and when something is new, one more for each table and each depth of folders; when a name comes with several records,
+one more for each of these.
 
 Many writers may work on the same names at once. A row that is not there is inserted with ON CONFLICT DO NOTHING and
 read again, since another transaction may have been first. Every transaction takes its locks in the same order
@@ -11,7 +12,8 @@ READ COMMITTED, and one `upsert_assets` per transaction.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -20,13 +22,13 @@ from sqlalchemy import Connection, Row, text
 from ..api.bss import Status
 from ..api.common import storable_json
 from ..api.server import AssetRef, BatchAsset
-from ..ids import new_id
+from ..ids import made_at, new_id
 from ..names import split_name
 from .treekey import tree_key
 
 
-class Place(NamedTuple):
-    """Where a tree of folders belongs, by name; the episode is None for files that belong to none."""
+class Root(NamedTuple):
+    """Where a tree of folders has its root, by name; the episode is None for files that belong to none."""
 
     namespace: str
     project: str
@@ -34,7 +36,7 @@ class Place(NamedTuple):
 
 
 class Tree(NamedTuple):
-    """The tree of a place, by id."""
+    """The tree below a root, by id."""
 
     project_id: str
     episode_id: str | None
@@ -48,28 +50,30 @@ class Folder(NamedTuple):
     path: str
 
 
+_FileKey = tuple[str, str]  # the id of the folder, and the filename
+
+
 def upsert_assets(connection: Connection, assets: list[BatchAsset]) -> list[AssetRef]:
     """Register files in the index, all in the transaction of `connection`; the references come in their order.
 
     Namespaces, projects, episodes and folders that are not there are made. The effect is that of one upsert after
-    the other, by the rules of `AssetIn`; a name that comes twice gives the same reference twice. An asset whose BSS
-    id is older than the stored one (a batch that reports after new content took the name) is only looked up.
+    the other, by the rules of `AssetIn`; a name that comes twice gives the same reference twice. An asset whose record
+    was uploaded before the stored one (a batch that reports after new content took the name) is only looked up.
     """
     if not assets:
         return []
-    spots = [(_place_of(asset), *split_name(asset.name)) for asset in assets]
-    trees = _ensure_trees(connection, {place for place, _, _ in spots})
-    folders = {(place, path): Folder(trees[place].root_id, path) for place, path, _ in spots}
+    spots = [(_root_of(asset), *split_name(asset.name)) for asset in assets]
+    trees = _ensure_trees(connection, {root for root, _, _ in spots})
+    folders = {(root, path): Folder(trees[root].root_id, path) for root, path, _ in spots}
     node_ids = _ensure_folders(connection, set(folders.values()))
 
-    places = [(node_ids[folders[place, path]], filename) for place, path, filename in spots]
-    files: dict[tuple[str, str], BatchAsset] = {}
-    for key, asset in zip(places, assets, strict=True):
-        files[key] = _fold(files[key], asset) if key in files else asset
-    stored = _upsert_files(connection, files)
+    keys = [(node_ids[folders[root, path]], filename) for root, path, filename in spots]
+    stored: dict[_FileKey, tuple[str, Status]] = {}
+    for files in _in_rounds(keys, _uploads(assets)):
+        stored |= _upsert_files(connection, files)
 
-    def ref(place: Place, node_id: str, filename: str) -> AssetRef:
-        project_id, episode_id, _ = trees[place]
+    def ref(root: Root, node_id: str, filename: str) -> AssetRef:
+        project_id, episode_id, _ = trees[root]
         asset_id, status = stored[node_id, filename]
         return AssetRef(
             id=asset_id,
@@ -80,23 +84,60 @@ def upsert_assets(connection: Connection, assets: list[BatchAsset]) -> list[Asse
             status=status,
         )
 
-    return [ref(place, *key) for (place, _, _), key in zip(spots, places, strict=True)]
+    return [ref(root, *key) for (root, _, _), key in zip(spots, keys, strict=True)]
 
 
-def _place_of(asset: BatchAsset) -> Place:
-    return Place(asset.namespace, asset.project, asset.episode_name)
+def _root_of(asset: BatchAsset) -> Root:
+    return Root(asset.namespace, asset.project, asset.episode_name)
 
 
-def _fold(earlier: BatchAsset, later: BatchAsset) -> BatchAsset:
-    """One upsert with the effect of two of the same name; `_UPSERT_FILES` has the same rules for a stored asset."""
-    restore = earlier.restore or later.restore
-    earlier_id, later_id = earlier.bss_id(earlier.kind), later.bss_id(later.kind)
-    if later_id != earlier_id:
-        stays = later_id < earlier_id and not later.restore
-        return (earlier if stays else later).model_copy(update={"restore": restore})
-    kept = {name: getattr(earlier, name) for name in ("size", "sha256", "metadata") if getattr(later, name) is None}
-    status = earlier.status if _outlasts(earlier.status, later.status) else later.status
-    return later.model_copy(update={**kept, "status": status, "restore": restore})
+class _Upload(NamedTuple):
+    """One upsert: an asset, and when its record counts as uploaded under its name (see `AssetIn`)."""
+
+    asset: BatchAsset
+    at: datetime
+
+    @property
+    def bss_id(self) -> str:
+        return self.asset.bss_id(self.asset.kind)
+
+
+def _uploads(assets: Sequence[BatchAsset]) -> list[_Upload]:
+    now = datetime.now(UTC)
+
+    def at(n: int, asset: BatchAsset) -> datetime:
+        if asset.uploaded_at is not None:
+            return asset.uploaded_at
+        return now + timedelta(microseconds=n) if asset.restore else made_at(asset.bss_id(asset.kind))
+
+    return [_Upload(asset, at(n, asset)) for n, asset in enumerate(assets)]
+
+
+def _in_rounds(keys: Sequence[_FileKey], uploads: Sequence[_Upload]) -> list[dict[_FileKey, _Upload]]:
+    """The uploads in rounds, to be written one after the other, in each of which a name comes once.
+
+    What is said twice of one upload is folded into one upsert. Nearly always there is one round.
+    """
+    rounds: list[dict[_FileKey, _Upload]] = []
+    latest: dict[_FileKey, int] = {}
+    for key, upload in zip(keys, uploads, strict=True):
+        n = latest.get(key, -1)
+        if n >= 0 and (rounds[n][key].bss_id, rounds[n][key].at) == (upload.bss_id, upload.at):
+            rounds[n][key] = _fold(rounds[n][key], upload)
+            continue
+        latest[key] = n + 1
+        if n + 1 == len(rounds):
+            rounds.append({})
+        rounds[n + 1][key] = upload
+    return rounds
+
+
+def _fold(earlier: _Upload, later: _Upload) -> _Upload:
+    """One upsert with the effect of two of the same record; `_UPSERT_FILES` has the same rules for a stored asset."""
+    one, other = earlier.asset, later.asset
+    kept = {name: getattr(one, name) for name in ("size", "sha256", "metadata") if getattr(other, name) is None}
+    status = one.status if _outlasts(one.status, other.status) else other.status
+    return later._replace(asset=other.model_copy(update={**kept, "status": status}))
 
 
 def _outlasts(stored: Status | None, said: Status | None) -> bool:
@@ -162,15 +203,15 @@ _MAKE_ROOTS = text("""
 """)
 
 
-def _ensure_trees(connection: Connection, places: Collection[Place]) -> dict[Place, Tree]:
-    trees = _find_trees(connection, places)
-    missing = sorted((place for place in places if place not in trees), key=lambda place: (*place[:2], place[2] or ""))
+def _ensure_trees(connection: Connection, roots: Collection[Root]) -> dict[Root, Tree]:
+    trees = _find_trees(connection, roots)
+    missing = sorted((root for root in roots if root not in trees), key=lambda root: (*root[:2], root[2] or ""))
     if not missing:
         return trees
 
-    namespaces = dict.fromkeys(place.namespace for place in missing)
+    namespaces = dict.fromkeys(root.namespace for root in missing)
     connection.execute(_MAKE_NAMESPACES, {"ids": _new_ids(namespaces), "names": list(namespaces)})
-    projects = dict.fromkeys((place.namespace, place.project) for place in missing)
+    projects = dict.fromkeys((root.namespace, root.project) for root in missing)
     connection.execute(
         _MAKE_PROJECTS,
         {
@@ -184,19 +225,18 @@ def _ensure_trees(connection: Connection, places: Collection[Place]) -> dict[Pla
     return trees | _find_trees(connection, missing)
 
 
-def _find_trees(connection: Connection, places: Collection[Place]) -> dict[Place, Tree]:
-    rows = connection.execute(_FIND_TREES, _columns(places))
+def _find_trees(connection: Connection, roots: Collection[Root]) -> dict[Root, Tree]:
+    rows = connection.execute(_FIND_TREES, _columns(roots))
     return {
-        Place(row.namespace, row.project, row.episode): Tree(row.project_id, row.episode_id, row.root_id)
-        for row in rows
+        Root(row.namespace, row.project, row.episode): Tree(row.project_id, row.episode_id, row.root_id) for row in rows
     }
 
 
-def _columns(places: Collection[Place]) -> dict[str, list[Any]]:
+def _columns(roots: Collection[Root]) -> dict[str, list[Any]]:
     return {
-        "namespaces": [place.namespace for place in places],
-        "projects": [place.project for place in places],
-        "episodes": [place.episode for place in places],
+        "namespaces": [root.namespace for root in roots],
+        "projects": [root.project for root in roots],
+        "episodes": [root.episode for root in roots],
     }
 
 
@@ -272,12 +312,13 @@ def _depth(folder: Folder) -> int:
 
 _UPSERT_FILES = text("""
     INSERT INTO assets AS stored
-        (id, project_id, episode_id, root_id, node_id, filename, path, kind, bss_id, status, size, sha256, metadata)
+        (id, project_id, episode_id, root_id, node_id, filename, path, kind, bss_id, status, size, sha256, metadata,
+         uploaded_at)
     SELECT new.id, folder.project_id, folder.episode_id, folder.root_id, folder.id, new.filename, new.path,
-           new.kind, new.bss_id, new.status, new.size, new.sha256, new.metadata
+           new.kind, new.bss_id, new.status, new.size, new.sha256, new.metadata, new.uploaded_at
     FROM jsonb_to_recordset(CAST(:files AS jsonb))
          AS new (id text, node_id text, filename text, path text, kind text, bss_id text, status text, size bigint,
-                 sha256 text, metadata jsonb)
+                 sha256 text, metadata jsonb, uploaded_at timestamptz)
     JOIN nodes AS folder ON folder.id = new.node_id
     ORDER BY folder.id, new.filename COLLATE "C"
     ON CONFLICT (node_id, filename) DO UPDATE SET
@@ -300,19 +341,22 @@ _UPSERT_FILES = text("""
             WHEN stored.bss_id = excluded.bss_id THEN coalesce(excluded.metadata, stored.metadata)
             ELSE excluded.metadata
         END,
+        uploaded_at = greatest(stored.uploaded_at, excluded.uploaded_at),
         updated_at = now()
-    WHERE (stored.bss_id <= excluded.bss_id OR excluded.bss_id = ANY (CAST(:restored AS text[])))
+    WHERE (stored.bss_id = excluded.bss_id
+           OR (stored.uploaded_at, stored.bss_id) < (excluded.uploaded_at, excluded.bss_id))
       -- What says nothing new makes no new version of the row.
       AND (excluded.bss_id, excluded.kind, coalesce(excluded.status, stored.status),
            coalesce(excluded.size, stored.size), coalesce(excluded.sha256, stored.sha256),
-           coalesce(excluded.metadata, stored.metadata))
+           coalesce(excluded.metadata, stored.metadata), greatest(stored.uploaded_at, excluded.uploaded_at))
           IS DISTINCT FROM
-          (stored.bss_id, stored.kind, stored.status, stored.size, stored.sha256, stored.metadata)
+          (stored.bss_id, stored.kind, stored.status, stored.size, stored.sha256, stored.metadata, stored.uploaded_at)
     RETURNING node_id, filename, id, status
 """)
 
 _FIND_FILES = text("""
-    SELECT asset.node_id, asset.filename, asset.id, asset.status, asset.kind, asset.bss_id, asset.size, asset.sha256
+    SELECT asset.node_id, asset.filename, asset.id, asset.status, asset.kind, asset.bss_id, asset.size, asset.sha256,
+           asset.uploaded_at
     FROM unnest(CAST(:nodes AS text[]), CAST(:filenames AS text[])) AS file (node_id, filename)
     JOIN assets AS asset ON asset.node_id = file.node_id AND asset.filename = file.filename
 """)
@@ -321,16 +365,14 @@ _FIND_FILES = text("""
 _STATUSES = {str(status): status for status in Status}
 
 
-def _upsert_files(
-    connection: Connection, files: dict[tuple[str, str], BatchAsset]
-) -> dict[tuple[str, str], tuple[str, Status]]:
-    """Write files, given by (folder's id, filename); the ids of their assets, and the status that these have now.
+def _upsert_files(connection: Connection, files: dict[_FileKey, _Upload]) -> dict[_FileKey, tuple[str, Status]]:
+    """Write files; the ids of their assets, and the status that these have now.
 
     Those without metadata, as a client sends them, are looked up first: of a directory that is ingested again nothing
     is new, and to find that out by an upsert means a lock, and with it a write, for each file.
     """
-    found = _find_files(connection, [key for key, asset in files.items() if asset.metadata is None])
-    stored = {key: _id_and_status(row) for key, row in found.items() if _says_nothing_new(files[key], row)}
+    found = _find_files(connection, [key for key, upload in files.items() if upload.asset.metadata is None])
+    stored = {key: _id_and_status(row) for key, row in found.items() if _says_nothing_new(files[key].asset, row)}
     new = [
         {
             "id": new_id(),
@@ -338,27 +380,28 @@ def _upsert_files(
             "filename": key[1],
             "path": asset.name,
             "kind": asset.kind,
-            "bss_id": asset.bss_id(asset.kind),
+            "bss_id": upload.bss_id,
             "status": asset.status,
             "size": asset.size,
             "sha256": asset.sha256,
+            "uploaded_at": upload.at,
             # Absent, not JSON's null, which would be stored.
             **({} if asset.metadata is None else {"metadata": asset.metadata}),
         }
-        for key, asset in files.items()
+        for key, upload in files.items()
         if key not in stored
+        for asset in [upload.asset]
     ]
     if new:
-        restored = [asset.bss_id(asset.kind) for asset in files.values() if asset.restore]
-        written = connection.execute(_UPSERT_FILES, {"files": storable_json(new), "restored": restored})
+        written = connection.execute(_UPSERT_FILES, {"files": storable_json(new)})
         stored |= {(row.node_id, row.filename): _id_and_status(row) for row in written.all()}
 
     left = _find_files(connection, [key for key in files if key not in stored])
     return stored | {key: _id_and_status(row) for key, row in left.items()}
 
 
-def _find_files(connection: Connection, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], Row[Any]]:
-    """Those of the files, given by (folder's id, filename), that are in the index."""
+def _find_files(connection: Connection, keys: Collection[_FileKey]) -> dict[_FileKey, Row[Any]]:
+    """Those of the files that are in the index."""
     if not keys:
         return {}
     nodes, filenames = zip(*keys, strict=True)
@@ -374,6 +417,7 @@ def _says_nothing_new(asset: BatchAsset, stored: Row[Any]) -> bool:
         and asset.status in (None, stored.status)
         and asset.size in (None, stored.size)
         and asset.sha256 in (None, stored.sha256)
+        and (asset.uploaded_at is None or asset.uploaded_at <= stored.uploaded_at)
     )
 
 

@@ -66,13 +66,15 @@ def test_a_name_is_that_of_one_kind_in_one_episode(api, owner, stored) -> None:
     assert other_project.json()["files"] == ["new"], "bytes are kept by project"
 
 
-def test_any_content_that_a_name_ever_had_is_there(api, owner, files, stored) -> None:
+def test_what_a_name_stood_for_before_is_there_and_its_name_is_not(api, owner, files, stored) -> None:
     data = secrets.token_bytes(30)
     files.stage(data)
     later = _file(data, "/a.mp4", episode="run 1")
     _bulk(api, owner, "finish", later)
-    assert _compare(api, owner, stored, later) == ["unchanged", "unchanged"]
+    assert _compare(api, owner, stored, later) == ["stored", "unchanged"]
     assert _compare(api, owner, _unread(stored), _unread(later)) == ["same-size", "same-size"]
+    _bulk(api, owner, "finish", stored)
+    assert _compare(api, owner, stored, later) == ["unchanged", "stored"]
 
 
 def test_what_turned_out_not_to_be_stored_is_to_be_sent(api, owner, stored, claim, begin, pipeline) -> None:
@@ -116,8 +118,8 @@ def test_a_lookup_does_not_go_through_the_project_for_each_file(service, owner, 
 
 
 def _same_names(connection, some):
-    places = [records.Place(one.kind, one.episode, one.name, one.staging_key, one.size) for one in some]
-    return records.same_names(connection, some[0].owner, some[0].project, places)
+    files = [records.NamedFile(one.kind, one.episode, one.name, one.staging_key, one.size) for one in some]
+    return records.same_names(connection, some[0].owner, some[0].project, files)
 
 
 def _tuples_read(connection) -> int:

@@ -17,7 +17,16 @@ from dagster import AssetKey, DagsterInstance, Definitions, ExecuteInProcessResu
 from fastapi import FastAPI
 
 from dreamlake_pipeline import layout
-from dreamlake_pipeline.api.bss import FinishedFile, FinishedUploads, FinishUploads, Ids, Record, Records
+from dreamlake_pipeline.api.bss import (
+    Finished,
+    FinishedFile,
+    FinishedUploads,
+    FinishUploads,
+    Ids,
+    Record,
+    Records,
+    Requeue,
+)
 from dreamlake_pipeline.api.pipeline import BatchOffer, ClaimBatches
 from dreamlake_pipeline.assets.partitions import BATCHES
 from dreamlake_pipeline.auth import Scope, issue_token
@@ -127,11 +136,17 @@ class World:
         return self.register([self.stage(name, data) for name, data in files.items()])
 
     def register(self, files: list[FinishedFile]) -> dict[str, str]:
-        answer = self.http.post(
-            "/uploads/finish", FinishUploads(owner=self.owner, project=PROJECT, files=files), FinishedUploads
-        )
+        finished = self.finish(FinishUploads(owner=self.owner, project=PROJECT, files=files))
+        return {file.name: str(done.id) for file, done in zip(files, finished, strict=True)}
+
+    def finish(self, asked: FinishUploads) -> list[Finished]:
+        answer = self.http.post("/uploads/finish", asked, FinishedUploads)
         assert all(file.id for file in answer.files), answer
-        return {file.name: str(done.id) for file, done in zip(files, answer.files, strict=True)}
+        return answer.files
+
+    def requeue(self, ids: list[str], *, force: bool = False) -> list[Record]:
+        """What `dreamlake retry` asks for; with `force`, `dreamlake retry --all`."""
+        return self.http.post("/records/requeue", Requeue(ids=ids, force=force), Records).items
 
     def claim(self) -> list[BatchOffer]:
         """The batches of this test's owner that are due."""

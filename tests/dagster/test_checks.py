@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -104,11 +104,14 @@ def test_index_complete() -> None:
         )
         for name in ("a.mp4", "b.mp4")
     ]
-    good = {refs[0].id: (older.id, "ready"), refs[1].id: (newer.id, "ready")}
+    at = older.created_at
+    good = {refs[0].id: (older.id, "ready", at), refs[1].id: (newer.id, "ready", at)}
     assert checks.index_complete([older, newer], refs, good).passed
-    taken = good | {refs[0].id: ("f" * 24, "queued")}  # by newer content of that name
-    assert checks.index_complete([older, newer], refs, taken).passed
-    stale = checks.index_complete([older, newer], refs, good | {refs[1].id: (newer.id, "queued")})
+    for bss_id in ("0" * 24, "f" * 24):  # another record, whose content was uploaded under that name later or earlier
+        later, earlier = (bss_id, "queued", at + timedelta(seconds=1)), (bss_id, "ready", at - timedelta(seconds=1))
+        assert checks.index_complete([older, newer], refs, good | {refs[0].id: later}).passed
+        assert not checks.index_complete([older, newer], refs, good | {refs[0].id: earlier}).passed
+    stale = checks.index_complete([older, newer], refs, good | {refs[1].id: (newer.id, "queued", at)})
     assert not stale.passed and "/b.mp4: The index says queued, not ready." in stale.description
     assert not checks.index_complete([older, newer], refs, {}).passed
 

@@ -18,6 +18,8 @@ _RECORD = ", ".join(Record.model_fields)
 def begin(connection: Connection, asked: BeginBatch) -> BatchItems:
     """A run takes the batch and is handed its items; they become `processing`. Raises NOT_FOUND.
 
+    A result that an item has from before stays until another one is reported.
+
     The latest run to begin has the batch: one that had it before gets CONFLICT at its next heartbeat.
     """
     batch = lock(connection, asked.partition)
@@ -26,7 +28,7 @@ def begin(connection: Connection, asked: BeginBatch) -> BatchItems:
     elif asked.force:
         wanted = "true"
     elif batch["state"] == "closed":
-        wanted = "status <> 'ready'"
+        wanted = "(status <> 'ready' OR last_error IS NOT NULL)"
     else:
         # A result that an earlier attempt reported stands: only what comes after it is left to do.
         wanted = "status NOT IN ('ready', 'failed') AND reported_at IS NULL"
@@ -45,8 +47,8 @@ def begin(connection: Connection, asked: BeginBatch) -> BatchItems:
     items = connection.execute(
         text(f"""
         WITH handed AS (
-            UPDATE records SET status = 'processing', attempts = attempts + 1, error = NULL, reported_at = NULL,
-                queued_at = coalesce(queued_at, now()), updated_at = now()
+            UPDATE records SET status = 'processing', attempts = attempts + 1, error = NULL, last_error = NULL,
+                reported_at = NULL, queued_at = coalesce(queued_at, now()), updated_at = now()
             WHERE id IN (SELECT id FROM records WHERE partition = :partition AND {wanted} ORDER BY id FOR UPDATE)
             RETURNING {_RECORD})
         SELECT * FROM handed ORDER BY id"""),  # noqa: S608 (both are spelled above)

@@ -14,13 +14,32 @@ from .. import chunks, records
 from ..values import to_jsonb
 from .rows import check_run, close_if_done, lock
 
+_RESULTS = """jsonb_to_recordset(CAST(:results AS jsonb)) AS x(id text, sha256 text, size bigint, recipe text,
+    metadata jsonb, warnings jsonb, error jsonb)"""
+
+_STORE_RESULTS = text(f"""
+    UPDATE records r SET status = 'processing', error = NULL, last_error = NULL, metadata = x.metadata,
+        recipe = x.recipe, warnings = x.warnings, sha256 = coalesce(x.sha256, r.sha256),
+        size = coalesce(x.size, r.size), queued_at = coalesce(r.queued_at, now()), reported_at = now(),
+        updated_at = now()
+    FROM {_RESULTS} WHERE r.id = x.id AND x.error IS NULL""")  # noqa: S608 (spelled above)
+
+# Of a record whose earlier result stands, all that is known goes on to be about that result.
+_STORE_FAILURES = text(f"""
+    UPDATE records r SET {records.FAILURE.format(error="x.error")}, reported_at = now(),
+        queued_at = coalesce(r.queued_at, now()),
+        warnings = CASE WHEN {records.HAS_RESULT} THEN r.warnings ELSE x.warnings END,
+        sha256 = CASE WHEN {records.HAS_RESULT} THEN r.sha256 ELSE coalesce(x.sha256, r.sha256) END,
+        size = CASE WHEN {records.HAS_RESULT} THEN r.size ELSE coalesce(x.size, r.size) END
+    FROM {_RESULTS} WHERE r.id = x.id AND x.error IS NOT NULL""")  # noqa: S608 (spelled above)
+
 
 def report(connection: Connection, partition: str, results: Sequence[ItemResult]) -> None:
     """Store results, and what chunks they refer to, all or nothing.
 
-    An item with an error is `failed` at once; the others stay `processing` until the batch is finished. A record that
-    was deleted meanwhile is passed over. Raises NOT_FOUND, CONFLICT when the batch is closed, an item is another
-    batch's, or a chunk is not stored.
+    An item with an error is `failed` at once, or `ready` with its earlier result and this as its last error; the others
+    stay `processing` until the batch is finished. A record that was deleted meanwhile is passed over. Raises NOT_FOUND,
+    CONFLICT when the batch is closed, an item is another batch's, or a chunk is not stored.
     """
     batch = lock(connection, partition)
     if batch["state"] == "closed":
@@ -36,24 +55,9 @@ def report(connection: Connection, partition: str, results: Sequence[ItemResult]
     kept = [result for record_id, result in latest.items() if record_id in present]
     if not kept:
         return
-    connection.execute(
-        text("""
-        UPDATE records r SET
-            status = CASE WHEN x.error IS NULL THEN 'processing' ELSE 'failed' END,
-            error = x.error,
-            metadata = CASE WHEN x.error IS NULL THEN x.metadata ELSE r.metadata END,
-            recipe = CASE WHEN x.error IS NULL THEN x.recipe ELSE r.recipe END,
-            warnings = x.warnings,
-            sha256 = coalesce(x.sha256, r.sha256),
-            size = coalesce(x.size, r.size),
-            queued_at = coalesce(r.queued_at, now()),
-            reported_at = now(),
-            updated_at = now()
-        FROM jsonb_to_recordset(CAST(:results AS jsonb)) AS x(id text, sha256 text, size bigint, recipe text,
-            metadata jsonb, warnings jsonb, error jsonb)
-        WHERE r.id = x.id"""),
-        {"results": to_jsonb([_result(result) for result in kept])},
-    )
+    given = {"results": to_jsonb([_result(result) for result in kept])}
+    connection.execute(_STORE_RESULTS, given)
+    connection.execute(_STORE_FAILURES, given)
     chunks.refer(connection, {result.id: result.chunks for result in kept if result.error is None})
 
 

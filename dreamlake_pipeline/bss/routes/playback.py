@@ -21,7 +21,7 @@ from ...errors import Code, DreamlakeError
 from ...kinds import KINDS, Kind, KindSpec
 from ...objectstore import ObjectStore
 from ...web import Caller
-from .. import access, chunks, playlists, subtitles
+from .. import access, chunks, playlists, published, subtitles
 from ..access import Viewer
 from ..context import Config, Database, RecordId, Store
 
@@ -63,7 +63,7 @@ def _add_streams(spec: KindSpec) -> None:
         response_class=PlaylistResponse,
     )
     def master(id: RecordId, request: Request, viewer: Viewer, database: Database, store: Store) -> Response:
-        record = access.find_ready(database, viewer, spec.kind, id)
+        record = access.find_playable(database, viewer, spec.kind, id)
         playlist = _read(store, layout.master_key(record.owner, record.project, spec.kind, id))
         if spec.kind is Kind.VIDEO:
             with database.connect() as connection:
@@ -91,7 +91,7 @@ def _add_streams(spec: KindSpec) -> None:
         Asked for with a playback token, as a browser does, they are the routes of this service: Chromium plays only
         segments that come from where their playlist does.
         """
-        record = access.find_ready(database, viewer, spec.kind, id)
+        record = access.find_playable(database, viewer, spec.kind, id)
         playlist = _read(store, layout.stream_key(record.owner, record.project, spec.kind, id, hash))
         token = request.query_params.get("token")
 
@@ -112,10 +112,11 @@ def _add_streams(spec: KindSpec) -> None:
     )
     def segment(id: RecordId, hash: ChunkHash, viewer: Viewer, database: Database, store: Store) -> Response:
         """What `/chunks/{hash}.ts` redirects to; for players that follow no redirect to another site."""
-        access.find_ready(database, viewer, spec.kind, id)
+        record = access.find_playable(database, viewer, spec.kind, id)
         with database.connect() as connection:
-            if not chunks.is_readable(connection, hash, viewer):
-                raise DreamlakeError(Code.NOT_FOUND, f"There is no segment {hash}.")
+            is_readable = chunks.is_readable(connection, hash, viewer)
+        if not is_readable and not published.names_chunk(store, record, hash):
+            raise DreamlakeError(Code.NOT_FOUND, f"There is no segment {hash}.")
         size, blocks = store.open(layout.chunk_key(hash))
         # A chunk is what its name says, for ever; only who may read it is private.
         headers = {"Content-Length": str(size), "Cache-Control": "private, max-age=31536000, immutable"}
@@ -131,7 +132,7 @@ def subtitle_playlist(
     id: RecordId, track_id: RecordId, request: Request, viewer: Viewer, database: Database, store: Store
 ) -> Response:
     """Its segments are those of the video's best stream. Who may play the video may read its subtitles."""
-    video = access.find_ready(database, viewer, Kind.VIDEO, id)
+    video = access.find_playable(database, viewer, Kind.VIDEO, id)
     track = _find_subtitles(database, video, track_id)
     playlist = subtitles.media_playlist(_read_stream(store, video), track.id)
     return PlaylistResponse(_hand_on_token(playlist, request))
@@ -146,7 +147,7 @@ def subtitle_segment(
     id: RecordId, track_id: RecordId, number: SegmentNumber, viewer: Viewer, database: Database, store: Store
 ) -> Response:
     """Every cue that overlaps that segment of the video; times are the track's, tied to the video's clock."""
-    video = access.find_ready(database, viewer, Kind.VIDEO, id)
+    video = access.find_playable(database, viewer, Kind.VIDEO, id)
     track = _find_subtitles(database, video, track_id)
     filename = next(iter(layout.RESULT_FILES[track.kind]))
     cues = _read(store, layout.result_key(track.owner, track.project, track.kind, track.id, filename))
@@ -186,7 +187,7 @@ def _add_playback(spec: KindSpec) -> None:
         id: RecordId, request: Request, caller: Caller, database: Database, store: Store, config: Config
     ) -> Playback:
         """Video and audio: a playlist. Text tracks: WebVTT. Label tracks: Parquet."""
-        record = access.find_ready(database, caller, spec.kind, id)
+        record = access.find_playable(database, caller, spec.kind, id)
         expires = int(time.time()) + config.url_ttl
         if spec.kind in _STREAMED:
             token = issue_token(
@@ -214,7 +215,7 @@ def _add_result(spec: KindSpec, filename: str) -> None:
         response_class=RedirectResponse,
     )
     def result(id: RecordId, viewer: Viewer, database: Database, store: Store, config: Config) -> str:
-        record = access.find_ready(database, viewer, spec.kind, id)
+        record = access.find_playable(database, viewer, spec.kind, id)
         if store.head(layout.result_key(record.owner, record.project, spec.kind, id, filename)) is None:
             raise DreamlakeError(Code.NOT_FOUND, f"{record.name} has no {filename}.")
         return _presigned(store, record, filename, config.url_ttl)

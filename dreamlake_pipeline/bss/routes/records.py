@@ -69,7 +69,9 @@ def _add_registration(routes: APIRouter, spec: KindSpec) -> None:
                 records.change_ladders(connection, {record.id: body.ladder})
             if body.csv not in (None, record.csv):
                 records.change_csv_options(connection, {record.id: body.csv})
-        return Registered.model_validate({"id": record.id, "status": record.status, spec.id_field: record.id})
+        return Registered.model_validate(
+            {"id": record.id, "status": record.status, "uploaded_at": record.uploaded_at, spec.id_field: record.id}
+        )
 
 
 def _add_list(routes: APIRouter, spec: KindSpec) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from ...api.bss import FinishedFile, Plan, PlannedFile, Status
@@ -31,6 +32,7 @@ class Job:
     bytes_counted: int = 0
     id: str = ""
     status: Status = Status.REGISTERED
+    uploaded_at: datetime | None = None  # as BSS says
 
     def event(self, status: FileStatus, **more: str | None) -> FileEvent:
         return self.file.event(status, id=self.id or None, sha256=self.digest.sha256, **more)
@@ -60,7 +62,8 @@ class Job:
             kind=self.file.kind,
             size=self.digest.version.size,
             sha256=self.digest.sha256,
-            # Whoever uploads earlier content again under its old name means it to be there.
+            # Whoever uploads earlier content again under its old name means it to be there: BSS says when that was.
+            uploaded_at=self.uploaded_at,
             restore=True,
             **its_id,
         )

@@ -185,7 +185,7 @@ class Uploader:
                 if not self._followers.is_following(job):
                     yield job
             elif self._is_known(job, plan) and plan.record_id and plan.status:
-                job.id, job.status = plan.record_id, plan.status
+                job.id, job.status, job.uploaded_at = plan.record_id, plan.status, plan.uploaded_at
                 registered.append(job)
             else:
                 staged.append(job)
@@ -225,7 +225,8 @@ class Uploader:
             if finished.error is not None or finished.id is None:
                 self._fail_as(job, finished)
                 continue
-            job.id, job.status = finished.id, finished.status or Status.REGISTERED
+            job.id, job.uploaded_at = finished.id, finished.uploaded_at
+            job.status = finished.status or Status.REGISTERED
             yield job
 
     def _send_again(self, job: Job) -> FinishedUpload | None:
