@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from itertools import islice
 
 from ..api.bss import ComparedFile, Difference
@@ -13,7 +12,7 @@ from ..errors import Code, DreamlakeError
 from .bss import MOST_PER_CALL, BssClient
 from .cache import HashCache
 from .events import Event, FileEvent, FileStatus, Progress, Summary, Warned
-from .preflight import warning
+from .preflight import Seen, look
 from .selection import LocalFile
 from .target import Target
 from .walk import show_path
@@ -42,7 +41,7 @@ def plan(
             files = [item for item in group if isinstance(item, LocalFile) and item.size]
             hashes = asker.hashes(files)
             unread = [file for file, sha256 in zip(files, hashes, strict=True) if sha256 is None]
-            oddities = dict(zip((file.path for file in unread), lookers.map(warning, unread), strict=True))
+            seen = dict(zip((file.path for file in unread), lookers.map(look, unread), strict=True))
             differences = iter(asker.differences(files, hashes))
             for item in group:
                 if isinstance(item, FileEvent):
@@ -51,12 +50,15 @@ def plan(
                     reason = f"{show_path(item.path)} is empty (0 bytes)."
                     event = item.event(FileStatus.FAILED, code=str(Code.FILE_EMPTY), reason=reason)
                 else:
-                    if odd := oddities.get(item.path):
-                        summary.warnings += 1
-                        yield Warned(show_path(item.path), item.name, odd)
-                    difference = next(differences)
-                    event = replace(item, warning=odd).event(FileStatus.PLANNED, plan=difference)
-                    summary.add_planned(item.kind, difference, item.size)
+                    its, difference = seen.get(item.path, Seen(item)), next(differences)
+                    if its.left_out:
+                        event = item.left_out(its.left_out)
+                    else:
+                        if its.file.warning:
+                            summary.warnings += 1
+                            yield Warned(show_path(item.path), item.name, its.file.warning)
+                        event = its.file.event(FileStatus.PLANNED, plan=difference)
+                        summary.add_planned(item.kind, difference, item.size)
                 summary.files += 1
                 summary.add(event)
                 found_bytes += item.size

@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import Code, DreamlakeError
 from ..kinds import KNOWN_EXTENSIONS, Kind, kind_of
 from ..names import check_folder, join_name
+from ..systemfiles import system_file
 from .events import FileEvent, FileStatus, failure
 from .target import Target
 from .walk import Passed, Unwalkable, Version, show_path, walk
@@ -20,7 +21,8 @@ from .walk import Passed, Unwalkable, Version, show_path, walk
 class LocalFile:
     """A file that is to be stored: where it lies, and what it will be called in the project.
 
-    `warning`: what is odd about its content, once that was looked at (preflight.py).
+    `warning`: what is odd about its content, once that was looked at (preflight.py). `is_named`: somebody named the
+    file itself, not a folder that it lies in.
     """
 
     path: str
@@ -29,6 +31,7 @@ class LocalFile:
     episode: str | None
     version: Version
     warning: str | None = None
+    is_named: bool = False
 
     @property
     def size(self) -> int:
@@ -46,6 +49,11 @@ class LocalFile:
             warning=self.warning,
             **more,
         )
+
+    def left_out(self, reason: str) -> FileEvent:
+        """That the file is a system's by its content, and not stored: a fault only where somebody named it."""
+        status = FileStatus.FAILED if self.is_named else FileStatus.SKIPPED
+        return self.event(status, code=str(Code.SYSTEM_FILE), reason=reason)
 
 
 def named_files(
@@ -69,6 +77,12 @@ def named_files(
                 raise DreamlakeError(
                     Code.FILE_UNREADABLE, f"{show_path(path)} is a folder.", hint="Use `dreamlake ingest` for folders."
                 )
+            if kind is None and (what := system_file(Path(path).name)):
+                raise DreamlakeError(
+                    Code.SYSTEM_FILE,
+                    f"{show_path(path)} is a system file: {what}.",
+                    hint=f"If it holds data, name its kind with --type ({', '.join(Kind)}).",
+                )
             its_kind = kind or kind_of(path)
             if its_kind is None:
                 raise DreamlakeError(
@@ -84,7 +98,7 @@ def named_files(
             yield FileEvent(show_path(path), FileStatus.FAILED, code=str(Code.FILE_UNREADABLE), reason=reason)
         else:
             taken[name] = path
-            yield LocalFile(path, name, its_kind, target.episode, version)
+            yield LocalFile(path, name, its_kind, target.episode, version, is_named=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +119,8 @@ class Selection:
     follow_links: bool = False
 
     def files(self) -> Iterator[LocalFile | FileEvent]:
-        """The files, and an event for whatever else was found. Files of no known kind have the code UNKNOWN_KIND.
+        """The files, and an event for whatever else was found: files of no known kind have the code UNKNOWN_KIND, what
+        systems and tools left there SYSTEM_FILE.
 
         Raises what `walk` raises for the folder itself.
         """
@@ -118,7 +133,9 @@ class Selection:
             if self.include and not entry.relative.endswith("/") and not _matches_below(entry.relative, self.include):
                 continue
             if isinstance(entry, Passed):
-                yield FileEvent(show_path(entry.path), FileStatus.SKIPPED, reason=entry.reason)
+                code = str(Code.SYSTEM_FILE) if entry.is_system else None
+                reason = f"{show_path(entry.path)} {entry.reason}."
+                yield FileEvent(show_path(entry.path), FileStatus.SKIPPED, code=code, reason=reason)
                 continue
             if isinstance(entry, Unwalkable):
                 yield FileEvent(show_path(entry.path), FileStatus.FAILED, **failure(entry.error))

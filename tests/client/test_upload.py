@@ -14,13 +14,14 @@ from typing import Any
 import pytest
 
 from dreamlake_pipeline.api.bss import PlanAction
-from dreamlake_pipeline.client import DreamLake, FileEvent, Progress
+from dreamlake_pipeline.client import DreamLake, FileEvent, Progress, Selection
 from dreamlake_pipeline.client.events import Warned
 from dreamlake_pipeline.client.transfer import Transfer
 from dreamlake_pipeline.client.upload import hasher
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.http1 import Connections, Response
 from dreamlake_pipeline.kinds import Kind
+from dreamlake_pipeline.media.containers import sniff
 from dreamlake_pipeline.objectstore import ObjectStore
 
 MIB = 2**20
@@ -601,3 +602,58 @@ def test_a_run_that_is_left_ends_at_once_and_the_next_one_goes_on(
     assert time.monotonic() - started < 3  # parts that wait for their turn are not waited for
     run = outcome(lake.ingest(tmp_path, episode="robot"))
     assert set(run.statuses().values()) <= {"uploaded", "duplicate"} and run.summary.bytes < 3 * 60 * MIB
+
+
+APPLE_DOUBLE = bytes.fromhex("0005160700020000") + b"Mac OS X        " + bytes(4000)
+
+
+def test_what_systems_leave_in_folders_is_passed_over_by_name_and_by_content(
+    lake: DreamLake, tmp_path: Path, outcome: Any
+) -> None:
+    (tmp_path / "joints.csv").write_text("t,x\n1,2\n")
+    (tmp_path / "._joints.csv").write_bytes(APPLE_DOUBLE)
+    (tmp_path / "front.mp4").write_bytes(APPLE_DOUBLE)  # under a normal name, as FAT sticks and archives have it
+    (tmp_path / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+    (tmp_path / ".Trash-1000").mkdir()
+    (tmp_path / ".Trash-1000/old.csv").write_text("t,x\n1,2\n")
+    run = outcome(lake.ingest(tmp_path, episode="robot"))
+    left = {"._joints.csv", "front.mp4", ".DS_Store", ".Trash-1000"}
+    assert run.statuses() == {"joints.csv": "uploaded"} | dict.fromkeys(left, "skipped")
+    for name in left:
+        assert run.of(name).code == Code.SYSTEM_FILE and "is a system f" in run.of(name).reason
+    assert (run.summary.skipped, run.summary.system_files, run.summary.failed) == (4, 4, 0)
+    assert run.summary.as_json()["systemFiles"] == 4
+    planned = outcome(lake.plan(Selection(tmp_path, lake.target("robot")).files(), lake.target("robot")))
+    assert planned.summary.system_files == 4
+    assert {name for name, status in planned.statuses().items() if status == "skipped"} == left
+
+
+def test_a_system_file_that_is_named_is_refused(lake: DreamLake, tmp_path: Path, outcome: Any) -> None:
+    (tmp_path / "._front.mp4").write_bytes(APPLE_DOUBLE)
+    (tmp_path / "front.mp4").write_bytes(APPLE_DOUBLE)
+    (tmp_path / "joints.csv~").write_text("t,x\n1,2\n")
+    run = outcome(lake.upload(sorted(tmp_path.iterdir()), episode="robot"))
+    assert set(run.statuses().values()) == {"failed"}
+    assert {event.code for event in run.files} == {Code.SYSTEM_FILE}
+    assert "AppleDouble" in run.of("._front.mp4").reason
+    wanted = outcome(lake.upload([tmp_path / "joints.csv~"], episode="robot", kind=Kind.LABEL_TRACK))
+    assert wanted.statuses() == {"joints.csv~": "uploaded"}
+    still_none = outcome(lake.upload([tmp_path / "._front.mp4"], episode="robot", kind=Kind.VIDEO))
+    assert still_none.of("._front.mp4").code == Code.SYSTEM_FILE
+
+
+@pytest.mark.parametrize("fault", [RecursionError(), MemoryError(), KeyError("x")])
+def test_a_file_that_cannot_be_looked_at_is_sent_all_the_same(
+    lake: DreamLake, tmp_path: Path, outcome: Any, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    def sniff_file(file: Any) -> Any:
+        if file.read(1) == b"[":
+            raise fault
+        return original(file)
+
+    original = sniff.sniff_file
+    monkeypatch.setattr(sniff, "sniff_file", sniff_file)
+    (tmp_path / "deep.jsonl").write_text("[" * 60_000)
+    (tmp_path / "joints.csv").write_text("t,x\n1,2\n")
+    run = outcome(lake.ingest(tmp_path, episode="robot"))
+    assert run.statuses() == {"deep.jsonl": "uploaded", "joints.csv": "uploaded"}

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from ...api.bss import Finished as FinishedUpload
@@ -20,7 +19,7 @@ from ...errors import Code, DreamlakeError
 from ..bss import MOST_PER_CALL, BssClient
 from ..cache import HashCache
 from ..events import FileEvent, FileStatus, Progress, Warned, failure, record_failure
-from ..preflight import warning
+from ..preflight import look
 from ..selection import LocalFile
 from ..server import IndexClient
 from ..stages import Channel, Flow
@@ -159,11 +158,14 @@ class Uploader:
 
     def _look(self, files: list[LocalFile]) -> Iterator[LocalFile]:
         for file in files:
-            if odd := warning(file):
-                self._events.put(Warned(show_path(file.path), file.name, odd))
-                yield replace(file, warning=odd)
-            else:
-                yield file
+            seen = look(file)
+            if seen.left_out:
+                self._counters.passed(files=1, size=file.size)
+                self._events.put(file.left_out(seen.left_out))
+                continue
+            if seen.file.warning:
+                self._events.put(Warned(show_path(file.path), file.name, seen.file.warning))
+            yield seen.file
 
     def _hash(self, files: list[LocalFile]) -> Iterator[Job]:
         for file in files:
