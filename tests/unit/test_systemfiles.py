@@ -14,7 +14,8 @@ LEFT = """._front.mp4 ._labels.csv .DS_Store .ds_store Thumbs.db ehthumbs.db Thu
     .nfs000000000001a2b300000012 .fuse_hidden0000a1b200000003 .trashed-1700000000-front.mp4 .pending-1700000000-a.mp4
     .localized .apdisk .nomedia front.mp4@SynoResource"""
 
-FOLDERS = """$RECYCLE.BIN .Trash .Trashes .Trash-1000 #recycle .Spotlight-V100 .fseventsd .TemporaryItems @eaDir lost+found
+FOLDERS = """$RECYCLE.BIN .Trash .Trashes .Trash-1000 #recycle .Spotlight-V100 .fseventsd .TemporaryItems @eaDir
+    lost+found
     __MACOSX .git .svn .hg .snapshot .zfs .ipynb_checkpoints .stversions .dropbox.cache"""
 
 OWN = """front.mp4 .hidden.mp4 _front.mp4 -front.mp4 ~front.mp4 .x.csv.backup .run.1.parquet labels.csv
