@@ -10,7 +10,7 @@ import logging
 from dataclasses import dataclass, replace
 
 from ..errors import DreamlakeError
-from ..kinds import Kind
+from ..kinds import MEDIA, Kind
 from ..systemfiles import APPLE_DOUBLE
 from .digest import open_file
 from .selection import LocalFile
@@ -18,6 +18,11 @@ from .walk import show_path
 
 log = logging.getLogger(__name__)
 
+# That the content decides, where the name says something else.
+_STORED_AS = {
+    Kind.AUDIO: "holds sound only: it is stored as audio",
+    Kind.VIDEO: "holds pictures: it is stored as a video",
+}
 _TEXTS = (Kind.TEXT_TRACK, Kind.LABEL_TRACK)
 
 
@@ -45,6 +50,7 @@ def look(file: LocalFile) -> Seen:
 
 def _look(file: LocalFile) -> Seen:
     # Not at the top: a run over files that are known already needs none of it.
+    from ..media.containers.holds import kind_of_content
     from ..media.containers.integrity import missing_part
     from ..media.containers.sniff import APPLE_DOUBLE as APPLE_DOUBLE_CONTAINER
     from ..media.containers.sniff import sniff_file
@@ -56,14 +62,24 @@ def _look(file: LocalFile) -> Seen:
             return Seen(file) if is_clear else _odd(file, f"does not look like {_a(file.kind)}")
         if found.container == APPLE_DOUBLE_CONTAINER:
             return Seen(file, left_out=f"{show_path(file.path)} is a system file: {APPLE_DOUBLE}.")
-        if found.kind is not file.kind and not (found.kind in _TEXTS and file.kind in _TEXTS):
-            return _odd(file, f"looks like {found.container}, not like {_a(file.kind)}")
-        missing = missing_part(content, found.demuxer) if found.demuxer else None
-        return _odd(file, f"is not whole: {missing}") if missing else Seen(file)
+        its = file.with_content(kind_of_content(content, found))
+        if not _is_alike(its, its.content_kind or found.kind):
+            return _odd(its, f"looks like {found.container}, not like {_a(file.kind)}")
+        oddities = [_STORED_AS[its.kind]] if its.kind is not file.kind else []
+        if found.demuxer and (missing := missing_part(content, found.demuxer)):
+            oddities.append(f"is not whole: {missing}")
+        return _odd(its, *oddities)
 
 
-def _odd(file: LocalFile, what: str) -> Seen:
-    return Seen(replace(file, warning=f"{show_path(file.path)} {what}."))
+def _is_alike(file: LocalFile, content: Kind | None) -> bool:
+    """Whether a file that looks like `content` may be of its kind: any text, and media of which it was said."""
+    if content in MEDIA:
+        return content is file.kind or (file.is_kind_said and file.kind in MEDIA)
+    return content is file.kind or (content in _TEXTS and file.kind in _TEXTS)
+
+
+def _odd(file: LocalFile, *oddities: str) -> Seen:
+    return Seen(replace(file, warning=f"{show_path(file.path)} {', and '.join(oddities)}." if oddities else None))
 
 
 def _a(kind: Kind) -> str:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import Code, DreamlakeError
-from ..kinds import KNOWN_EXTENSIONS, Kind, kind_of
+from ..kinds import KNOWN_EXTENSIONS, MEDIA, Kind, kind_of
 from ..names import check_folder, join_name
 from ..systemfiles import system_file
 from .events import FileEvent, FileStatus, failure
@@ -21,8 +21,10 @@ from .walk import Passed, Unwalkable, Version, show_path, walk
 class LocalFile:
     """A file that is to be stored: where it lies, and what it will be called in the project.
 
-    `warning`: what is odd about its content, once that was looked at (preflight.py). `is_named`: somebody named the
-    file itself, not a folder that it lies in.
+    `kind` is what somebody said it is, else what its content is where that was looked at (preflight.py), else what its
+    extension says. `content_kind`: whether its content is a video or sound, where that is known; `warning`: what else
+    is odd about it. `is_named`: somebody named the file itself, not a folder that it lies in; `is_kind_said`: and said
+    its kind.
     """
 
     path: str
@@ -32,6 +34,8 @@ class LocalFile:
     version: Version
     warning: str | None = None
     is_named: bool = False
+    content_kind: Kind | None = None
+    is_kind_said: bool = False
 
     @property
     def size(self) -> int:
@@ -49,6 +53,11 @@ class LocalFile:
             warning=self.warning,
             **more,
         )
+
+    def with_content(self, kind: Kind | None) -> LocalFile:
+        """The file, of which it is known now whether its content is a video or sound; None where it is not."""
+        is_other = kind is not None and self.kind in MEDIA and not self.is_kind_said
+        return replace(self, content_kind=kind, kind=kind if kind is not None and is_other else self.kind)
 
     def left_out(self, reason: str) -> FileEvent:
         """That the file is a system's by its content, and not stored: a fault only where somebody named it."""
@@ -98,7 +107,7 @@ def named_files(
             yield FileEvent(show_path(path), FileStatus.FAILED, code=str(Code.FILE_UNREADABLE), reason=reason)
         else:
             taken[name] = path
-            yield LocalFile(path, name, its_kind, target.episode, version, is_named=True)
+            yield LocalFile(path, name, its_kind, target.episode, version, is_named=True, is_kind_said=kind is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +24,7 @@ from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.http1 import Connections, Response
 from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.media.containers import sniff
+from dreamlake_pipeline.media.run import ffmpeg
 from dreamlake_pipeline.objectstore import ObjectStore
 
 MIB = 2**20
@@ -490,7 +493,7 @@ def test_what_is_odd_about_a_file_is_said_before_it_is_sent(lake: DreamLake, tmp
     odd = {Path(event.path).name: event.reason for event in told if isinstance(event, Warned)}
     assert set(odd) == {"cut.wav", "sound.mp4", "cut.mp4", "noise.mkv", "packed.csv"}
     assert "1,000 bytes" in odd["cut.wav"]
-    assert "looks like wav" in odd["sound.mp4"]
+    assert "sound.mp4 holds sound only: it is stored as audio" in odd["sound.mp4"]
     assert "missing" in odd["cut.mp4"]
     assert "looks like zip" in odd["packed.csv"]
     stored = [event for event in told if isinstance(event, FileEvent)]
@@ -657,3 +660,61 @@ def test_a_file_that_cannot_be_looked_at_is_sent_all_the_same(
     (tmp_path / "joints.csv").write_text("t,x\n1,2\n")
     run = outcome(lake.ingest(tmp_path, episode="robot"))
     assert run.statuses() == {"deep.jsonl": "uploaded", "joints.csv": "uploaded"}
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`memo.mp4` and `recorder.webm` hold sound only, `clip.mp4` also pictures."""
+    folder = tmp_path_factory.mktemp("clips")
+    sound, picture = "-f lavfi -i sine=440:duration=1", "-f lavfi -i testsrc2=size=64x48:rate=10:duration=1"
+    for name, words in (
+        ("memo.mp4", f"{sound} -c:a aac"),
+        ("recorder.webm", f"{sound} -c:a libopus"),
+        ("clip.mp4", f"{picture} {sound} -c:v mpeg4 -c:a aac"),
+    ):
+        command = [ffmpeg.build().path, "-loglevel", "error", *words.split(), str(folder / name)]
+        subprocess.run(command, check=True, timeout=60)
+    return folder
+
+
+def test_the_content_decides_between_video_and_audio(
+    clips: Path, remembering: DreamLake, tmp_path: Path, outcome: Any
+) -> None:
+    folder = tmp_path / "recordings"
+    shutil.copytree(clips, folder)
+    (folder / "named.wav").write_bytes((clips / "clip.mp4").read_bytes() + b"\0\0\0\x08free")
+    for path in folder.iterdir():
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    kinds = {"memo.mp4": "audio", "recorder.webm": "audio", "clip.mp4": "video", "named.wav": "video"}
+    target = remembering.target("robot")
+    planned = outcome(remembering.plan(Selection(folder, target).files(), target))
+    assert {name: planned.of(name).kind for name in kinds} == kinds
+    assert {str(kind): len(amounts) for kind, amounts in planned.summary.plan.items()} == {"audio": 1, "video": 1}
+    run = outcome(remembering.ingest(folder, episode="robot"))
+    assert run.statuses() == dict.fromkeys(kinds, "uploaded")
+    assert {name: run.of(name).kind for name in kinds} == kinds
+    assert run.of("memo.mp4").warning.endswith("memo.mp4 holds sound only: it is stored as audio.")
+    assert run.of("named.wav").warning.endswith("named.wav holds pictures: it is stored as a video.")
+    assert run.of("clip.mp4").warning is None
+    for name, kind in kinds.items():
+        assert remembering.bss.get(Kind(kind), run.of(name).id).name == f"/{name}"
+    # Nothing is looked at again, and everything is where it was.
+    again = outcome(remembering.ingest(folder, episode="robot"))
+    assert again.statuses() == dict.fromkeys(kinds, "duplicate")
+    assert {name: again.of(name).id for name in kinds} == {name: run.of(name).id for name in kinds}
+    planned = outcome(remembering.plan(Selection(folder, target).files(), target))
+    assert {str(planned.of(name).plan) for name in kinds} == {"unchanged"}
+
+
+def test_a_kind_that_is_said_counts_more_than_the_content(
+    clips: Path, remembering: DreamLake, tmp_path: Path, outcome: Any
+) -> None:
+    for name in ("memo.mp4", "clip.mp4"):
+        shutil.copy(clips / name, tmp_path / name)
+        os.utime(tmp_path / name, (1_000_000_000, 1_000_000_000))
+    for _ in range(2):  # also when it is known from the last time
+        as_video = outcome(remembering.upload([tmp_path / "memo.mp4"], episode="robot", kind=Kind.VIDEO)).of("memo.mp4")
+        as_audio = outcome(remembering.upload([tmp_path / "clip.mp4"], episode="robot", kind=Kind.AUDIO)).of("clip.mp4")
+        assert (as_video.kind, as_audio.kind) == (Kind.VIDEO, Kind.AUDIO)
+    by_content = outcome(remembering.upload([tmp_path / "memo.mp4"], episode="robot")).of("memo.mp4")
+    assert by_content.kind is Kind.AUDIO

@@ -89,7 +89,7 @@ class Sender:
             except DreamlakeError as error:
                 if error.code is Code.FILE_CHANGED and job.is_remembered:
                     # Not what the cache says, though it looks the same from outside: it is read after all.
-                    job.digest, job.is_remembered = self._hasher.digest(job.file.path), False
+                    job.digest, job.is_remembered = self._hasher.digest(job.file), False
                 elif error.code is not Code.UPLOAD_EXPIRED:
                     raise
                 job.plan = None

@@ -148,7 +148,7 @@ class Uploader:
             self._events.put_all(others)
             digests = self._hasher.recall(files)
             known = [
-                Job(file, digest, is_remembered=True)
+                Job(file.with_content(digest.content_kind), digest, is_remembered=True)
                 for file, digest in zip(files, digests, strict=True)
                 if digest is not None
             ]
@@ -170,7 +170,7 @@ class Uploader:
     def _hash(self, files: list[LocalFile]) -> Iterator[Job]:
         for file in files:
             try:
-                yield Job(file, self._hasher.digest(file.path))
+                yield Job(file, self._hasher.digest(file))
             except DreamlakeError as error:
                 self._counters.passed(files=1, size=file.size)
                 self._events.put(file.event(FileStatus.FAILED, **failure(error)))
