@@ -591,6 +591,38 @@ def test_a_store_that_is_full_says_so_and_the_next_run_goes_on(
     assert outcome(lake.ingest(tmp_path, episode="robot")).summary.uploaded == 3
 
 
+@pytest.mark.parametrize("size", [500, 7 * MIB], ids=["one PUT", "parts"])
+@pytest.mark.parametrize("code", ["RequestTimeout", "ExpiredToken"])
+def test_a_400_of_the_store_that_passes_fails_no_file(
+    lake: DreamLake, tmp_path: Path, outcome: Any, monkeypatch: pytest.MonkeyPatch, size: int, code: str
+) -> None:
+    """The first PUT of each run is refused as S3 does it; everything else goes to the real store."""
+    (tmp_path / "a.wav").write_bytes(content(size, seed=size))
+    refused: list[str] = []
+    original = Connections.request
+
+    def request(self: Connections, method: str, url: str, *rest: Any) -> Response:
+        if method == "PUT" and not refused:
+            refused.append(url)
+            return Response(400, {}, f"<Error><Code>{code}</Code></Error>".encode())
+        return original(self, method, url, *rest)
+
+    monkeypatch.setattr(Connections, "request", request)
+    run = outcome(lake.upload([tmp_path / "a.wav"], episode="robot"))
+    assert run.statuses() == {"a.wav": "uploaded"} and len(refused) == 1
+    assert run.summary.bytes == size
+
+
+def test_a_store_that_refuses_each_signature_says_so(
+    lake: DreamLake, tmp_path: Path, outcome: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.wav").write_bytes(content(500))
+    denied = Response(400, {}, b"<Error><Code>ExpiredToken</Code></Error>")
+    monkeypatch.setattr(Connections, "request", lambda *_: denied)
+    event = outcome(lake.upload([tmp_path / "a.wav"], episode="robot")).of("a.wav")
+    assert event.code == Code.STORAGE_FAILED and "400 ExpiredToken" in event.reason
+
+
 def test_a_run_that_is_left_ends_at_once_and_the_next_one_goes_on(
     lake: DreamLake, tmp_path: Path, outcome: Any
 ) -> None:

@@ -20,11 +20,11 @@ from ..bss import MOST_PER_CALL, BssClient
 from ..cache import HashCache
 from ..events import FileEvent, FileStatus, Progress, Warned, failure, record_failure
 from ..preflight import look
+from ..refusal import StoreAway
 from ..selection import LocalFile
 from ..server import IndexClient
 from ..stages import Channel, Flow
 from ..target import Target
-from ..transfer import StoreAway
 from ..walk import show_path
 from .calls import Calls, IndexAway
 from .counters import Counters
