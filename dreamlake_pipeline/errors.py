@@ -26,6 +26,7 @@ class Code(StrEnum):
     INVALID_REQUEST = "invalid_request"
     INVALID_NAME = "invalid_name"
     UNKNOWN_KIND = "unknown_kind"
+    SYSTEM_FILE = "system_file"
     USAGE = "usage"
     # Who may do what
     UNAUTHENTICATED = "unauthenticated"
@@ -86,6 +87,9 @@ ERRORS: dict[Code, ErrorSpec] = {
         ExitCode.USAGE,
         False,
         "The file's extension is none of the known ones; name the kind with --type.",
+    ),
+    Code.SYSTEM_FILE: ErrorSpec(
+        422, ExitCode.USAGE, False, "The file is what a system or tool left beside people's files, and nobody's data."
     ),
     Code.USAGE: ErrorSpec(400, ExitCode.USAGE, False, "The command's words do not fit together."),
     Code.UNAUTHENTICATED: ErrorSpec(401, ExitCode.USAGE, False, "No valid bearer token came with the request."),

@@ -94,6 +94,8 @@ KINDS: dict[Kind, KindSpec] = {
     )
 }
 
+MEDIA = (Kind.VIDEO, Kind.AUDIO)  # kinds whose content may turn out to be the other one
+
 _BY_EXTENSION = {extension: spec.kind for spec in KINDS.values() for extension in spec.extensions}
 
 KNOWN_EXTENSIONS: tuple[str, ...] = tuple(_BY_EXTENSION)

@@ -66,11 +66,13 @@ def stream_key(owner: str, project: str, kind: Kind, asset_id: str, stream_hash:
     return stream_prefix(owner, project, kind, asset_id) + f"{stream_hash}.m3u8"
 
 
+_WAVEFORM = {"waveform.png": "image/png", "waveform.json": "application/json"}
+
 # What a processed record of each kind offers beside its streams, with the content type it is stored and served under.
 # The first of a kind without streams is the thing itself.
 RESULT_FILES: dict[Kind, dict[str, str]] = {
-    Kind.VIDEO: {"poster.jpg": "image/jpeg", "contact-sheet.jpg": "image/jpeg"},
-    Kind.AUDIO: {"waveform.png": "image/png", "waveform.json": "application/json"},
+    Kind.VIDEO: {"poster.jpg": "image/jpeg", "contact-sheet.jpg": "image/jpeg", **_WAVEFORM},  # either, or sound only
+    Kind.AUDIO: _WAVEFORM,
     Kind.TEXT_TRACK: {"track.vtt": "text/vtt; charset=utf-8"},
     Kind.LABEL_TRACK: {"data.parquet": "application/vnd.apache.parquet", "plot.png": "image/png"},
 }

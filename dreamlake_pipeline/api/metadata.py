@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any
 
 from pydantic import Field
 
+from ..kinds import Kind
 from .common import Model
 
 
@@ -135,8 +137,21 @@ class AudioMetadata(Model):
     time_origin: TimeOrigin
     source: SourceInfo
     conformance: dict[str, Any] = Field(default_factory=dict)
+    kind_by_content: Kind | None = Field(
+        None, description="The kind of the content, where the record's is another: that of its name or its uploader."
+    )
     warnings: list[str] = Field(default_factory=list)
     processing: Processing
+
+
+class SoundOnlyMetadata(AudioMetadata):
+    """Of a record that is a video by its name, whose content is sound only: it is made as audio is.
+
+    `ladder`: heights that were asked for, of which there can be none.
+    """
+
+    has_audio: bool = True
+    ladder: list[int] = Field(default_factory=list)
 
 
 class BadLine(Model):
@@ -214,3 +229,18 @@ class LabelTrackMetadata(Model):
     bad_lines: list[BadLine] = Field(default_factory=list)
     warnings: list[str] = Field(default_factory=list)
     processing: Processing
+
+
+def model_of(kind: Kind, metadata: Mapping[str, Any]) -> type[Model]:
+    """The model that the metadata of a record of this kind have."""
+    if kind is Kind.VIDEO and metadata.get("kindByContent") == Kind.AUDIO:
+        return SoundOnlyMetadata
+    return _MODELS[kind]
+
+
+_MODELS: dict[Kind, type[Model]] = {
+    Kind.VIDEO: VideoMetadata,
+    Kind.AUDIO: AudioMetadata,
+    Kind.TEXT_TRACK: TextTrackMetadata,
+    Kind.LABEL_TRACK: LabelTrackMetadata,
+}

@@ -14,7 +14,15 @@ from typing import Any
 from dagster import MetadataValue, TableRecord
 
 from ..api.bss import Record, Status
-from ..kinds import Kind
+from ..api.common import Model
+from ..api.metadata import (
+    AudioMetadata,
+    LabelTrackMetadata,
+    SoundOnlyMetadata,
+    TextTrackMetadata,
+    VideoMetadata,
+    model_of,
+)
 
 MOST_ROWS = 200
 MOST_PICTURE_BYTES = 48_000  # of Markdown, in one event
@@ -73,11 +81,12 @@ def _label_cells(metadata: Mapping[str, Any]) -> Row:
     }
 
 
-_CELLS: dict[Kind, Callable[[Mapping[str, Any]], Row]] = {
-    Kind.VIDEO: _video_cells,
-    Kind.AUDIO: _audio_cells,
-    Kind.TEXT_TRACK: _text_cells,
-    Kind.LABEL_TRACK: _label_cells,
+_CELLS: dict[type[Model], Callable[[Mapping[str, Any]], Row]] = {
+    VideoMetadata: _video_cells,
+    AudioMetadata: _audio_cells,
+    SoundOnlyMetadata: lambda metadata: _audio_cells(metadata) | {"kind by content": metadata["kindByContent"]},
+    TextTrackMetadata: _text_cells,
+    LabelTrackMetadata: _label_cells,
 }
 
 
@@ -94,7 +103,7 @@ def _row(item: Record) -> Row:
         "name": item.name,
         "status": _word_for(item),
         "reason": item.error.message if item.error else None,
-        **(_CELLS[item.kind](found) if found else {}),
+        **(_CELLS[model_of(item.kind, found)](found) if found else {}),
         "bytes": item.size,
         "seconds": found["processing"]["seconds"] if found else None,
         "id": item.id,

@@ -45,7 +45,7 @@ def dreamlake_index(
 
     with plain_failure():
         hold = hold_of(context, bss, batch_policy, redo)
-        indexed = index_batch(hold, folder_tree.upsert, has_batch=takes_whole_batch(context))
+        indexed = index_batch(hold, folder_tree.upsert, took_batch=takes_whole_batch(context))
         found = folder_tree.statuses([ref.id for ref in indexed.refs])
         links = _playback_links(bss, indexed.items)
     return MaterializeResult(

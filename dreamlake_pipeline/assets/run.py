@@ -89,7 +89,7 @@ def process_kind(
     started = time.monotonic()
     with plain_failure():
         hold = hold_of(context, bss, batch_policy, redo)
-        batch = hold.due(kind, has_batch=takes_whole_batch(context))
+        batch = hold.due(kind, took_batch=takes_whole_batch(context))
         shop = Workshop(
             bss.pipeline,
             object_store.store,

@@ -85,11 +85,11 @@ def _run(events: Iterator[Event], watcher: Watcher, report: Report | None) -> in
 
 
 def exit_code(summary: Summary) -> ExitCode:
-    """3 when a service could not be reached, 2 when all that failed is of no known kind, 1 for other failures."""
+    """3 when a service could not be reached, 2 when no failed file is of a kind that is stored, else 1."""
     codes = {event.code for event in summary.failures}
     if codes & {Code.UNREACHABLE, Code.OVERLOADED}:
         return ExitCode.UNREACHABLE
-    if codes == {Code.UNKNOWN_KIND}:
+    if codes and codes <= {Code.UNKNOWN_KIND, Code.SYSTEM_FILE}:
         return ExitCode.USAGE
     return ExitCode.SOME_FAILED if codes or summary.unfinished else ExitCode.OK
 
@@ -104,6 +104,7 @@ class Watcher:
         self.as_json = as_json
         self.skipped: Counter[str] = Counter()  # by extension, or what else they are
         self._tell_each = tell_each
+        self._skipped_told = 0
         self._stored = 0
         self._failed = 0
         self._warned = 0
@@ -126,13 +127,15 @@ class Watcher:
                     self.display.line("           further failures are counted; --json and --report name all of them")
             case statuses.SKIPPED:
                 self.skipped[_group(event)] += 1
-                self.tell_skipped(event)
+                if event.code != Code.SYSTEM_FILE:
+                    self._skipped_told += 1
+                    self.tell_skipped(event)
             case _:
                 self.tell_fine(event)
 
     def tell_skipped(self, event: FileEvent) -> None:
-        """Name the first few; all are counted."""
-        if self.skipped.total() <= _SKIPPED_SHOWN:
+        """Name the first few that are no system files; all are counted."""
+        if self._skipped_told <= _SKIPPED_SHOWN:
             self.display.line(f"skipped    {_where(event)}")
 
     def tell_fine(self, event: FileEvent) -> None:
@@ -179,7 +182,7 @@ class Watcher:
 
     def finish(self, summary: Summary) -> None:
         """The totals, and what to do about what is not well."""
-        if self.skipped.total() > _SKIPPED_SHOWN:
+        if self._skipped_told > _SKIPPED_SHOWN:
             note(f"skipped    {self.skipped.total():,} in all: {show_skipped(self.skipped)}")
         if self.as_json:
             print_json(summary.as_json())
@@ -213,6 +216,8 @@ def show_skipped(skipped: Counter[str]) -> str:
 
 def _group(event: FileEvent) -> str:
     """What a skipped file is counted as: its extension, or what keeps it from being a file to store."""
+    if event.code == Code.SYSTEM_FILE:
+        return "system files"
     if event.code != Code.UNKNOWN_KIND:
         return "links and devices"
     path = PurePath(event.path)
@@ -231,7 +236,7 @@ def _totals(summary: Summary) -> str:
         "duplicate": summary.duplicate,
         "queued": summary.queued,
         "added to the index": summary.indexed,
-        "skipped": summary.skipped,
+        _skipped(summary): summary.skipped,
         "ready": summary.ready,
         "failed": summary.failed,
         "with a warning": summary.warnings,
@@ -241,3 +246,9 @@ def _totals(summary: Summary) -> str:
         parts.append(f"{show_bytes(summary.bytes)} sent")
     what_happened = ", ".join(parts) or "nothing to do"
     return f"{plural(summary.files, 'file')}: {what_happened}, {show_seconds(summary.seconds)}"
+
+
+def _skipped(summary: Summary) -> str:
+    if not summary.system_files:
+        return "skipped"
+    return f"skipped ({plural(summary.system_files, 'system file')})"

@@ -102,19 +102,11 @@ def _in_order(record: Record) -> dict[str, Any]:
     """The metadata in the order of its model: Postgres keeps none. What the model does not know comes last."""
     from pydantic import ValidationError
 
-    from ..api.common import Model
-    from ..api.metadata import AudioMetadata, LabelTrackMetadata, TextTrackMetadata, VideoMetadata
-    from ..kinds import Kind
+    from ..api.metadata import model_of
 
-    models: dict[Kind, type[Model]] = {
-        Kind.VIDEO: VideoMetadata,
-        Kind.AUDIO: AudioMetadata,
-        Kind.TEXT_TRACK: TextTrackMetadata,
-        Kind.LABEL_TRACK: LabelTrackMetadata,
-    }
     found = record.metadata or {}
     try:
-        known = models[record.kind].model_validate(found).wire()
+        known = model_of(record.kind, found).model_validate(found).wire()
     except ValidationError:  # written by another version
         return found
     return known | {field: value for field, value in found.items() if field not in known}

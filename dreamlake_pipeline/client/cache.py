@@ -15,10 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from ..kinds import Kind
 from .digest import Digest
 from .walk import Version
 
-_FILE = "hashes-1.sqlite"  # the number is that of the table's form
+_FILE = "hashes-2.sqlite"  # the number is that of the table's form
 _PER_STATEMENT = 1000
 _BUSY_SECONDS = 2.0
 
@@ -34,13 +35,14 @@ CREATE TABLE IF NOT EXISTS hashes (
     inode INTEGER NOT NULL,
     sha256 BLOB NOT NULL,
     part_size INTEGER NOT NULL,
-    parts BLOB NOT NULL
+    parts BLOB NOT NULL,
+    content_kind TEXT
 ) WITHOUT ROWID"""
 
 _SHA256_BYTES = 32
 
 Reply = TypeVar("Reply")
-Row = tuple[bytes, int, int, int, bytes, int, bytes]
+Row = tuple[bytes, int, int, int, bytes, int, bytes, str | None]
 
 
 class HashCache:
@@ -74,7 +76,7 @@ class HashCache:
             with database:
                 for start in range(0, len(rows), _PER_STATEMENT):
                     some = rows[start : start + _PER_STATEMENT]
-                    database.executemany("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?, ?, ?, ?)", some)
+                    database.executemany("INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?, ?, ?, ?, ?)", some)
 
         if rows:
             self._try(write)
@@ -150,12 +152,12 @@ def _row(key: bytes, digest: Digest) -> Row:
     version = digest.version
     parts = b"".join(map(bytes.fromhex, digest.parts))
     sha256 = bytes.fromhex(digest.sha256)
-    return key, version.size, version.mtime_ns, version.inode, sha256, digest.part_size, parts
+    return key, version.size, version.mtime_ns, version.inode, sha256, digest.part_size, parts, digest.content_kind
 
 
 def _digest(row: Row, version: Version) -> Digest | None:
-    _, size, mtime_ns, inode, sha256, part_size, parts = row
+    _, size, mtime_ns, inode, sha256, part_size, parts, kind = row
     if (size, mtime_ns, inode) != (version.size, version.mtime_ns, version.inode) or len(sha256) != _SHA256_BYTES:
         return None
     hashes = tuple(parts[at : at + _SHA256_BYTES].hex() for at in range(0, len(parts), _SHA256_BYTES))
-    return Digest(version, sha256.hex(), part_size, hashes)
+    return Digest(version, sha256.hex(), part_size, hashes, content_kind=Kind(kind) if kind else None)

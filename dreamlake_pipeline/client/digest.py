@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from ..errors import Code, DreamlakeError
+from ..kinds import Kind
 from .walk import Version, show_path, unreadable
 
 _BLOCK = 2 << 20
@@ -21,7 +22,8 @@ _BLOCK = 2 << 20
 class Digest:
     """SHA-256 of a file (hex) and, when it has more than one part, of each part of `part_size` bytes.
 
-    `read_at_ns`: when its reading began (ns since 1970); 0 when it was not read but remembered.
+    `read_at_ns`: when its reading began (ns since 1970); 0 when it was not read but remembered. `content_kind`: whether
+    its content is a video or sound, where it was looked at (preflight.py) and that is known.
     """
 
     version: Version
@@ -29,6 +31,7 @@ class Digest:
     part_size: int
     parts: tuple[str, ...] = ()
     read_at_ns: int = 0
+    content_kind: Kind | None = None
 
 
 @contextmanager

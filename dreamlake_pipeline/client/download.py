@@ -14,7 +14,8 @@ import stamina
 from ..api.bss import Record
 from ..errors import Code, DreamlakeError
 from .bss import BssClient
-from .transfer import StoreAway, Transfer
+from .refusal import StoreAway
+from .transfer import Transfer
 
 _ATTEMPTS = 5
 _FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -15,7 +15,7 @@ class FileStatus(StrEnum):
     PLANNED = "planned"  # --dry-run only: it would be stored; `plan` says what that takes
     UPLOADED = "uploaded"  # its bytes were sent; it is registered and in the index
     DUPLICATE = "duplicate"  # its bytes were stored already, nothing was sent; it is registered and in the index
-    SKIPPED = "skipped"  # nothing to do with it: no known kind, or a link to a folder that is walked anyway
+    SKIPPED = "skipped"  # left out: no known kind, a system's file, or a link to a folder that is walked anyway
     INDEXED = "indexed"  # retry only: it was missing or out of date in the index
     QUEUED = "queued"  # retry only: it will be processed again
     READY = "ready"  # processed
@@ -115,6 +115,7 @@ class Summary:
     uploaded: int = 0
     duplicate: int = 0
     skipped: int = 0
+    system_files: int = 0  # of those skipped
     ready: int = 0
     failed: int = 0
     bytes: int = 0
@@ -134,6 +135,8 @@ class Summary:
         setattr(self, event.status, getattr(self, event.status) + 1)
         if event.status is FileStatus.FAILED:
             self.failures.append(event)
+        if event.status is FileStatus.SKIPPED and event.code == Code.SYSTEM_FILE:
+            self.system_files += 1
 
     def add_planned(self, kind: Kind, difference: Difference | None, size: int) -> None:
         """Count a file of so many bytes that a dry run found. What may be stored already does not count as sent."""
@@ -146,6 +149,8 @@ class Summary:
         seldom = ("planned", "queued", "indexed", "unfinished", "stopped")
         counts = {name: getattr(self, name) for name in always}
         counts |= {name: count for name in seldom if (count := getattr(self, name))}
+        if self.system_files:
+            counts["systemFiles"] = self.system_files
         summary = {"event": "summary", **counts, "bytes": self.bytes, "seconds": round(self.seconds, 3)}
         if self.plan:
             summary["plan"] = {

@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from itertools import islice
 
 from ..api.bss import ComparedFile, Difference
 from ..errors import Code, DreamlakeError
 from .bss import MOST_PER_CALL, BssClient
 from .cache import HashCache
+from .digest import Digest
 from .events import Event, FileEvent, FileStatus, Progress, Summary, Warned
-from .preflight import warning
+from .preflight import Seen, look
 from .selection import LocalFile
 from .target import Target
 from .walk import show_path
@@ -40,10 +40,15 @@ def plan(
     with ThreadPoolExecutor(_LOOKERS, thread_name_prefix="dreamlake-look") as lookers:
         while group := list(islice(items, MOST_PER_CALL)):
             files = [item for item in group if isinstance(item, LocalFile) and item.size]
-            hashes = asker.hashes(files)
-            unread = [file for file, sha256 in zip(files, hashes, strict=True) if sha256 is None]
-            oddities = dict(zip((file.path for file in unread), lookers.map(warning, unread), strict=True))
-            differences = iter(asker.differences(files, hashes))
+            digests = asker.digests(files)
+            unread = [file for file, digest in zip(files, digests, strict=True) if digest is None]
+            looks = lookers.map(look, unread)
+            seen = [
+                next(looks) if digest is None else Seen(file.with_content(digest.content_kind))
+                for file, digest in zip(files, digests, strict=True)
+            ]
+            differences = asker.differences([one.file for one in seen], digests)
+            told = iter(zip(seen, differences, strict=True))
             for item in group:
                 if isinstance(item, FileEvent):
                     event = item
@@ -51,12 +56,15 @@ def plan(
                     reason = f"{show_path(item.path)} is empty (0 bytes)."
                     event = item.event(FileStatus.FAILED, code=str(Code.FILE_EMPTY), reason=reason)
                 else:
-                    if odd := oddities.get(item.path):
-                        summary.warnings += 1
-                        yield Warned(show_path(item.path), item.name, odd)
-                    difference = next(differences)
-                    event = replace(item, warning=odd).event(FileStatus.PLANNED, plan=difference)
-                    summary.add_planned(item.kind, difference, item.size)
+                    its, difference = next(told)
+                    if its.left_out:
+                        event = item.left_out(its.left_out)
+                    else:
+                        if its.file.warning:
+                            summary.warnings += 1
+                            yield Warned(show_path(item.path), item.name, its.file.warning)
+                        event = its.file.event(FileStatus.PLANNED, plan=difference)
+                        summary.add_planned(its.file.kind, difference, item.size)
                 summary.files += 1
                 summary.add(event)
                 found_bytes += item.size
@@ -76,18 +84,23 @@ class _Asker:
         self._target = target
         self._cache = cache
 
-    def hashes(self, files: Sequence[LocalFile]) -> list[str | None]:
-        """The SHA-256 of each file, where it is known without reading it."""
-        known = self._cache.recall([(file.path, file.version) for file in files])
-        return [digest.sha256 if digest else None for digest in known]
+    def digests(self, files: Sequence[LocalFile]) -> list[Digest | None]:
+        """The digest of each file, where it is known without reading it."""
+        return self._cache.recall([(file.path, file.version) for file in files])
 
-    def differences(self, files: Sequence[LocalFile], hashes: Sequence[str | None]) -> Sequence[Difference | None]:
+    def differences(self, files: Sequence[LocalFile], digests: Sequence[Digest | None]) -> Sequence[Difference | None]:
         """How each file differs from what is stored; None where that cannot be known."""
         if self._bss is None or not files:
             return [None] * len(files)
         asked = [
-            ComparedFile(kind=file.kind, name=file.name, episode=file.episode, size=file.size, hash=sha256)
-            for file, sha256 in zip(files, hashes, strict=True)
+            ComparedFile(
+                kind=file.kind,
+                name=file.name,
+                episode=file.episode,
+                size=file.size,
+                hash=digest.sha256 if digest else None,
+            )
+            for file, digest in zip(files, digests, strict=True)
         ]
         try:
             return self._bss.compare_files(self._target.namespace, self._target.project, asked)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import Code, DreamlakeError
-from ..kinds import KNOWN_EXTENSIONS, Kind, kind_of
+from ..kinds import KNOWN_EXTENSIONS, MEDIA, Kind, kind_of
 from ..names import check_folder, join_name
+from ..systemfiles import system_file
 from .events import FileEvent, FileStatus, failure
 from .target import Target
 from .walk import Passed, Unwalkable, Version, show_path, walk
@@ -20,7 +21,10 @@ from .walk import Passed, Unwalkable, Version, show_path, walk
 class LocalFile:
     """A file that is to be stored: where it lies, and what it will be called in the project.
 
-    `warning`: what is odd about its content, once that was looked at (preflight.py).
+    `kind` is what somebody said it is, else what its content is where that was looked at (preflight.py), else what its
+    extension says. `content_kind`: whether its content is a video or sound, where that is known; `warning`: what else
+    is odd about it. `is_named`: somebody named the file itself, not a folder that it lies in; `is_kind_said`: and said
+    its kind.
     """
 
     path: str
@@ -29,6 +33,9 @@ class LocalFile:
     episode: str | None
     version: Version
     warning: str | None = None
+    is_named: bool = False
+    content_kind: Kind | None = None
+    is_kind_said: bool = False
 
     @property
     def size(self) -> int:
@@ -46,6 +53,16 @@ class LocalFile:
             warning=self.warning,
             **more,
         )
+
+    def with_content(self, kind: Kind | None) -> LocalFile:
+        """The file, of which it is known now whether its content is a video or sound; None where it is not."""
+        is_other = kind is not None and self.kind in MEDIA and not self.is_kind_said
+        return replace(self, content_kind=kind, kind=kind if kind is not None and is_other else self.kind)
+
+    def left_out(self, reason: str) -> FileEvent:
+        """That the file is a system's by its content, and not stored: a fault only where somebody named it."""
+        status = FileStatus.FAILED if self.is_named else FileStatus.SKIPPED
+        return self.event(status, code=str(Code.SYSTEM_FILE), reason=reason)
 
 
 def named_files(
@@ -69,6 +86,12 @@ def named_files(
                 raise DreamlakeError(
                     Code.FILE_UNREADABLE, f"{show_path(path)} is a folder.", hint="Use `dreamlake ingest` for folders."
                 )
+            if kind is None and (what := system_file(Path(path).name)):
+                raise DreamlakeError(
+                    Code.SYSTEM_FILE,
+                    f"{show_path(path)} is a system file: {what}.",
+                    hint=f"If it holds data, name its kind with --type ({', '.join(Kind)}).",
+                )
             its_kind = kind or kind_of(path)
             if its_kind is None:
                 raise DreamlakeError(
@@ -84,7 +107,7 @@ def named_files(
             yield FileEvent(show_path(path), FileStatus.FAILED, code=str(Code.FILE_UNREADABLE), reason=reason)
         else:
             taken[name] = path
-            yield LocalFile(path, name, its_kind, target.episode, version)
+            yield LocalFile(path, name, its_kind, target.episode, version, is_named=True, is_kind_said=kind is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +128,8 @@ class Selection:
     follow_links: bool = False
 
     def files(self) -> Iterator[LocalFile | FileEvent]:
-        """The files, and an event for whatever else was found. Files of no known kind have the code UNKNOWN_KIND.
+        """The files, and an event for whatever else was found: files of no known kind have the code UNKNOWN_KIND, what
+        systems and tools left there SYSTEM_FILE.
 
         Raises what `walk` raises for the folder itself.
         """
@@ -118,7 +142,9 @@ class Selection:
             if self.include and not entry.relative.endswith("/") and not _matches_below(entry.relative, self.include):
                 continue
             if isinstance(entry, Passed):
-                yield FileEvent(show_path(entry.path), FileStatus.SKIPPED, reason=entry.reason)
+                code = str(Code.SYSTEM_FILE) if entry.is_system else None
+                reason = f"{show_path(entry.path)} {entry.reason}."
+                yield FileEvent(show_path(entry.path), FileStatus.SKIPPED, code=code, reason=reason)
                 continue
             if isinstance(entry, Unwalkable):
                 yield FileEvent(show_path(entry.path), FileStatus.FAILED, **failure(entry.error))

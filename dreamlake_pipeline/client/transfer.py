@@ -15,19 +15,12 @@ from ..errors import Code, DreamlakeError
 from ..http1 import Connections, Count, Range, Response
 from .pace import Pace
 from .pools import Pools
+from .refusal import BytesDamaged, StoreAway, UrlExpired, refusal
 from .stages import Stopped
 
 _BLOCK = 1 << 20
 _TIMEOUT = urllib3.Timeout(connect=10, read=120)
 _ATTEMPTS = 5
-
-
-class UrlExpired(Exception):
-    """The store no longer accepts this presigned URL: ask for another one."""
-
-
-class StoreAway(DreamlakeError):
-    """The object store cannot be reached, or takes nothing at the moment, after several attempts."""
 
 
 class Transfer:
@@ -62,7 +55,7 @@ class Transfer:
         """PUT a part of an open file; the ETag. `count` hears of every block, and of those taken back by a retry.
 
         Raises UrlExpired, Stopped when `stopping` is set meanwhile, or DreamlakeError: UPLOAD_EXPIRED,
-        FILE_CHANGED when the store finds another checksum, STORAGE_FULL, STORAGE_FAILED, StoreAway.
+        FILE_CHANGED when the store finds another checksum each time, STORAGE_FULL, STORAGE_FAILED, StoreAway.
         """
 
         def attempt() -> str:
@@ -91,12 +84,13 @@ class Transfer:
                 if response.status != (206 if start else 200):
                     if response.status == 404:
                         raise DreamlakeError(Code.NOT_FOUND, "The raw file is no longer stored.")
-                    raise _error_of(response.status, response.read(2000), place)
+                    raise refusal(response.status, response.read(2000), place)
                 yield from response.stream(_BLOCK)
             finally:
                 response.close()
-        except UrlExpired:
-            raise StoreAway(Code.STORAGE_FAILED, f"The object store at {place} refuses the signed URL.") from None
+        except UrlExpired as fault:
+            reason = f"The object store at {place} refuses the signed URL ({fault})."
+            raise StoreAway(Code.STORAGE_FAILED, reason) from None
         except urllib3.exceptions.HTTPError as fault:
             raise StoreAway(
                 Code.UNREACHABLE, f"The object store at {place} does not answer ({type(fault).__name__})."
@@ -117,8 +111,8 @@ class Transfer:
 
         try:
             return paced()
-        except StoreAway as fault:
-            first: StoreAway | None = fault
+        except (StoreAway, BytesDamaged) as fault:
+            first: StoreAway | BytesDamaged | None = fault
         # Only now, since a retry_context costs more than the request of a small file.
         for trial in stamina.retry_context(on=_is_passing, attempts=_ATTEMPTS, wait_max=10, timeout=120):
             with trial:
@@ -145,7 +139,7 @@ class Transfer:
             ) from fault
         if status < 300:
             return answer.get("etag", "").strip('"')
-        raise _error_of(status, text, parts.netloc)
+        raise refusal(status, text, parts.netloc)
 
     def _put_through_proxy(self, url: str, headers: Mapping[str, str], body: bytes | Range) -> Response:
         response = self._pools.of(url).request(
@@ -169,23 +163,4 @@ def _go_on(stopping: threading.Event) -> None:
 
 
 def _is_passing(fault: Exception) -> bool:
-    return isinstance(fault, StoreAway)
-
-
-def _error_of(status: int, body: bytes, place: str) -> Exception:
-    """What a refusal of the store means. Its body is an XML error with a code (S3 API, "Error responses")."""
-    text = body[:2000].decode("utf-8", "replace")
-    code = text.partition("<Code>")[2].partition("</Code>")[0]
-    if code in ("BadDigest", "XAmzContentSHA256Mismatch", "XAmzContentChecksumMismatch", "InvalidDigest"):
-        return DreamlakeError(Code.FILE_CHANGED, "The bytes that arrived are not those that were announced.")
-    if code == "NoSuchUpload" or status == 404:
-        return DreamlakeError(Code.UPLOAD_EXPIRED, "The multipart upload is gone.")
-    if status == 403:
-        return UrlExpired()
-    if status == 507 or code in ("StorageFull", "XMinioStorageFull"):
-        return DreamlakeError(
-            Code.STORAGE_FULL, f"The object store at {place} is full.", hint="Make room, then run the command again."
-        )
-    if status in (429, 500, 502, 503, 504):
-        return StoreAway(Code.OVERLOADED, f"The object store at {place} is overloaded ({status} {code}).")
-    return DreamlakeError(Code.STORAGE_FAILED, f"The object store at {place} refused the bytes ({status} {code}).")
+    return isinstance(fault, StoreAway | BytesDamaged)

@@ -2,7 +2,8 @@
 
 Links are read as what they lead to, with two limits. A link to a folder is not descended into when that
 folder lies in the tree, where its files are found anyway (so no loop is ever entered); and a link that
-leads out of the tree is reported, not followed, unless `follow_links` says so.
+leads out of the tree is reported, not followed, unless `follow_links` says so. What systems and tools leave in folders
+(systemfiles.py) is passed over, their folders as a whole.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import Code, DreamlakeError
+from ..systemfiles import system_file, system_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +42,12 @@ class WalkedFile:
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """Something that is left out for a reason that is no fault."""
+    """Something that is left out for a reason that is no fault; `is_system`: a system or tool left it there."""
 
     path: str
     relative: str
     reason: str
+    is_system: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,9 @@ class _Walk:
             below = f"{relative}{entry.name}"
             if self.leave_out and self.leave_out(below):
                 continue
+            if what := _what_system_left(entry):
+                yield Passed(entry.path, below, what, is_system=True)
+                continue
             try:
                 is_link = entry.is_symlink()
                 facts = entry.stat()
@@ -132,6 +138,19 @@ class _Walk:
                 hint="Pass --follow-links to follow such links.",
             ),
         )
+
+
+def _what_system_left(entry: os.DirEntry[str]) -> str | None:
+    """Why the entry is a system's or tool's; None for anybody's own file or folder."""
+    try:
+        is_folder = entry.is_dir()
+    except OSError:
+        is_folder = False
+    if is_folder:
+        what = system_folder(entry.name)
+        return what and f"is a system folder: {what}"
+    what = system_file(entry.name)
+    return what and f"is a system file: {what}"
 
 
 def unreadable(path: str, fault: OSError) -> DreamlakeError:

@@ -19,7 +19,7 @@ from .run import ffmpeg
 from .video import make as video
 
 # Raised by one whenever the code of a kind makes something else of the same bytes.
-VERSIONS: dict[Kind, int] = {Kind.VIDEO: 6, Kind.AUDIO: 3, Kind.TEXT_TRACK: 3, Kind.LABEL_TRACK: 4}
+VERSIONS: dict[Kind, int] = {Kind.VIDEO: 7, Kind.AUDIO: 4, Kind.TEXT_TRACK: 4, Kind.LABEL_TRACK: 4}
 
 
 def recipe_of(kind: Kind, ladder: tuple[int, ...] = (), csv_options: Mapping[str, str] | None = None) -> str:
@@ -53,5 +53,6 @@ def _ingredients(kind: Kind) -> dict[str, Any]:
         "audio": audio_codec.SETTINGS,
     }
     if kind is Kind.VIDEO:
-        made |= {"video": video.SETTINGS, "threads": ffmpeg.THREADS}
+        # A video that holds sound only is made as audio is.
+        made |= {"video": video.SETTINGS, "threads": ffmpeg.THREADS, "soundVersion": VERSIONS[Kind.AUDIO]}
     return made

@@ -1,10 +1,12 @@
-"""Audio files: HLS in the chunk pool, loudness, and a waveform."""
+"""Audio files, and videos that turn out to hold sound only: HLS in the chunk pool, loudness, and a waveform."""
 
 from __future__ import annotations
 
 import time
+from functools import partial
 
-from ..api.metadata import AudioMetadata, Chunks, Loudness, Mode, Processing
+from ..api.metadata import AudioMetadata, Chunks, Loudness, Mode, Processing, SoundOnlyMetadata
+from ..kinds import Kind
 from ..media.audio.make import make_long_audio, make_short_audio
 from ..media.audio.short import MOST_BYTES, may_be_short
 from ..media.results import AudioResult
@@ -17,7 +19,10 @@ _SHORT_SECONDS = 60  # of wall-clock time; a short sound takes a hundredth of on
 
 
 def process_audio(job: Job) -> Product:
-    """Make, verify and store everything of an audio file. Raises DreamlakeError for one that can't be made into HLS."""
+    """Make, verify and store everything of an audio file. Raises DreamlakeError for one that can't be made into HLS.
+
+    The record may be a video's, whose content turned out to be sound only.
+    """
     started = time.perf_counter()
     made = make(job)
     chunks = store_chunks(job.pipeline, job.store, segments_of(made.streams))
@@ -48,9 +53,12 @@ def _make_short(job: Job) -> AudioResult | None:
 def publish(job: Job, made: AudioResult, chunks: Chunks, seconds: float) -> Product:
     """Store playlists and waveform of what was made in `seconds`; its chunks are in the pool."""
     started = time.perf_counter()
+    is_video = job.record.kind is Kind.VIDEO
+    model = partial(SoundOnlyMetadata, ladder=list(job.ladder)) if is_video else AudioMetadata
+    warnings = [f"{job.filename} holds no picture: its sound is played alone."] if is_video else []
     publish_streams(job.store, job.record, made.streams)
     publish_files(job.store, job.record, {"waveform.png": made.waveform_png, "waveform.json": made.waveform_json})
-    metadata = AudioMetadata(
+    metadata = model(
         duration_sec=made.duration,
         sample_rate=made.sample_rate,
         channels=made.channels,
@@ -69,7 +77,8 @@ def publish(job: Job, made: AudioResult, chunks: Chunks, seconds: float) -> Prod
         time_origin=time_origin_of(made.time_origin),
         source=source_of(job.source.name, made.container, made.source_streams),
         conformance=made.conformance,
-        warnings=list(made.warnings),
+        kind_by_content=Kind.AUDIO if is_video else Kind.VIDEO if _has_pictures(made) else None,
+        warnings=[*warnings, *made.warnings],
         processing=Processing(
             recipe=job.recipe,
             mode=Mode(made.mode),
@@ -78,3 +87,9 @@ def publish(job: Job, made: AudioResult, chunks: Chunks, seconds: float) -> Prod
         ),
     )
     return Product(metadata, hashes_of(made.streams), made.waveform_png)
+
+
+def _has_pictures(made: AudioResult) -> bool:
+    """Whether the file has pictures beside the sound that was asked of it; cover art is none."""
+    pictures = (stream for stream in made.source_streams if stream["type"] == "video")
+    return any("attached_pic" not in stream.get("disposition", []) for stream in pictures)

@@ -55,14 +55,14 @@ class Hold:
         """Move the end of the lease. Raises CONFLICT when another run has the batch."""
         self.pipeline.heartbeat(self.partition, self.run_id, lease_seconds=self.lease_seconds)
 
-    def due(self, kind: Kind, *, has_batch: bool) -> Due:
+    def due(self, kind: Kind, *, took_batch: bool) -> Due:
         """The items of `kind`, and which of them are to be done now.
 
-        `has_batch`: this run took the whole batch before. Else (a run of one asset) it takes those that are due alone.
+        `took_batch`: this run took the whole batch before. Else (a run of one asset) it takes those that are due alone.
         """
         batch = self.pipeline.items(self.partition, kind)
         mine = batch.items
-        if has_batch:
+        if took_batch:
             self.extend()
             due = [item for item in mine if item.status is Status.PROCESSING and item.reported_at is None]
             return Due(batch.begun, batch.ladder, batch.csv, mine, due)

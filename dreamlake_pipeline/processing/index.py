@@ -34,22 +34,22 @@ class Indexed:
         return sum(not item.status.is_final for item in self.items)
 
 
-def index_batch(hold: Hold, upsert: Upsert, *, has_batch: bool) -> Indexed:
+def index_batch(hold: Hold, upsert: Upsert, *, took_batch: bool) -> Indexed:
     """Write every item that has a result or has failed into the index, then have BSS call those with a result ready.
 
-    `has_batch`: this run has the whole batch; else it takes the batch if anything in it is unfinished.
+    `took_batch`: this run has the whole batch; else it takes the batch if anything in it is unfinished.
     In this order: a record that is ready is in the index. A crash between the two leaves a batch whose next attempt
     finds every result reported, and does nothing but this.
     """
-    if has_batch:
+    if took_batch:
         hold.extend()
     items = hold.pipeline.items(hold.partition).items
     finished = [item for item in items if item.status.is_final or item.reported_at is not None]
     refs = upsert([asset_of(item) for item in finished])
     is_open = any(not item.status.is_final for item in items)
-    if is_open and not has_batch:
+    if is_open and not took_batch:
         hold.pipeline.begin(hold.partition, hold.run_id, lease_seconds=hold.lease_seconds)
-    if is_open or has_batch:
+    if is_open or took_batch:
         hold.pipeline.finish(hold.partition, hold.run_id)
         items = [_finished(item) for item in items]
     return Indexed(items, finished, refs)

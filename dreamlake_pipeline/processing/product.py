@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..api.bss import Record
-from ..api.metadata import AudioMetadata, LabelTrackMetadata, TextTrackMetadata, VideoMetadata
+from ..api.metadata import AudioMetadata, LabelTrackMetadata, SoundOnlyMetadata, TextTrackMetadata, VideoMetadata
 from ..client.pipeline import PipelineClient
 from ..media.run.workers import Workers
 from ..names import split_name
 from ..objectstore import ObjectStore
 from .fetch import Source
 
-Metadata = VideoMetadata | AudioMetadata | TextTrackMetadata | LabelTrackMetadata
+Metadata = VideoMetadata | AudioMetadata | SoundOnlyMetadata | TextTrackMetadata | LabelTrackMetadata
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from ..errors import DreamlakeError
 from ..kinds import Kind, content_type_of, kind_of
 from ..media.containers.sniff import sniff
 from ..objectstore import ObjectInfo, ObjectStore, Page
+from ..systemfiles import system_part
 
 MOST_PAGES = 50
 MOST_SECONDS = 15.0  # of a tick that finds what nobody registered
@@ -168,6 +169,7 @@ def _is_ours(check: Callable[[str], str], folder: str) -> bool:
 def understand(store: ObjectStore, item: ObjectInfo) -> StagedObject | None:
     """What a staged object is: by its user metadata, else by its key's extension, else by its first bytes.
 
+    What systems and tools leave in folders (systemfiles.py), which uploads of whole folders bring along, is no kind.
     Without a kind it is to be ignored, with the reason. None when it is gone in the meantime.
     """
     key = layout.parse_staging_key(item.key)
@@ -192,6 +194,8 @@ def understand(store: ObjectStore, item: ObjectInfo) -> StagedObject | None:
 
     if item.key.endswith("/"):
         return staged(None, None, None, f"{item.key} is a folder marker.")
+    if not told.get("kind") and (what := system_part(told.get("name") or key.rest)):
+        return staged(None, None, None, f"{item.key} is left out as a system's file: {what}.")
     named = _checked(names.check_name, told.get("name")) or _name_of_key(key.rest)
     kind = _kind_told(told.get("kind")) or kind_of(named or key.rest)
     extension = PurePosixPath(key.rest).suffix.lower()

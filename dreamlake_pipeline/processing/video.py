@@ -1,11 +1,13 @@
-"""Videos: HLS in the chunk pool, a poster and a contact sheet."""
+"""Videos: HLS in the chunk pool, a poster and a contact sheet. One that holds sound only is made as audio is."""
 
 from __future__ import annotations
 
 import time
 
 from ..api.metadata import AudioTrack, Mode, Processing, Rendition, VideoMetadata
+from ..media.containers.probe import SoundOnly
 from ..media.video.make import make_video
+from .audio import process_audio
 from .hls import hashes_of, segments_of, source_of, time_origin_of
 from .pool import EarlyChunks
 from .product import Job, Product
@@ -14,6 +16,13 @@ from .publish import publish_files, publish_streams, url_of
 
 def process_video(job: Job) -> Product:
     """Make, verify and store everything of a video. Raises DreamlakeError for a file that can't be made into HLS."""
+    try:
+        return _process_pictures(job)
+    except SoundOnly:
+        return process_audio(job)
+
+
+def _process_pictures(job: Job) -> Product:
     started = time.perf_counter()
     with EarlyChunks(job.pipeline, job.store) as pool:
         made = make_video(job.source.path, job.folder, filename=job.filename, ladder=job.ladder, on_segment=pool.add)

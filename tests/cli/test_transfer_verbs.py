@@ -55,6 +55,19 @@ def test_an_ingest_for_people(dreamlake: Callable[..., Any], recordings: Path) -
     assert "\x1b" not in done.out + done.err
 
 
+def test_what_systems_leave_in_folders_is_counted(dreamlake: Callable[..., Any], recordings: Path) -> None:
+    for name in ("._joints.csv", ".DS_Store"):
+        (recordings / name).write_bytes(bytes.fromhex("0005160700020000"))
+    planned = dreamlake("ingest", recordings, "--episode", "robot", "--dry-run")
+    assert "\nskipped    3 files: system files 2, .md 1\n" in planned.out
+    done = dreamlake("ingest", recordings, "--episode", "robot")
+    assert (done.code, done.err.count("skipped ")) == (0, 1)
+    assert done.out.startswith("7 files: 4 uploaded, 3 skipped (2 system files)")
+    named = dreamlake("upload", recordings / "._joints.csv", "--episode", "robot")
+    assert named.code == 2
+    assert "._joints.csv is a system file: attributes that macOS keeps of the file beside it" in named.err
+
+
 def test_waiting_tells_how_every_file_ends(
     dreamlake: Callable[..., Any], pipeline: Any, recordings: Path, owner: str
 ) -> None:

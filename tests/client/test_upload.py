@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import shutil
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,13 +16,15 @@ from typing import Any
 import pytest
 
 from dreamlake_pipeline.api.bss import PlanAction
-from dreamlake_pipeline.client import DreamLake, FileEvent, Progress
+from dreamlake_pipeline.client import DreamLake, FileEvent, Progress, Selection
 from dreamlake_pipeline.client.events import Warned
 from dreamlake_pipeline.client.transfer import Transfer
 from dreamlake_pipeline.client.upload import hasher
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.http1 import Connections, Response
 from dreamlake_pipeline.kinds import Kind
+from dreamlake_pipeline.media.containers import sniff
+from dreamlake_pipeline.media.run import ffmpeg
 from dreamlake_pipeline.objectstore import ObjectStore
 
 MIB = 2**20
@@ -489,7 +493,7 @@ def test_what_is_odd_about_a_file_is_said_before_it_is_sent(lake: DreamLake, tmp
     odd = {Path(event.path).name: event.reason for event in told if isinstance(event, Warned)}
     assert set(odd) == {"cut.wav", "sound.mp4", "cut.mp4", "noise.mkv", "packed.csv"}
     assert "1,000 bytes" in odd["cut.wav"]
-    assert "looks like wav" in odd["sound.mp4"]
+    assert "sound.mp4 holds sound only: it is stored as audio" in odd["sound.mp4"]
     assert "missing" in odd["cut.mp4"]
     assert "looks like zip" in odd["packed.csv"]
     stored = [event for event in told if isinstance(event, FileEvent)]
@@ -587,6 +591,38 @@ def test_a_store_that_is_full_says_so_and_the_next_run_goes_on(
     assert outcome(lake.ingest(tmp_path, episode="robot")).summary.uploaded == 3
 
 
+@pytest.mark.parametrize("size", [500, 7 * MIB], ids=["one PUT", "parts"])
+@pytest.mark.parametrize("code", ["RequestTimeout", "ExpiredToken"])
+def test_a_400_of_the_store_that_passes_fails_no_file(
+    lake: DreamLake, tmp_path: Path, outcome: Any, monkeypatch: pytest.MonkeyPatch, size: int, code: str
+) -> None:
+    """The first PUT of each run is refused as S3 does it; everything else goes to the real store."""
+    (tmp_path / "a.wav").write_bytes(content(size, seed=size))
+    refused: list[str] = []
+    original = Connections.request
+
+    def request(self: Connections, method: str, url: str, *rest: Any) -> Response:
+        if method == "PUT" and not refused:
+            refused.append(url)
+            return Response(400, {}, f"<Error><Code>{code}</Code></Error>".encode())
+        return original(self, method, url, *rest)
+
+    monkeypatch.setattr(Connections, "request", request)
+    run = outcome(lake.upload([tmp_path / "a.wav"], episode="robot"))
+    assert run.statuses() == {"a.wav": "uploaded"} and len(refused) == 1
+    assert run.summary.bytes == size
+
+
+def test_a_store_that_refuses_each_signature_says_so(
+    lake: DreamLake, tmp_path: Path, outcome: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.wav").write_bytes(content(500))
+    denied = Response(400, {}, b"<Error><Code>ExpiredToken</Code></Error>")
+    monkeypatch.setattr(Connections, "request", lambda *_: denied)
+    event = outcome(lake.upload([tmp_path / "a.wav"], episode="robot")).of("a.wav")
+    assert event.code == Code.STORAGE_FAILED and "400 ExpiredToken" in event.reason
+
+
 def test_a_run_that_is_left_ends_at_once_and_the_next_one_goes_on(
     lake: DreamLake, tmp_path: Path, outcome: Any
 ) -> None:
@@ -601,3 +637,116 @@ def test_a_run_that_is_left_ends_at_once_and_the_next_one_goes_on(
     assert time.monotonic() - started < 3  # parts that wait for their turn are not waited for
     run = outcome(lake.ingest(tmp_path, episode="robot"))
     assert set(run.statuses().values()) <= {"uploaded", "duplicate"} and run.summary.bytes < 3 * 60 * MIB
+
+
+APPLE_DOUBLE = bytes.fromhex("0005160700020000") + b"Mac OS X        " + bytes(4000)
+
+
+def test_what_systems_leave_in_folders_is_passed_over_by_name_and_by_content(
+    lake: DreamLake, tmp_path: Path, outcome: Any
+) -> None:
+    (tmp_path / "joints.csv").write_text("t,x\n1,2\n")
+    (tmp_path / "._joints.csv").write_bytes(APPLE_DOUBLE)
+    (tmp_path / "front.mp4").write_bytes(APPLE_DOUBLE)  # under a normal name, as FAT sticks and archives have it
+    (tmp_path / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
+    (tmp_path / ".Trash-1000").mkdir()
+    (tmp_path / ".Trash-1000/old.csv").write_text("t,x\n1,2\n")
+    run = outcome(lake.ingest(tmp_path, episode="robot"))
+    left = {"._joints.csv", "front.mp4", ".DS_Store", ".Trash-1000"}
+    assert run.statuses() == {"joints.csv": "uploaded"} | dict.fromkeys(left, "skipped")
+    for name in left:
+        assert run.of(name).code == Code.SYSTEM_FILE and "is a system f" in run.of(name).reason
+    assert (run.summary.skipped, run.summary.system_files, run.summary.failed) == (4, 4, 0)
+    assert run.summary.as_json()["systemFiles"] == 4
+    planned = outcome(lake.plan(Selection(tmp_path, lake.target("robot")).files(), lake.target("robot")))
+    assert planned.summary.system_files == 4
+    assert {name for name, status in planned.statuses().items() if status == "skipped"} == left
+
+
+def test_a_system_file_that_is_named_is_refused(lake: DreamLake, tmp_path: Path, outcome: Any) -> None:
+    (tmp_path / "._front.mp4").write_bytes(APPLE_DOUBLE)
+    (tmp_path / "front.mp4").write_bytes(APPLE_DOUBLE)
+    (tmp_path / "joints.csv~").write_text("t,x\n1,2\n")
+    run = outcome(lake.upload(sorted(tmp_path.iterdir()), episode="robot"))
+    assert set(run.statuses().values()) == {"failed"}
+    assert {event.code for event in run.files} == {Code.SYSTEM_FILE}
+    assert "AppleDouble" in run.of("._front.mp4").reason
+    wanted = outcome(lake.upload([tmp_path / "joints.csv~"], episode="robot", kind=Kind.LABEL_TRACK))
+    assert wanted.statuses() == {"joints.csv~": "uploaded"}
+    still_none = outcome(lake.upload([tmp_path / "._front.mp4"], episode="robot", kind=Kind.VIDEO))
+    assert still_none.of("._front.mp4").code == Code.SYSTEM_FILE
+
+
+@pytest.mark.parametrize("fault", [RecursionError(), MemoryError(), KeyError("x")])
+def test_a_file_that_cannot_be_looked_at_is_sent_all_the_same(
+    lake: DreamLake, tmp_path: Path, outcome: Any, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    def sniff_file(file: Any) -> Any:
+        if file.read(1) == b"[":
+            raise fault
+        return original(file)
+
+    original = sniff.sniff_file
+    monkeypatch.setattr(sniff, "sniff_file", sniff_file)
+    (tmp_path / "deep.jsonl").write_text("[" * 60_000)
+    (tmp_path / "joints.csv").write_text("t,x\n1,2\n")
+    run = outcome(lake.ingest(tmp_path, episode="robot"))
+    assert run.statuses() == {"deep.jsonl": "uploaded", "joints.csv": "uploaded"}
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`memo.mp4` and `recorder.webm` hold sound only, `clip.mp4` also pictures."""
+    folder = tmp_path_factory.mktemp("clips")
+    sound, picture = "-f lavfi -i sine=440:duration=1", "-f lavfi -i testsrc2=size=64x48:rate=10:duration=1"
+    for name, words in (
+        ("memo.mp4", f"{sound} -c:a aac"),
+        ("recorder.webm", f"{sound} -c:a libopus"),
+        ("clip.mp4", f"{picture} {sound} -c:v mpeg4 -c:a aac"),
+    ):
+        command = [ffmpeg.build().path, "-loglevel", "error", *words.split(), str(folder / name)]
+        subprocess.run(command, check=True, timeout=60)
+    return folder
+
+
+def test_the_content_decides_between_video_and_audio(
+    clips: Path, remembering: DreamLake, tmp_path: Path, outcome: Any
+) -> None:
+    folder = tmp_path / "recordings"
+    shutil.copytree(clips, folder)
+    (folder / "named.wav").write_bytes((clips / "clip.mp4").read_bytes() + b"\0\0\0\x08free")
+    for path in folder.iterdir():
+        os.utime(path, (1_000_000_000, 1_000_000_000))
+    kinds = {"memo.mp4": "audio", "recorder.webm": "audio", "clip.mp4": "video", "named.wav": "video"}
+    target = remembering.target("robot")
+    planned = outcome(remembering.plan(Selection(folder, target).files(), target))
+    assert {name: planned.of(name).kind for name in kinds} == kinds
+    assert {str(kind): len(amounts) for kind, amounts in planned.summary.plan.items()} == {"audio": 1, "video": 1}
+    run = outcome(remembering.ingest(folder, episode="robot"))
+    assert run.statuses() == dict.fromkeys(kinds, "uploaded")
+    assert {name: run.of(name).kind for name in kinds} == kinds
+    assert run.of("memo.mp4").warning.endswith("memo.mp4 holds sound only: it is stored as audio.")
+    assert run.of("named.wav").warning.endswith("named.wav holds pictures: it is stored as a video.")
+    assert run.of("clip.mp4").warning is None
+    for name, kind in kinds.items():
+        assert remembering.bss.get(Kind(kind), run.of(name).id).name == f"/{name}"
+    # Nothing is looked at again, and everything is where it was.
+    again = outcome(remembering.ingest(folder, episode="robot"))
+    assert again.statuses() == dict.fromkeys(kinds, "duplicate")
+    assert {name: again.of(name).id for name in kinds} == {name: run.of(name).id for name in kinds}
+    planned = outcome(remembering.plan(Selection(folder, target).files(), target))
+    assert {str(planned.of(name).plan) for name in kinds} == {"unchanged"}
+
+
+def test_a_kind_that_is_said_counts_more_than_the_content(
+    clips: Path, remembering: DreamLake, tmp_path: Path, outcome: Any
+) -> None:
+    for name in ("memo.mp4", "clip.mp4"):
+        shutil.copy(clips / name, tmp_path / name)
+        os.utime(tmp_path / name, (1_000_000_000, 1_000_000_000))
+    for _ in range(2):  # also when it is known from the last time
+        as_video = outcome(remembering.upload([tmp_path / "memo.mp4"], episode="robot", kind=Kind.VIDEO)).of("memo.mp4")
+        as_audio = outcome(remembering.upload([tmp_path / "clip.mp4"], episode="robot", kind=Kind.AUDIO)).of("clip.mp4")
+        assert (as_video.kind, as_audio.kind) == (Kind.VIDEO, Kind.AUDIO)
+    by_content = outcome(remembering.upload([tmp_path / "memo.mp4"], episode="robot")).of("memo.mp4")
+    assert by_content.kind is Kind.AUDIO

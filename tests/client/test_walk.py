@@ -110,3 +110,20 @@ def test_a_folder_that_is_none_is_an_error(tmp_path: Path) -> None:
 def test_names_that_are_not_unicode_are_found(tmp_path: Path) -> None:
     (Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4"))).write_text("x")
     assert len(files(list(walk(tmp_path)))) == 1
+
+
+def test_what_systems_leave_is_passed_over_and_their_folders_are_not_entered(tmp_path: Path) -> None:
+    make(tmp_path, ".Trash-1000/files/old.mp4", "cam/._a.mp4", "cam/a.mp4", "cam/.hidden.mp4", "lost+found/#12/x.csv")
+    (tmp_path / ".#notes.csv").symlink_to("somebody@host.1234")  # Emacs's lock leads to nothing
+    (tmp_path / "copy.part").mkdir()
+    make(tmp_path, "copy.part/x.csv")
+    found = list(walk(tmp_path))
+    assert files(found) == ["cam/.hidden.mp4", "cam/a.mp4", "copy.part/x.csv"]
+    left = {entry.relative: entry for entry in found if not isinstance(entry, WalkedFile)}
+    assert set(left) == {".Trash-1000", "cam/._a.mp4", "lost+found", ".#notes.csv"}
+    assert all(isinstance(entry, Passed) and entry.is_system for entry in left.values())
+
+
+def test_a_folder_that_is_asked_for_is_read_whatever_it_is_called(tmp_path: Path) -> None:
+    make(tmp_path, "lost+found/x.csv")
+    assert files(list(walk(tmp_path / "lost+found"))) == ["x.csv"]

@@ -78,6 +78,7 @@ def samples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
         "good.mp4": good,
         "broken.mp4": good[: len(good) // 2],
         "tone.wav": _encode(folder, "tone.wav", *sound),
+        "memo.mp4": _encode(folder, "memo.mp4", *sound, "-c:a", "aac"),
         "speech.srt": SRT.encode(),
         "marks.jsonl": JSONL.encode(),
     }

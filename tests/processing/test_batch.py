@@ -80,9 +80,9 @@ def test_a_run_whose_batch_was_taken_over_stops(hold: Begin) -> None:
     other = replace(held, run_id="run-2")
     other.begin()
     with pytest.raises(DreamlakeError) as caught:
-        held.due(Kind.TEXT_TRACK, has_batch=True)
+        held.due(Kind.TEXT_TRACK, took_batch=True)
     assert caught.value.code is Code.CONFLICT
-    assert len(other.due(Kind.TEXT_TRACK, has_batch=True).due) == 1
+    assert len(other.due(Kind.TEXT_TRACK, took_batch=True).due) == 1
 
 
 class Flaky(PipelineClient):

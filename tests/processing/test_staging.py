@@ -120,6 +120,15 @@ def test_understanding(
     assert understood.size == len(data)
 
 
+@pytest.mark.parametrize("rest", ["cam/._front.mp4", ".Trash-1000/files/front.mp4", "@eaDir/labels.csv"])
+def test_what_systems_leave_in_folders_is_left_out(bucket: ObjectStore, owner: str, rest: str) -> None:
+    put(bucket, f"{owner}/lab/staging/{rest}")
+    [found] = bucket.list_page(f"{owner}/lab/staging/").objects
+    understood = understand(bucket, found)
+    assert understood is not None and understood.kind is None
+    assert understood.reason is not None and "system's file" in understood.reason
+
+
 def test_refused_content_is_refused_once_and_other_content_looked_at_again(
     pipeline: PipelineClient, bucket: ObjectStore, owner: str
 ) -> None:

@@ -12,6 +12,7 @@ import m3u8
 import pytest
 
 from dreamlake_pipeline import layout
+from dreamlake_pipeline.api.metadata import SoundOnlyMetadata, model_of
 from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.media.recipe import recipe_of
@@ -86,3 +87,59 @@ def test_the_record_of_a_file_that_is_cut_off_says_so(
     assert outcome.error is None and outcome.result is not None and outcome.result.metadata is not None
     assert outcome.result.metadata["partial"] is True
     assert outcome.result.warnings[0].startswith("Only the first 1.") and "of 2.0 s" in outcome.result.warnings[0]
+
+
+SOUND = "-f lavfi -i sine=440:duration=2"
+COVER = "-f lavfi -i color=red:s=64x64:r=25:d=0.04 -c:v png -disposition:v attached_pic"
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("memo.mp4", f"{SOUND} -c:a aac"),
+        ("recorder.webm", f"{SOUND} -c:a libopus"),
+        ("studio.mkv", f"{SOUND} -c:a flac"),
+        ("quick.mov", f"{SOUND} -c:a pcm_s16le"),
+        ("song.mp4", f"{SOUND} {COVER} -c:a aac"),
+    ],
+)
+def test_a_video_of_sound_only_becomes_an_audio_rendition_under_its_record(
+    name: str,
+    options: str,
+    tmp_path: Path,
+    hold: Callable[[dict[str, bytes]], Hold],
+    pipeline: PipelineClient,
+    object_store: ObjectStore,
+) -> None:
+    path = tmp_path / name
+    subprocess.run([ffmpeg.build().path, "-loglevel", "error", *options.split(), str(path)], check=True, timeout=60)
+    first, second = hold({f"/{name}": path.read_bytes(), f"/again-{name}": path.read_bytes()}).begin().items
+    shop = Workshop(pipeline, object_store, ladder=(480,))
+    made = process_item(shop, first)
+    twin = process_item(shop, second, made)
+    for record, outcome in ((first, made), (second, twin)):
+        assert outcome.error is None and outcome.result is not None and outcome.result.metadata is not None
+        metadata = outcome.result.metadata
+        assert record.kind is Kind.VIDEO and model_of(record.kind, metadata) is SoundOnlyMetadata
+        assert (metadata["kindByContent"], metadata["hasAudio"], metadata["ladder"]) == ("audio", True, [480])
+        assert metadata["durationSec"] == pytest.approx(2, abs=0.05)
+        assert metadata["loudness"]["integrated"] == pytest.approx(-21.1, abs=1)  # a sine of an eighth of full scale
+        assert "holds no picture" in outcome.result.warnings[0]
+        where = (record.owner, record.project, Kind.VIDEO, record.id)
+        [variant] = m3u8.loads(object_store.read(layout.master_key(*where)).decode()).playlists
+        assert variant.stream_info.codecs == "mp4a.40.2" and variant.stream_info.resolution is None
+        playlist = m3u8.loads(object_store.read(layout.stream_key(*where, metadata["streams"][0])).decode())
+        assert sum(segment.duration for segment in playlist.segments) == pytest.approx(2, abs=0.05)
+        assert metadata["waveformUrl"] == f"/videos/{record.id}/waveform.json"
+        assert object_store.head(layout.result_key(*where, "waveform.png")) is not None
+    assert made.preview is not None and made.preview.startswith(b"\x89PNG")
+
+
+def test_audio_that_has_pictures_says_so(
+    video: bytes, hold: Callable[[dict[str, bytes]], Hold], pipeline: PipelineClient, object_store: ObjectStore
+) -> None:
+    [item] = hold({"/clip.wav": video}).begin().items
+    outcome = process_item(Workshop(pipeline, object_store), item)
+    assert outcome.error is None and outcome.result is not None and outcome.result.metadata is not None
+    assert item.kind is Kind.AUDIO and outcome.result.metadata["kindByContent"] == "video"
+    assert outcome.result.warnings[0] == "Stream 0, video (h264), is not part of the playable version."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from ..cache import HashCache
 from ..digest import Digest, digest_file
@@ -35,11 +36,12 @@ class Hasher:
             return [None] * len(files)
         return self._cache.recall([(file.path, file.version) for file in files])
 
-    def digest(self, path: str) -> Digest:
+    def digest(self, file: LocalFile) -> Digest:
         """Read and hash the file, and have the cache remember it. Raises what `digest_file` raises."""
-        digest = digest_file(path, self.part_size, self._on_bytes)
+        read = digest_file(file.path, self.part_size, self._on_bytes)
+        digest = replace(read, content_kind=file.content_kind)
         with self._lock:
-            self._unremembered.append((path, digest))
+            self._unremembered.append((file.path, digest))
             self._unremembered_bytes += digest.version.size
             is_much = len(self._unremembered) >= _REMEMBER_FILES or self._unremembered_bytes >= _REMEMBER_BYTES
         if is_much:

@@ -11,8 +11,9 @@ from ...api.bss import CompletedPart, PartPlan, PartUrl, PlanAction, UploadRef
 from ...errors import Code, DreamlakeError
 from ..bss import MOST_PER_CALL, BssClient
 from ..digest import changed, digest_file, open_file, read_whole, require_unchanged
+from ..refusal import StoreAway, UrlExpired
 from ..stages import Channel, Stopped
-from ..transfer import StoreAway, Transfer, UrlExpired
+from ..transfer import Transfer
 from ..walk import show_path
 from .calls import Calls
 from .counters import Counters
@@ -70,6 +71,7 @@ class Sender:
         self._silent_sends = 0
 
     def _deliver(self, job: Job) -> None:
+        reason = ""
         for _ in range(_DELIVERIES):
             plan = job.plan
             if plan is None:
@@ -84,19 +86,21 @@ class Sender:
                     self._send_parts(job, UploadRef(upload_id=plan.upload_id, key=plan.key), plan.part_size)
                     job.is_sent = True
                 return
-            except UrlExpired:
-                job.plan = None
+            except UrlExpired as refused:
+                job.plan, reason = None, f"It refuses what is signed ({refused})."
             except DreamlakeError as error:
                 if error.code is Code.FILE_CHANGED and job.is_remembered:
                     # Not what the cache says, though it looks the same from outside: it is read after all.
-                    job.digest, job.is_remembered = self._hasher.digest(job.file.path), False
-                elif error.code is not Code.UPLOAD_EXPIRED:
+                    job.digest, job.is_remembered = self._hasher.digest(job.file), False
+                elif error.code is Code.UPLOAD_EXPIRED:
+                    reason = error.message
+                else:
                     raise
                 job.plan = None
         raise DreamlakeError(
             Code.STORAGE_FAILED,
-            "The object store keeps refusing signed uploads (403).",
-            hint="Compare the clocks of this machine and of the store, and BSS's credentials for it.",
+            f"The object store does not take the bytes, however often it is asked. {reason}",
+            hint="Look at BSS's credentials for the store, and compare the clocks of their machines.",
         )
 
     def _send_parts(self, job: Job, upload: UploadRef, part_size: int) -> None:

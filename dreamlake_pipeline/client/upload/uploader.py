@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import TypeVar
 
 from ...api.bss import Finished as FinishedUpload
@@ -21,12 +20,12 @@ from ...kinds import Kind
 from ..bss import MOST_PER_CALL, BssClient
 from ..cache import HashCache
 from ..events import FileEvent, FileStatus, Progress, Warned, failure, record_failure
-from ..preflight import warning
+from ..preflight import look
+from ..refusal import StoreAway
 from ..selection import LocalFile
 from ..server import IndexClient
 from ..stages import Channel, Flow
 from ..target import Target
-from ..transfer import StoreAway
 from ..walk import show_path
 from .calls import Calls, IndexAway
 from .counters import Counters
@@ -151,7 +150,7 @@ class Uploader:
             self._events.put_all(others)
             digests = self._hasher.recall(files)
             known = [
-                Job(file, digest, is_remembered=True)
+                Job(file.with_content(digest.content_kind), digest, is_remembered=True)
                 for file, digest in zip(files, digests, strict=True)
                 if digest is not None
             ]
@@ -161,16 +160,19 @@ class Uploader:
 
     def _look(self, files: list[LocalFile]) -> Iterator[LocalFile]:
         for file in files:
-            if odd := warning(file):
-                self._events.put(Warned(show_path(file.path), file.name, odd))
-                yield replace(file, warning=odd)
-            else:
-                yield file
+            seen = look(file)
+            if seen.left_out:
+                self._counters.passed(files=1, size=file.size)
+                self._events.put(file.left_out(seen.left_out))
+                continue
+            if seen.file.warning:
+                self._events.put(Warned(show_path(file.path), file.name, seen.file.warning))
+            yield seen.file
 
     def _hash(self, files: list[LocalFile]) -> Iterator[Job]:
         for file in files:
             try:
-                yield Job(file, self._hasher.digest(file.path))
+                yield Job(file, self._hasher.digest(file))
             except DreamlakeError as error:
                 self._counters.passed(files=1, size=file.size)
                 self._events.put(file.event(FileStatus.FAILED, **failure(error)))

@@ -101,7 +101,8 @@ def probe(source: Path, subject: str, *, wanted: Kind, partial: bool = False) ->
 
     `partial`: it is the good part of a file that was cut off, which may announce more than it holds.
 
-    Raises DreamlakeError with a media code (NOT_MEDIA, NO_VIDEO, NO_AUDIO, MEDIA_…); `subject` names the file.
+    Raises DreamlakeError with a media code (NOT_MEDIA, NO_VIDEO, NO_AUDIO, MEDIA_…), SoundOnly where a video was
+    wanted of a file that holds only sound; `subject` names the file.
     """
     with source.open("rb") as file:
         sniffed = recognise(file, subject) if partial else identify(file, subject)
@@ -118,12 +119,9 @@ def examine(
     video = _choose(container.streams.video, streams, "video", subject) if wanted is Kind.VIDEO else None
     audio = _choose(container.streams.audio, streams, "audio", subject)
     if wanted is Kind.VIDEO and video is None:
-        has_audio = " It has sound only." if audio else ""
-        raise DreamlakeError(
-            Code.NO_VIDEO,
-            f"{subject} holds no video stream.{has_audio}",
-            hint="Upload it with --type audio." if audio else None,
-        )
+        if audio is not None:
+            raise SoundOnly(Code.NO_VIDEO, f"{subject} holds sound only, and no picture.")
+        raise DreamlakeError(Code.NO_VIDEO, f"{subject} holds neither pictures nor sound.")
     if wanted is Kind.AUDIO and audio is None:
         raise DreamlakeError(Code.NO_AUDIO, f"{subject} holds no audio stream.")
     others = [found for found in _usable(container.streams.audio, "audio") if video and found is not audio]
@@ -131,12 +129,21 @@ def examine(
     scanned = None
     if video is not None:
         assert isinstance(video, VideoStream)
-        scanned = scan(container, video, audio, subject, partial=partial)
+        try:
+            scanned = scan(container, video, audio, subject, partial=partial)
+        except DreamlakeError as error:
+            if error.code is not Code.NO_VIDEO or audio is None:
+                raise
+            raise SoundOnly(error.code, error.message) from None
         warnings += scanned.warnings
     audio_track = _audio_track(audio, sniffed, scanned.sound_start if scanned else None) if audio else None
     alternates = tuple(_audio_track(found, sniffed, None) for found in others)
     video_track = scanned.video if scanned else None
     return Probe(sniffed, streams, video_track, audio_track, tuple(warnings), alternates)
+
+
+class SoundOnly(DreamlakeError):
+    """A file that was to be a video has no picture that can be decoded, and sound that can."""
 
 
 @contextmanager
@@ -254,9 +261,10 @@ def _warnings(streams: list[dict[str, Any]], chosen: list[Any], video: Any) -> l
     warnings = []
     used = {stream.index for stream in chosen}
     for stream in streams:
-        if stream["index"] in used or (stream["type"] == "video" and video is None):
+        is_cover = "attached_pic" in stream.get("disposition", [])
+        if stream["index"] in used or (is_cover and video is None):
             continue
-        what = "cover art" if "attached_pic" in stream.get("disposition", []) else stream["type"]
+        what = "cover art" if is_cover else stream["type"]
         codec = f" ({stream['codec']})" if "codec" in stream else ""
         why = "can't be decoded here and " if what == "audio" and video is not None else ""
         warnings.append(f"Stream {stream['index']}, {what}{codec}, {why}is not part of the playable version.")

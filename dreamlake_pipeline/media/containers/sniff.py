@@ -65,6 +65,8 @@ def extension_of(container: str) -> str:
     return _EXTENSIONS[container]
 
 
+APPLE_DOUBLE = "an AppleDouble file"  # attributes that macOS keeps of another file, whatever it is called
+
 # Leading bytes of files that are none of ours, with the name that a refusal gives them.
 _FOREIGN: tuple[tuple[bytes, str], ...] = (
     (b"PK\x03\x04", "zip"),
@@ -99,6 +101,7 @@ _FOREIGN: tuple[tuple[bytes, str], ...] = (
     (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "asf"),
     (b"\x00\x00\x01\xba", "mpeg-ps"),
     (b"#!AMR", "amr"),
+    (b"\x00\x05\x16\x07", APPLE_DOUBLE),  # RFC 1740 appendix B
 )
 # Audio and video all the same, in containers whose demuxers are left out to keep the surface small.
 FOREIGN_MEDIA = frozenset({"flv", "aiff", "caf", "asf", "mpeg-ps", "amr", "midi"})
