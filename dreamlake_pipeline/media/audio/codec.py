@@ -36,6 +36,8 @@ def audio_reasons(audio: AudioTrack) -> list[str]:
         reasons.append(f"audio_profile: AAC {audio.profile} is not AAC-LC")
     if audio.channels not in (1, 2):
         reasons.append(f"audio_channels: {audio.channels} channels become stereo")
+    if audio.edited:
+        reasons.append("audio_edit_list: the file's edit list cuts sound away on the way")
     return reasons
 
 

@@ -22,9 +22,12 @@ from ...kinds import Kind
 from ..run import ffmpeg
 from .bounds import MAX_PIXELS, cut_off, encrypted, refuse_large, refuse_long
 from .claims import read_claims
+from .headers import Headers, read_headers
 from .integrity import missing_part
-from .scan import VideoTrack, scan
+from .scan import Scanned, VideoTrack, scan
 from .sniff import FOREIGN_MEDIA, Sniffed, sniff_file
+
+_MOST_WARNINGS = 5  # of one sort
 
 __all__ = ["MAX_PIXELS", "AudioTrack", "Probe", "VideoTrack", "identify", "probe", "recognise"]
 
@@ -41,6 +44,7 @@ class AudioTrack:
     time_base: Fraction
     start: int | None
     declared: Fraction | None  # seconds, where the container is exact about it
+    edited: bool  # whether an edit list cuts some away behind its start
     language: str | None
     title: str | None
 
@@ -106,14 +110,22 @@ def probe(source: Path, subject: str, *, wanted: Kind, partial: bool = False) ->
     """
     with source.open("rb") as file:
         sniffed = recognise(file, subject) if partial else identify(file, subject)
+        assert sniffed.demuxer is not None
+        headers = read_headers(file, sniffed.demuxer) if wanted is Kind.VIDEO else Headers()
     with opened(f"file:{source.resolve()}", sniffed, subject) as container:
-        return examine(container, sniffed, subject, wanted=wanted, partial=partial)
+        return examine(container, sniffed, subject, wanted=wanted, headers=headers, partial=partial)
 
 
 def examine(
-    container: av.container.InputContainer, sniffed: Sniffed, subject: str, *, wanted: Kind, partial: bool = False
+    container: av.container.InputContainer,
+    sniffed: Sniffed,
+    subject: str,
+    *,
+    wanted: Kind,
+    headers: Headers | None = None,
+    partial: bool = False,
 ) -> Probe:
-    """`probe` of a file that is open already."""
+    """`probe` of a file that is open already; `headers` are needed for VIDEO."""
     streams = [_describe(stream) for stream in container.streams]
     _refuse_encrypted(streams, subject)
     video = _choose(container.streams.video, streams, "video", subject) if wanted is Kind.VIDEO else None
@@ -128,15 +140,23 @@ def examine(
     warnings = _warnings(streams, [found for found in (video, audio, *others) if found], video)
     scanned = None
     if video is not None:
-        assert isinstance(video, VideoStream)
+        assert isinstance(video, VideoStream) and headers is not None and sniffed.demuxer is not None
         try:
-            scanned = scan(container, video, audio, subject, partial=partial)
+            scanned = scan(
+                container,
+                video,
+                audio,
+                subject,
+                crop=headers.crop(sniffed.demuxer, video, list(container.streams.video).index(video)),
+                chunks=headers.chunks.get(video.index),
+                partial=partial,
+            )
         except DreamlakeError as error:
             if error.code is not Code.NO_VIDEO or audio is None:
                 raise
             raise SoundOnly(error.code, error.message) from None
-        warnings += scanned.warnings
-    audio_track = _audio_track(audio, sniffed, scanned.sound_start if scanned else None) if audio else None
+        warnings += [*scanned.warnings, *(edit.warning for edit in headers.edits[:_MOST_WARNINGS])]
+    audio_track = _audio_track(audio, sniffed, scanned) if audio else None
     alternates = tuple(_audio_track(found, sniffed, None) for found in others)
     video_track = scanned.video if scanned else None
     return Probe(sniffed, streams, video_track, audio_track, tuple(warnings), alternates)
@@ -271,8 +291,8 @@ def _warnings(streams: list[dict[str, Any]], chosen: list[Any], video: Any) -> l
     return warnings
 
 
-def _audio_track(audio: AudioStream, sniffed: Sniffed, start: int | None) -> AudioTrack:
-    """`start` is the first time that is presented, where the packets were looked at."""
+def _audio_track(audio: AudioStream, sniffed: Sniffed, scanned: Scanned | None) -> AudioTrack:
+    """`scanned` has what its packets say, where they were looked at."""
     context = audio.codec_context
     assert audio.time_base is not None
     # FLAC and WAV know their length to the sample; the others estimate it or count priming.
@@ -284,8 +304,9 @@ def _audio_track(audio: AudioStream, sniffed: Sniffed, start: int | None) -> Aud
         sample_rate=context.sample_rate,
         channels=context.layout.nb_channels,
         time_base=audio.time_base,
-        start=audio.start_time if start is None else start,
+        start=audio.start_time if scanned is None or scanned.sound_start is None else scanned.sound_start,
         declared=audio.duration * audio.time_base if exact and audio.duration else None,
+        edited=scanned is not None and scanned.sound_edited,
         language=audio.language,
         title=audio.metadata.get("title"),
     )

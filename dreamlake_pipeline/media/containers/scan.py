@@ -22,7 +22,10 @@ from av.video.stream import VideoStream
 
 from ...errors import Code, DreamlakeError
 from . import h264
+from .avi import Chunks
+from .beginning import Beginning
 from .bounds import MAX_PACKETS, MAX_PIXELS, cut_off, encrypted, refuse_large, refuse_long
+from .crop import Crop
 
 # color_trc values of HDR: SMPTE ST 2084 (PQ) and ARIB STD-B67 (HLG), by ITU-T H.273.
 _HDR_TRANSFERS = {16, 18}
@@ -36,7 +39,8 @@ _LONGEST_SOUND = Fraction(5)  # seconds of sound that one packet has at most
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What the first decoded picture says; `rotation` in degrees."""
+    """What the first decoded picture says, and how large it is when its container's crop is cut off; `rotation` in
+    degrees, of what is left."""
 
     width: int
     height: int
@@ -55,7 +59,9 @@ class VideoTrack:
     both in units of `time_base`. `hidden` counts packets that an edit list keeps out of the presentation.
     `keyframes` are times of pictures that are marked as such, `idr` how many of them are IDR pictures with their
     parameter sets at hand, `changes` how many come with another size or profile than the first (H.264 only).
-    `damaged` counts packets whose NAL units do not add up. `partial`: it is the good part of a file that was cut off.
+    `damaged` counts packets whose NAL units do not add up. `crop` is what the container cuts off each picture.
+    `lead_in` counts the packets at the start that no decoder should be given: what they refer to is not there.
+    `partial`: it is the good part of a file that was cut off.
     """
 
     index: int
@@ -75,6 +81,8 @@ class VideoTrack:
     starts_with_keyframe: bool
     sps: h264.SequenceParameters | None
     times_stored: bool
+    crop: Crop | None
+    lead_in: int
     partial: bool
 
     @property
@@ -110,10 +118,12 @@ class VideoTrack:
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """`sound_start` is the first time of the sound that is presented, in units of its time base; None without any."""
+    """`sound_start` is the first time of the sound that is presented, in units of its time base; None without any.
+    `sound_edited`: an edit list cuts sound away behind that."""
 
     video: VideoTrack
     sound_start: int | None
+    sound_edited: bool
     warnings: tuple[str, ...]
 
 
@@ -123,16 +133,20 @@ def scan(
     audio: AudioStream | None,
     subject: str,
     *,
+    crop: Crop | None,
+    chunks: Chunks | None,
     partial: bool,
 ) -> Scanned:
     """Read the packets of the video, and of the sound beside it.
 
+    `crop` is what the container cuts off its pictures, `chunks` what the index of an AVI file lists of it.
+
     Raises DreamlakeError with a media code when there is no picture or one without a time, when the file is less than
     it announces, or more than `bounds` allow.
     """
-    reader = _Reader(container, video, audio, subject)
+    reader = _Reader(container, video, audio, subject, chunks)
     reader.read()
-    found = reader.result(partial=partial)
+    found = reader.result(crop, partial=partial)
     reader.refuse_incomplete(found.video)
     return found
 
@@ -141,13 +155,19 @@ class _Reader:
     """What the packets that were read so far have told. Times are in units of the video's time base."""
 
     def __init__(
-        self, container: av.container.InputContainer, video: VideoStream, audio: AudioStream | None, subject: str
+        self,
+        container: av.container.InputContainer,
+        video: VideoStream,
+        audio: AudioStream | None,
+        subject: str,
+        chunks: Chunks | None,
     ) -> None:
         context = video.codec_context
         context.thread_count = 1
         context.options = {"max_pixels": str(MAX_PIXELS)}
         refuse_large(context.width, context.height, subject)
         self.container, self.video, self.audio, self.subject = container, video, audio, subject
+        self.chunks = chunks
         self.format = container.format.name
         self.is_h264 = context.codec.canonical_name == "h264"
         self.header = h264.parameter_sets(context.extradata) if self.is_h264 else []
@@ -156,9 +176,10 @@ class _Reader:
         # AVI stores no times of presentation; what FFmpeg makes up for them is not to be relied on.
         self.times_stored = self.format != "avi"
 
-        self.picture: Picture | None = None
+        self.beginning = Beginning(context, times_stored=self.times_stored)
         # A day of video has millions of pictures: eight bytes for each time.
         self.pts, self.keyframes = array("q"), array("q")
+        self.packets = 0  # of the video
         self.end = -(2**63)  # of the picture that ends last
         self.hidden = self.idr = self.changes = self.damaged = 0
         self.starts_with_keyframe = False
@@ -166,7 +187,8 @@ class _Reader:
         # Whole ticks of the streams' own clocks: fractions for every packet would take longer than reading them.
         self.decoded_at = -(2**63)
         self.sound_start: int | None = None
-        self.sound_ended_at = -(2**63)
+        self.sound_edited = False
+        self.sound_at = self.sound_ended_at = -(2**63)
         self.longest_sound = int(_LONGEST_SOUND / audio.time_base) if audio is not None and audio.time_base else 0
 
     def read(self) -> None:
@@ -179,13 +201,13 @@ class _Reader:
             if packet.stream_index != self.video.index:
                 self._see_sound(packet, time)
                 continue
+            self.packets += 1
             self._refuse_going_back(packet)
             if self.format == "mpegts":
                 self._keep_tail(packet)
-            if self.picture is None:
-                self.picture = _first_picture(packet)
-            if self.is_h264:
-                self._see_units(packet)
+            is_idr = self.is_h264 and self._see_units(packet)
+            if not self.beginning.found:
+                self.beginning.feed(packet, 0 if time is None else time, keyframe=packet.is_keyframe or is_idr)
             if packet.is_discard:
                 self.hidden += 1
             else:
@@ -211,6 +233,9 @@ class _Reader:
         # Priming that lies before the start of the presentation is not its start.
         if not packet.is_discard and self.sound_start is None:
             self.sound_start = time
+        if self.sound_start is not None:
+            self.sound_edited |= packet.is_discard or (self.format.startswith("mov") and time < self.sound_at)
+        self.sound_at = time
 
     @property
     def sound_end(self) -> Fraction:
@@ -220,7 +245,7 @@ class _Reader:
 
     def _refuse_going_back(self, packet: Any) -> None:
         before, now, time_base = self.decoded_at, packet.dts, packet.time_base
-        if now is None or time_base is None:
+        if now is None or time_base is None or packet.is_discard:  # an edit list may begin anywhere before
             return
         if now < before and (before - now) * time_base > _BACKWARDS:
             raise DreamlakeError(
@@ -239,8 +264,8 @@ class _Reader:
         else:
             self.tail = []
 
-    def _see_units(self, packet: Any) -> None:
-        """What the NAL units of a packet of H.264 are."""
+    def _see_units(self, packet: Any) -> bool:
+        """What the NAL units of a packet of H.264 are; whether it is an IDR picture."""
         try:
             size = self.length_size
             units = list(
@@ -248,13 +273,17 @@ class _Reader:
             )
         except ValueError:
             self.damaged += 1
-            return
-        if packet.is_keyframe:
-            kinds = {h264.unit_type(unit) for unit in units}
-            own = _first_sps(units)
-            self.sps = self.sps or own
-            self.changes += own is not None and own != self.sps
-            self.idr += h264.IDR in kinds and (bool(self.header) or {h264.SPS, h264.PPS} <= kinds)
+            return False
+        if not packet.is_keyframe and self.beginning.found:
+            return False
+        kinds = {h264.unit_type(unit) for unit in units}
+        if not packet.is_keyframe:
+            return h264.IDR in kinds
+        own = _first_sps(units)
+        self.sps = self.sps or own
+        self.changes += own is not None and own != self.sps
+        self.idr += h264.IDR in kinds and (bool(self.header) or {h264.SPS, h264.PPS} <= kinds)
+        return h264.IDR in kinds
 
     def _see_time(self, packet: Any, time: int | None) -> None:
         if time is None:
@@ -266,15 +295,22 @@ class _Reader:
         if packet.is_keyframe:
             self.keyframes.append(time)
 
-    def result(self, *, partial: bool) -> Scanned:
+    def result(self, crop: Crop | None, *, partial: bool) -> Scanned:
         """What all of the packets come to."""
         video, context = self.video, self.video.codec_context
-        picture = self.picture or next((_picture(frame) for frame in context.decode(None)), None)
-        if picture is None:
+        self.beginning.finish()
+        if self.beginning.frame is None:
             raise DreamlakeError(Code.MEDIA_CORRUPT, f"No picture of {self.subject} can be decoded.")
         assert video.time_base is not None
-        pts = np.sort(np.array(self.pts, dtype=np.int64))
         warnings: list[str] = []
+        pts, keyframes = self._shown(video.time_base, warnings)
+        if self.chunks is not None:
+            self.end = max(self.end, self.chunks.count)  # the last ones may be empty
+            if self.end + 1 < video.frames:
+                warnings.append(
+                    f"The header announces {video.frames:,} pictures, {float(video.frames * video.time_base):.2f} s; "
+                    f"the file's index lists {self.chunks.count:,}, {float(self.end * video.time_base):.2f} s."
+                )
         track = VideoTrack(
             index=video.index,
             codec=context.codec.canonical_name,
@@ -282,20 +318,39 @@ class _Reader:
             sample_aspect=video.sample_aspect_ratio or Fraction(1),
             rate=video.average_rate,
             time_base=video.time_base,
-            picture=picture,
+            picture=_picture(self.beginning.frame, crop),
             pts=pts,
             end=self._end(pts, video.time_base, warnings),
             hidden=self.hidden,
-            keyframes=np.sort(np.array(self.keyframes, dtype=np.int64)),
+            keyframes=keyframes,
             idr=self.idr,
             changes=self.changes,
             damaged=self.damaged,
             starts_with_keyframe=self.starts_with_keyframe,
             sps=self.sps,
             times_stored=self.times_stored,
+            crop=crop,
+            lead_in=self.beginning.lead_in,
             partial=partial,
         )
-        return Scanned(track, self.sound_start, tuple(warnings))
+        return Scanned(track, self.sound_start, self.sound_edited, tuple(warnings))
+
+    def _shown(self, time_base: Fraction, warnings: list[str]) -> tuple[np.ndarray, np.ndarray]:
+        """The times of the pictures, and of the keyframes, that can be decoded, in order."""
+        pts, keyframes = (np.array(times, dtype=np.int64) for times in (self.pts, self.keyframes))
+        first = self.beginning.shown
+        kept = pts[self.beginning.left_out :]
+        if first is not None:
+            kept, keyframes = kept[kept >= first], keyframes[keyframes >= first]
+        if not len(kept):
+            raise DreamlakeError(Code.MEDIA_CORRUPT, f"No picture of {self.subject} can be decoded.")
+        if len(kept) < len(pts):
+            seconds = float((int(kept.min()) - int(pts.min())) * time_base)
+            warnings.append(
+                f"The video begins inside a group of pictures: its first {len(pts) - len(kept)} pictures "
+                f"({seconds:.2f} s) can't be decoded without those before them, and are left out."
+            )
+        return np.sort(kept), np.sort(keyframes)
 
     def _end(self, pts: np.ndarray, time_base: Fraction, warnings: list[str]) -> int:
         """Where the last picture ends: as its file says, unless that is nothing, or more than anyone looks at it."""
@@ -327,8 +382,20 @@ class _Reader:
                 raise cut_off(
                     self.subject, f"its header announces {float(declared):.1f} s, {float(there):.1f} s are there"
                 )
-        # AVI's header has the length in ticks; its demuxer skips what it can't read, and the clock stands still there.
-        if self.format == "avi" and track.end + track.frame_seconds / track.time_base < self.video.frames:
+        if self.format == "avi":
+            self._refuse_incomplete_avi(track)
+
+    def _refuse_incomplete_avi(self, track: VideoTrack) -> None:
+        """AVI's header has the number of frames, and its index lists every one; its demuxer skips what it can't read,
+        and the clock stands still there."""
+        frames, listed = round(track.end), self.chunks
+        if listed is not None and self.packets < listed.count - listed.empty:
+            raise DreamlakeError(
+                Code.MEDIA_CORRUPT,
+                f"{self.subject} is damaged: its index lists {listed.count - listed.empty:,} pictures, "
+                f"{self.packets:,} of them can be read.",
+            )
+        if listed is None and frames + 1 < self.video.frames:
             raise DreamlakeError(
                 Code.MEDIA_CORRUPT,
                 f"{self.subject} is damaged: {float(track.end * track.time_base):.2f} s of it can be read, "
@@ -359,18 +426,12 @@ def _is_broken_off(tail: list[Any]) -> bool:
     return any(frames[-_REORDERED:])
 
 
-def _first_picture(packet: Any) -> Picture | None:
-    try:
-        return next((_picture(frame) for frame in packet.decode()), None)
-    except av.error.FFmpegError:
-        return None  # a later packet may do; a file without any picture is refused at its end
-
-
-def _picture(frame: VideoFrame) -> Picture:
+def _picture(frame: VideoFrame, crop: Crop | None) -> Picture:
     name = frame.format.name
+    cut = crop if crop is not None and crop.fits(frame.width, frame.height) else Crop(0, 0, 0, 0)
     return Picture(
-        width=frame.width,
-        height=frame.height,
+        width=frame.width - cut.left - cut.right,
+        height=frame.height - cut.top - cut.bottom,
         pix_fmt=name,
         rotation=round(frame.rotation) % 360,
         mirrored=_is_mirrored(frame),
@@ -383,7 +444,10 @@ def _picture(frame: VideoFrame) -> Picture:
 
 def _is_mirrored(frame: VideoFrame) -> bool:
     """Whether the display matrix, nine 32-bit numbers, turns the picture over: its determinant is negative."""
-    data: Any = frame.side_data.get("DISPLAYMATRIX")
+    try:
+        data: Any = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # PyAV knows no name for other side data of this frame, such as the view of MV-HEVC
+        return False
     if data is None:
         return False
     a, b, _, c, d, *_ = struct.unpack("=9i", memoryview(data))

@@ -44,6 +44,7 @@ AUDIO_DECODERS = (
 )
 
 _LOG_LINES = 200
+_SHOWN, _SHOWN_LINES = b"_showinfo_", 1000
 _LOG_BYTES = 8 * 2**20
 _EVIDENCE_LINES = 8
 _MEMORY = 16 * 2**30  # address space, which is several times what is really touched
@@ -73,9 +74,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """A run that ended with exit code 0: its last log lines and its wall-clock seconds."""
+    """A run that ended with exit code 0: its last log lines, what the filter `showinfo` said (its first thousand
+    lines), and its wall-clock seconds."""
 
     log: tuple[str, ...]
+    shown: tuple[str, ...]
     seconds: float
 
 
@@ -182,7 +185,7 @@ def _run(
             pipe.close()
     if code != 0 or log.input_damaged:
         raise _failure(code, log.lines, subject)
-    return Finished(tuple(log.lines), time.monotonic() - started)
+    return Finished(tuple(log.lines), tuple(log.shown), time.monotonic() - started)
 
 
 def _bound_memory(pid: int) -> None:
@@ -259,6 +262,7 @@ class _Log:
 
     def __init__(self) -> None:
         self.lines: deque[str] = deque(maxlen=_LOG_LINES)
+        self.shown: list[str] = []
         self.complained = 0
         self.input_damaged = False
         self._rest = b""
@@ -270,6 +274,8 @@ class _Log:
         self.complained += sum(len(line) for line in lines if _COMPLAINT.search(line))
         # A demuxer that skips damage says so, and ffmpeg ends with 0 all the same.
         self.input_damaged |= any(line.startswith(b"[in#") and b"[error]" in line for line in lines)
+        if len(self.shown) < _SHOWN_LINES:
+            self.shown += [line.decode("utf-8", "replace")[:500] for line in lines if _SHOWN in line]
         self.lines.extend(line.decode("utf-8", "replace")[:500] for line in lines if line)
         self._rest = self._rest[-4096:]
 
@@ -285,6 +291,8 @@ def _evidence(lines: Sequence[str] | deque[str]) -> list[str]:
 
 # What ffmpeg says, and what it means to the person whose file it is; the first that fits.
 _MEANINGS: tuple[tuple[str, Code, str], ...] = (
+    (r"Error submitting a packet to the muxer|Error muxing a packet", Code.OUTPUT_INVALID,
+     "{} could be read, but what was read could not be written as a stream."),
     (r"No space left on device", Code.STORAGE_FULL, "The disk of temporary files filled up while {} was processed."),
     (r"Cannot allocate memory", Code.MEDIA_TOO_LARGE, "{} needs more memory than one file may take."),
     (r"moov atom not found|partial file|[Tt]runcat", Code.MEDIA_TRUNCATED, "{} ends before its media does."),

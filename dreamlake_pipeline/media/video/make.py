@@ -17,13 +17,14 @@ from ...kinds import Kind
 from ..audio.codec import aac_options, audio_reasons, output_rate
 from ..containers import mpegts
 from ..containers.claims import read_claims
-from ..containers.probe import MAX_PIXELS, Probe, VideoTrack, probe, recognise
+from ..containers.probe import Probe, VideoTrack, probe, recognise
 from ..containers.salvage import salvage
 from ..hls import segments
 from ..hls.verify import Expected, verify
 from ..results import AudioRendition, Mode, Stream, TimeOrigin, VideoResult
 from ..run import ffmpeg
 from . import stills
+from .fit import size_changes
 from .reasons import MAX_KEYFRAME_GAP, video_reasons
 from .renditions import Best, make_alternates, make_ladder, name_tracks, verify_together
 from .transcode import (
@@ -37,6 +38,7 @@ from .transcode import (
     hls_clock,
     limits,
     preview_times,
+    source_node,
     transcode_options,
 )
 
@@ -153,8 +155,8 @@ def _make_part(source: Path, order: _Order) -> VideoResult | None:
 def _refuse_undecodable(part: Path, folder: Path, found: Probe, filename: str) -> None:
     """Raises MEDIA_CORRUPT when a picture of a part can't be decoded without an error."""
     video = found.video
-    assert video is not None and found.sniffed.demuxer is not None
-    node = ffmpeg.source_input(found.sniffed.demuxer, threads=ffmpeg.THREADS, max_pixels=MAX_PIXELS)
+    assert video is not None
+    node = source_node(found)
     output = ffmpeg_python.output(node[str(video.index)], "-", f="null")
     finished = ffmpeg.run([output], source=part, cwd=folder, limits=limits(part, video), subject=filename)
     counted = ffmpeg.decoded(finished, video.index)
@@ -212,6 +214,10 @@ def _make(attempt: _Attempt) -> VideoResult:
     warnings = list(attempt.found.warnings)
     finished, written = _write(attempt)
     pictures = _pictures(attempt, finished, warnings)
+    assert written.video is not None
+    changes = size_changes(finished.shown, float(_lead(written.video - written.start)))
+    if changes is not None:
+        warnings.append(changes)
     best, conformance = _verify_best(attempt, written, pictures, warnings)
     smaller, tracks, conformance = _make_others(attempt, best, conformance, warnings)
     shots = stills.make_stills(written, attempt.folder, attempt.order.filename)
@@ -242,9 +248,7 @@ def _make(attempt: _Attempt) -> VideoResult:
 
 def _write(attempt: _Attempt) -> tuple[ffmpeg.Finished, segments.Written]:
     video, audio = attempt.video, attempt.found.audio
-    demuxer = attempt.found.sniffed.demuxer
-    assert demuxer is not None
-    node = ffmpeg.source_input(demuxer, threads=ffmpeg.THREADS, max_pixels=MAX_PIXELS)
+    node = source_node(attempt.found)
     inputs = [node[str(track.index)] for track in (video, audio) if track is not None]
     options = transcode_options(video, display_size(video)) if attempt.reasons else {"c:v": "copy"}
     filename = attempt.order.filename

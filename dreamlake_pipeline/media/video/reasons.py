@@ -33,6 +33,12 @@ def video_reasons(video: VideoTrack) -> list[str]:
             [f"turned by {picture.rotation} degrees"] * bool(picture.rotation) + ["mirrored"] * picture.mirrored
         )
         reasons.append(f"rotation: the file asks to be shown {turned}")
+    if video.crop is not None:
+        crop = video.crop
+        reasons.append(
+            f"crop: the file cuts {crop.left}, {crop.top}, {crop.right} and {crop.bottom} pixels off "
+            "(left, top, right, bottom)"
+        )
     if video.sample_aspect != 1:
         reasons.append(f"sample_aspect: pixels are {video.sample_aspect} as wide as high")
     if picture.width % 2 or picture.height % 2:

@@ -28,7 +28,7 @@ from ..hls.verify import Expected, verify
 from ..results import AudioRendition, Stream
 from ..run import ffmpeg
 from .resound import take_sound
-from .transcode import X264, X264_DELAY, display_size, hls_clock, limits, transcode_options
+from .transcode import X264, X264_DELAY, display_size, hls_clock, limits, source_node, transcode_options
 
 MOST_TRACKS = 16  # of sound
 # Their starts are an argument of ffmpeg's, which may have 128 KiB.
@@ -73,7 +73,7 @@ def make_ladder(
     if not sizes:
         return []
     # One process for all of them: the source is decoded once.
-    node = ffmpeg.source_input(found.sniffed.demuxer, threads=ffmpeg.THREADS)
+    node = source_node(found)
     inputs = [node[str(track.index)] for track in (video, audio) if track is not None]
     cwd = out / "ladder"
     cwd.mkdir()

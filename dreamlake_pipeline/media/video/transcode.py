@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..containers.probe import VideoTrack
+from ..containers.probe import MAX_PIXELS, Probe, VideoTrack
 from ..run import ffmpeg
+from .fit import REPORT, fit_filters
 
 KEYFRAME_SECONDS = 2  # of a transcode
 # The MPEG-TS time of the file's start. Without one of its own, each output would start where its codec's delay puts it,
@@ -54,6 +55,15 @@ def limits(source: Path, video: VideoTrack, streams: int = 1) -> ffmpeg.Limits:
         seconds=300 + streams * 20 * seconds + size / 10e6,
         output_bytes=streams * (64 * 2**20 + 2 * size + round(seconds * 100e6 / 8)),
     )
+
+
+def source_node(found: Probe) -> Any:
+    """The ffmpeg-python input node of a probed video, whose decoder is given nothing that it can't decode."""
+    assert found.video is not None and found.sniffed.demuxer is not None
+    options: dict[str, Any] = {"threads": ffmpeg.THREADS, "max_pixels": MAX_PIXELS}
+    if found.video.lead_in:
+        options["bsf:v"] = f"noise=drop=lt(n\\,{found.video.lead_in})"
+    return ffmpeg.source_input(found.sniffed.demuxer, **options)
 
 
 def transcode_options(video: VideoTrack, size: tuple[int, int]) -> dict[str, Any]:
@@ -105,9 +115,8 @@ def _filters(video: VideoTrack, size: tuple[int, int]) -> str:
             "tonemap=hable:desat=0",
             "zscale=t=bt709:m=bt709:r=tv",
         ]
-    matrix = ":out_color_matrix=bt709" if picture.rgb else ""
-    filters += [f"scale={size[0]}:{size[1]}:out_range=tv{matrix}", "setsar=1", "format=yuv420p"]
-    return ",".join(filters)
+    filters += fit_filters(size, ":out_color_matrix=bt709" if picture.rgb else "")
+    return REPORT + ",".join(filters)
 
 
 def display_size(video: VideoTrack) -> tuple[int, int]:

@@ -1,0 +1,145 @@
+"""The index of an AVI file, in which FFmpeg's demuxer passes over chunks without content.
+
+Such a chunk means that the last picture stays for a frame: captures write one for each frame that they dropped.
+The forms are those of Microsoft's AVI RIFF File Reference and of the OpenDML AVI File Format Extensions 1.02.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+import numpy as np
+
+from .bounds import MAX_PACKETS
+
+_MOST = 4096  # chunks in a row; headers have ten, and hours of video a few hundred RIFF lists
+_SUPER_INDEX, _CHUNK_INDEX = 0, 1  # bIndexType
+_OLD_ENTRY = np.dtype([("id", "S4"), ("flags", "<u4"), ("at", "<u4"), ("size", "<u4")])
+_NEW_ENTRY = np.dtype([("at", "<u4"), ("size", "<u4")])
+_BLOCK = 1 << 18  # entries that are looked at together
+_NOT_KEY = 0x8000_0000  # the bit of an OpenDML size that says that the chunk is no keyframe
+
+
+@dataclass(frozen=True, slots=True)
+class Chunks:
+    """How many frames the index lists of a stream, and how many of them are empty."""
+
+    count: int
+    empty: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    kind: bytes  # of a LIST or RIFF: its form
+    body: int
+    end: int
+
+
+def read_chunks(file: BinaryIO, size: int) -> dict[int, Chunks]:
+    """Of each picture stream that an index lists, by its number. Never raises for what the file holds."""
+    found: dict[int, Chunks] = {}
+    pictures: list[int] = []
+    for riff in _row(file, 0, size):
+        if riff.kind not in (b"AVI ", b"AVIX"):
+            return found
+        for part in _row(file, riff.body, min(riff.end, size)):
+            if part.kind == b"hdrl":
+                streams = [one for one in _row(file, part.body, min(part.end, size)) if one.kind == b"strl"]
+                for number, stream in enumerate(streams):
+                    header, index = _stream(file, stream, size)
+                    if header == b"vids":
+                        pictures.append(number)
+                        listed = _opendml(file, index, size) if index else None
+                        if listed is not None:
+                            found[number] = listed
+            elif part.kind == b"idx1":
+                return _old_index(file, part, size, [number for number in pictures if number not in found]) | found
+    return found
+
+
+def _row(file: BinaryIO, at: int, end: int) -> Iterator[_Chunk]:
+    """The chunks in a row; each begins at an even place."""
+    for _ in range(_MOST):
+        file.seek(at)
+        head = file.read(12)
+        if at + 8 > end or len(head) < 8:
+            return
+        kind, length = struct.unpack("<4sI", head[:8])
+        holds = kind in (b"RIFF", b"LIST") and len(head) == 12
+        yield _Chunk(head[8:] if holds else kind, at + (12 if holds else 8), at + 8 + length)
+        at += 8 + length + (length & 1)
+
+
+def _stream(file: BinaryIO, stream: _Chunk, size: int) -> tuple[bytes, _Chunk | None]:
+    """The sort of a stream, and its OpenDML index where it has one."""
+    sort, index = b"", None
+    for part in _row(file, stream.body, min(stream.end, size)):
+        if part.kind == b"strh":
+            file.seek(part.body)
+            sort = file.read(4)
+        elif part.kind == b"indx":
+            index = part
+    return sort, index
+
+
+def _opendml(file: BinaryIO, index: _Chunk, size: int) -> Chunks | None:
+    """What an index of chunks lists, or all those that an index of indexes names."""
+    file.seek(index.body)
+    head = file.read(24)
+    if len(head) < 24:
+        return None
+    if head[3] == _CHUNK_INDEX:
+        return _standard(file, index.body, size)
+    if head[3] != _SUPER_INDEX:
+        return None
+    (used,) = struct.unpack("<I", head[4:8])
+    places = np.frombuffer(file.read(min(used, _MOST) * 16), dtype=np.uint8)
+    count = empty = 0
+    for place in places[: len(places) // 16 * 16].view(np.dtype([("at", "<u8"), ("size", "<u4"), ("frames", "<u4")])):
+        listed = _standard(file, int(place["at"]) + 8, size)
+        if listed is None:
+            return None
+        count, empty = count + listed.count, empty + listed.empty
+    return Chunks(count, empty) if count else None
+
+
+def _standard(file: BinaryIO, at: int, size: int) -> Chunks | None:
+    """One OpenDML index of chunks, whose content begins at `at`."""
+    if at + 24 > size:
+        return None
+    file.seek(at)
+    head = file.read(24)
+    if len(head) < 24 or head[3] != _CHUNK_INDEX:
+        return None
+    (used,) = struct.unpack("<I", head[4:8])
+    count = empty = 0
+    for rows in _blocks(file, at + 24, min(size, at + 24 + used * _NEW_ENTRY.itemsize), _NEW_ENTRY):
+        count, empty = count + len(rows), empty + int((rows["size"] & (_NOT_KEY - 1) == 0).sum())
+    return Chunks(count, empty)
+
+
+def _old_index(file: BinaryIO, index: _Chunk, size: int, streams: list[int]) -> dict[int, Chunks]:
+    """What an `idx1` lists of the frames of streams: `NNdb` and `NNdc`."""
+    names = {number: [b"%02ddb" % number, b"%02ddc" % number] for number in streams}
+    listed = dict.fromkeys(streams, Chunks(0, 0))
+    for rows in _blocks(file, index.body, min(index.end, size), _OLD_ENTRY):
+        for number, before in listed.items():
+            mine = rows["size"][np.isin(rows["id"], names[number])]
+            listed[number] = Chunks(before.count + len(mine), before.empty + int((mine == 0).sum()))
+    return listed
+
+
+def _blocks(file: BinaryIO, at: int, end: int, entry: np.dtype) -> Iterator[np.ndarray]:
+    """The entries between two places, some at a time."""
+    end = min(end, at + MAX_PACKETS * entry.itemsize)
+    while at + entry.itemsize <= end:
+        file.seek(at)
+        data = file.read(min(_BLOCK, (end - at) // entry.itemsize) * entry.itemsize)
+        rows = np.frombuffer(data[: len(data) // entry.itemsize * entry.itemsize], dtype=entry)
+        if not len(rows):
+            return
+        yield rows
+        at += len(rows) * entry.itemsize
