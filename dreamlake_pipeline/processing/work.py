@@ -7,10 +7,9 @@ import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
-from types import MappingProxyType
 
 from ..api.bss import Record, Status
 from ..api.common import ErrorBody, storable_json
@@ -65,7 +64,7 @@ class Workshop:
     store: ObjectStore
     scratch: Path | None = None
     ladder: tuple[int, ...] = ()
-    csv: Mapping[str, str] = MappingProxyType({})
+    csv: Mapping[str, str] = field(default_factory=dict)
     share: bool = True
     last_attempt: bool = False
     workers: Workers | None = None
@@ -225,8 +224,8 @@ def _reuse(shop: Workshop, record: Record, made: Record, result: ItemResult) -> 
     started = time.perf_counter()
     metadata = dict(result.metadata or {})
     copy_outputs(shop.store, made, record, metadata)
-    for field, url in result_urls(metadata).items():
-        metadata[field] = url_of(record, url.rsplit("/", 1)[-1])
+    for key, url in result_urls(metadata).items():
+        metadata[key] = url_of(record, url.rsplit("/", 1)[-1])
     count = len(result.chunks)
     metadata["chunks"] = metadata["chunks"] | {"count": count, "new": 0, "reused": count}
     metadata["processing"] = metadata["processing"] | {"seconds": round(time.perf_counter() - started, 3)}
