@@ -72,8 +72,9 @@ _FILES: _Table = (
     ),
     ("a temporary file", (r".+\.(?:tmp|temp)",)),
 )
-# rsync's temporary files (mkstemp's six letters and digits), here with regard to case: `.x.csv.backup` is none.
-_RSYNC = re.compile(r"\..+\.(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{6}")
+# rsync's temporary files, such as `.front.mp4.Ab12Cd` (six letters and digits, by mkstemp), here with regard to case:
+# `.x.csv.backup` is none.
+_RSYNC = re.compile(r"\..+\..+\.(?=[a-z]*[A-Z0-9])[A-Za-z0-9]{6}")
 
 _FOLDERS: _Table = (
     (

@@ -14,12 +14,14 @@ if TYPE_CHECKING:
 
 def file_columns(asset: Asset, status: Status) -> list[str]:
     """Kind, duration, size and status of a file."""
+    from ..api.metadata import SoundOnlyMetadata, model_of
     from .output import show_bytes, show_seconds, show_status
 
-    duration = (asset.metadata or {}).get("durationSec")
+    found = asset.metadata or {}
+    is_sound_only = model_of(asset.kind, found) is SoundOnlyMetadata
     return [
-        str(asset.kind),
-        show_seconds(duration),
+        f"{asset.kind} (sound only)" if is_sound_only else str(asset.kind),
+        show_seconds(found.get("durationSec")),
         "" if asset.size is None else show_bytes(asset.size),
         show_status(status),
     ]

@@ -116,7 +116,8 @@ class Selection:
 
     With `episode_per_folder`, each first-level folder is an episode of its name (after the target's own episode
     and a `/`, if it has one) and paths start below it; files beside those folders belong to the target itself.
-    Globs are held against the path below `folder` and against each part of it.
+    Globs are held against the path below `folder` and against each part of it. What systems and tools leave in folders
+    (systemfiles.py) is passed over.
     """
 
     folder: str | Path

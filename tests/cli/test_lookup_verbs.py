@@ -56,6 +56,16 @@ def test_tree_shows_every_episode(
     assert "left.wav" not in only
 
 
+def test_a_video_that_holds_sound_only_is_said_to_be_one(
+    dreamlake: Callable[..., Any], stored: dict[str, Any], pipeline: Any, owner: str
+) -> None:
+    pipeline.metadata = {"durationSec": 1.5, "kindByContent": "audio"}
+    pipeline.work(owner, lambda _: None)
+    assert "front.mp4  video (sound only)  1.5 s" in dreamlake("ls", "robot:run-001", "/camera").out
+    assert "left.wav  audio  1.5 s" in dreamlake("ls", "robot:run-001", "/mic").out
+    assert "kindByContent" in dreamlake("show", stored["front.mp4"]["id"]).out
+
+
 def test_show_by_path_and_by_either_id(dreamlake: Callable[..., Any], stored: dict[str, Any]) -> None:
     event = stored["front.mp4"]
     by_path = dreamlake("show", "/camera/front.mp4", "--episode", "robot:run-001", "--json")

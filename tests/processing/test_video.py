@@ -6,9 +6,12 @@ import hashlib
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from pathlib import Path
 
+import av
 import m3u8
+import numpy as np
 import pytest
 
 from dreamlake_pipeline import layout
@@ -143,3 +146,24 @@ def test_audio_that_has_pictures_says_so(
     assert outcome.error is None and outcome.result is not None and outcome.result.metadata is not None
     assert item.kind is Kind.AUDIO and outcome.result.metadata["kindByContent"] == "video"
     assert outcome.result.warnings[0] == "Stream 0, video (h264), is not part of the playable version."
+
+
+def test_a_picture_track_that_never_got_a_picture_leaves_the_sound(
+    tmp_path: Path, hold: Callable[[dict[str, bytes]], Hold], pipeline: PipelineClient, object_store: ObjectStore
+) -> None:
+    """As conferences and recorders write it while the camera is off."""
+    path = tmp_path / "off.mkv"
+    with av.open(str(path), "w") as out:
+        picture = out.add_stream("mjpeg", rate=25)
+        picture.width, picture.height, picture.pix_fmt = 64, 48, "yuvj420p"
+        sound = out.add_stream("aac", rate=48_000, layout="mono")
+        for number in range(94):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), "float32"), format="fltp", layout="mono")
+            frame.sample_rate, frame.pts, frame.time_base = 48_000, 1024 * number, Fraction(1, 48_000)
+            out.mux(sound.encode(frame))
+        out.mux(sound.encode(None))
+    [item] = hold({"/off.mkv": path.read_bytes()}).begin().items
+    outcome = process_item(Workshop(pipeline, object_store), item)
+    assert outcome.error is None and outcome.result is not None and outcome.result.metadata is not None
+    assert outcome.result.metadata["kindByContent"] == "audio"
+    assert outcome.result.metadata["durationSec"] == pytest.approx(2, abs=0.05)

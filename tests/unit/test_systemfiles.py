@@ -18,7 +18,7 @@ FOLDERS = """$RECYCLE.BIN .Trash .Trashes .Trash-1000 #recycle .Spotlight-V100 .
     lost+found
     __MACOSX .git .svn .hg .snapshot .zfs .ipynb_checkpoints .stversions .dropbox.cache"""
 
-OWN = """front.mp4 .hidden.mp4 _front.mp4 -front.mp4 ~front.mp4 .x.csv.backup .run.1.parquet labels.csv
+OWN = """front.mp4 .hidden.mp4 _front.mp4 -front.mp4 ~front.mp4 .x.csv.backup .calib.Camera .run.1.parquet labels.csv
     lock.csv part.csv
     labels.sync-conflict-20260101-101010-ABCDEFG.csv trash.csv thumbs.csv tmp.csv ds_store.csv .front.webm .a.jsonl"""
 

@@ -30,10 +30,12 @@ def kind_of_content(file: BinaryIO, sniffed: Sniffed) -> Kind | None:
     read = {"mov": _mov, "matroska": _matroska, "avi": _avi}.get(sniffed.demuxer or "")
     if read is None:
         return sniffed.kind if sniffed.kind is Kind.AUDIO else None
-    found = set(read(file, file.seek(0, os.SEEK_END)))
-    if Kind.VIDEO in found and sniffed.kind is Kind.VIDEO:
-        return Kind.VIDEO
-    return Kind.AUDIO if Kind.AUDIO in found else None
+    has_sound = False
+    for kind in read(file, file.seek(0, os.SEEK_END)):
+        if kind is Kind.VIDEO and sniffed.kind is Kind.VIDEO:
+            return Kind.VIDEO
+        has_sound = has_sound or kind is Kind.AUDIO
+    return Kind.AUDIO if has_sound else None
 
 
 def _mov(file: BinaryIO, size: int) -> Iterator[Kind]:
