@@ -32,7 +32,7 @@ from .resources import (
     ObjectStoreResource,
     Redo,
 )
-from .sensors import build_catalog_schedule, build_staging_sensor, failed_runs, retire_partitions
+from .sensors import build_catalog_schedule, build_staging_sensor, deleted_records, failed_runs, retire_partitions
 from .settings import Settings
 
 settings = Settings()
@@ -79,6 +79,7 @@ defs = Definitions(
     sensors=[
         build_staging_sensor(process_batch, interval=settings.sensor_interval),
         failed_runs,
+        deleted_records,
         retire_partitions,
     ],
     schedules=[build_catalog_schedule(write_catalog)],

@@ -207,7 +207,10 @@ def _upsert_files(connection: Connection, files: dict[_FileKey, _Upload]) -> dic
         stored |= {(row.node_id, row.filename): _id_and_status(row) for row in written.all()}
 
     left = _find_files(connection, [key for key in files if key not in stored])
-    return stored | {key: _id_and_status(row) for key, row in left.items()}
+    stored |= {key: _id_and_status(row) for key, row in left.items()}
+    # An asset that was there and kept its name may have been removed since.
+    removed = {key: upload for key, upload in files.items() if key not in stored}
+    return stored | _upsert_files(connection, removed) if removed else stored
 
 
 def _find_files(connection: Connection, keys: Collection[_FileKey]) -> dict[_FileKey, Row[Any]]:

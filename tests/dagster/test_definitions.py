@@ -62,7 +62,7 @@ def test_what_starts_work_runs_without_being_switched_on() -> None:
     repository = defs.get_repository_def()
     sensors = {sensor.name: sensor.default_status for sensor in repository.sensor_defs}
     schedules = {schedule.name: schedule.default_status for schedule in repository.schedule_defs}
-    names = ("staging_sensor", "failed_runs", "retire_partitions")
+    names = ("staging_sensor", "failed_runs", "deleted_records", "retire_partitions")
     assert sensors == dict.fromkeys(names, DefaultSensorStatus.RUNNING)
     assert schedules == {"hourly_catalog": DefaultScheduleStatus.RUNNING}
 
