@@ -25,13 +25,14 @@ from .assets import (
 )
 from .resources import (
     BatchPolicy,
+    BatchTools,
     BssResource,
     FolderTreeResource,
     MediaToolsResource,
     ObjectStoreResource,
     Redo,
 )
-from .sensors import build_catalog_schedule, build_staging_sensor, failed_runs, retire_partitions
+from .sensors import build_catalog_schedule, build_staging_sensor, deleted_records, failed_runs, retire_partitions
 from .settings import Settings
 
 settings = Settings()
@@ -52,6 +53,17 @@ write_catalog = define_asset_job(
     tags={MAX_RUNTIME_SECONDS_TAG: str(2 * 3600)},
 )
 
+bss = BssResource(url=EnvVar("DREAMLAKE_BSS_URL"), token=EnvVar("DREAMLAKE_API_KEY"))
+object_store = ObjectStoreResource(bucket=settings.bucket)
+media_tools = MediaToolsResource(
+    workers=settings.workers,
+    ladder=list(settings.ladder or ()),
+    scratch=str(settings.scratch) if settings.scratch else None,
+)
+batch_policy = BatchPolicy.of(settings)
+# Run config of a run by hand: `resources: {redo: {config: {force: true, only: [<id>, …]}}}`.
+redo = Redo.configure_at_launch()
+
 defs = Definitions(
     assets=[
         # Their checks (assets/checks.py) are evaluated in their own steps.
@@ -67,21 +79,20 @@ defs = Definitions(
     sensors=[
         build_staging_sensor(process_batch, interval=settings.sensor_interval),
         failed_runs,
+        deleted_records,
         retire_partitions,
     ],
     schedules=[build_catalog_schedule(write_catalog)],
     resources={
-        "object_store": ObjectStoreResource(bucket=settings.bucket),
-        "bss": BssResource(url=EnvVar("DREAMLAKE_BSS_URL"), token=EnvVar("DREAMLAKE_API_KEY")),
+        "bss": bss,
+        "object_store": object_store,
         "folder_tree": FolderTreeResource(postgres_url=EnvVar("DREAMLAKE_POSTGRES_URL")),
-        "media_tools": MediaToolsResource(
-            workers=settings.workers,
-            ladder=list(settings.ladder or ()),
-            scratch=str(settings.scratch) if settings.scratch else None,
+        "media_tools": media_tools,
+        "batch_policy": batch_policy,
+        "redo": redo,
+        "batch_tools": BatchTools(
+            bss=bss, object_store=object_store, media_tools=media_tools, batch_policy=batch_policy, redo=redo
         ),
-        "batch_policy": BatchPolicy.of(settings),
-        # Run config of a run by hand: `resources: {redo: {config: {force: true, only: [<id>, …]}}}`.
-        "redo": Redo.configure_at_launch(),
     },
     # One process per run: every process costs seconds of imports, and items already run side by side inside an asset.
     executor=in_process_executor,

@@ -1,4 +1,4 @@
-"""The rules for owners, projects, episodes, names and hashes (DESIGN: "Ids, names, hashes, units").
+"""The rules for owners, projects, episodes, names and hashes.
 
 Every function takes what a caller gave and returns its canonical form, or raises
 `DreamlakeError(INVALID_NAME)` that says which rule it breaks.

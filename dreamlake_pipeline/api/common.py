@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from pydantic_core import to_json
 
@@ -87,6 +87,16 @@ Printable = Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[\x20
 ContentType = Annotated[str, Field(max_length=255, pattern=r"^[\x21-\x7e][\x20-\x7e]*$")]  # it becomes a header
 Bytes = Annotated[int, Field(ge=0, le=5 * 2**40)]  # S3's largest object is 5 TiB
 Timestamp = datetime
+
+
+def _check_instant(given: datetime) -> datetime:
+    if not 1970 <= given.year < 2200:
+        raise ValueError("lies before 1970 or after 2199")
+    return given
+
+
+# A time that a caller gives: with its offset from UTC, and in a year that every clock and database holds.
+Instant = Annotated[AwareDatetime, AfterValidator(_check_instant)]
 
 Item = TypeVar("Item")
 

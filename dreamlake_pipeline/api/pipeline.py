@@ -81,6 +81,34 @@ class ClaimBatches(Model):
     max_attempts: int = Field(ge=1)
 
 
+class Deletion(Model):
+    """A record that was deleted, and the name that the index may still have for it."""
+
+    record_id: Id
+    kind: Kind
+    owner: str
+    project: str
+    episode: str | None
+    name: str
+
+
+class PendingDeletions(Model):
+    """Which deletions are asked for: those that happened `minAgeSeconds` ago or earlier, the oldest first."""
+
+    min_age_seconds: Seconds
+    limit: int = Field(1000, ge=1, le=1000)
+
+
+class Deletions(Model):
+    items: list[Deletion]
+
+
+class ForgetDeletions(Model):
+    """The index was told of these."""
+
+    record_ids: list[Id] = Field(max_length=1000)
+
+
 class BatchOffer(Model):
     """A batch to launch: one attempt at it is one run with `run_key` = `{partition}#{attempt}`."""
 

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from ..kinds import KINDS, Kind
 from .bss import Status
-from .common import Bytes, Episode, Id, Model, Name, Owner, Project, Timestamp
+from .common import Bytes, Episode, Id, Instant, Model, Name, Owner, Project, Timestamp
 
 # The field of AssetIn that takes a record's id, by the record's kind.
 BSS_ID_FIELDS = {
@@ -46,7 +46,7 @@ class AssetIn(Model):
     size: Bytes | None = None
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{16,64}$")
     metadata: dict[str, Any] | None = None
-    uploaded_at: Timestamp | None = Field(
+    uploaded_at: Instant | None = Field(
         None, description="When the record was last uploaded under this name, as BSS says (`Record.uploadedAt`)."
     )
     restore: bool = Field(

@@ -48,7 +48,7 @@ def specs(asset: str, *names: str) -> list[AssetCheckSpec]:
 
 
 def every_file_processed(items: Sequence[Record]) -> AssetCheckResult:
-    """A warning where files are at fault, an error where we are."""
+    """A warning where files lack a result by their own fault, an error where this program or a service failed."""
     bad = {item.id: item.error.message for item in items if item.error}
     ours = any(item.error.code in _OURS for item in items if item.error)
     return _result(EVERY_FILE_PROCESSED, items, bad, severity=_ERROR if ours else _WARN)

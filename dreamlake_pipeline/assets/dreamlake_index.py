@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from dagster import AssetExecutionContext, MaterializeResult, asset
 
 from ..kinds import Kind
-from ..resources import BatchPolicy, BssResource, FolderTreeResource, Redo
+from ..resources import BatchTools, FolderTreeResource
 from . import checks, display
 from .audio_renditions import audio_renditions
 from .hls_streams import hls_streams
@@ -17,6 +17,7 @@ from .text_tracks import text_tracks
 
 if TYPE_CHECKING:
     from ..api.bss import Record
+    from ..client.pipeline import PipelineClient
 
 _MOST_LINKS = 8
 
@@ -35,19 +36,15 @@ _MOST_LINKS = 8
     ),
 )
 def dreamlake_index(
-    context: AssetExecutionContext,
-    bss: BssResource,
-    folder_tree: FolderTreeResource,
-    batch_policy: BatchPolicy,
-    redo: Redo,
+    context: AssetExecutionContext, batch_tools: BatchTools, folder_tree: FolderTreeResource
 ) -> MaterializeResult:
     from ..processing.index import index_batch
 
     with plain_failure():
-        hold = hold_of(context, bss, batch_policy, redo)
+        hold = hold_of(context, batch_tools)
         indexed = index_batch(hold, folder_tree.upsert, took_batch=takes_whole_batch(context))
         found = folder_tree.statuses([ref.id for ref in indexed.refs])
-        links = _playback_links(bss, indexed.items)
+        links = _playback_links(hold.pipeline, indexed.items)
     return MaterializeResult(
         metadata={
             "batch": display.counts(indexed.items),
@@ -62,8 +59,8 @@ def dreamlake_index(
     )
 
 
-def _playback_links(bss: BssResource, items: Sequence["Record"]) -> dict[str, Any]:
+def _playback_links(pipeline: "PipelineClient", items: Sequence["Record"]) -> dict[str, Any]:
     """Links that play the first few files of the batch, for as long as their tokens are valid."""
     playable = [item for item in items if item.status == "ready" and item.kind in (Kind.VIDEO, Kind.AUDIO)]
-    links = [(item.name, bss.pipeline.playback(item.kind, item.id).url) for item in playable[:_MOST_LINKS]]
+    links = [(item.name, pipeline.playback(item.kind, item.id).url) for item in playable[:_MOST_LINKS]]
     return {"playback (expires)": display.links(links)} if links else {}

@@ -13,7 +13,7 @@ from dagster import AssetCheckResult, AssetExecutionContext, AssetKey, Failure, 
 from .. import layout
 from ..errors import DreamlakeError
 from ..kinds import Kind
-from ..resources import BatchPolicy, BssResource, MediaToolsResource, ObjectStoreResource, Redo
+from ..resources import BatchTools, ObjectStoreResource
 from . import display
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ STAGING_OBJECTS = AssetKey("staging_objects")
 
 @contextmanager
 def plain_failure() -> Iterator[None]:
-    """A failure of ours fails the step with its sentence and its hint, and is not tried again by Dagster: BSS offers
-    the batch again when its lease has ended."""
+    """A DreamlakeError in this block fails the step with its message and hint. Dagster does not try the step again: BSS
+    offers the batch again when its lease has ended."""
     try:
         yield
     except DreamlakeError as error:
@@ -41,17 +41,17 @@ def plain_failure() -> Iterator[None]:
         ) from error
 
 
-def hold_of(context: AssetExecutionContext, bss: BssResource, batch_policy: BatchPolicy, redo: Redo) -> Hold:
+def hold_of(context: AssetExecutionContext, batch_tools: BatchTools) -> Hold:
     """This run's hold on the batch that its partition is."""
     from ..processing.batch import Hold
 
     return Hold(
-        bss.pipeline,
+        batch_tools.bss.pipeline,
         context.partition_key,
         context.run.run_id,
-        lease_seconds=batch_policy.batch_lease,
-        force=redo.force,
-        only=tuple(redo.only),
+        lease_seconds=batch_tools.batch_policy.batch_lease,
+        force=batch_tools.redo.force,
+        only=tuple(batch_tools.redo.only),
     )
 
 
@@ -72,32 +72,24 @@ class Processed:
     seconds: float
 
 
-def process_kind(
-    context: AssetExecutionContext,
-    kind: Kind,
-    *,
-    bss: BssResource,
-    object_store: ObjectStoreResource,
-    media_tools: MediaToolsResource,
-    batch_policy: BatchPolicy,
-    redo: Redo,
-) -> Processed:
+def process_kind(context: AssetExecutionContext, kind: Kind, batch_tools: BatchTools) -> Processed:
     """Process what is due of one kind in the run's batch."""
     from ..processing.batch import process_items
     from ..processing.work import Workshop, standing
 
     started = time.monotonic()
+    media_tools = batch_tools.media_tools
     with plain_failure():
-        hold = hold_of(context, bss, batch_policy, redo)
+        hold = hold_of(context, batch_tools)
         batch = hold.due(kind, took_batch=takes_whole_batch(context))
         shop = Workshop(
-            bss.pipeline,
-            object_store.store,
+            hold.pipeline,
+            batch_tools.object_store.store,
             scratch=media_tools.scratch_folder,
             ladder=tuple(media_tools.ladder) if batch.ladder is None else batch.ladder,
             csv=batch.csv or {},
-            share=not redo.force,
-            last_attempt=batch.runs >= batch_policy.batch_attempts,
+            share=not hold.force,
+            last_attempt=batch.runs >= batch_tools.batch_policy.batch_attempts,
         )
         outcomes = process_items(hold, shop, batch.due, workers=media_tools.workers)
     problems = [f"{outcome.record.name}: {outcome.error.message}" for outcome in outcomes if outcome.error]

@@ -3,7 +3,7 @@
 from dagster import AssetExecutionContext, MaterializeResult, asset
 
 from .. import layout
-from ..resources import BatchPolicy, BssResource, ObjectStoreResource, Redo
+from ..resources import BatchTools
 from . import display
 from .partitions import batches
 from .run import GROUP, OWNERS, hold_of, plain_failure
@@ -19,17 +19,11 @@ from .run import GROUP, OWNERS, hold_of, plain_failure
         "Materializing it takes the batch for this run, and says what is to be done."
     ),
 )
-def staging_objects(
-    context: AssetExecutionContext,
-    bss: BssResource,
-    object_store: ObjectStoreResource,
-    batch_policy: BatchPolicy,
-    redo: Redo,
-) -> MaterializeResult:
+def staging_objects(context: AssetExecutionContext, batch_tools: BatchTools) -> MaterializeResult:
     with plain_failure():
-        hold = hold_of(context, bss, batch_policy, redo)
+        hold = hold_of(context, batch_tools)
         due = hold.begin().items
-        batch = bss.pipeline.items(context.partition_key)
+        batch = hold.pipeline.items(context.partition_key)
     return MaterializeResult(
         metadata={
             "batch": f"{display.counts(batch.items)}; to be done now: {display.counts(due)}",
@@ -40,6 +34,6 @@ def staging_objects(
             "to be done": len(due),
             "bytes": sum(item.size or 0 for item in batch.items),
             "items": display.staged_table(batch.items),
-            "dagster/uri": object_store.uri(layout.staging_prefix(batch.owner, batch.project)),
+            "dagster/uri": batch_tools.object_store.uri(layout.staging_prefix(batch.owner, batch.project)),
         }
     )

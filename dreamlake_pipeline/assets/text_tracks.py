@@ -3,7 +3,7 @@
 from dagster import AssetExecutionContext, MaterializeResult, asset
 
 from ..kinds import Kind
-from ..resources import BatchPolicy, BssResource, MediaToolsResource, ObjectStoreResource, Redo
+from ..resources import BatchTools
 from . import checks
 from .partitions import batches
 from .run import GROUP, OWNERS, STAGING_OBJECTS, materialized, process_kind, total
@@ -23,26 +23,11 @@ from .run import GROUP, OWNERS, STAGING_OBJECTS, materialized, process_kind, tot
     ),
     description=("The subtitles and transcripts of the batch as clean UTF-8 WebVTT, from VTT or SRT in any encoding."),
 )
-def text_tracks(
-    context: AssetExecutionContext,
-    bss: BssResource,
-    object_store: ObjectStoreResource,
-    media_tools: MediaToolsResource,
-    batch_policy: BatchPolicy,
-    redo: Redo,
-) -> MaterializeResult:
-    processed = process_kind(
-        context,
-        Kind.TEXT_TRACK,
-        bss=bss,
-        object_store=object_store,
-        media_tools=media_tools,
-        batch_policy=batch_policy,
-        redo=redo,
-    )
+def text_tracks(context: AssetExecutionContext, batch_tools: BatchTools) -> MaterializeResult:
+    processed = process_kind(context, Kind.TEXT_TRACK, batch_tools)
     return materialized(
         processed,
-        object_store,
+        batch_tools.object_store,
         checks=[
             checks.every_file_processed(processed.items),
             checks.bytes_match_hash(processed.items),

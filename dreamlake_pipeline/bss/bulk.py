@@ -26,7 +26,7 @@ from ..errors import DreamlakeError
 from ..kinds import content_type_of
 from ..objectstore import ObjectStore
 from . import records, staged, uploads
-from .records import Known, NewRecord
+from .records import KnownRecord, NewRecord
 
 
 def plan(database: Engine, store: ObjectStore, asked: PlanUploads, *, part_size: int, expires: int) -> list[Plan]:
@@ -39,12 +39,12 @@ def plan(database: Engine, store: ObjectStore, asked: PlanUploads, *, part_size:
         unseen = {key: file.size for file, key in zip(asked.files, keys, strict=True) if key not in sizes}
         small = {key: size for key, size in unseen.items() if size <= part_size}
         given_before = uploads.sign_puts(connection, small) if small else set()
-    # What no PUT was ever given out for has not come from one: a first ingest of small files asks S3 for nothing.
+    # An object for which no PUT URL was ever given out was not sent: a first ingest of small files asks S3 for nothing.
     possible = [key for key in unseen if key not in wrong and (key in given_before or key not in small)]
     heads = staged.side_by_side(store.head, possible)
     sizes |= {head.key: head.size for head in heads if head is not None}
 
-    # An object of another size under the hash is none that a client of ours finished: it is written again.
+    # An object of another size than its hash promises was not sent by a client of ours: it is written again.
     missing = [(file, key) for file, key in zip(asked.files, keys, strict=True) if sizes.get(key) != file.size]
     in_parts = uploads.start_many(
         database,
@@ -53,7 +53,7 @@ def plan(database: Engine, store: ObjectStore, asked: PlanUploads, *, part_size:
         part_size=part_size,
     )
 
-    def how(file: PlannedFile, key: str, record: Known | None) -> Plan:
+    def how(file: PlannedFile, key: str, record: KnownRecord | None) -> Plan:
         if sizes.get(key) == file.size:
             # A record whose name stands for another one has to be registered again to get it back.
             if record is None or not record.holds_name:

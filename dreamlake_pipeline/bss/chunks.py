@@ -17,7 +17,7 @@ from ..errors import Code, DreamlakeError
 
 
 def lease(connection: Connection, chunks: Sequence[Chunk], seconds: float) -> list[str]:
-    """Announce chunks; the hashes of those that are not in the pool, sorted.
+    """Lease chunks for so many seconds. Returns the hashes of those whose objects are not in the pool, sorted.
 
     Two writers may both be told that a chunk is missing: they write the same bytes.
     """

@@ -16,7 +16,7 @@ from ..api.bss import Status
 
 log = logging.getLogger(__name__)
 
-# Counting a million records takes a tenth of a second: however often and by however many it is asked for.
+# Counting a million records takes a tenth of a second: the tables are read again after so many seconds at the earliest.
 _FRESH_SECONDS = 10.0
 
 _RECORDS = text("SELECT status, count(*) FROM records GROUP BY status")
@@ -36,7 +36,7 @@ class WorkGauges(Collector):
         self._read_at = float("-inf")
 
     def describe(self) -> list[Metric]:
-        """Nothing: a registry would ask the database for it."""
+        """No metric, so that registering this does not already ask Postgres for all of them."""
         return []
 
     def collect(self) -> Iterator[Metric]:

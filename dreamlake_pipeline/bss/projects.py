@@ -1,4 +1,7 @@
-"""The table of projects: what their owners decided about them. A project without a row decided nothing."""
+"""The table of projects: what their owners decided about them.
+
+A project without a row has the settings of the installation.
+"""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class NewRecord(NamedTuple):
     csv: dict[str, str] | None = None
 
 
-class Known(NamedTuple):
+class KnownRecord(NamedTuple):
     """What tells of a record without all that was found in its file.
 
     `holds_name`: no other record was uploaded later under its name.
@@ -108,7 +108,7 @@ class SameName(NamedTuple):
 
 
 class Inserted(NamedTuple):
-    record: Known
+    record: KnownRecord
     created: bool
 
 
@@ -151,7 +151,7 @@ def insert(connection: Connection, files: Sequence[NewRecord]) -> list[Inserted]
     for id, file in zip(ids, files, strict=True):
         if id in made:
             status = Status.QUEUED if file.queue else Status.REGISTERED
-            record: Known | None = Known(id, status, file.ladder, file.csv, made[id], holds_name=True)
+            record: KnownRecord | None = KnownRecord(id, status, file.ladder, file.csv, made[id], holds_name=True)
         else:
             record = next(found)
         if record is None:
@@ -190,7 +190,7 @@ def _give_names(connection: Connection, files: Sequence[NewRecord], inserted: Se
     ]
 
 
-def find(connection: Connection, files: Sequence[NewRecord]) -> list[Known | None]:
+def find(connection: Connection, files: Sequence[NewRecord]) -> list[KnownRecord | None]:
     """For each file the record that it has already, or None."""
     asked = [
         {
@@ -212,7 +212,7 @@ def find(connection: Connection, files: Sequence[NewRecord]) -> list[Known | Non
         {"files": to_jsonb(asked)},
     )
     found = {
-        n: Known(id, Status(status), _ladder(ladder), csv, uploaded_at, holds_name)
+        n: KnownRecord(id, Status(status), _ladder(ladder), csv, uploaded_at, holds_name)
         for n, id, status, ladder, csv, uploaded_at, holds_name in rows.all()
     }
     return [found.get(n) for n in range(len(files))]
@@ -286,7 +286,7 @@ def list_page(
 
 
 def queue(connection: Connection, ids: Iterable[str], statuses: Iterable[Status]) -> set[str]:
-    """Start over those of the records that are in one of `statuses`: they join a new batch. Their ids.
+    """Start over those of the records that are in one of `statuses`: they join a new batch. Returns their ids.
 
     Where `statuses` have `failed`, a record whose last attempt failed counts as failed, though its earlier result
     stands. A result that a record has stays.
@@ -312,7 +312,7 @@ def queue(connection: Connection, ids: Iterable[str], statuses: Iterable[Status]
 
 
 def change_ladders(connection: Connection, wanted: Mapping[str, Sequence[int]]) -> set[str]:
-    """Give these records, by id, other ladders; those of them whose result was made with another one."""
+    """Give records other ladders (heights, by id). Returns the ids of those whose result was made with another one."""
     if not wanted:
         return set()
     rows = connection.execute(
@@ -357,24 +357,6 @@ def made_otherwise(connection: Connection, partition: str) -> list[str]:
         {"partition": partition},
     )
     return [row.id for row in rows if row.otherwise]
-
-
-def delete(connection: Connection, record: Record, etag: str | None) -> None:
-    """Forget a record and what it refers to.
-
-    Its staging object stays. When no other record uses it, its key and `etag` are remembered, or the staging
-    sensor would take it for a new arrival.
-    """
-    connection.execute(text("DELETE FROM records WHERE id = :id"), {"id": record.id})
-    if etag is not None:
-        connection.execute(
-            text("""
-            INSERT INTO ignored_objects (staging_key, etag, size, reason)
-            SELECT :key, :etag, :size, 'its record was deleted'
-            WHERE NOT EXISTS (SELECT FROM records WHERE staging_key = :key)
-            ON CONFLICT DO NOTHING"""),
-            {"key": record.staging_key, "etag": etag, "size": record.size},
-        )
 
 
 def known_results(connection: Connection, owner: str, keys: Sequence[ResultKey]) -> list[Record | None]:

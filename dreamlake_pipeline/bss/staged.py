@@ -58,7 +58,7 @@ def check_size(key: str, stored: int, *, promised: int | None) -> None:
         )
 
 
-class Known(NamedTuple):
+class KnownObjects(NamedTuple):
     """What the records say of staged objects: the sizes of those that they vouch for, which need not be looked at
     again, and those that were found to be missing, or other bytes than promised: they are to be sent again."""
 
@@ -66,7 +66,7 @@ class Known(NamedTuple):
     mistrusted: set[str]
 
 
-def known(connection: Connection, keys: Iterable[str]) -> Known:
+def known(connection: Connection, keys: Iterable[str]) -> KnownObjects:
     """What is known of those of the staged objects that a record has."""
     rows = connection.execute(
         text("""
@@ -75,7 +75,7 @@ def known(connection: Connection, keys: Iterable[str]) -> Known:
         FROM records WHERE staging_key = ANY(:keys) GROUP BY staging_key"""),
         {"keys": list(set(keys)), "codes": [str(code) for code in _NOT_THE_BYTES]},
     ).all()
-    return Known(
+    return KnownObjects(
         {key: size for key, size, _ in rows if size is not None},
         {key for key, _, is_mistrusted in rows if is_mistrusted},
     )

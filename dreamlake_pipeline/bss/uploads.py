@@ -21,7 +21,7 @@ from .staged import side_by_side
 
 MAX_PARTS = 10_000
 
-# An object that was given a PUT for longer ago than this is sent again by who did not go on.
+# Days for which it is remembered that a PUT URL was given out: a client that goes on later sends the object again.
 _PUTS_KEPT_DAYS = 30
 _MIB = 2**20
 
@@ -59,7 +59,7 @@ def wanted(
     content_type: str | None,
     checksummed: bool,
 ) -> Wanted:
-    """What is to be uploaded for a file, with everything that makes the object explain itself."""
+    """What is to be uploaded for a file, with the user metadata that tells what it is (`layout.staging_metadata`)."""
     return Wanted(
         staging_key=layout.staging_key(owner, project, content_hash),
         checksummed=checksummed,
@@ -185,7 +185,7 @@ def parts_done(database: Engine, store: ObjectStore, key: str, upload_id: str) -
 def complete(store: ObjectStore, key: str, upload_id: str, parts: Sequence[CompletedPart]) -> None:
     """Join the parts (all that arrived, when none are named); the caller then forgets the row.
 
-    Done already is done: an upload that is gone while its object exists is a success. Raises UPLOAD_EXPIRED, CONFLICT.
+    An upload that is gone while its object exists was completed before: a success. Raises UPLOAD_EXPIRED, CONFLICT.
     """
     arrived = store.list_parts(key, upload_id)
     if arrived is None:
@@ -201,7 +201,8 @@ def complete(store: ObjectStore, key: str, upload_id: str, parts: Sequence[Compl
 
 
 def sign_puts(connection: Connection, sizes: Mapping[str, int]) -> set[str]:
-    """Remember that PUTs of these objects are given out; those of them that were given out before and may have come."""
+    """Remember that PUT URLs of these objects (sizes by key) are given out. Returns the keys of those for which one was
+    given out before, whose objects may be there by now."""
     connection.execute(
         text("""
         DELETE FROM signed_puts WHERE staging_key IN (

@@ -241,6 +241,23 @@ class DreamLake:
         """Write the raw file to `path`, verified, whole or not at all; its SHA-256 (see download.py)."""
         return download(self.bss, record, Path(path), on_bytes)
 
+    def delete(self, record: Record) -> None:
+        """Forget a file: its record in BSS, what was made from it, and its name in the index as long as the name stands
+        for this record. The uploaded bytes stay where they are. Twice is a success."""
+        try:
+            self.bss.delete(record.kind, record.id)
+        except DreamlakeError as error:
+            if error.code is not Code.NOT_FOUND:
+                raise
+        self.index.delete_name(
+            record.kind,
+            namespace=record.owner,
+            project=record.project,
+            episode=record.episode,
+            path=record.name,
+            bss_id=record.id,
+        )
+
     # For notebooks
 
     def files(self, target: str | Target, kind: Kind | None = None) -> pd.DataFrame:

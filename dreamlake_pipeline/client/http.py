@@ -56,9 +56,9 @@ class ServiceClient:
         """PUT a model, read a model. Raises DreamlakeError."""
         return self._read(answer, self._send("PUT", path, content=body.wire_json()))
 
-    def delete(self, path: str) -> None:
-        """DELETE a route. Raises DreamlakeError."""
-        self.call("DELETE", path)
+    def delete(self, path: str, /, **params: Any) -> None:
+        """DELETE a route; parameters that are None are left out. Raises DreamlakeError."""
+        self._send("DELETE", path, params=params)
 
     def call(self, method: str, path: str) -> Any:
         """One request, retried; the decoded JSON body, None when there is none. Raises DreamlakeError."""

@@ -17,12 +17,16 @@ from ..api.pipeline import (
     BeginBatch,
     Chunk,
     ClaimBatches,
+    Deletion,
+    Deletions,
     FinishBatch,
+    ForgetDeletions,
     ItemResult,
     KnownResults,
     LeaseChunks,
     LeasedChunks,
     LookupResults,
+    PendingDeletions,
     ReportResults,
     ResultKey,
     StagedKeys,
@@ -108,6 +112,18 @@ class PipelineClient:
         return self._http.post(
             "/pipeline/batches/finish", FinishBatch(partition=partition, run_id=run_id), BatchSummary
         )
+
+    # Deletions
+
+    def pending_deletions(self, *, min_age_seconds: float, limit: int) -> list[Deletion]:
+        """Records that were deleted and of which the index was not told, the oldest first."""
+        body = PendingDeletions(min_age_seconds=min_age_seconds, limit=limit)
+        return self._http.post("/pipeline/deletions/pending", body, Deletions).items
+
+    def forget_deletions(self, record_ids: Sequence[str]) -> None:
+        """The index was told of these."""
+        for some in _slices(record_ids, _MOST_ITEMS):
+            self._http.post("/pipeline/deletions/forget", ForgetDeletions(record_ids=some), Success)
 
     # The chunk pool
 

@@ -65,6 +65,26 @@ class IndexClient:
         """One file of the index. Raises NOT_FOUND."""
         return self.http.get(f"/assets/{kind}/{asset_id}", Asset)
 
+    def delete(self, kind: Kind, asset_id: str, *, bss_id: str | None = None) -> None:
+        """Remove a file from the index; with `bss_id`, only as long as its name stands for that record. Twice is a
+        success."""
+        self.http.delete(f"/assets/{kind}/{asset_id}", bssId=bss_id)
+
+    def delete_name(
+        self,
+        kind: Kind,
+        *,
+        namespace: str,
+        project: str,
+        episode: str | None,
+        path: str,
+        bss_id: str | None = None,
+    ) -> None:
+        """The same by the file's name, which need not be there."""
+        self.http.delete(
+            f"/assets/{kind}", namespace=namespace, project=project, episode=episode, path=path, bssId=bss_id
+        )
+
     def download(self, kind: Kind, *, namespace: str, project: str, episode: str | None, path: str) -> str:
         """BSS's URL of a file's raw bytes, which takes the same bearer token. Raises NOT_FOUND."""
         return self.http.get(

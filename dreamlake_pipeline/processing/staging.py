@@ -10,21 +10,26 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 
+from pydantic import ValidationError
+
 from .. import layout, names
-from ..api.pipeline import StagedObject
+from ..api.pipeline import StagedKeys, StagedObject
 from ..client.pipeline import PipelineClient
-from ..errors import DreamlakeError
+from ..errors import ERRORS, Code, DreamlakeError
 from ..kinds import Kind, content_type_of, kind_of
 from ..media.containers.sniff import sniff
 from ..objectstore import ObjectInfo, ObjectStore, Page
 from ..systemfiles import system_part
+
+log = logging.getLogger(__name__)
 
 MOST_PAGES = 50
 MOST_SECONDS = 15.0  # of a tick that finds what nobody registered
@@ -57,12 +62,13 @@ class Position:
 
 @dataclass(slots=True)
 class Found:
-    """What one tick of the walk came to; `too_young` were left for a later round."""
+    """What one tick of the walk came to. `too_young` were left for a later round, and so was what `left` tells of."""
 
     listed: int = 0
     registered: int = 0
     ignored: list[str] = field(default_factory=list)  # why, one sentence each
     too_young: int = 0
+    left: list[str] = field(default_factory=list)  # why, one sentence each
 
 
 def adopt_unregistered(
@@ -107,16 +113,81 @@ def _adopt_page(pipeline: PipelineClient, store: ObjectStore, page: Page, grace:
     found.too_young += len(page.objects) - len(old_enough)
     if not old_enough:
         return False
-    unknown = pipeline.unknown_keys({key: item.etag or _NO_ETAG for key, item in old_enough.items()})
+    unknown = _unknown(pipeline, list(old_enough.values()), found)
     if not unknown:
         return False
     with ThreadPoolExecutor(min(_LOOKS, len(unknown)), thread_name_prefix="look") as pool:
-        understood = list(pool.map(lambda key: understand(store, old_enough[key]), unknown))
-    objects = [item for item in understood if item is not None]
+        understood = list(pool.map(lambda key: _look(store, old_enough[key]), unknown))
+    found.left += [item for item in understood if isinstance(item, str)]
+    objects = [item for item in understood if isinstance(item, StagedObject)]
     if objects:
-        found.registered += pipeline.adopt(objects).registered
-        found.ignored += [item.reason for item in objects if item.reason]
+        _adopt(pipeline, objects, found)
     return bool(objects)
+
+
+def _unknown(pipeline: PipelineClient, items: Sequence[ObjectInfo], found: Found) -> list[str]:
+    """The keys of those of the objects that BSS does not know."""
+    etags = {item.key: item.etag or _NO_ETAG for item in items}
+    try:
+        return pipeline.unknown_keys(etags)
+    except ValidationError:
+        pass
+    sayable = {}
+    for key, etag in etags.items():
+        try:
+            StagedKeys(keys=[key], etags=[etag])
+            sayable[key] = etag
+        except ValidationError:
+            found.left.append(f"{key!r} is left alone: its key or ETag ({etag!r}) breaks the rules for them.")
+    return pipeline.unknown_keys(sayable) if sayable else []
+
+
+def _look(store: ObjectStore, item: ObjectInfo) -> StagedObject | str | None:
+    """What the object is. Whatever happens while one is looked at concerns no other: one whose content can't be looked
+    at is to be ignored, and one that the object store does not give today is left for a later round (why, as text)."""
+    try:
+        return understand(store, item)
+    except DreamlakeError as error:
+        if error.code is Code.NOT_FOUND:
+            return None  # it went away
+        if ERRORS[error.code].retryable:
+            return f"{item.key} is left for a later round: {error.message}"
+        reason = f"{item.key} is put aside: {error.message}"
+    except Exception:
+        log.exception("the look at %s failed unexpectedly", item.key)
+        reason = f"{item.key} is put aside: its content could not be looked at."
+    key = layout.parse_staging_key(item.key)
+    try:
+        return key and StagedObject(
+            key=item.key,
+            owner=key.owner,
+            project=key.project,
+            size=item.size,
+            etag=item.etag or _NO_ETAG,
+            reason=reason,
+        )
+    except ValidationError:
+        return reason
+
+
+def _adopt(pipeline: PipelineClient, objects: Sequence[StagedObject], found: Found) -> None:
+    """Register objects, or have BSS remember that they are none of ours. One that BSS refuses is put aside."""
+    try:
+        adopted = pipeline.adopt(objects)
+    except DreamlakeError as error:
+        if ERRORS[error.code].retryable:
+            raise
+        if len(objects) > 1:
+            for item in objects:
+                _adopt(pipeline, [item], found)
+        elif objects[0].kind is not None:
+            reason = f"{objects[0].key} is put aside: BSS refused it. {error.message}"
+            _adopt(pipeline, [objects[0].model_copy(update={"kind": None, "name": None, "reason": reason})], found)
+        else:
+            found.left.append(f"{objects[0].key} is left alone: BSS refused it. {error.message}")
+        return
+    found.registered += adopted.registered
+    found.ignored += [item.reason for item in objects if item.reason]
 
 
 def _staged_pages(store: ObjectStore, after: str) -> Iterator[tuple[Page, str]]:

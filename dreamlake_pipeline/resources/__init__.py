@@ -1,5 +1,6 @@
 """What assets and sensors reach the world through. Heavy imports happen when a resource is used, not before."""
 
+from .batch_tools import BatchTools
 from .batching import BatchPolicy, Redo
 from .bss import BssResource
 from .folder_tree import FolderTreeResource
@@ -8,6 +9,7 @@ from .object_store import ObjectStoreResource
 
 __all__ = [
     "BatchPolicy",
+    "BatchTools",
     "BssResource",
     "FolderTreeResource",
     "MediaToolsResource",

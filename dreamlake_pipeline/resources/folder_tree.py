@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
+    from ..api.pipeline import Deletion
     from ..api.server import AssetRef, BatchAsset
 
 _UPSERTED_AT_ONCE = 1000
@@ -60,6 +61,16 @@ class FolderTreeResource(ConfigurableResource):
             with self._connect() as connection, connection.begin():
                 refs += upsert_assets(connection, list(assets[start : start + _UPSERTED_AT_ONCE]))
         return refs
+
+    def remove(self, deletions: Sequence[Deletion]) -> int:
+        """Remove the files of deleted records, where their names still stand for these; how many there were."""
+        from ..server.removal import IndexedFile, remove_files
+
+        files = [
+            IndexedFile(one.kind, one.owner, one.project, one.episode, one.name, one.record_id) for one in deletions
+        ]
+        with self._connect() as connection, connection.begin():
+            return remove_files(connection, files)
 
     def statuses(self, asset_ids: Sequence[str]) -> dict[str, tuple[str, str, datetime]]:
         """What the index says of assets: by id, the record it points to, that record's status, and when it was last

@@ -1,8 +1,9 @@
 """What starts work, and what keeps Dagster itself in order."""
 
 from .catalog import build_catalog_schedule
+from .deletions import deleted_records
 from .failure import failed_runs
 from .staging import build_staging_sensor
 from .upkeep import retire_partitions
 
-__all__ = ["build_catalog_schedule", "build_staging_sensor", "failed_runs", "retire_partitions"]
+__all__ = ["build_catalog_schedule", "build_staging_sensor", "deleted_records", "failed_runs", "retire_partitions"]

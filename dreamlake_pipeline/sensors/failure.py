@@ -1,4 +1,4 @@
-"""What a failed run means for its batch: said once, and its batch released."""
+"""The sensor that logs why a run failed, once, and ends the lease of its batch."""
 
 from dagster import DefaultSensorStatus, RunFailureSensorContext, SkipReason, run_failure_sensor
 

@@ -38,16 +38,25 @@ def build_staging_sensor(job: UnresolvedAssetJobDefinition, *, interval: int) ->
         object_store: ObjectStoreResource,
         batch_policy: BatchPolicy,
     ) -> SensorResult | SkipReason:
-        from ..processing.staging import Position, adopt_unregistered
+        from ..processing.staging import Found, Position, adopt_unregistered
 
         position = Position.parse(context.cursor)
+        found, trouble = Found(), None
         try:
             found = adopt_unregistered(
                 bss.pipeline, object_store.store, position, grace_seconds=batch_policy.staging_grace
             )
+        except DreamlakeError as error:
+            trouble = f"{error} The next tick tries again; nothing is lost."
+        # Batches are made of what is registered, so they are launched although the walk has failed.
+        try:
             offers = bss.pipeline.claim(batch_policy.claim())
         except DreamlakeError as error:
             return SkipReason(f"{error} The next tick tries again; nothing is lost.")
+        if trouble and not offers:
+            return SkipReason(trouble)
+        for reason in filter(None, [trouble, *found.left]):
+            context.log.warning(reason)
         for reason in found.ignored:
             context.log.info("ignored: %s", reason)
         if found.registered:
@@ -89,6 +98,7 @@ def build_staging_sensor(job: UnresolvedAssetJobDefinition, *, interval: int) ->
 
 
 def _has_waiting_run(instance: DagsterInstance, partition: str) -> bool:
-    """Whether a run of an earlier attempt still waits for its turn. One that is starting for so long never will."""
+    """Whether a run of an earlier attempt still waits for its turn. Runs that are `STARTING` do not count: one that is
+    starting for as long as a lease lasts will not start any more."""
     waiting = [DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED]
     return bool(instance.get_runs(RunsFilter(tags={PARTITION_TAG: partition}, statuses=waiting), limit=1))

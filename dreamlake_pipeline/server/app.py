@@ -22,7 +22,7 @@ Lists come in pages, `{items, cursor}`: pass `cursor` back for the next page. Er
 """
 
 _TAGS = [
-    {"name": "assets", "description": "Files: registration (always an upsert) and lookup."},
+    {"name": "assets", "description": "Files: registration (always an upsert), lookup and removal."},
     {"name": "tree", "description": "Namespaces, projects, episodes, folders."},
     {"name": "auth", "description": "The caller."},
     {"name": "operations", "description": "Health and metrics; no token needed."},

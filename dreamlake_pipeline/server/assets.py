@@ -94,7 +94,7 @@ def list_assets(
 
 
 def assets_by_id(connection: Connection, ids: Collection[str]) -> dict[str, Asset]:
-    """Those of the ids that exist."""
+    """The assets with these ids, by id; ids that do not exist are left out."""
     if not ids:
         return {}
     return {row.id: _to_asset(row) for row in connection.execute(_BY_ID, {"ids": list(ids)})}

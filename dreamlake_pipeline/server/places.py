@@ -1,4 +1,4 @@
-"""From the names that a caller gives to the ids of what is there."""
+"""The ids of namespaces, projects and root folders, found by their names."""
 
 from __future__ import annotations
 

@@ -39,6 +39,7 @@ from dreamlake_pipeline.kinds import kind_of
 from dreamlake_pipeline.objectstore import ObjectStore, open_client
 from dreamlake_pipeline.resources import (
     BatchPolicy,
+    BatchTools,
     BssResource,
     FolderTreeResource,
     MediaToolsResource,
@@ -110,7 +111,7 @@ class World:
             batch_open=1000,  # the worlds share BSS
             sensor_wait=0,
         )
-        return {
+        resources = {
             "object_store": ObjectStoreResource(bucket=self.store.bucket),
             "bss": BssResource(url=self.bss_url, token=self.token),
             "folder_tree": FolderTreeResource(postgres_url=self.postgres_url),
@@ -118,6 +119,8 @@ class World:
             "batch_policy": BatchPolicy.of(settings.model_copy(update=self.policy)),
             "redo": Redo(**redo),
         } | self.replaced
+        carried = {name: resources[name] for name in BatchTools.model_fields}
+        return resources | {"batch_tools": BatchTools(**carried)}
 
     def stage(self, name: str, data: bytes, *, promised: str | None = None) -> FinishedFile:
         """Put a file's bytes where an uploader puts them; `promised` is another hash than theirs."""

@@ -62,7 +62,8 @@ def test_what_starts_work_runs_without_being_switched_on() -> None:
     repository = defs.get_repository_def()
     sensors = {sensor.name: sensor.default_status for sensor in repository.sensor_defs}
     schedules = {schedule.name: schedule.default_status for schedule in repository.schedule_defs}
-    assert sensors == dict.fromkeys(("staging_sensor", "failed_runs", "retire_partitions"), DefaultSensorStatus.RUNNING)
+    names = ("staging_sensor", "failed_runs", "deleted_records", "retire_partitions")
+    assert sensors == dict.fromkeys(names, DefaultSensorStatus.RUNNING)
     assert schedules == {"hourly_catalog": DefaultScheduleStatus.RUNNING}
 
 
@@ -75,3 +76,16 @@ def test_loading_it_imports_nothing_heavy() -> None:
     code = f"import sys, dagster, dagster_aws.s3; print(*[name for name in {heavy} if name in sys.modules])"
     anyway = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert set(loaded) - set(anyway) == set()
+
+
+def test_run_config_reaches_what_is_done_again_and_no_more_than_each_resource_itself() -> None:
+    """What carries other resources gives run config no second way to their fields, secrets among them."""
+    schema = defs.resolve_job_def("process_batch").run_config_schema.config_type
+    resources = schema.fields["resources"].config_type.fields
+    fields = {
+        name: set(resource.config_type.fields["config"].config_type.fields) for name, resource in resources.items()
+    }
+    assert fields["batch_tools"] == set()
+    assert fields["redo"] == {"force", "only"}
+    assert fields["bss"] == {"url", "token"} and fields["folder_tree"] == {"postgres_url"}
+    assert all(not field.is_required for field in resources.values())

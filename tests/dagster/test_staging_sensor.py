@@ -14,7 +14,9 @@ from dreamlake_pipeline import layout
 from dreamlake_pipeline.api.bss import Record
 from dreamlake_pipeline.api.common import Listing
 from dreamlake_pipeline.definitions import defs
+from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import Kind
+from dreamlake_pipeline.processing import staging
 
 SRT_KEY = "robot-7/speech.srt"
 
@@ -187,3 +189,16 @@ def test_a_service_that_is_down_is_one_sentence_and_no_traceback(sensor: Sensor)
     result = sensor.tick()
     assert isinstance(result, SkipReason)
     assert result.skip_message is not None and result.skip_message.startswith("BSS does not answer")
+
+
+def test_what_is_registered_is_processed_though_the_walk_fails(
+    sensor: Sensor, samples: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise DreamlakeError(Code.STORAGE_FAILED, "The store answered 500.")
+
+    monkeypatch.setattr(staging, "adopt_unregistered", broken)
+    result = sensor.tick()
+    assert isinstance(result, SkipReason) and "answered 500" in (result.skip_message or "")
+    sensor.world.upload({"/a.srt": samples["speech.srt"]})
+    assert len(sensor.requests()) == 1

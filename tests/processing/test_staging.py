@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from hashlib import sha256
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dreamlake_pipeline.client.pipeline import PipelineClient
+from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.processing import staging
@@ -159,3 +162,88 @@ def test_a_position_survives_the_cursor(after: str, rest_until: float) -> None:
 @pytest.mark.parametrize("text", [None, "", "nonsense", "{}", "[1]", '["a", "b", "c"]'])
 def test_any_other_cursor_is_the_beginning(text: str | None) -> None:
     assert Position.parse(text) == Position()
+
+
+def _without(store: ObjectStore, failing: str, fault: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every look at an object whose key ends so raises `fault`."""
+    head = store.head
+
+    def looked(key: str) -> Any:
+        if key.endswith(failing):
+            raise fault
+        return head(key)
+
+    monkeypatch.setattr(store, "head", looked)
+
+
+def test_brackets_without_end_are_put_aside_and_their_neighbours_registered(
+    pipeline: PipelineClient, bucket: ObjectStore, owner: str
+) -> None:
+    folder = f"{owner}/lab/staging/"
+    put(bucket, folder + "a.srt", folder + "z.srt")
+    put(bucket, folder + "deep", data=b"[" * 60_000)
+    put(bucket, folder + "deeper", data=b'{"a":' * 60_000)
+    found = walk(pipeline, bucket, Position())
+    assert (found.registered + len(found.ignored), found.left) == (4, []) and found.registered >= 2
+    assert walk(pipeline, bucket, Position()) == Found(listed=4)
+
+
+@pytest.mark.parametrize(
+    "fault", [RecursionError("too deep"), ValueError("odd"), DreamlakeError(Code.MEDIA_CORRUPT, "It is damaged.")]
+)
+def test_what_cannot_be_looked_at_is_put_aside_with_a_reason(
+    pipeline: PipelineClient, bucket: ObjectStore, owner: str, monkeypatch: pytest.MonkeyPatch, fault: Exception
+) -> None:
+    put(bucket, *(f"{owner}/lab/staging/{name}.srt" for name in ("a", "bad", "z")))
+    _without(bucket, "bad.srt", fault, monkeypatch)
+    found = walk(pipeline, bucket, Position())
+    assert (found.registered, found.left) == (2, [])
+    [reason] = found.ignored
+    assert "bad.srt is put aside" in reason and "Error" not in reason
+    assert walk(pipeline, bucket, Position()) == Found(listed=3)
+
+
+def test_what_the_store_does_not_give_today_is_looked_at_again(
+    pipeline: PipelineClient, bucket: ObjectStore, owner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(bucket, *(f"{owner}/lab/staging/{name}.srt" for name in ("a", "bad", "z")))
+    with monkeypatch.context() as patch:
+        _without(bucket, "bad.srt", DreamlakeError(Code.STORAGE_FAILED, "The store answered 500."), patch)
+        for registered in (2, 0):
+            found = walk(pipeline, bucket, Position())
+            assert (found.registered, found.ignored) == (registered, [])
+            assert len(found.left) == 1 and "left for a later round" in found.left[0]
+    assert walk(pipeline, bucket, Position()).registered == 1
+
+
+def test_an_object_that_bss_refuses_does_not_hold_up_its_neighbours(
+    pipeline: PipelineClient, bucket: ObjectStore, owner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(bucket, *(f"{owner}/lab/staging/{name}.srt" for name in ("a", "bad", "z")))
+    adopt = pipeline.adopt
+
+    def picky(objects: Any) -> Any:
+        if any(item.kind is not None and item.key.endswith("bad.srt") for item in objects):
+            raise DreamlakeError(Code.INVALID_REQUEST, "Not this one.")
+        return adopt(objects)
+
+    monkeypatch.setattr(pipeline, "adopt", picky)
+    found = walk(pipeline, bucket, Position())
+    assert found.registered == 2 and "Not this one." in found.ignored[0]
+    assert walk(pipeline, bucket, Position()) == Found(listed=3)
+
+
+def test_an_etag_that_breaks_the_rules_does_not_hold_up_the_page(
+    pipeline: PipelineClient, bucket: ObjectStore, owner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(bucket, *(f"{owner}/lab/staging/{name}.srt" for name in ("a", "bad", "z")))
+    list_page = bucket.list_page
+
+    def odd(*args: Any, **more: Any) -> Any:
+        page = list_page(*args, **more)
+        objects = [replace(one, etag="\x01") if one.key.endswith("bad.srt") else one for one in page.objects]
+        return replace(page, objects=objects)
+
+    monkeypatch.setattr(bucket, "list_page", odd)
+    found = walk(pipeline, bucket, Position())
+    assert found.registered == 2 and "bad.srt" in found.left[0]

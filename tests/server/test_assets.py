@@ -248,3 +248,12 @@ def test_without_a_valid_token_there_is_nothing(service: TestClient, token: Call
         answer = service.get("/assets/video", params={"namespace": "a"}, headers=headers)
         assert answer.status_code == 401 and answer.json()["error"]["code"] == "unauthenticated"
         assert answer.headers["www-authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize(
+    "given",
+    ["2026-01-01T00:00:00", "9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00", "soon", "1969-12-31T00:00:00Z"],
+)
+def test_a_time_that_no_clock_can_have_told_is_refused(call: Any, owner: str, given: str) -> None:
+    body = {"namespace": owner, "project": "robots", "name": "/a.mp4", "bssVideoId": new_id(), "uploadedAt": given}
+    assert "uploadedAt" in call("POST", "/assets/video", json=body, status=422)["error"]["message"]

@@ -71,7 +71,7 @@ def _offer_again(connection: Connection, limits: ClaimBatches, most: int) -> lis
     ).all()
     again = []
     for partition, begun in lapsed:
-        # An offer that no run took says nothing against the files: the engine was busy, or broken.
+        # Only runs that began count: an offer that none took says that Dagster was busy or down, and nothing of a file.
         if begun >= limits.max_attempts:
             give_up(connection, partition, begun)
         if not close_if_done(connection, partition):

@@ -1,4 +1,4 @@
-"""The end of a batch that no run brings to its end."""
+"""Giving a batch up: after the last attempt that is allowed, the records that are not done fail."""
 
 from __future__ import annotations
 

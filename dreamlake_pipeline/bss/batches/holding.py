@@ -30,7 +30,7 @@ def begin(connection: Connection, asked: BeginBatch) -> BatchItems:
     elif batch["state"] == "closed":
         wanted = "(status <> 'ready' OR last_error IS NOT NULL)"
     else:
-        # A result that an earlier attempt reported stands: only what comes after it is left to do.
+        # An item whose result an earlier attempt reported has only to be indexed.
         wanted = "status NOT IN ('ready', 'failed') AND reported_at IS NULL"
     begun = (
         connection.execute(

@@ -24,7 +24,7 @@ _STORE_RESULTS = text(f"""
         updated_at = now()
     FROM {_RESULTS} WHERE r.id = x.id AND x.error IS NULL""")  # noqa: S608 (spelled above)
 
-# Of a record whose earlier result stands, all that is known goes on to be about that result.
+# Where an earlier result stands, size, hash and warnings go on to describe that result.
 _STORE_FAILURES = text(f"""
     UPDATE records r SET {records.FAILURE.format(error="x.error")}, reported_at = now(),
         queued_at = coalesce(r.queued_at, now()),

@@ -18,11 +18,14 @@ from ...api.pipeline import (
     BatchSummary,
     BeginBatch,
     ClaimBatches,
+    Deletions,
     FinishBatch,
+    ForgetDeletions,
     KnownResults,
     LeaseChunks,
     LeasedChunks,
     LookupResults,
+    PendingDeletions,
     ReportResults,
     StagedKeys,
     StoredChunks,
@@ -30,7 +33,7 @@ from ...api.pipeline import (
 )
 from ...kinds import Kind
 from ...web import Caller
-from .. import batches, chunks, records, staged
+from .. import batches, chunks, deletions, records, staged
 from ..context import Database
 
 
@@ -121,3 +124,16 @@ def stored(body: StoredChunks, database: Database) -> Success:
 def lookup(body: LookupResults, database: Database) -> KnownResults:
     with database.connect() as connection:
         return KnownResults(items=records.known_results(connection, body.owner, body.keys))
+
+
+@routes.post("/deletions/pending", summary="Deleted records of which the index was not told")
+def pending_deletions(body: PendingDeletions, database: Database) -> Deletions:
+    with database.connect() as connection:
+        return Deletions(items=deletions.pending(connection, min_age_seconds=body.min_age_seconds, limit=body.limit))
+
+
+@routes.post("/deletions/forget", summary="The index was told of deletions")
+def forget_deletions(body: ForgetDeletions, database: Database) -> Success:
+    with database.begin() as connection:
+        deletions.forget(connection, body.record_ids)
+    return Success()

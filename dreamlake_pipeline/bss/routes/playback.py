@@ -118,7 +118,7 @@ def _add_streams(spec: KindSpec) -> None:
         if not is_readable and not published.names_chunk(store, record, hash):
             raise DreamlakeError(Code.NOT_FOUND, f"There is no segment {hash}.")
         size, blocks = store.open(layout.chunk_key(hash))
-        # A chunk is what its name says, for ever; only who may read it is private.
+        # A chunk never changes, since its hash is its name. Caches may keep it for one user, and not share it.
         headers = {"Content-Length": str(size), "Cache-Control": "private, max-age=31536000, immutable"}
         return SegmentResponse(blocks, headers=headers)
 

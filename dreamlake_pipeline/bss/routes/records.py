@@ -15,7 +15,7 @@ from ...errors import Code, DreamlakeError
 from ...kinds import Kind, KindSpec, content_type_of
 from ...names import split_name
 from ...web import Caller
-from .. import access, records, staged
+from .. import access, deletions, records, staged
 from ..context import Config, Database, RecordId, Store
 from ..records import NewRecord
 
@@ -131,11 +131,12 @@ def _add_deletion(routes: APIRouter, spec: KindSpec) -> None:
     def delete(id: RecordId, caller: Caller, database: Database, store: Store) -> None:
         """Removes the record, its playlists and other results. Two things stay: the uploaded bytes (other records
         may share them; registering them again needs no upload), and its chunks, which belong to the common pool.
+        The index hears of it within two minutes; who wants it at once deletes the file there, too.
         """
         record = access.find(database, caller, spec.kind, id, Scope.WRITE)
         stored = store.head(record.staging_key)
         with database.begin() as connection:
-            records.delete(connection, record, stored.etag if stored else None)
+            deletions.delete(connection, record, stored.etag if stored else None)
         # The record goes first: a crash in between leaves files that nobody names, never a record without its files.
         prefix = layout.asset_prefix(record.owner, record.project, record.kind, record.id)
         store.delete([item.key for item in store.list_all(prefix)])

@@ -28,7 +28,7 @@ SETTINGS = {
 
 
 def audio_reasons(audio: AudioTrack) -> list[str]:
-    """Why sound can't be kept as it is, each as `code: explanation`; empty when it can (DESIGN 6)."""
+    """Why sound can't be kept as it is, each as `code: explanation`; empty when it can (docs/media.md, "Audio")."""
     reasons = []
     if audio.codec != "aac":
         reasons.append(f"audio_codec: {audio.codec} is not AAC")

@@ -1,4 +1,4 @@
-"""Why a video can't be kept as it is (DESIGN 6). The record tells its owner."""
+"""Why a video can't be kept as it is (docs/media.md, "Transcoded, and why"). The record tells its owner."""
 
 from __future__ import annotations
 

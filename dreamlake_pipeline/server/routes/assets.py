@@ -13,9 +13,10 @@ from ...auth import Scope
 from ...errors import Code, DreamlakeError
 from ...kinds import Kind
 from ...web import Caller
-from ..assets import find_asset, get_asset, list_assets
+from ..assets import assets_by_id, find_asset, get_asset, list_assets
 from ..index import upsert_assets
 from ..paging import Cursor, Limit
+from ..removal import IndexedFile, remove_asset, remove_files
 from .parameters import DEFAULT_LIMIT, NOT_FOUND, NOT_JSON, Database, EpisodeOrNone, episode_or_none, new_router
 
 router = new_router("assets")
@@ -94,6 +95,42 @@ def download_asset(
     with database.connect() as connection:
         asset = find_asset(connection, kind, namespace, project, episode_or_none(episode), path)
     return Download(url=f"{request.app.state.bss_url}/{kind.spec.route}/{asset.bss_id}/raw")
+
+
+_IF_RECORD = Query(alias="bssId", description="Only as long as the name stands for this record.")
+
+
+@router.delete("/assets/{kind}", summary="Remove a file from the index, by its name", status_code=204)
+def remove_asset_by_name(
+    kind: Kind,
+    caller: Caller,
+    database: Database,
+    namespace: Owner,
+    project: Project,
+    path: Name,
+    episode: EpisodeOrNone = None,
+    bss_id: Annotated[Id | None, _IF_RECORD] = None,
+) -> None:
+    """Its record in BSS stays. Folders stay, too, also empty ones. Twice is a success, and so is a name that is not
+    there."""
+    caller.require(namespace, Scope.WRITE)
+    with database.begin() as connection:
+        remove_files(connection, [IndexedFile(kind, namespace, project, episode_or_none(episode), path, bss_id)])
+
+
+@router.delete("/assets/{kind}/{id}", summary="Remove a file from the index", status_code=204, responses=NOT_FOUND)
+def remove_asset_by_id(
+    kind: Kind, id: Id, caller: Caller, database: Database, bss_id: Annotated[Id | None, _IF_RECORD] = None
+) -> None:
+    """As by its name. 404 when the file is of another kind."""
+    caller.require_any(Scope.WRITE)
+    with database.begin() as connection:
+        asset = assets_by_id(connection, [id]).get(id)
+        if asset is None:
+            return
+        caller.require(asset.namespace, Scope.WRITE)
+        get_asset(connection, kind, id)
+        remove_asset(connection, id, bss_id)
 
 
 @router.get("/assets/{kind}/{id}", summary="A file of the index", responses=NOT_FOUND)

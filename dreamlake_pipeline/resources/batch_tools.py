@@ -1,0 +1,21 @@
+"""What the assets of a batch work with, as one resource."""
+
+from dagster import ConfigurableResource, ResourceDependency
+
+from .batching import BatchPolicy, Redo
+from .bss import BssResource
+from .media_tools import MediaToolsResource
+from .object_store import ObjectStoreResource
+
+
+class BatchTools(ConfigurableResource):
+    """The other resources of a batch, which are configured under their own names. It has no fields of its own.
+
+    Dagster reads these annotations: they must not be strings, as `from __future__ import annotations` makes them.
+    """
+
+    bss: BssResource
+    object_store: ObjectStoreResource
+    media_tools: MediaToolsResource
+    batch_policy: BatchPolicy
+    redo: ResourceDependency[Redo]
