@@ -66,7 +66,7 @@ def stream_key(owner: str, project: str, kind: Kind, asset_id: str, stream_hash:
 RESULT_FILES: dict[Kind, dict[str, str]] = {
     Kind.VIDEO: {"poster.jpg": "image/jpeg", "contact-sheet.jpg": "image/jpeg"},
     Kind.AUDIO: {"waveform.png": "image/png", "waveform.json": "application/json"},
-    Kind.TEXT_TRACK: {"track.vtt": "text/vtt; charset=utf-8"},
+    Kind.TEXT_TRACK: {"track.vtt": "text/vtt; charset=utf-8", "data.parquet": "application/vnd.apache.parquet"},
     Kind.LABEL_TRACK: {"data.parquet": "application/vnd.apache.parquet", "plot.png": "image/png"},
 }
 

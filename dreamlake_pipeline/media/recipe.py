@@ -18,7 +18,7 @@ from .run import ffmpeg
 from .video import make as video
 
 # Raised by one whenever the code of a kind makes something else of the same bytes.
-VERSIONS: dict[Kind, int] = {Kind.VIDEO: 6, Kind.AUDIO: 3, Kind.TEXT_TRACK: 3, Kind.LABEL_TRACK: 3}
+VERSIONS: dict[Kind, int] = {Kind.VIDEO: 6, Kind.AUDIO: 3, Kind.TEXT_TRACK: 4, Kind.LABEL_TRACK: 3}
 
 
 @cache
@@ -35,9 +35,7 @@ def recipe_of(kind: Kind, ladder: tuple[int, ...] = ()) -> str:
 
 
 def _ingredients(kind: Kind) -> dict[str, Any]:
-    if kind is Kind.TEXT_TRACK:
-        return {}
-    if kind is Kind.LABEL_TRACK:
+    if kind in (Kind.TEXT_TRACK, Kind.LABEL_TRACK):
         return {"parquet": version("pyarrow")}
     made = {
         "ffmpeg": ffmpeg.build().version,

@@ -101,7 +101,9 @@ def detect_encoding(source: Path, language: str | None = None) -> Encoding | Non
             if head.startswith(mark):
                 return Encoding(codec)
         if b"\0" in head:
-            return _detect_utf16(head)
+            utf16 = _detect_utf16(head)
+            if utf16 or not _is_damaged_text(head):
+                return utf16
         fault = _find_invalid_utf8(file)
         if fault is None:
             return Encoding("utf-8")
@@ -197,6 +199,12 @@ def _detect_utf16(head: bytes) -> Encoding | None:
             if not any(unicodedata.category(char) in ("Cc", "Cn", "Co") for char in set(text) - set("\t\n\r\f")):
                 return Encoding(codec, guessed=True)
     return None
+
+
+def _is_damaged_text(head: bytes) -> bool:
+    """Whether bytes with a few NULs are text all the same: these are rare, and nothing else is a control character."""
+    controls = sum(head.count(byte) for byte in range(1, 32) if byte not in b"\t\n\r\f\x1b\x1a")
+    return not controls and head.count(0) * 10 <= len(head)
 
 
 def _find_invalid_utf8(file: BinaryIO) -> int | None:
