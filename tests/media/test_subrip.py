@@ -161,6 +161,15 @@ def test_a_number_without_times_is_located(make: Make) -> None:
     assert (cues(result), result.bad_lines) == ([ONE, TWO], ((9, "There is no line with the cue's times."),))
 
 
+def test_names_of_cues_are_names_where_the_first_has_one(make: Make) -> None:
+    named = SRT.replace("1\n00", "first\n00").replace("2\n00", "second\n00")
+    result = make(named)
+    assert "\n\nsecond\n00:00:03.000 --> 00:00:04.000\ntwo\n" in result.path.read_text()
+    assert (result.cues, result.warnings) == (2, ())
+    unnamed = SRT.replace("1\n00", "00").replace("2\n00", "more\n00")
+    assert cues(make(unnamed)) == [(1000, 2000, "one\nmore"), TWO]
+
+
 def test_coordinates_are_left_out_and_said_to_be(make: Make) -> None:
     result = make(SRT.replace("02,000\n", "02,000  X1:100 X2:200 Y1:10 Y2:20\n"))
     assert cues(result) == [ONE, TWO]

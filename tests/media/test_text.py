@@ -131,7 +131,7 @@ def test_a_damaged_byte_in_utf8_is_replaced_not_taken_for_another_encoding(make:
     assert result.encoding == "utf-8"
     assert "Привет, это субтитры" in result.path.read_text("utf-8")
     assert "Gen\ufffdral" in result.path.read_text("utf-8")
-    assert any("1 characters are not utf-8" in warning for warning in result.warnings)
+    assert result.warnings == ("1 characters are not utf-8 and were replaced by U+FFFD, the first in line 7.",)
 
 
 def test_missing_indices_are_not_missed(make: Make) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from ...errors import Code, DreamlakeError
 from ...subtitlenames import language_of_filename
 from .cues import TextFormat, Track
-from .file import BadLine, decode, detect_encoding
+from .file import BadLine, Encoding, decode, detect_encoding
 from .joined import put_on_one_clock
 from .markup import plain_text
 from .srt import parse_srt
@@ -63,17 +63,12 @@ def make_text_track(source: Path, out: Path, *, filename: str) -> TextResult:
     encoding = detect_encoding(source, named_language)
     if encoding is None:
         raise _invalid(f"{filename} is not text.")
-    text, undecodable = decode(source.read_bytes(), encoding)
-
+    text, damage = _read_text(source, encoding)
     track = _parse(text)
     if not track.cues:
         raise _invalid(_explain_no_cues(filename, text, track))
     track.sort()
-    warnings = [*track.warnings, *track.remarks.warnings]
-    if encoding.warning:
-        warnings.append(encoding.warning)
-    if undecodable:
-        warnings.append(f"{undecodable} characters are not {encoding.name} and were replaced.")
+    warnings = [*track.warnings, *track.remarks.warnings, *filter(None, [encoding.warning, damage])]
 
     path = out / "track.vtt"
     path.write_text(track.format_webvtt(), encoding="utf-8", newline="\n")
@@ -97,6 +92,17 @@ def make_text_track(source: Path, out: Path, *, filename: str) -> TextResult:
         bad_lines=tuple(track.bad.first),
         warnings=tuple(warnings),
     )
+
+
+def _read_text(source: Path, encoding: Encoding) -> tuple[str, str | None]:
+    """The text, and what to tell of characters that could not be decoded; None when all could."""
+    data = source.read_bytes()
+    text, undecodable = decode(data, encoding)
+    if not undecodable:
+        return text, None
+    mark = "\ufffd".encode(encoding.name, "ignore")  # as the file itself may have it
+    place = f", the first in line {_line_at(text, text.index(chr(0xFFFD)))}" if not mark or mark not in data else ""
+    return text, f"{undecodable} characters are not {encoding.name} and were replaced by U+FFFD{place}."
 
 
 def _parse(text: str) -> Track:
@@ -147,6 +153,8 @@ def _explain_no_cues(filename: str, text: str, track: Track) -> str:
     for pattern, name in _OTHER_FORMATS:
         if pattern.search(head):
             return f"{filename} holds subtitles of another format ({name})."
+    if not text:
+        return f"{filename} is empty."
     if not text.strip("\0\ufeff \t\r\n"):
         return f"{filename} holds nothing but {'zeros' if chr(0) in text else 'blanks'}."
     if not track.bad.first:

@@ -36,6 +36,7 @@ class _Parser:
         self._broken = False  # the last line of times can't be used: what follows is that cue's, and goes with it
         self._number: int | None = None  # the number above the last line of times
         self._first_number: int | None = None
+        self._named: bool | None = None  # whether the first cue has a name above its times
 
     def parse(self) -> None:
         index = 0
@@ -75,9 +76,14 @@ class _Parser:
         return following < len(self._lines) and self._begins_cue(following, gap=True, numbered=True)
 
     def _is_name_of_cue(self, index: int) -> bool:
-        """A line right above the times, and behind a blank line, names the cue."""
+        """A line right above the times, and behind a blank line, names the cue, where the first one has a name too."""
         following = index + 1
-        if following >= len(self._lines) or not self._lines[following].strip() or webvtt.ARROW in self._lines[index]:
+        if (
+            self._named is False
+            or following >= len(self._lines)
+            or not self._lines[following].strip()
+            or webvtt.ARROW in self._lines[index]
+        ):
             return False
         return not self._begins_cue(index, gap=True) and self._begins_cue(following, gap=True)
 
@@ -102,6 +108,7 @@ class _Parser:
         timing = read_timing(self._lines[index])
         number = int(re.sub("[^0-9]", "", above)) if _NUMBER.fullmatch(above) else None
         identifier = "" if number is not None or _RESERVED.fullmatch(above) else above
+        self._named = bool(identifier) if self._named is None else self._named
         self._broken = True
         if isinstance(timing, str):
             self.track.bad.add(index + 1, timing)

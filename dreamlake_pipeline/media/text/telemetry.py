@@ -80,18 +80,18 @@ class Telemetry:
 
 def extract_telemetry(cues: Sequence[Cue], path: Path) -> Telemetry | None:
     """Write the table that the cues hold to `path`; None where they hold words."""
-    if len(cues) < _LEAST_CUES or not _agree([_read(cue) for cue in islice(cues, _SAMPLE)]):
+    if len(cues) < _LEAST_CUES or not _agree_at_first(cues):
         return None
-    rows = [_read(cue) for cue in cues]
-    if not _agree(rows):
-        return None
-    table = _Table()
-    others = []
-    for cue, row in zip(cues, rows, strict=True):
+    table, agreement, others = _Table(), _Agreement(), []
+    for cue in cues:
+        row = _read(cue)
+        agreement.see(row)
         if row.is_telemetry:
             table.add(cue, row)
         else:
             others.append(cue.line)
+    if not agreement.holds:
+        return None
     warnings = []
     if others:
         warnings.append(
@@ -114,13 +114,31 @@ class _Row:
     is_telemetry: bool
 
 
-def _agree(rows: Sequence[_Row]) -> bool:
-    """Whether nearly all cues are telemetry, and have two keys or more in common."""
-    telemetry = [row for row in rows if row.is_telemetry]
-    if len(telemetry) < max(_AGREEING * len(rows), _LEAST_CUES):
-        return False
-    keys = Counter(key for row in telemetry for key in row.fields)
-    return sum(count >= _AGREEING * len(rows) for count in keys.values()) >= _LEAST_FIELDS
+class _Agreement:
+    """Whether nearly all of the cues seen are telemetry, and have two keys or more in common."""
+
+    def __init__(self) -> None:
+        self._cues = self._telemetry = 0
+        self._keys: Counter[str] = Counter()
+
+    def see(self, row: _Row) -> None:
+        self._cues += 1
+        if row.is_telemetry:
+            self._telemetry += 1
+            self._keys.update(row.fields.keys())
+
+    @property
+    def holds(self) -> bool:
+        least = _AGREEING * self._cues
+        common = sum(count >= least for count in self._keys.values())
+        return self._telemetry >= max(least, _LEAST_CUES) and common >= _LEAST_FIELDS
+
+
+def _agree_at_first(cues: Sequence[Cue]) -> bool:
+    agreement = _Agreement()
+    for cue in islice(cues, _SAMPLE):
+        agreement.see(_read(cue))
+    return agreement.holds
 
 
 def _read(cue: Cue) -> _Row:
@@ -136,9 +154,9 @@ def _read(cue: Cue) -> _Row:
             name += "_"
         fields[name] = value
     said = len(_SPACES.sub("", text))
-    covered = sum(len(_SPACES.sub("", key + value)) for key, value in fields.items())
-    measures = sum(_NUMBER.fullmatch(value) is not None for value in fields.values())
-    return _Row(fields, len(fields) >= _LEAST_FIELDS and measures > 0 and covered >= _COVERED * said)
+    covered = len(_SPACES.sub("", "".join([*fields, *fields.values()])))
+    measures = any(_NUMBER.fullmatch(value) for value in fields.values())
+    return _Row(fields, len(fields) >= _LEAST_FIELDS and measures and covered >= _COVERED * said)
 
 
 def _take_apart(text: str) -> Iterator[tuple[str, str]]:

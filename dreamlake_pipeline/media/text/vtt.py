@@ -90,7 +90,7 @@ class _Parser:
         """Read the block that begins at this line; the index of the line after it."""
         end = self._end_of_block(begin, begin)
         lines = self._lines[begin:end]
-        timing_at = next((at for at, line in enumerate(lines[:2]) if _is_timing(line)), None)
+        timing_at = _find_timing(lines[:2])
         if timing_at is None:
             if not self._parse_other_block(begin, lines):
                 self.track.bad.add(begin + 1, "There is no line with the cue's times.")
@@ -139,6 +139,12 @@ class _Parser:
     def _parse_cue(self, at: int, identifier: str, payload: list[str]) -> None:
         line = at + 1
         timing = read_timing(self._lines[at])
+        settings: list[str] = []
+        if isinstance(timing, Timing):
+            settings = timing.rest.split()
+            if timing.bracketed or not (timing.is_bare or any(text.strip() for text in payload)):
+                # The text stands behind the times.
+                payload, settings = [timing.rest.strip(), *payload], []
         if not isinstance(timing, Timing):
             self.track.bad.add(line, timing or "The times can't be read.")
         elif timing.over:
@@ -146,9 +152,8 @@ class _Parser:
         elif not any(text.strip() for text in payload):
             self.track.bad.add(line, "The cue has no text.")
         elif cue := open_cue(self.track, timing, identifier, line):
-            words = timing.rest.split()
-            kept = [word for word in words if is_setting(word)]
-            if len(kept) < len(words):
+            kept = [word for word in settings if is_setting(word)]
+            if len(kept) < len(settings):
                 self.track.remarks.add("Cue settings that WebVTT does not know were left out", line)
             cue.settings = " ".join(kept)
             cue.payload = [clean_vtt_text(text) for text in payload]
@@ -160,6 +165,12 @@ class _Parser:
 def _join_block(lines: Iterable[str]) -> str:
     """A comment, style or region, in which no line passes for the header of another file."""
     return "\n".join(f" {line}" if line.startswith(webvtt.HEADER) else line for line in lines)
+
+
+def _find_timing(lines: list[str]) -> int | None:
+    """Which line has the times: the first with the arrow, else one that a person would take for it."""
+    arrows = (at for at, line in enumerate(lines) if webvtt.ARROW in line)
+    return next(arrows, next((at for at, line in enumerate(lines) if _is_timing(line)), None))
 
 
 def _is_timing(line: str) -> bool:
