@@ -1,9 +1,8 @@
-"""Languages that a file name's suffix may mean (`talk.en.vtt`, `talk.pt-BR.srt`), as BCP 47 tags (RFC 5646)."""
+"""Languages as BCP 47 tags (RFC 5646): by their codes, and by the names that people give to files."""
 
 from __future__ import annotations
 
 import re
-from pathlib import PurePosixPath
 
 # ISO 639-1, all of it.
 _CODES = """
@@ -64,6 +63,47 @@ _ISO_639_2 = {
     "vie": "vi",
     "zho": "zh",
 }
+# The usual names of languages, English and their own.
+_NAMES_BY_TAG = {
+    "ar": "arabic العربية",
+    "bg": "bulgarian български",
+    "cs": "czech čeština cesky",
+    "da": "danish dansk",
+    "de": "german deutsch",
+    "el": "greek ελληνικά",
+    "en": "english",
+    "es": "spanish español espanol",
+    "et": "estonian eesti",
+    "fa": "persian farsi فارسی",
+    "fi": "finnish suomi",
+    "fr": "french français francais",
+    "he": "hebrew עברית",
+    "hi": "hindi हिन्दी",
+    "hr": "croatian hrvatski",
+    "hu": "hungarian magyar",
+    "id": "indonesian",
+    "it": "italian italiano",
+    "ja": "japanese 日本語",
+    "ko": "korean 한국어",
+    "lt": "lithuanian lietuvių",
+    "lv": "latvian latviešu",
+    "nl": "dutch nederlands",
+    "no": "norwegian norsk",
+    "pl": "polish polski",
+    "pt": "portuguese português portugues",
+    "ro": "romanian română",
+    "ru": "russian русский",
+    "sk": "slovak slovenčina",
+    "sl": "slovenian slovenščina",
+    "sr": "serbian српски",
+    "sv": "swedish svenska",
+    "th": "thai ไทย",
+    "tr": "turkish türkçe turkce",
+    "uk": "ukrainian українська",
+    "vi": "vietnamese",
+    "zh": "chinese 中文",
+}
+_NAMES = {name: tag for tag, names in _NAMES_BY_TAG.items() for name in names.split()}
 _TAG = re.compile(r"([A-Za-z]{2,3})((?:[-_][A-Za-z0-9]{2,8})*)")
 
 
@@ -79,10 +119,9 @@ def normalize_language(tag: str) -> str | None:
     return "-".join([primary, *map(_spell_subtag, re.split("[-_]", found[2])[1:])])
 
 
-def language_of_filename(filename: str) -> str | None:
-    """The language that the last suffix but one names, as players expect it beside a video."""
-    suffixes = PurePosixPath(filename).suffixes
-    return normalize_language(suffixes[-2][1:]) if len(suffixes) > 1 else None
+def language_named(name: str) -> str | None:
+    """The BCP 47 tag of a language by its English or its own name, whatever the case; None for any other word."""
+    return _NAMES.get(name.strip().lower())
 
 
 def _spell_subtag(subtag: str) -> str:

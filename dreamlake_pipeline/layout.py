@@ -73,7 +73,7 @@ _WAVEFORM = {"waveform.png": "image/png", "waveform.json": "application/json"}
 RESULT_FILES: dict[Kind, dict[str, str]] = {
     Kind.VIDEO: {"poster.jpg": "image/jpeg", "contact-sheet.jpg": "image/jpeg", **_WAVEFORM},  # either, or sound only
     Kind.AUDIO: _WAVEFORM,
-    Kind.TEXT_TRACK: {"track.vtt": "text/vtt; charset=utf-8"},
+    Kind.TEXT_TRACK: {"track.vtt": "text/vtt; charset=utf-8", "data.parquet": "application/vnd.apache.parquet"},
     Kind.LABEL_TRACK: {"data.parquet": "application/vnd.apache.parquet", "plot.png": "image/png"},
 }
 

@@ -161,6 +161,26 @@ class BadLine(Model):
     reason: str
 
 
+class TelemetryField(Model):
+    """A column of telemetry. `unit` is what stood behind its numbers; `min` and `max` are of numbers and times."""
+
+    name: str
+    type: str
+    unit: str | None = None
+    nulls: int
+    distinct: int | None = None
+    min: Any = None
+    max: Any = None
+
+
+class Telemetry(Model):
+    """The measurements that the cues of a text track hold, as a table: a row a cue, with its `start` and `end`."""
+
+    entries: int
+    fields: list[TelemetryField]
+    data_url: str
+
+
 class TextTrackMetadata(Model):
     cues: int
     duration_sec: float = Field(description="End of the last cue.")
@@ -171,6 +191,7 @@ class TextTrackMetadata(Model):
     language: str | None
     encoding: str
     format: str
+    telemetry: Telemetry | None = Field(None, description="Where the cues hold a camera's measurements.")
     bad_cues: int = 0
     bad_lines: list[BadLine] = Field(default_factory=list, description="The first of them.")
     warnings: list[str] = Field(default_factory=list)

@@ -2,78 +2,117 @@
 
 What belongs together is decided whenever a playlist is served, so it does not matter which of the two came first.
 A track lies beside a video when owner, project, episode and folder are the same, and its filename is the video's with
-another extension (`front.vtt`), or with a language before it (`front.en.vtt`). The cues of a track count from the
-start of the video.
+another extension (`front.vtt`), or with a language and flags before it (`front.en.forced.vtt`, see subtitlenames.py).
+The cues of a track count from the start of the video.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from sqlalchemy import Connection
 
+from .. import webvtt
 from ..api.bss import Record
-from ..languages import normalize_language
 from ..names import split_name
+from ..subtitlenames import SubtitleName, read_suffixes
 from . import playlists, records
 
 CONTENT_TYPE = "text/vtt; charset=utf-8"
 _GROUP = "subtitles"
 _CLOCK = 90_000  # ticks a second of MPEG-TS, whose times have 33 bits
-_TIME = re.compile(r"(?:\d+:)?\d\d:\d\d\.\d{3}")
-# A line of times, or a time tag inside a cue's text.
-_TIMING = re.compile(rf"^{_TIME.pattern} --> {_TIME.pattern}|<{_TIME.pattern}>", re.MULTILINE)
+# RFC 8216 4.3.4.1 names both for subtitles for the deaf and hard of hearing.
+_FOR_THE_DEAF = "public.accessibility.transcribes-spoken-dialog,public.accessibility.describes-music-and-sound"
 
 
 @dataclass(frozen=True, slots=True)
 class Subtitles:
-    """A text track as a rendition of a video; `language` is a BCP 47 tag, `named_alike`: nothing is behind the stem."""
+    """A text track as a rendition of a video. `says` is what its name says, or, of the language, its own header.
+
+    `named_alike` tells whether nothing but the extension is behind the video's stem.
+    """
 
     record: Record
-    language: str | None
+    says: SubtitleName
     named_alike: bool
+
+    @property
+    def kind(self) -> tuple[str | None, bool, bool]:
+        """What players choose by: of one kind, they take only the first by themselves."""
+        return self.says.language, self.says.forced, self.says.for_the_deaf
 
 
 def of_video(connection: Connection, video: Record) -> list[Subtitles]:
-    """A video's subtitles in the order in which players list them: those named like it first, then by language."""
+    """A video's subtitles in the order in which players list them: those named like it first, then by language, and
+    of one language those for everybody first.
+    """
     folder, filename = split_name(video.name)
     stem = PurePosixPath(filename).stem
     found = []
     for record in records.text_tracks_beside(connection, video, f"{folder.rstrip('/')}/{stem}."):
         suffix = PurePosixPath(split_name(record.name).filename).stem.removeprefix(stem)
-        language = normalize_language(suffix.removeprefix("."))
-        if suffix and language is None:
+        says = read_suffixes(suffix.removeprefix("."))
+        if says is None:
             continue
-        found.append(Subtitles(record, language or (record.metadata or {}).get("language"), not suffix))
-    return sorted(found, key=lambda track: (not track.named_alike, track.language or "", track.record.name))
+        language = says.language or (record.metadata or {}).get("language")
+        found.append(Subtitles(record, replace(says, language=language), not suffix))
+    return sorted(found, key=_order)
+
+
+def _order(track: Subtitles) -> tuple[bool, str, bool, bool, str]:
+    says = track.says
+    return not track.named_alike, says.language or "", says.forced, says.for_the_deaf, track.record.name
 
 
 def add_to_master(master: str, tracks: Sequence[Subtitles]) -> str:
     """The master playlist with the tracks as the subtitles of its every stream (RFC 8216 4.3.4.1 and 4.3.4.2.1).
 
-    The first is the default. Of several in one language, players choose by themselves only the first.
+    Of several of one kind, players choose by themselves only the first.
     """
+    default = _default_of(tracks)
     media = [
         playlists.tag(
             "EXT-X-MEDIA",
             TYPE="SUBTITLES",
             GROUP_ID=f'"{_GROUP}"',
             NAME=f'"{name}"',
-            LANGUAGE=f'"{track.language}"' if track.language else None,
-            DEFAULT="YES" if track is tracks[0] else "NO",
-            AUTOSELECT="YES" if track.language not in {before.language for before in tracks[:at]} else "NO",
+            LANGUAGE=f'"{track.says.language}"' if track.says.language else None,
+            DEFAULT="YES" if track is default else "NO",
+            AUTOSELECT="YES" if _is_first_of_kind(track, tracks, default) else "NO",
+            FORCED="YES" if track.says.forced else None,
+            CHARACTERISTICS=f'"{_FOR_THE_DEAF}"' if track.says.for_the_deaf else None,
             URI=f'"subtitles/{track.record.id}.m3u8"',
         )
-        for at, (track, name) in enumerate(zip(tracks, _names(tracks), strict=True))
+        for track, name in zip(tracks, _names(tracks), strict=True)
     ]
     lines = master.split("\n")
     streams = [at for at, line in enumerate(lines) if line.startswith("#EXT-X-STREAM-INF:")]
     for at in streams:
         lines[at] += f',SUBTITLES="{_GROUP}"'
     return "\n".join([*lines[: streams[0]], *media, *lines[streams[0] :]])
+
+
+def _default_of(tracks: Sequence[Subtitles]) -> Subtitles | None:
+    """The track that is shown where nobody chose one: what a name says is the default, else the first for everybody.
+
+    Forced subtitles need no default: players show those of the language that is heard.
+    """
+    for wanted in (
+        [track for track in tracks if track.says.default and not track.says.forced],
+        [track for track in tracks if not track.says.forced and not track.says.for_the_deaf],
+        [track for track in tracks if not track.says.forced],
+    ):
+        if wanted:
+            return wanted[0]
+    return None
+
+
+def _is_first_of_kind(track: Subtitles, tracks: Sequence[Subtitles], default: Subtitles | None) -> bool:
+    """RFC 8216 4.3.4.1.1: those with AUTOSELECT differ in LANGUAGE, FORCED or CHARACTERISTICS; a default has it."""
+    alike = [other for other in tracks if other.kind == track.kind]
+    return track is (default if default in alike else alike[0])
 
 
 def media_playlist(stream: str, track_id: str) -> str:
@@ -95,50 +134,25 @@ def segment(track: str, stream: str, number: int, stream_start: float) -> str | 
         return None
     start, end = sum(durations[:number]) * 1000, sum(durations[: number + 1]) * 1000
     local, ticks = round(stream_start * 1000), round(stream_start * _CLOCK) % 2**33
-    blocks = [f"WEBVTT\nX-TIMESTAMP-MAP=LOCAL:{_format_time(local)},MPEGTS:{ticks}"]
+    blocks = [f"WEBVTT\nX-TIMESTAMP-MAP=LOCAL:{webvtt.format_time(local)},MPEGTS:{ticks}"]
     for block in track.rstrip("\n").split("\n\n")[1:]:
-        times = _times(block)
+        times = webvtt.times_of(block)
         if times is None and block.startswith(("STYLE", "REGION")):
             blocks.append(block)
         elif times and times[0] < end and times[1] > start:
-            blocks.append(_later(block, local))
+            blocks.append(webvtt.move_cue(block, local))
     return "\n\n".join(blocks) + "\n"
 
 
-def _times(block: str) -> tuple[int, int] | None:
-    """When a cue starts and ends, in milliseconds; None when the block is no cue."""
-    for line in block.split("\n", 2)[:2]:
-        if found := _TIMING.match(line):
-            start, end = _TIME.findall(found[0])
-            return _milliseconds(start), _milliseconds(end)
-    return None
-
-
-def _later(block: str, milliseconds: int) -> str:
-    """The cue with its times, and those inside its text, so much later."""
-
-    def moved(timing: re.Match[str]) -> str:
-        return _TIME.sub(lambda time: _format_time(_milliseconds(time[0]) + milliseconds), timing[0])
-
-    return _TIMING.sub(moved, block)
-
-
-def _milliseconds(time: str) -> int:
-    *hours, minutes, seconds = time.split(":")
-    return (int(hours[0] if hours else 0) * 60 + int(minutes)) * 60_000 + int(seconds.replace(".", ""))
-
-
-def _format_time(milliseconds: int) -> str:
-    seconds, fraction = divmod(milliseconds, 1000)
-    return f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}.{fraction:03}"
-
-
 def _names(tracks: Sequence[Subtitles]) -> list[str]:
-    """What players call the tracks, each name once: the language where it is known, else the filename."""
+    """What players call the tracks, each name once: the language and the flags, or the filename."""
     names: list[str] = []
     for track in tracks:
         filename = split_name(track.record.name).filename.replace('"', "'")
-        name = track.language or filename
+        flags = [*(["forced"] if track.says.forced else []), *(["SDH"] if track.says.for_the_deaf else [])]
+        name = track.says.language or filename
+        if track.says.language and flags:
+            name += f" ({', '.join(flags)})"
         if name in names:
             name = filename if filename not in names else f"{filename} {track.record.id}"
         names.append(name)

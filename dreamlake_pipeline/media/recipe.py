@@ -42,9 +42,7 @@ def _recipe_of(kind: Kind, ladder: tuple[int, ...], csv_options: tuple[tuple[str
 
 
 def _ingredients(kind: Kind) -> dict[str, Any]:
-    if kind is Kind.TEXT_TRACK:
-        return {}
-    if kind is Kind.LABEL_TRACK:
+    if kind in (Kind.TEXT_TRACK, Kind.LABEL_TRACK):
         return {"parquet": version("pyarrow")}
     made = {
         "ffmpeg": ffmpeg.build().version,

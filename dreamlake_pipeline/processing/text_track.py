@@ -1,20 +1,25 @@
-"""Text tracks: clean WebVTT, and what is said in it."""
+"""Text tracks: clean WebVTT, what is said in it, and the table of what is measured in it."""
 
 from __future__ import annotations
 
+import dataclasses
 import time
 
-from ..api.metadata import BadLine, Processing, TextTrackMetadata
+from ..api.metadata import BadLine, Processing, Telemetry, TelemetryField, TextTrackMetadata
 from ..media.text.make import make_text_track
 from .product import Job, Product
-from .publish import publish_files
+from .publish import publish_files, url_of
 
 
 def process_text_track(job: Job) -> Product:
-    """Make and store track.vtt. Raises DreamlakeError for a file that is no text track."""
+    """Make and store track.vtt, and data.parquet where it holds telemetry.
+
+    Raises DreamlakeError for a file that is no text track.
+    """
     started = time.perf_counter()
     made = make_text_track(job.source.path, job.folder, filename=job.filename)
-    publish_files(job.store, job.record, {"track.vtt": made.path})
+    table = made.telemetry
+    publish_files(job.store, job.record, {"track.vtt": made.path, "data.parquet": table.path if table else None})
     metadata = TextTrackMetadata(
         cues=made.cues,
         duration_sec=made.end,
@@ -25,6 +30,13 @@ def process_text_track(job: Job) -> Product:
         language=made.language,
         encoding=made.encoding,
         format=made.format,
+        telemetry=Telemetry(
+            entries=table.entries,
+            fields=[TelemetryField(**dataclasses.asdict(field)) for field in table.fields],
+            data_url=url_of(job.record, "data.parquet"),
+        )
+        if table
+        else None,
         bad_cues=made.bad_cues,
         bad_lines=[BadLine(line=bad.line, reason=bad.reason) for bad in made.bad_lines],
         warnings=list(made.warnings),

@@ -163,6 +163,11 @@ TEXT = '#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="s",NAME="{}",{}URI="{}"\n'
             "master: a group has at most one DEFAULT, which players may choose by themselves",
         ),
         ([("subtitles", "", "a")], "master: audio and subtitles have a LANGUAGE"),
+        (
+            [("en", 'LANGUAGE="en",AUTOSELECT=YES,', "a"), ("English", 'LANGUAGE="en",AUTOSELECT=YES,', "b")],
+            "master: renditions of a group that players choose by themselves differ in LANGUAGE, FORCED or "
+            "CHARACTERISTICS",
+        ),
     ],
 )
 def test_broken_groups(good: Published, renditions: list[tuple[str, str, str]], rule: str) -> None:
@@ -171,8 +176,20 @@ def test_broken_groups(good: Published, renditions: list[tuple[str, str, str]], 
         master = good.master.replace("#EXT-X-STREAM-INF:", f'{text}#EXT-X-STREAM-INF:SUBTITLES="s",')
         return replace(good, master=master)
 
-    assert with_group([("en", 'LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,', "a")]).broken() == set()
+    english = 'LANGUAGE="en",AUTOSELECT=YES,'
+    whole = [
+        ("en", english + "DEFAULT=YES,", "a"),
+        ("en (forced)", english + "FORCED=YES,", "b"),
+        ("en (SDH)", english + 'CHARACTERISTICS="public.accessibility.describes-music-and-sound",', "c"),
+    ]
+    assert with_group(whole).broken() == set()
     assert with_group(renditions).broken() == {rule}
+
+
+def test_forced_is_a_word_for_subtitles(good: Published) -> None:
+    sound = '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="s",NAME="en",LANGUAGE="en",FORCED=YES\n'
+    master = good.master.replace("#EXT-X-STREAM-INF:", f"{sound}#EXT-X-STREAM-INF:")
+    assert replace(good, master=master).broken() == {"master: FORCED is said of subtitles only"}
 
 
 def test_streams_whose_segments_are_not_at_the_same_times(good: Published) -> None:
@@ -404,6 +421,8 @@ TEXTS = "#EXTM3U\n#EXTINF:6.000,\n0.vtt\n#EXTINF:2.000,\n1.vtt\n#EXT-X-ENDLIST\n
 HEAD = "WEBVTT\nX-TIMESTAMP-MAP=LOCAL:00:00:01.467,MPEGTS:132000\n\n"
 FIRST = HEAD + "00:00:01.967 --> 00:00:02.967\nOne\n\n00:00:06.467 --> 00:00:08.467\nTwo\n"
 SECOND = HEAD + "00:00:06.467 --> 00:00:08.467\nTwo\n"
+# Of one start with the cue above it, and shorter: WebVTT asks for the order of starts alone.
+THREE = "00:00:06.467 --> 00:00:07.967\nThree\n"
 
 
 @pytest.mark.parametrize(
@@ -423,8 +442,15 @@ SECOND = HEAD + "00:00:06.467 --> 00:00:08.467\nTwo\n"
             [FIRST, SECOND.replace("06.467", "07.467")],
             "subtitles: each segment holds every cue that overlaps it, whole, and no other",
         ),
-        ([FIRST.replace("06.467", "00.467"), HEAD], "subtitles: cues are in order, and end after they start"),
-        ([FIRST.replace("02.967", "01.967"), SECOND], "subtitles: cues are in order, and end after they start"),
+        (
+            [FIRST.replace("06.467", "00.467"), HEAD],
+            "subtitles: cues are in the order of their starts, and end after them",
+        ),
+        (
+            [FIRST.replace("02.967", "01.967"), SECOND],
+            "subtitles: cues are in the order of their starts, and end after them",
+        ),
+        ([f"{FIRST}\n{THREE}", f"{SECOND}\n{THREE}"], None),
     ],
 )
 def test_subtitle_segments(segments: list[str], rule: str | None) -> None:

@@ -186,7 +186,10 @@ def _add_playback(spec: KindSpec) -> None:
     def playback(
         id: RecordId, request: Request, caller: Caller, database: Database, store: Store, config: Config
     ) -> Playback:
-        """Video and audio: a playlist. Text tracks: WebVTT. Label tracks: Parquet."""
+        """Video and audio: a playlist. Text tracks: WebVTT. Label tracks: Parquet.
+
+        The table of a text track that holds telemetry is its `data.parquet`.
+        """
         record = access.find_playable(database, caller, spec.kind, id)
         expires = int(time.time()) + config.url_ttl
         if spec.kind in _STREAMED:

@@ -79,11 +79,26 @@ def check_master(master: Master, report: Report) -> None:
         all(sum(rendition.get("DEFAULT") == "YES" for rendition in group) <= 1 for group in groups.values())
         and all(found.get("AUTOSELECT") == "YES" for found in master.renditions if found.get("DEFAULT") == "YES"),
     )
+    report.must(
+        "master: FORCED is said of subtitles only",
+        all(found.get("TYPE") == "SUBTITLES" for found in master.renditions if "FORCED" in found),
+    )
+    chosen = [[_preference(found) for found in group if found.get("AUTOSELECT") == "YES"] for group in groups.values()]
+    report.should(
+        "master: renditions of a group that players choose by themselves differ in LANGUAGE, FORCED or CHARACTERISTICS",
+        all(len(set(of)) == len(of) for of in chosen),
+    )
     report.should(
         "master: audio and subtitles have a LANGUAGE",
         all("LANGUAGE" in rendition for rendition in master.renditions),
         ", ".join(found.get("NAME", "") for found in master.renditions if "LANGUAGE" not in found),
     )
+
+
+def _preference(rendition: Mapping[str, str]) -> tuple[str, ...]:
+    """What players choose a rendition by (RFC 8216 4.3.4.1.1)."""
+    names = ("LANGUAGE", "ASSOC-LANGUAGE", "CHARACTERISTICS")
+    return *(rendition.get(name, "") for name in names), rendition.get("FORCED", "NO")
 
 
 def check_figures(master: Master, streams: Mapping[str, Measured], report: Report) -> None:
