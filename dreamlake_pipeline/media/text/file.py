@@ -432,12 +432,6 @@ def _detect_utf16(head: bytes) -> Encoding | None:
     return None
 
 
-def _is_damaged_text(head: bytes) -> bool:
-    """Whether bytes with a few NULs are text all the same: these are rare, and nothing else is a control character."""
-    controls = sum(head.count(byte) for byte in range(1, 32) if byte not in b"\t\n\r\f\x1b\x1a")
-    return not controls and head.count(0) * 10 <= len(head)
-
-
 def _find_invalid_utf8(file: BinaryIO) -> int | None:
     """Where, near enough, the first byte lies that is not UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")()

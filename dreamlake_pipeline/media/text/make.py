@@ -13,7 +13,7 @@ from pathlib import Path
 from ...errors import Code, DreamlakeError
 from ...subtitlenames import language_of_filename
 from .cues import TextFormat, Track
-from .file import BadLine, Encoding, decode, detect_encoding
+from .file import BadLine, Encoding, decode, detect_encoding, explain_no_text, find_nuls
 from .joined import put_on_one_clock
 from .markup import plain_text
 from .srt import parse_srt
@@ -62,13 +62,13 @@ def make_text_track(source: Path, out: Path, *, filename: str) -> TextResult:
     named_language = language_of_filename(filename)
     encoding = detect_encoding(source, named_language)
     if encoding is None:
-        raise _invalid(f"{filename} is not text.")
-    text, damage = _read_text(source, encoding)
+        raise _invalid(explain_no_text(source, filename))
+    text, damages = _read_text(source, encoding)
     track = _parse(text)
     if not track.cues:
         raise _invalid(_explain_no_cues(filename, text, track))
     track.sort()
-    warnings = [*track.warnings, *track.remarks.warnings, *filter(None, [encoding.warning, damage])]
+    warnings = [*track.warnings, *track.remarks.warnings, *filter(None, [encoding.warning]), *damages]
 
     path = out / "track.vtt"
     path.write_text(track.format_webvtt(), encoding="utf-8", newline="\n")
@@ -94,29 +94,26 @@ def make_text_track(source: Path, out: Path, *, filename: str) -> TextResult:
     )
 
 
-def _read_text(source: Path, encoding: Encoding) -> tuple[str, str | None]:
-    """The text, and what to tell of characters that could not be decoded; None when all could."""
+def _read_text(source: Path, encoding: Encoding) -> tuple[str, list[str]]:
+    """The text, and what to tell of bytes that are no characters: NULs, and what could not be decoded."""
     data = source.read_bytes()
     text, undecodable = decode(data, encoding)
-    if not undecodable:
-        return text, None
-    mark = "\ufffd".encode(encoding.name, "ignore")  # as the file itself may have it
-    place = f", the first in line {_line_at(text, text.index(chr(0xFFFD)))}" if not mark or mark not in data else ""
-    return text, f"{undecodable} characters are not {encoding.name} and were replaced by U+FFFD{place}."
+    damages = find_nuls(source, encoding).warnings
+    if undecodable:
+        mark = "\ufffd".encode(encoding.name, "ignore")  # as the file itself may have it
+        known = not damages and (not mark or mark not in data)
+        place = f", the first in line {_line_at(text, text.index(chr(0xFFFD)))}" if known else ""
+        damages.append(f"{undecodable} characters are not {encoding.name} and were replaced by U+FFFD{place}.")
+    return text, damages
 
 
 def _parse(text: str) -> Track:
-    nuls = text.count("\0")
-    nul_line = _line_at(text, text.index("\0")) if nuls else 0
-    lines = _split_lines(text.replace("\0", "\ufffd"))
+    lines = _split_lines(text)
     if is_vtt(lines):
         track = parse_vtt(lines)
         put_on_one_clock(track)
-    else:
-        track = parse_srt(lines)
-    if nuls:
-        track.remarks.add("A NUL, which is no character of a text, became U+FFFD", nul_line, nuls)
-    return track
+        return track
+    return parse_srt(lines)
 
 
 _LINE_END = re.compile("\r\r\n|\r\n|\r|\n")
