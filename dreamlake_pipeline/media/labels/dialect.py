@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
@@ -161,6 +162,7 @@ _ODD = re.compile(r"[;\t|]|,(?=[^ ])|^[\"]|\"$")
 _BRACKETS = str.maketrans("{}()", "[][]")
 
 
+@lru_cache(maxsize=2**14)  # the same cells are looked at under several dialects
 def sort_of(cell: str) -> Sort:
     """What a cell looks like, whichever decimal mark its numbers have."""
     text = cell.strip()
