@@ -158,6 +158,7 @@ _CLOCK = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,:][0-9]+)?)?(?: ?[AaPp][Mm])?"
 _ZONE = r"(?: ?(?:Z|UTC|GMT|[+-][0-9]{2}:?(?:[0-9]{2})?))?"
 _DATE = r"(?:[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2,4}|[0-9]{8}(?=[T_-]))"
 _TIME = re.compile(rf"(?:{_DATE}(?:[T_ -]\s?(?:{_CLOCK}|[0-9]{{6}}(?:\.[0-9]+)?){_ZONE})?|-?{_CLOCK}{_ZONE})")
+_NUMBERS = re.compile(r"[+-]?[0-9.,]+(?: +[+-]?[0-9.,]+)+")
 _ODD = re.compile(r"[;\t|]|,(?=[^ ])|^[\"]|\"$")
 _BRACKETS = str.maketrans("{}()", "[][]")
 
@@ -181,6 +182,11 @@ def sort_of(cell: str) -> Sort:
     if text[0] in "[{(" and text[-1] in "]})":
         return Sort.TEXT
     plain = text.translate(_BRACKETS)
-    if plain.count("[") != plain.count("]") or _ODD.search(text) or (text[0] == text[-1] == "'" and len(text) > 1):
+    if (
+        plain.count("[") != plain.count("]")
+        or _ODD.search(text)
+        or _NUMBERS.fullmatch(text)
+        or (text[0] == text[-1] == "'" and len(text) > 1)
+    ):
         return Sort.ODD
     return Sort.TEXT if " " in text else Sort.WORD
