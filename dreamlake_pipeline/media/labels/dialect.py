@@ -146,6 +146,7 @@ class Sort(Enum):
     WORD = 4
     TEXT = 5
     ODD = 6  # text that a wrong delimiter would have left
+    QUOTED = 7  # text in quotes that are none of the dialect
 
 
 _SPELLED_EMPTY = frozenset(["null", "none", "na", "n/a", "#n/a", "-", "--"])
@@ -159,7 +160,8 @@ _ZONE = r"(?: ?(?:Z|UTC|GMT|[+-][0-9]{2}:?(?:[0-9]{2})?))?"
 _DATE = r"(?:[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2,4}|[0-9]{8}(?=[T_-]))"
 _TIME = re.compile(rf"(?:{_DATE}(?:[T_ -]\s?(?:{_CLOCK}|[0-9]{{6}}(?:\.[0-9]+)?){_ZONE})?|-?{_CLOCK}{_ZONE})")
 _NUMBERS = re.compile(r"[+-]?[0-9.,]+(?: +[+-]?[0-9.,]+)+")
-_ODD = re.compile(r"[;\t|]|,(?=[^ ])|^[\"]|\"$")
+_ODD = re.compile(r"[;\t|]|,(?=[^ ])")
+_QUOTES_INSIDE = re.compile(r"""[;|\t,]['"]|['"][;|\t,]|\s"|"\s|\s'[^']*'\s""")
 _BRACKETS = str.maketrans("{}()", "[][]")
 
 
@@ -181,12 +183,9 @@ def sort_of(cell: str) -> Sort:
             return Sort.TIME
     if text[0] in "[{(" and text[-1] in "]})":
         return Sort.TEXT
+    if '"' in (text[0], text[-1]) or (text[0] == text[-1] == "'" and len(text) > 1) or _QUOTES_INSIDE.search(text):
+        return Sort.QUOTED
     plain = text.translate(_BRACKETS)
-    if (
-        plain.count("[") != plain.count("]")
-        or _ODD.search(text)
-        or _NUMBERS.fullmatch(text)
-        or (text[0] == text[-1] == "'" and len(text) > 1)
-    ):
+    if plain.count("[") != plain.count("]") or _ODD.search(text) or _NUMBERS.fullmatch(text):
         return Sort.ODD
     return Sort.TEXT if " " in text else Sort.WORD

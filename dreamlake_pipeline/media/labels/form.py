@@ -35,7 +35,8 @@ _VALUES = {
     Sort.BOOL: 1.0,
     Sort.WORD: 0.85,
     Sort.TEXT: 0.6,
-    Sort.ODD: 0.1,
+    Sort.ODD: 0.2,
+    Sort.QUOTED: 0.0,
 }
 COMMENT = "comment"
 _MOST_COLUMNS = 5000  # that are looked at; a label track has no more
@@ -178,7 +179,7 @@ def _quotes(text: str, options: Mapping[str, str]) -> Iterator[tuple[str | None,
         if '\\"' in text:
             yield '"', "\\", 0.97
     if re.search(r"(?<![^\s,;|])'[^'\n]*'(?![^\s,;|])", text):
-        yield "'", None, 0.9
+        yield "'", None, 0.97
 
 
 def _blanks_behind(text: str, delimiter: str, quote: str | None) -> list[bool]:
