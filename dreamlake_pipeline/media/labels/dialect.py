@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import lru_cache
 from itertools import islice
 from typing import NamedTuple
 
@@ -145,6 +146,7 @@ class Sort(Enum):
     WORD = 4
     TEXT = 5
     ODD = 6  # text that a wrong delimiter would have left
+    QUOTED = 7  # text in quotes that are none of the dialect
 
 
 _SPELLED_EMPTY = frozenset(["null", "none", "na", "n/a", "#n/a", "-", "--"])
@@ -157,10 +159,13 @@ _CLOCK = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,:][0-9]+)?)?(?: ?[AaPp][Mm])?"
 _ZONE = r"(?: ?(?:Z|UTC|GMT|[+-][0-9]{2}:?(?:[0-9]{2})?))?"
 _DATE = r"(?:[0-9]{4}[-/.][0-9]{1,2}[-/.][0-9]{1,2}|[0-9]{1,2}[-/.][0-9]{1,2}[-/.][0-9]{2,4}|[0-9]{8}(?=[T_-]))"
 _TIME = re.compile(rf"(?:{_DATE}(?:[T_ -]\s?(?:{_CLOCK}|[0-9]{{6}}(?:\.[0-9]+)?){_ZONE})?|-?{_CLOCK}{_ZONE})")
-_ODD = re.compile(r"[;\t|]|,(?=[^ ])|^[\"]|\"$")
+_NUMBERS = re.compile(r"[+-]?[0-9.,]+(?: +[+-]?[0-9.,]+)+")
+_ODD = re.compile(r"[;\t|]|,(?=[^ ])")
+_QUOTES_INSIDE = re.compile(r"""[;|\t,]['"]|['"][;|\t,]|\s"|"\s|\s'[^']*'\s""")
 _BRACKETS = str.maketrans("{}()", "[][]")
 
 
+@lru_cache(maxsize=2**14)  # the same cells are looked at under several dialects
 def sort_of(cell: str) -> Sort:
     """What a cell looks like, whichever decimal mark its numbers have."""
     text = cell.strip()
@@ -178,7 +183,9 @@ def sort_of(cell: str) -> Sort:
             return Sort.TIME
     if text[0] in "[{(" and text[-1] in "]})":
         return Sort.TEXT
+    if '"' in (text[0], text[-1]) or (text[0] == text[-1] == "'" and len(text) > 1) or _QUOTES_INSIDE.search(text):
+        return Sort.QUOTED
     plain = text.translate(_BRACKETS)
-    if plain.count("[") != plain.count("]") or _ODD.search(text) or (text[0] == text[-1] == "'" and len(text) > 1):
+    if plain.count("[") != plain.count("]") or _ODD.search(text) or _NUMBERS.fullmatch(text):
         return Sort.ODD
     return Sort.TEXT if " " in text else Sort.WORD

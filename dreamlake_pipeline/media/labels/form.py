@@ -35,9 +35,11 @@ _VALUES = {
     Sort.BOOL: 1.0,
     Sort.WORD: 0.85,
     Sort.TEXT: 0.6,
-    Sort.ODD: 0.1,
+    Sort.ODD: 0.2,
+    Sort.QUOTED: 0.0,
 }
 COMMENT = "comment"
+_MOST_COLUMNS = 5000  # that are looked at; a label track has no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,9 @@ def judge(lines: Sequence[str], options: Mapping[str, str] | None = None) -> For
 
 
 def _is_alike(one: _Reading, best: _Reading) -> bool:
-    """Whether two readings find the same values in the same lines."""
+    """Whether two readings find the same values in the same lines, or differ in what is a comment alone."""
+    if replace(one.dialect, comment=best.dialect.comment) == best.dialect:
+        return True
     rows = best.rows[best.body : best.body + 50]
     return _values(rows) == _values(one.rows[one.body : one.body + 50])
 
@@ -175,7 +179,7 @@ def _quotes(text: str, options: Mapping[str, str]) -> Iterator[tuple[str | None,
         if '\\"' in text:
             yield '"', "\\", 0.97
     if re.search(r"(?<![^\s,;|])'[^'\n]*'(?![^\s,;|])", text):
-        yield "'", None, 0.9
+        yield "'", None, 0.97
 
 
 def _blanks_behind(text: str, delimiter: str, quote: str | None) -> list[bool]:
@@ -200,9 +204,11 @@ def _read(lines: Sequence[str], dialect: Dialect, prior: float) -> _Reading:
     fits = [fit(row, width) for row in rows]
     start = _find_start(fits)
     judged = _judged(rows, start, width)
-    sorts = [_sort_of_column([row.cells[column] for row in judged if row.cells]) for column in range(width)]
+    looked_at = min(width, _MOST_COLUMNS)
+    sorts = [_sort_of_column([row.cells[column] for row in judged if row.cells]) for column in range(looked_at)]
     body = _find_body(rows, start, width, sorts)
-    values = [_VALUES[sort_of(cell)] for row in rows[body:] or judged if fit(row, width) for cell in row.cells or ()]
+    cells = (row.cells[:looked_at] for row in rows[body:] or judged if row.cells and fit(row, width))
+    values = [_VALUES[sort_of(cell)] for some in cells for cell in some]
     agreement = sum(fits[start:]) / len(fits[start:])
     score = prior * agreement**2 * (sum(values) / len(values) if values else 0.0)
     score *= 0.35 if width < 2 else 1 - 0.3 / width
@@ -211,18 +217,15 @@ def _read(lines: Sequence[str], dialect: Dialect, prior: float) -> _Reading:
         score *= 0.3  # next to nothing is left of the file
     if body and not fits[body - 1]:
         score *= 0.85  # what should be the header is none
-    if dialect.delimiter == BLANK and 2 * sum(sort is not None for sort in sorts) < width:
+    if dialect.delimiter == BLANK and 2 * sum(sort is not None for sort in sorts) < looked_at:
         score *= 0.3  # words of a sentence
     return _Reading(dialect, rows, width, padding, start, body, sorts, agreement, score)
 
 
 def _judged(rows: Sequence[Row], start: int, width: int) -> list[Row]:
     """The later ones of the rows that fit, which tell what the values are like; no header that comes again."""
-    late = [
-        row
-        for row in rows[max(start, (len(rows) * 2 - 1) // 3 if len(rows) < 30 else len(rows) // 2) :]
-        if fit(row, width)
-    ]
+    first = len(rows) // 2 if len(rows) >= 30 else min(len(rows) - 1, -(-2 * len(rows) // 3))
+    late = [row for row in rows[max(start, first) :] if fit(row, width)]
     times = Counter(tuple(row.cells or ()) for row in rows)
     values = [row for row in late if times[tuple(row.cells or ())] < 2 or any(map(_is_value, row.cells or ()))]
     return values or late
@@ -311,8 +314,9 @@ def _describe(
     body = [row.cells for row in best.rows if row.line + 1 >= header.first_line and row.cells and fit(row, best.width)]
     names, padding = _close(header, best, body)
     dialect = _find_decimal(best.dialect, body, options)
+    columns = [[row[column] for row in body] for column in range(min(len(best.sorts), len(names)))]
     numbers = frozenset(
-        column for column, sort in enumerate(best.sorts) if sort is Sort.NUMBER or not any(row[column] for row in body)
+        column for column, cells in enumerate(columns) if _sort_of_column(cells) is Sort.NUMBER or not any(cells)
     )
     skipped = dict.fromkeys(range(1, skip + 1), "asked for (skip)")
     for number, line in enumerate(lines[skip : header.first_line - 1], skip + 1):

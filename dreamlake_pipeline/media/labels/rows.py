@@ -117,12 +117,16 @@ def is_json_lines(path: Path, encoding: Encoding) -> bool:
 def unique_names(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
     """The names, with `_2`, `_3`, … where one is taken."""
     used = set(taken)
+    numbers: dict[
+        str, int
+    ] = {}  # the last one that a name was given: a thousand twins are told apart in a thousand steps
     unique = []
     for name in names:
-        candidate, number = name, 1
+        candidate, number = name, numbers.get(name, 1)
         while candidate in used:
             number += 1
             candidate = f"{name}_{number}"
+        numbers[name] = number
         used.add(candidate)
         unique.append(candidate)
     return unique

@@ -132,7 +132,7 @@ def detect_encoding(source: Path, language: str | None = None) -> Encoding | Non
     BCP 47 tag, where something tells it. What was never written (`find_nuls`) does not count.
     """
     with _open_bytes(source) as file:
-        head = _ZEROS.sub(b"", file.read(_SAMPLE_BYTES))
+        head = _ZEROS.sub(lambda run: bytes(len(run[0]) % 2), file.read(_SAMPLE_BYTES))
         for mark, codec in _BOMS:
             if head.startswith(mark):
                 return Encoding(codec)
