@@ -183,6 +183,7 @@ class _Reader:
         self.end = -(2**63)  # of the picture that ends last
         self.hidden = self.idr = self.changes = self.damaged = 0
         self.starts_with_keyframe = False
+        self.aspect_changed: tuple[int | None, tuple[int, int]] | None = None  # when first, and to what
         self.tail: list[Any] = []  # the packets since the last keyframe, where the container has no length
         # Whole ticks of the streams' own clocks: fractions for every packet would take longer than reading them.
         self.decoded_at = -(2**63)
@@ -282,6 +283,9 @@ class _Reader:
         own = _first_sps(units)
         self.sps = self.sps or own
         self.changes += own is not None and own != self.sps
+        first = self.sps.sample_aspect if self.sps is not None else None
+        if own is not None and own.sample_aspect != first and self.aspect_changed is None:
+            self.aspect_changed = packet.pts, own.sample_aspect
         self.idr += h264.IDR in kinds and (bool(self.header) or {h264.SPS, h264.PPS} <= kinds)
         return h264.IDR in kinds
 
@@ -311,6 +315,7 @@ class _Reader:
                     f"The header announces {video.frames:,} pictures, {float(video.frames * video.time_base):.2f} s; "
                     f"the file's index lists {self.chunks.count:,}, {float(self.end * video.time_base):.2f} s."
                 )
+        self._tell_aspect(video, warnings)
         track = VideoTrack(
             index=video.index,
             codec=context.codec.canonical_name,
@@ -351,6 +356,18 @@ class _Reader:
                 f"({seconds:.2f} s) can't be decoded without those before them, and are left out."
             )
         return np.sort(kept), np.sort(keyframes)
+
+    def _tell_aspect(self, video: VideoStream, warnings: list[str]) -> None:
+        """Where the stream's own word on its pixels counts, FFmpeg goes by the first one throughout."""
+        if self.aspect_changed is None or self.sps is None or video.time_base is None:
+            return
+        (time, (across, down)), (width, height) = self.aspect_changed, self.sps.sample_aspect
+        if time is not None and down and height and video.sample_aspect_ratio in (None, Fraction(width, height)):
+            at = float((time - min(self.pts, default=time)) * video.time_base)
+            warnings.append(
+                f"The proportions of the pixels change on the way, first at {at:.2f} s from {width}:{height} to "
+                f"{across}:{down}: all is shown with the first ones."
+            )
 
     def _end(self, pts: np.ndarray, time_base: Fraction, warnings: list[str]) -> int:
         """Where the last picture ends: as its file says, unless that is nothing, or more than anyone looks at it."""
