@@ -14,7 +14,10 @@ import av
 import numpy as np
 import pytest
 
+from dreamlake_pipeline.errors import Code, DreamlakeError
+from dreamlake_pipeline.media.hls import segments
 from dreamlake_pipeline.media.results import Stream, VideoResult
+from dreamlake_pipeline.media.run import ffmpeg
 from dreamlake_pipeline.media.video.make import make_video
 from tests.media.surgery import add_to_video, edit_list, element, with_aperture, with_edits
 
@@ -131,6 +134,19 @@ def test_a_crop_comes_before_the_turn_and_the_shape_of_pixels(encode: Encode, tm
     assert codes(result) == {"crop", "sample_aspect"} and (result.width, result.height) == (284, 80)
 
 
+def test_what_changes_or_begins_inside_a_group_has_a_ladder_too(encode: Encode, tmp_path: Path) -> None:
+    parts = [
+        encode(f"{circle(*size)} {ENCODERS['vp8']}", tmp_path / f"{size[0]}.mkv") for size in ((160, 120), (120, 160))
+    ]
+    (tmp_path / "list.txt").write_text("".join(f"file {part.name}\n" for part in parts))
+    joined = encode(f"-f concat -i {tmp_path / 'list.txt'} -c copy", tmp_path / "joined.mkv")
+    source = encode(f"-i {joined} -c copy -copyinkf -bsf:v noise=drop=eq(n\\,0)", tmp_path / "begun.mkv")
+    result = make_video(source, tmp_path / "out", filename=source.name, ladder=(60,))
+    assert [(stream.width, stream.height) for stream in result.streams] == [(120, 160), (44, 60)]
+    frames = [shown(stream, tmp_path) for stream in result.streams]
+    assert result.frames == len(frames[0]) == len(frames[1]) == 25
+
+
 def test_a_cropped_video_has_a_cropped_ladder(encode: Encode, tmp_path: Path) -> None:
     whole = encode(f"{P} -t 1 {H264}", tmp_path / "whole.mp4")
     source = tmp_path / "aperture.mp4"
@@ -212,6 +228,16 @@ def test_edits_that_are_not_followed_are_told(
     result = made_of(source, tmp_path)
     assert [says in warning for warning in result.warnings] == [True]
     assert result.frames == len(decoded(source))
+
+
+def test_an_output_that_takes_no_times_that_go_back_is_no_damage_of_the_file(beeps: Path, tmp_path: Path) -> None:
+    source = edited(beeps, tmp_path / "edited.mp4", (2000, 0, 1), (2000, 4, 1))
+    output = segments.hls_output(ffmpeg.source_input("mov")["a:0"], **{"c:a": "copy"})
+    (tmp_path / "run").mkdir()
+    limits = ffmpeg.Limits(seconds=60, output_bytes=2**30)
+    with pytest.raises(DreamlakeError) as caught:
+        ffmpeg.run([output], source=source, cwd=tmp_path / "run", limits=limits, subject=source.name)
+    assert caught.value.code is Code.OUTPUT_INVALID and "damaged" not in caught.value.message
 
 
 # ---------------------------------------------------------------- beginnings inside a group of pictures
@@ -402,6 +428,19 @@ def test_the_larger_of_two_videos_is_shown_and_colour_before_depth(encode: Encod
     rows = f"{depth} {P} {both} -c:v ffv1 -pix_fmt:v:0 gray12le -pix_fmt:v:1 yuv420p"
     result = make_video(encode(rows, tmp_path / "depth.mkv"), tmp_path / "depth-out", filename="depth.mkv")
     assert (result.width, result.height) == (160, 120)
+
+
+@pytest.mark.parametrize("name", ["one.mkv", "one.mov", "one.ts", "one.avi", "one.webm"])
+def test_a_single_picture_is_a_video(name: str, encode: Encode, tmp_path: Path) -> None:
+    codec = {".webm": "libvpx", ".avi": "mjpeg"}.get(Path(name).suffix, "libx264")
+    result = made_of(encode(f"{P} -frames:v 1 -c:v {codec}", tmp_path / name), tmp_path)
+    assert (result.frames, result.duration) == (1, pytest.approx(0.04, abs=0.002)) and not result.warnings
+
+
+def test_a_picture_every_five_minutes_lasts_as_long_as_the_others(encode: Encode, tmp_path: Path) -> None:
+    source = encode("-f lavfi -i testsrc2=size=160x120:rate=1/300 -t 3000 -c:v libx264", tmp_path / "lapse.mkv")
+    result = made_of(source, tmp_path)
+    assert (result.frames, result.duration) == (10, pytest.approx(3000)) and not result.warnings
 
 
 def test_pictures_that_all_share_one_time_come_out(encode: Encode, tmp_path: Path) -> None:

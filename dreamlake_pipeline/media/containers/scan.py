@@ -373,11 +373,12 @@ class _Reader:
         """Where the last picture ends: as its file says, unless that is nothing, or more than anyone looks at it."""
         last, end = int(pts[-1]), self.end
         refuse_long(float((end - int(pts[0])) * time_base), self.subject, claimed=False)
-        longest = max(_LONGEST_LAST, self.sound_end - last * time_base)
+        steps = np.diff(pts)
+        usual = int(np.median(steps)) * time_base if len(steps) else Fraction(0)
+        longest = max(_LONGEST_LAST, 2 * usual, self.sound_end - last * time_base)
         if last < end <= last + longest / time_base:
             return end
         # It is taken to last as long as the others do.
-        steps = np.diff(pts)
         alone = _LONGEST_LAST if end > last else 1 / (self.video.average_rate or Fraction(25))
         lasts = max(1, int(np.median(steps)) if len(steps) else round(alone / time_base))
         if end > last:
@@ -432,12 +433,15 @@ def _first_sps(units: list[memoryview]) -> h264.SequenceParameters | None:
 
 def _is_broken_off(tail: list[Any]) -> bool:
     """Whether the last group of pictures ends in one that a decoder has to make up in part."""
+    if not tail:
+        return False
     frames = []
+    context = tail[0].stream.codec_context
+    context.flush_buffers()  # it may have been told that nothing follows
     try:
         for packet in tail:
             frames += [frame.is_corrupt for frame in packet.decode()]
-        if tail:
-            frames += [frame.is_corrupt for frame in tail[0].stream.codec_context.decode(None)]
+        frames += [frame.is_corrupt for frame in context.decode(None)]
     except av.error.FFmpegError:
         return True
     return any(frames[-_REORDERED:])

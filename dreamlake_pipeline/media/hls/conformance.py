@@ -520,7 +520,7 @@ def _check_figures(master: _Master, streams: Mapping[str, _Measured], report: Re
                 "master: FRAME-RATE is the measured one, with 3 decimals",
                 re.fullmatch(r"\d+\.\d{3}", rate) is not None
                 and abs(Fraction(rate) - stream.rate) <= _RATE_TOLERATED * stream.rate + Fraction(1, 2000),
-                f"{rate or 'none'} of {float(stream.rate):.3f}",
+                f"it says {rate or 'none'}, {float(stream.rate):.3f} were measured",
             )
 
 

@@ -333,7 +333,9 @@ def _frames(finished: ffmpeg.Finished, video: VideoTrack, warnings: list[str]) -
     if counted is None:
         return video.frames
     if counted.frames != video.frames:
-        warnings.append(f"The file has {video.frames} video packets, which decode to {counted.frames} pictures.")
+        warnings.append(
+            f"The file stores {video.frames} pieces of video, which are {counted.frames} pictures when decoded."
+        )
     return counted.frames
 
 
