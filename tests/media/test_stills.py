@@ -19,7 +19,9 @@ def brightness(picture: Path) -> np.ndarray:
         return next(container.decode(video=0)).to_ndarray(format="gray").astype(float)
 
 
-@pytest.mark.parametrize(("seconds", "rate", "cells"), [(2, 2, 4), (10, 5, 12), (30, 5, 12), (40, 5, 7), (100, 5, 12)])
+@pytest.mark.parametrize(
+    ("seconds", "rate", "cells"), [(2, 2, 4), (6, 5, 3), (10, 5, 5), (30, 5, 12), (40, 5, 7), (100, 5, 12)]
+)
 def test_pictures_from_the_whole_length(
     seconds: int, rate: int, cells: int, encode: Callable[[str, Path], Path], tmp_path: Path
 ) -> None:

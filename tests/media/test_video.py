@@ -121,7 +121,7 @@ def test_a_picture_that_grows_on_the_way_keeps_its_first_size(
     subprocess.run(command, check=True)
     result = make(source)
     assert (result.mode, result.frames, result.width, result.height) == ("transcode", 120, 160, 90)
-    assert result.transcode_reasons == ("parameter_sets: picture size or profile change on the way",)
+    assert [reason.split(":")[0] for reason in result.transcode_reasons] == ["parameter_sets"]
     assert play(result.streams[0]).sizes == {(160, 90)}
 
 

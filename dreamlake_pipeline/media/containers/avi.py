@@ -20,12 +20,13 @@ _SUPER_INDEX, _CHUNK_INDEX = 0, 1  # bIndexType
 _OLD_ENTRY = np.dtype([("id", "S4"), ("flags", "<u4"), ("at", "<u4"), ("size", "<u4")])
 _NEW_ENTRY = np.dtype([("at", "<u4"), ("size", "<u4")])
 _BLOCK = 1 << 18  # entries that are looked at together
+_UNKNOWN = (0, 0xFFFF_FFFF)  # sizes that a recording was begun with, and never ended
 _NOT_KEY = 0x8000_0000  # the bit of an OpenDML size that says that the chunk is no keyframe
 
 
 @dataclass(frozen=True, slots=True)
 class Chunks:
-    """How many frames the index lists of a stream, and how many of them are empty."""
+    """How many frames a stream has by the index, and how many of them are empty."""
 
     count: int
     empty: int
@@ -39,9 +40,11 @@ class _Chunk:
 
 
 def read_chunks(file: BinaryIO, size: int) -> dict[int, Chunks]:
-    """Of each picture stream that an index lists, by its number. Never raises for what the file holds."""
+    """Of each picture stream, by its number; of a file without an index, what its first list of media holds. Never
+    raises for what the file holds."""
     found: dict[int, Chunks] = {}
     pictures: list[int] = []
+    media: _Chunk | None = None
     for riff in _row(file, 0, size):
         if riff.kind not in (b"AVI ", b"AVIX"):
             return found
@@ -55,20 +58,26 @@ def read_chunks(file: BinaryIO, size: int) -> dict[int, Chunks]:
                         listed = _opendml(file, index, size) if index else None
                         if listed is not None:
                             found[number] = listed
+            elif part.kind == b"movi":
+                media = media or part
             elif part.kind == b"idx1":
                 return _old_index(file, part, size, [number for number in pictures if number not in found]) | found
+        if media is not None and not found:
+            return _walk(file, media, size, pictures)
     return found
 
 
-def _row(file: BinaryIO, at: int, end: int) -> Iterator[_Chunk]:
+def _row(file: BinaryIO, at: int, end: int, most: int = _MOST) -> Iterator[_Chunk]:
     """The chunks in a row; each begins at an even place."""
-    for _ in range(_MOST):
+    for _ in range(most):
         file.seek(at)
         head = file.read(12)
         if at + 8 > end or len(head) < 8:
             return
         kind, length = struct.unpack("<4sI", head[:8])
         holds = kind in (b"RIFF", b"LIST") and len(head) == 12
+        if holds and length in _UNKNOWN and head[8:] in (b"AVI ", b"movi"):
+            length = end - at - 8
         yield _Chunk(head[8:] if holds else kind, at + (12 if holds else 8), at + 8 + length)
         at += 8 + length + (length & 1)
 
@@ -122,14 +131,32 @@ def _standard(file: BinaryIO, at: int, size: int) -> Chunks | None:
 
 
 def _old_index(file: BinaryIO, index: _Chunk, size: int, streams: list[int]) -> dict[int, Chunks]:
-    """What an `idx1` lists of the frames of streams: `NNdb` and `NNdc`."""
-    names = {number: [b"%02ddb" % number, b"%02ddc" % number] for number in streams}
+    """What an `idx1` lists of the frames of streams."""
+    names = {number: _names(number) for number in streams}
     listed = dict.fromkeys(streams, Chunks(0, 0))
     for rows in _blocks(file, index.body, min(index.end, size), _OLD_ENTRY):
         for number, before in listed.items():
             mine = rows["size"][np.isin(rows["id"], names[number])]
             listed[number] = Chunks(before.count + len(mine), before.empty + int((mine == 0).sum()))
     return listed
+
+
+def _walk(file: BinaryIO, media: _Chunk, size: int, streams: list[int]) -> dict[int, Chunks]:
+    """The chunks themselves; some writers put those that are read together into lists."""
+    names = {name: number for number in streams for name in _names(number)}
+    count, empty = dict.fromkeys(streams, 0), dict.fromkeys(streams, 0)
+    for held in _row(file, media.body, min(media.end, size), MAX_PACKETS):
+        group = _row(file, held.body, min(held.end, size)) if held.kind == b"rec " else (held,)
+        for chunk in group:
+            if chunk.kind in names and chunk.end <= size:
+                count[names[chunk.kind]] += 1
+                empty[names[chunk.kind]] += chunk.body == chunk.end
+    return {number: Chunks(count[number], empty[number]) for number in streams}
+
+
+def _names(number: int) -> list[bytes]:
+    """What the frames of a stream are called, uncompressed and compressed."""
+    return [b"%02ddb" % number, b"%02ddc" % number]
 
 
 def _blocks(file: BinaryIO, at: int, end: int, entry: np.dtype) -> Iterator[np.ndarray]:

@@ -56,7 +56,9 @@ class Beginning:
         try:
             self._take(packet.decode())
         except av.error.FFmpegError:
-            # A later packet may do; a file without any picture is refused at its end.
+            # A later packet may do; a file without any picture is refused at its end. Until it is flushed, the decoder
+            # may hold on to this one.
+            self._context.flush_buffers()
             self._damaged |= keyframe
 
     def finish(self) -> None:

@@ -14,7 +14,9 @@ _HIGH_PROFILES = {100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135}
 
 @dataclass(frozen=True, slots=True)
 class SequenceParameters:
-    """`codec` is the RFC 6381 string. `chroma` is chroma_format_idc (1: 4:2:0). Width and height are cropped."""
+    """`codec` is the RFC 6381 string. `chroma` is chroma_format_idc (1: 4:2:0). Width and height are cropped.
+    `sample_aspect` is the width of a pixel and its height, (1, 1) where nothing is said of it.
+    """
 
     codec: str
     profile: int
@@ -23,6 +25,8 @@ class SequenceParameters:
     progressive: bool
     width: int
     height: int
+    sample_aspect: tuple[int, int]
+    full_range: bool
 
 
 def units_with_length(data: bytes | memoryview, length_size: int) -> Iterator[memoryview]:
@@ -124,7 +128,35 @@ def parse_sps(unit: memoryview) -> SequenceParameters:
         width -= across * (bits.ue() + bits.ue())
         height -= down * (bits.ue() + bits.ue())
     codec = f"avc1.{profile:02x}{constraints:02x}{level:02x}"
-    return SequenceParameters(codec, profile, chroma, depth, progressive, width, height)
+    return SequenceParameters(codec, profile, chroma, depth, progressive, width, height, *_usability(bits))
+
+
+# The proportions of pixels that aspect_ratio_idc stands for (table E-1), from 1 on.
+_ASPECTS = ((1, 1), (12, 11), (10, 11), (16, 11), (40, 33), (24, 11), (20, 11), (32, 11), (80, 33), (18, 11), (15, 11),
+            (64, 33), (160, 99), (4, 3), (3, 2), (2, 1))  # fmt: skip
+_OWN_ASPECT = 255
+
+
+def _usability(bits: _Bits) -> tuple[tuple[int, int], bool]:
+    """Proportions of pixels and range of colours in the video usability information (E.1.1); many writers leave it out,
+    and some cut it short."""
+    aspect, full_range = (1, 1), False
+    try:
+        if bits.u(1):
+            if bits.u(1):
+                code = bits.u(8)
+                if code == _OWN_ASPECT:
+                    aspect = bits.u(16), bits.u(16)
+                elif 1 <= code <= len(_ASPECTS):
+                    aspect = _ASPECTS[code - 1]
+            if bits.u(1):
+                bits.u(1)
+            if bits.u(1):
+                bits.u(3)
+                full_range = bool(bits.u(1))
+    except ValueError:
+        pass
+    return aspect, full_range
 
 
 class _Bits:

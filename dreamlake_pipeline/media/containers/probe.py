@@ -27,6 +27,7 @@ from .integrity import missing_part
 from .scan import Scanned, VideoTrack, scan
 from .sniff import FOREIGN_MEDIA, Sniffed, sniff_file
 
+_NO_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.dependent
 _MOST_WARNINGS = 5  # of one sort
 
 __all__ = ["MAX_PIXELS", "AudioTrack", "Probe", "VideoTrack", "identify", "probe", "recognise"]
@@ -247,18 +248,27 @@ def _refuse_encrypted(streams: list[dict[str, Any]], subject: str) -> None:
 
 
 def _choose(candidates: Any, described: list[dict[str, Any]], kind: str, subject: str) -> Any:
-    """The stream to use: the default one among those that can be decoded, else the first.
+    """The stream to use, of those that can be decoded: a default one before others, of several videos the largest in
+    colour, of equals the first.
 
-    Cover art is no video. Raises MEDIA_UNSUPPORTED when there are streams and none can be decoded.
+    Cover art, thumbnails and layers of another track are no video. Raises MEDIA_UNSUPPORTED when there are streams and
+    none can be decoded.
     """
-    real = [stream for stream in candidates if not stream.disposition & Disposition.attached_pic]
+    real = [stream for stream in candidates if not stream.disposition & _NO_VIDEO]
     usable = _usable(real, kind)
     if real and not usable:
         if kind == "audio" and any(stream["type"] == "video" for stream in described):
             return None  # the picture is worth keeping without it; a warning says so
         names = ", ".join(str(described[stream.index].get("codec", "unknown")) for stream in real)
         raise DreamlakeError(Code.MEDIA_UNSUPPORTED, f"The {kind} of {subject} can't be decoded here (codec: {names}).")
-    return next((stream for stream in usable if stream.disposition & Disposition.default), next(iter(usable), None))
+    defaults = [stream for stream in usable if stream.disposition & Disposition.default] or usable
+    return max(defaults, key=_worth if kind == "video" else lambda stream: 0, default=None)
+
+
+def _worth(stream: Any) -> tuple[bool, int]:
+    """What makes one of several videos the one to show: a depth camera's may be larger than that in colour."""
+    context = stream.codec_context
+    return not (context.pix_fmt or "").startswith("gray"), context.width * context.height
 
 
 def _usable(candidates: Any, kind: str) -> list[Any]:

@@ -183,6 +183,7 @@ class _Reader:
         self.end = -(2**63)  # of the picture that ends last
         self.hidden = self.idr = self.changes = self.damaged = 0
         self.starts_with_keyframe = False
+        self.aspect_changed: tuple[int | None, tuple[int, int]] | None = None  # when first, and to what
         self.tail: list[Any] = []  # the packets since the last keyframe, where the container has no length
         # Whole ticks of the streams' own clocks: fractions for every packet would take longer than reading them.
         self.decoded_at = -(2**63)
@@ -282,6 +283,9 @@ class _Reader:
         own = _first_sps(units)
         self.sps = self.sps or own
         self.changes += own is not None and own != self.sps
+        first = self.sps.sample_aspect if self.sps is not None else None
+        if own is not None and own.sample_aspect != first and self.aspect_changed is None:
+            self.aspect_changed = packet.pts, own.sample_aspect
         self.idr += h264.IDR in kinds and (bool(self.header) or {h264.SPS, h264.PPS} <= kinds)
         return h264.IDR in kinds
 
@@ -311,6 +315,7 @@ class _Reader:
                     f"The header announces {video.frames:,} pictures, {float(video.frames * video.time_base):.2f} s; "
                     f"the file's index lists {self.chunks.count:,}, {float(self.end * video.time_base):.2f} s."
                 )
+        self._tell_aspect(video, warnings)
         track = VideoTrack(
             index=video.index,
             codec=context.codec.canonical_name,
@@ -352,15 +357,28 @@ class _Reader:
             )
         return np.sort(kept), np.sort(keyframes)
 
+    def _tell_aspect(self, video: VideoStream, warnings: list[str]) -> None:
+        """Where the stream's own word on its pixels counts, FFmpeg goes by the first one throughout."""
+        if self.aspect_changed is None or self.sps is None or video.time_base is None:
+            return
+        (time, (across, down)), (width, height) = self.aspect_changed, self.sps.sample_aspect
+        if time is not None and down and height and video.sample_aspect_ratio in (None, Fraction(width, height)):
+            at = float((time - min(self.pts, default=time)) * video.time_base)
+            warnings.append(
+                f"The proportions of the pixels change on the way, first at {at:.2f} s from {width}:{height} to "
+                f"{across}:{down}: all is shown with the first ones."
+            )
+
     def _end(self, pts: np.ndarray, time_base: Fraction, warnings: list[str]) -> int:
         """Where the last picture ends: as its file says, unless that is nothing, or more than anyone looks at it."""
         last, end = int(pts[-1]), self.end
         refuse_long(float((end - int(pts[0])) * time_base), self.subject, claimed=False)
-        longest = max(_LONGEST_LAST, self.sound_end - last * time_base)
+        steps = np.diff(pts)
+        usual = int(np.median(steps)) * time_base if len(steps) else Fraction(0)
+        longest = max(_LONGEST_LAST, 2 * usual, self.sound_end - last * time_base)
         if last < end <= last + longest / time_base:
             return end
         # It is taken to last as long as the others do.
-        steps = np.diff(pts)
         alone = _LONGEST_LAST if end > last else 1 / (self.video.average_rate or Fraction(25))
         lasts = max(1, int(np.median(steps)) if len(steps) else round(alone / time_base))
         if end > last:
@@ -415,12 +433,15 @@ def _first_sps(units: list[memoryview]) -> h264.SequenceParameters | None:
 
 def _is_broken_off(tail: list[Any]) -> bool:
     """Whether the last group of pictures ends in one that a decoder has to make up in part."""
+    if not tail:
+        return False
     frames = []
+    context = tail[0].stream.codec_context
+    context.flush_buffers()  # it may have been told that nothing follows
     try:
         for packet in tail:
             frames += [frame.is_corrupt for frame in packet.decode()]
-        if tail:
-            frames += [frame.is_corrupt for frame in tail[0].stream.codec_context.decode(None)]
+        frames += [frame.is_corrupt for frame in context.decode(None)]
     except av.error.FFmpegError:
         return True
     return any(frames[-_REORDERED:])

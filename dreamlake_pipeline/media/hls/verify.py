@@ -56,12 +56,14 @@ def _check_source(written: Written, stream: Stream, expected: Expected, report: 
     report.must(
         "source: the duration agrees to one frame",
         abs(total - expected.duration) <= expected.tolerance,
-        f"{float(total):.3f} s of {float(expected.duration):.3f} s",
+        f"{float(total):.3f} s came out, the file presents {float(expected.duration):.3f} s",
     )
     if expected.frames is not None:
         frames = written.access_units(mpegts.H264)
         report.must(
-            "source: as many frames as came in", frames == expected.frames, f"{frames} of {expected.frames} frames"
+            "source: as many frames as came in",
+            frames == expected.frames,
+            f"{frames} pictures came out, the file presents {expected.frames}",
         )
         times = written.all_times(mpegts.H264)
         span = Fraction(max(times) - min(times), mpegts.CLOCK)
@@ -69,7 +71,7 @@ def _check_source(written: Written, stream: Stream, expected: Expected, report: 
             report.must(
                 "source: first and last frame are as far apart as in the source",
                 abs(span - expected.span) <= expected.tolerance,
-                f"{float(span):.3f} s of {float(expected.span):.3f} s",
+                f"{float(span):.3f} s came out, they are {float(expected.span):.3f} s apart in the file",
             )
     if expected.samples is not None:
         samples = written.access_units(mpegts.AAC_ADTS) * AAC_FRAME

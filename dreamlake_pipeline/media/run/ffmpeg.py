@@ -291,8 +291,6 @@ def _evidence(lines: Sequence[str] | deque[str]) -> list[str]:
 
 # What ffmpeg says, and what it means to the person whose file it is; the first that fits.
 _MEANINGS: tuple[tuple[str, Code, str], ...] = (
-    (r"Error submitting a packet to the muxer|Error muxing a packet", Code.OUTPUT_INVALID,
-     "{} could be read, but what was read could not be written as a stream."),
     (r"No space left on device", Code.STORAGE_FULL, "The disk of temporary files filled up while {} was processed."),
     (r"Cannot allocate memory", Code.MEDIA_TOO_LARGE, "{} needs more memory than one file may take."),
     (r"moov atom not found|partial file|[Tt]runcat", Code.MEDIA_TRUNCATED, "{} ends before its media does."),
@@ -301,9 +299,21 @@ _MEANINGS: tuple[tuple[str, Code, str], ...] = (
 )  # fmt: skip
 
 
+# What an output says that does not take what was read, and what a decoder says that can't read it.
+_UNWRITABLE = re.compile(r"\[error\].*(Error submitting a packet to the muxer|Error muxing a packet)")
+_UNREADABLE = re.compile(r"Error processing packet in decoder|corrupt decoded frame")
+
+
 def _failure(code: int, lines: Sequence[str] | deque[str], subject: str) -> DreamlakeError:
     evidence = _evidence(lines)
     text = "\n".join(evidence)
+    if any(map(_UNWRITABLE.search, lines)) and not any(map(_UNREADABLE.search, lines)):
+        return DreamlakeError(
+            Code.OUTPUT_INVALID,
+            f"{subject} can be read, but its packets can't be written as a stream: their times are not in order.",
+            exitCode=code,
+            log=evidence,
+        )
     for pattern, error_code, sentence in _MEANINGS:
         if re.search(pattern, text):
             return DreamlakeError(error_code, sentence.format(subject), exitCode=code, log=evidence)

@@ -201,12 +201,11 @@ class _Attempt:
 
 @dataclass(frozen=True, slots=True)
 class _Pictures:
-    """The `frames` that the source presents, at `fps`; `times` are those of the ones that come out, at `shown_fps`."""
+    """The `frames` that the source presents, at `fps`; `times` are those of the ones that come out."""
 
     frames: int
     fps: Fraction
     times: np.ndarray
-    shown_fps: Fraction
 
 
 def _make(attempt: _Attempt) -> VideoResult:
@@ -269,16 +268,13 @@ def _pictures(attempt: _Attempt, finished: ffmpeg.Finished, warnings: list[str])
     """What the source presents and what has to come out of it."""
     video = attempt.video
     if attempt.mode == "copy":
-        fps = _rate(video, video.frames)
-        return _Pictures(video.frames, fps, video.pts, fps)
+        return _Pictures(video.frames, _rate(video, video.frames), video.pts)
     frames, times = _frames(finished, video, warnings), preview_times(video)
-    fps = shown_fps = _rate(video, frames)
     if len(times) < video.frames:
-        shown_fps = (len(times) - 1) / ((int(times[-1]) - video.start) * video.time_base)
         warnings.append(
             f"The playable version shows {len(times)} of {video.frames} pictures, {MOST_FRAMES} a second at most."
         )
-    return _Pictures(frames, fps, times, shown_fps)
+    return _Pictures(frames, _rate(video, frames), times)
 
 
 def _verify_best(
@@ -288,7 +284,7 @@ def _verify_best(
     video, last = attempt.video, int(pictures.times[-1])
     assert written.video is not None
     end = _end(written, video, last, attempt.sound_rate, warnings)
-    stream = segments.to_stream(written, end, fps=pictures.shown_fps, independent=True)
+    stream = segments.to_stream(written, end, fps=_shown_rate(written, pictures.fps), independent=True)
     lead = _lead(written.video - written.start)
     expected = Expected(
         duration=video.duration + lead + _trail(end, written.video, video),
@@ -298,8 +294,17 @@ def _verify_best(
         keyframe_seconds=Fraction(KEYFRAME_SECONDS) if attempt.mode == "transcode" else None,
     )
     conformance = verify(written, stream, expected, attempt.order.filename)
+    return Best(written, stream, end, _origin(attempt, lead), expected, copied=attempt.mode == "copy"), conformance
+
+
+def _origin(attempt: _Attempt, lead: Fraction) -> Fraction:
+    """The time in the source, in seconds, at which playback starts: `lead` before the first picture."""
+    video, audio = attempt.video, attempt.found.audio
     origin = video.start * video.time_base - lead
-    return Best(written, stream, end, origin, expected, copied=attempt.mode == "copy"), conformance
+    if not video.times_stored and audio is not None and audio.start is not None:
+        # Where a decoder puts the first picture is a guess; nothing starts before both tracks do.
+        return max(origin, min(video.start * video.time_base, audio.start * audio.time_base))
+    return origin
 
 
 def _make_others(
@@ -328,7 +333,9 @@ def _frames(finished: ffmpeg.Finished, video: VideoTrack, warnings: list[str]) -
     if counted is None:
         return video.frames
     if counted.frames != video.frames:
-        warnings.append(f"The file has {video.frames} video packets, which decode to {counted.frames} pictures.")
+        warnings.append(
+            f"The file stores {video.frames} pieces of video, which are {counted.frames} pictures when decoded."
+        )
     return counted.frames
 
 
@@ -366,6 +373,14 @@ def _rate(video: VideoTrack, frames: int) -> Fraction:
     if video.rate and abs(measured / video.rate - 1) < Fraction(1, 500):
         return video.rate
     return Fraction(measured).limit_denominator(100_000)
+
+
+def _shown_rate(written: segments.Written, usual: Fraction) -> Fraction:
+    """Frames a second of what was written, or the `usual` rate of the source where the two agree to one in 500."""
+    times = written.all_times(mpegts.H264)
+    span = max(times) - min(times)
+    measured = Fraction((len(times) - 1) * mpegts.CLOCK, span) if span else usual
+    return usual if abs(measured / usual - 1) < Fraction(1, 500) else measured.limit_denominator(100_000)
 
 
 def _time_origin(video: VideoTrack, best: Best) -> TimeOrigin:

@@ -44,7 +44,7 @@ def video_reasons(video: VideoTrack) -> list[str]:
     if picture.width % 2 or picture.height % 2:
         reasons.append(f"odd_size: {picture.width} x {picture.height}")
     if video.hidden:
-        reasons.append(f"edit_list: {video.hidden} pictures are cut away by the file's edit list")
+        reasons.append("edit_list: the file's edit list presents parts of it only, or some several times")
     if len(preview_times(video)) < video.frames:
         reasons.append(f"frame_rate: {float(video.measured_rate):.0f} frames a second are more than {MOST_FRAMES}")
     reasons += _time_reasons(video)
@@ -79,7 +79,7 @@ def _cut_reasons(video: VideoTrack) -> list[str]:
     if video.sps is None:
         reasons.append("parameter_sets: the stream's header can't be read")
     if video.changes:
-        reasons.append("parameter_sets: picture size or profile change on the way")
+        reasons.append("parameter_sets: size, profile, pixels or colours of the picture change on the way")
     if not video.starts_with_keyframe or not len(video.keyframes):
         reasons.append("keyframes: the video does not start with a keyframe")
     elif video.idr < len(video.keyframes):

@@ -30,8 +30,8 @@ class Stills:
 def make_stills(written: Written, out: Path, subject: str) -> Stills:
     """`poster.jpg`, the most typical of some frames spread over the video, and `contact-sheet.jpg`, all of these.
 
-    However long the video is, little is read of it: the first picture of twelve segments; only a video of a few
-    segments is read whole, and of that the keyframes alone when they suffice.
+    However long the video is, little is decoded of it: the first picture of twelve segments, or the keyframes of a
+    few. Only a video of a single keyframe, which lasts some seconds, is decoded whole: one picture says little of it.
     """
     chosen = _spread(len(written.files))
     frames, options = len(chosen), {}
@@ -39,12 +39,12 @@ def make_stills(written: Written, out: Path, subject: str) -> Stills:
     if not heads_alone:
         pictures = [part.of_type(mpegts.H264) or mpegts.Elementary(0, 0) for part in written.parts]
         frames, options = sum(len(found.keyframes) for found in pictures), {"skip_frame": "nokey"}
-        if frames < _ENOUGH:
+        if frames == 1:
             frames, options = sum(len(found.pts) for found in pictures), {}
     _cut(written, chosen, out / _CHOSEN, heads_alone=heads_alone)
     picked_frames = _spread(frames)
     cells, picks = len(picked_frames), "+".join(f"eq(n,{n})" for n in picked_frames)
-    node = ffmpeg.source_input("mpegts", threads=ffmpeg.THREADS, **options)
+    node = ffmpeg.source_input("mpegts", threads=1 if options else ffmpeg.THREADS, **options)
     picked = node.video.filter("select", picks).filter_multi_output("split", 2)
     poster = picked[0].filter("scale", -2, f"min({_POSTER_HEIGHT},ih)").filter("thumbnail", max(2, cells))
     columns = min(_COLUMNS, cells)

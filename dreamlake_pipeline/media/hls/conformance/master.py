@@ -135,7 +135,7 @@ def check_figures(master: Master, streams: Mapping[str, Measured], report: Repor
                 "master: FRAME-RATE is the measured one, with 3 decimals",
                 re.fullmatch(r"\d+\.\d{3}", rate) is not None
                 and abs(Fraction(rate) - stream.rate) <= _RATE_TOLERATED * stream.rate + Fraction(1, 2000),
-                f"{rate or 'none'} of {float(stream.rate):.3f}",
+                f"it says {rate or 'none'}, {float(stream.rate):.3f} were measured",
             )
 
 
