@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,9 +20,12 @@ from av.video.stream import VideoStream
 from ...errors import Code, DreamlakeError
 from ...kinds import Kind
 from ..run import ffmpeg
+from . import codecs
 from .bounds import MAX_PIXELS, cut_off, encrypted, refuse_large, refuse_long
 from .claims import read_claims
-from .integrity import missing_part
+from .encryption import is_encrypted
+from .integrity import look_for_end, missing_part
+from .samples import crowded_fragment
 from .scan import VideoTrack, scan
 from .sniff import FOREIGN_MEDIA, Sniffed, sniff_file
 
@@ -60,9 +63,11 @@ def identify(file: BinaryIO, subject: str) -> Sniffed:
     whole by its container's word, or claims to be what nothing here can process."""
     sniffed = recognise(file, subject)
     assert sniffed.demuxer is not None
+    if is_encrypted(file, sniffed.demuxer):
+        raise encrypted(subject)
     missing = missing_part(file, sniffed.demuxer)
     if missing:
-        raise cut_off(subject, missing)
+        raise cut_off(subject, missing.what, missing.hint)
     _refuse_impossible(file, sniffed.demuxer, subject)
     return sniffed
 
@@ -94,6 +99,11 @@ def _refuse_impossible(file: BinaryIO, demuxer: str, subject: str) -> None:
         refuse_long(claims.seconds, subject, claimed=True)
     for width, height in claims.pictures:
         refuse_large(width, height, subject)
+    if demuxer == "mov" and (samples := crowded_fragment(file)) is not None:
+        raise DreamlakeError(
+            Code.MEDIA_CORRUPT,
+            f"{subject} is damaged: a fragment announces {samples:,} samples, which do not fit into it.",
+        )
 
 
 def probe(source: Path, subject: str, *, wanted: Kind, partial: bool = False) -> Probe:
@@ -105,27 +115,47 @@ def probe(source: Path, subject: str, *, wanted: Kind, partial: bool = False) ->
     """
     with source.open("rb") as file:
         sniffed = recognise(file, subject) if partial else identify(file, subject)
+        assert sniffed.demuxer is not None
+        if partial:
+            _refuse_impossible(file, sniffed.demuxer, subject)
+        unplayed = None if partial else look_for_end(file, sniffed.demuxer)
+        codes = codecs.codes(file, sniffed.demuxer)
     with opened(f"file:{source.resolve()}", sniffed, subject) as container:
-        return examine(container, sniffed, subject, wanted=wanted, partial=partial)
+        found = examine(container, sniffed, subject, wanted=wanted, codes=codes, partial=partial)
+    if unplayed is None:
+        return found
+    warning = f"{subject} is not whole: {unplayed}; no picture and no sound is among them."
+    return replace(found, warnings=(warning, *found.warnings))
 
 
 def examine(
-    container: av.container.InputContainer, sniffed: Sniffed, subject: str, *, wanted: Kind, partial: bool = False
+    container: av.container.InputContainer,
+    sniffed: Sniffed,
+    subject: str,
+    *,
+    wanted: Kind,
+    codes: tuple[str, ...] = (),
+    partial: bool = False,
 ) -> Probe:
-    """`probe` of a file that is open already."""
+    """`probe` of a file that is open already; `codes` are the container's names for its tracks' codecs (codecs.py)."""
     streams = [_describe(stream) for stream in container.streams]
+    for stream, code in zip(streams, codes, strict=False):
+        if code and "codec" not in stream:
+            stream["tag"] = code
     _refuse_encrypted(streams, subject)
     video = _choose(container.streams.video, streams, "video", subject) if wanted is Kind.VIDEO else None
     audio = _choose(container.streams.audio, streams, "audio", subject)
     if wanted is Kind.VIDEO and video is None:
-        has_audio = " It has sound only." if audio else ""
+        instead = " It has sound only." if audio else _instead(streams)
         raise DreamlakeError(
             Code.NO_VIDEO,
-            f"{subject} holds no video stream.{has_audio}",
-            hint="Upload it with --type audio." if audio else None,
+            f"{subject} holds no video stream.{instead}",
+            hint="Upload it with --type audio." if audio else _EXTRACT if "text" in instead else None,
         )
     if wanted is Kind.AUDIO and audio is None:
-        raise DreamlakeError(Code.NO_AUDIO, f"{subject} holds no audio stream.")
+        instead = _instead(streams)
+        hint = _EXTRACT if "text" in instead else None
+        raise DreamlakeError(Code.NO_AUDIO, f"{subject} holds no audio stream.{instead}", hint=hint)
     others = [found for found in _usable(container.streams.audio, "audio") if video and found is not audio]
     warnings = _warnings(streams, [found for found in (video, audio, *others) if found], video)
     scanned = None
@@ -219,6 +249,26 @@ def _refuse_encrypted(streams: list[dict[str, Any]], subject: str) -> None:
         raise encrypted(subject)
 
 
+_SOUND_ALONE = "Convert it with a program that can; or upload it with --type audio to have its sound alone."
+_EXTRACT = "Export it as a .vtt or .srt file, and upload that."
+
+
+def _instead(streams: list[dict[str, Any]]) -> str:
+    """A sentence for a file that has neither picture nor sound; empty for any other."""
+    texts = [stream for stream in streams if stream["type"] == "subtitle" or stream.get("tag") in ("wvtt", "stpp")]
+    if texts and len(texts) == len(streams):
+        return f" It has text only: {_codecs_of(texts)}."
+    if any(stream["type"] in ("video", "audio") for stream in streams):
+        return ""
+    return " Of what it has, nothing is known here." if streams else ""
+
+
+def _codecs_of(streams: list[dict[str, Any]]) -> str:
+    """The codecs of streams, in words."""
+    known = [stream.get("tag") or stream.get("codec") for stream in streams]
+    return ", ".join(dict.fromkeys(codecs.name_of(str(code)) for code in known if code)) or "of an unknown codec"
+
+
 def _choose(candidates: Any, described: list[dict[str, Any]], kind: str, subject: str) -> Any:
     """The stream to use: the default one among those that can be decoded, else the first.
 
@@ -229,8 +279,12 @@ def _choose(candidates: Any, described: list[dict[str, Any]], kind: str, subject
     if real and not usable:
         if kind == "audio" and any(stream["type"] == "video" for stream in described):
             return None  # the picture is worth keeping without it; a warning says so
-        names = ", ".join(str(described[stream.index].get("codec", "unknown")) for stream in real)
-        raise DreamlakeError(Code.MEDIA_UNSUPPORTED, f"The {kind} of {subject} can't be decoded here (codec: {names}).")
+        names = _codecs_of([described[stream.index] for stream in real])
+        raise DreamlakeError(
+            Code.MEDIA_UNSUPPORTED,
+            f"The {kind} of {subject} is {names}, which this program can't decode.",
+            hint=_SOUND_ALONE if kind == "video" and any(stream["type"] == "audio" for stream in described) else None,
+        )
     return next((stream for stream in usable if stream.disposition & Disposition.default), next(iter(usable), None))
 
 
@@ -257,7 +311,9 @@ def _warnings(streams: list[dict[str, Any]], chosen: list[Any], video: Any) -> l
         if stream["index"] in used or (stream["type"] == "video" and video is None):
             continue
         what = "cover art" if "attached_pic" in stream.get("disposition", []) else stream["type"]
-        codec = f" ({stream['codec']})" if "codec" in stream else ""
+        codec = (
+            f" ({stream['codec']})" if "codec" in stream else f" ({_codecs_of([stream])})" if "tag" in stream else ""
+        )
         why = "can't be decoded here and " if what == "audio" and video is not None else ""
         warnings.append(f"Stream {stream['index']}, {what}{codec}, {why}is not part of the playable version.")
     return warnings

@@ -133,7 +133,9 @@ def _make_part(source: Path, order: _Order) -> VideoResult | None:
     with tempfile.TemporaryDirectory(prefix=_PART, dir=order.out) as folder:
         part = Path(folder) / "part"
         try:
-            if not salvage(source, part, demuxer):
+            with source.open("rb") as file:
+                salvaged = salvage(file, part, demuxer)
+            if salvaged is None:
                 return None
             found = probe(part, filename, wanted=Kind.VIDEO, partial=True)
             assert found.video is not None
@@ -145,9 +147,11 @@ def _make_part(source: Path, order: _Order) -> VideoResult | None:
             if ERRORS[error.code].retryable and error.code is not Code.OUTPUT_INVALID:
                 raise  # no word about the file
             return None
+    if salvaged.mended:
+        return replace(made, partial=False, warnings=(salvaged.mended, *made.warnings))
     of = f" of {announced:.1f} s" if announced and announced > made.duration else ""
     warning = f"Only the first {made.duration:.1f} s{of} could be read: the file is cut off."
-    return replace(made, partial=True, warnings=(warning, *made.warnings))
+    return replace(made, partial=True, warnings=(warning, *salvaged.warnings, *made.warnings))
 
 
 def _refuse_undecodable(part: Path, folder: Path, found: Probe, filename: str) -> None:
