@@ -407,7 +407,7 @@ def _refer(connection: Connection, results: Sequence[ItemResult]) -> None:
     )
     if not refs["records"]:
         return
-    # The rows' key-share locks hold off a sweeper until this transaction ends.
+    # The key-share locks keep the rows there until this transaction ends.
     stored = set(
         connection.execute(
             text("""

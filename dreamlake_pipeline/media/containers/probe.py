@@ -144,7 +144,7 @@ def examine(
             stream["tag"] = code
     _refuse_encrypted(streams, subject)
     video = _choose(container.streams.video, streams, "video", subject) if wanted is Kind.VIDEO else None
-    audio = _choose(container.streams.audio, streams, "audio", subject)
+    audio = _choose(container.streams.audio, streams, "audio", subject, needed=video is None)
     if wanted is Kind.VIDEO and video is None:
         instead = " It has sound only." if audio else _instead(streams)
         raise DreamlakeError(
@@ -269,20 +269,25 @@ def _codecs_of(streams: list[dict[str, Any]]) -> str:
     return ", ".join(dict.fromkeys(codecs.name_of(str(code)) for code in known if code)) or "of an unknown codec"
 
 
-def _choose(candidates: Any, described: list[dict[str, Any]], kind: str, subject: str) -> Any:
+def _choose(candidates: Any, described: list[dict[str, Any]], kind: str, subject: str, *, needed: bool = True) -> Any:
     """The stream to use: the default one among those that can be decoded, else the first.
 
-    Cover art is no video. Raises MEDIA_UNSUPPORTED when there are streams and none can be decoded.
+    Cover art is no video. Raises MEDIA_UNSUPPORTED when there are streams and none can be decoded; where one is not
+    `needed`, such as the sound of a picture, a warning says so instead.
     """
     real = [stream for stream in candidates if not stream.disposition & Disposition.attached_pic]
     usable = _usable(real, kind)
     if real and not usable:
-        if kind == "audio" and any(stream["type"] == "video" for stream in described):
-            return None  # the picture is worth keeping without it; a warning says so
+        if not needed:
+            return None
         names = _codecs_of([described[stream.index] for stream in real])
+        if any(_is_known(stream, kind) for stream in real):
+            why = f"can't be read: it is announced as {names}, and nothing of that form is found"
+        else:
+            why = f"is {names}, which this program can't decode"
         raise DreamlakeError(
             Code.MEDIA_UNSUPPORTED,
-            f"The {kind} of {subject} is {names}, which this program can't decode.",
+            f"The {kind} of {subject} {why}.",
             hint=_SOUND_ALONE if kind == "video" and any(stream["type"] == "audio" for stream in described) else None,
         )
     return next((stream for stream in usable if stream.disposition & Disposition.default), next(iter(usable), None))
@@ -290,18 +295,21 @@ def _choose(candidates: Any, described: list[dict[str, Any]], kind: str, subject
 
 def _usable(candidates: Any, kind: str) -> list[Any]:
     """The streams that can be decoded here: the codec is known, and so is the form of what it holds."""
-    known = (ffmpeg.VIDEO_DECODERS if kind == "video" else ffmpeg.AUDIO_DECODERS).split(",")
     return [
         stream
         for stream in candidates
-        if stream.codec_context is not None
-        and stream.codec_context.name in known
+        if _is_known(stream, kind)
         and (
             stream.codec_context.width
             if kind == "video"
             else stream.codec_context.sample_rate and stream.codec_context.layout.nb_channels
         )
     ]
+
+
+def _is_known(stream: Any, kind: str) -> bool:
+    decoders = (ffmpeg.VIDEO_DECODERS if kind == "video" else ffmpeg.AUDIO_DECODERS).split(",")
+    return stream.codec_context is not None and stream.codec_context.name in decoders
 
 
 def _warnings(streams: list[dict[str, Any]], chosen: list[Any], video: Any) -> list[str]:
