@@ -135,6 +135,9 @@ class AudioMetadata(Model):
     time_origin: TimeOrigin
     source: SourceInfo
     conformance: dict[str, Any] = Field(default_factory=dict)
+    partial: bool = Field(
+        False, description="The file was cut off, and this is its good part; a warning says how much."
+    )
     warnings: list[str] = Field(default_factory=list)
     processing: Processing
 

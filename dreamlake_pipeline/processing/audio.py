@@ -69,6 +69,7 @@ def publish(job: Job, made: AudioResult, chunks: Chunks, seconds: float) -> Prod
         time_origin=time_origin_of(made.time_origin),
         source=source_of(job.source.name, made.container, made.source_streams),
         conformance=made.conformance,
+        partial=made.partial,
         warnings=list(made.warnings),
         processing=Processing(
             recipe=job.recipe,

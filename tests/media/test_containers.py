@@ -12,6 +12,8 @@ import pytest
 
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import Kind
+from dreamlake_pipeline.media.audio.make import make_audio
+from dreamlake_pipeline.media.containers import codecs
 from dreamlake_pipeline.media.containers import sniff as sniffing
 from dreamlake_pipeline.media.containers.boxes import boxes
 from dreamlake_pipeline.media.containers.encryption import is_encrypted
@@ -257,3 +259,74 @@ def test_an_index_that_is_cut_off_inside_a_track_is_missing(clip: Clip) -> None:
 def test_what_systems_leave_in_folders_is_known_by_its_content(head: bytes, container: str) -> None:
     found = sniffing.sniff_file(io.BytesIO(head))
     assert found is not None and (found.kind, found.container) == (None, container)
+
+
+SOUNDS = {
+    "memo.m4a": "-f lavfi -i sine=440:sample_rate=48000:duration=8 -c:a aac -movflags faststart",
+    "browser.webm": "-f lavfi -i sine=440:sample_rate=48000:duration=8 -c:a libopus -live 1",
+    "radio.ts": "-f lavfi -i sine=440:sample_rate=48000:duration=8 -c:a aac",
+}
+
+
+@pytest.mark.parametrize("name", SOUNDS)
+def test_sound_alone_is_salvaged_as_well(name: str, tmp_path: Path, encode: Encode) -> None:
+    whole = encode(SOUNDS[name], tmp_path / name).read_bytes()
+    path = tmp_path / f"cut-{name}"
+    path.write_bytes(whole[: len(whole) * 6 // 10])
+    result = make_audio(path, tmp_path / "out", filename=path.name)
+    assert (result.partial, result.duration) == (True, pytest.approx(4.8, abs=0.4))
+    assert result.warnings[0].startswith(f"Only the first {result.duration:.1f} s")
+    with pytest.raises(DreamlakeError, match="sound only") as caught:
+        make_video(path, tmp_path / "video", filename=path.name)
+    assert caught.value.code is Code.NO_VIDEO
+    path.write_bytes(whole[: len(whole) // 40])
+    with pytest.raises(DreamlakeError) as caught:
+        make_audio(path, tmp_path / "short", filename=path.name)
+    assert caught.value.code is Code.MEDIA_TRUNCATED
+
+
+def test_forms_of_sound_that_ffmpeg_takes_for_others_are_named_in_a_transport_stream(
+    clip: Clip, written: Callable[[str, bytes], Path], tmp_path: Path
+) -> None:
+    """The stream types of the programme map: 0x0F is AAC, 0x2D MPEG-H."""
+    data = clip("stream.ts").read_bytes().replace(b"\x0f\xe1\x01", b"\x2d\xe1\x01")
+    path = written("mpegh.ts", data)
+    with path.open("rb") as file:
+        assert codecs.codes(file, "mpegts") == ("", "mhm1")
+    with pytest.raises(DreamlakeError, match=r"is MPEG-H 3D Audio \(`mhm1`\)") as caught:
+        probe(path, path.name, wanted=Kind.AUDIO)
+    assert caught.value.code in (Code.MEDIA_UNSUPPORTED, Code.NO_AUDIO)
+
+
+@pytest.mark.parametrize(
+    ("text", "container"),
+    [
+        ("File name,Start (s),End (s)\na.wav,0,1.5\nb.wav,0.5,2\n", "csv"),
+        ("file name,start\na.wav,0\n", "csv"),
+        ("file name\na.wav\nb.wav\n", None),
+        ("file 'a.mp4'\nduration 2\nfile 'b c.mp4'\n", "ffconcat"),
+        ("file a\\ b.mp4\n# a comment\nfile c.mp4\n", "ffconcat"),
+        ("ffconcat version 1.0 is what this says\n", None),
+        ("v=0,1\nx,y\n", "csv"),
+        ("#EXTM3U8 notes,x\n1,2\n3,4\n", "csv"),
+        ("[playlist],x\n1,2\n3,4\n", "csv"),
+        ("<mpdx,a\n1,2\n", "csv"),
+        ("MZ,intensity\n100.2,5\n101.2,6\n", "csv"),
+        ("The free,energy\n1,2\n3,4\n", "csv"),
+        ("caff,eine\n1,2\n3,4\n", "csv"),
+        ("sep=;\na;b\n1;2\n", "csv"),
+        ("Recorder 3\nMade by us\n\nt|x|y\n1|2|3\n4|5|6\n7|8|9\n", "csv"),
+        ("0.1 2 3\n0.2 4 5\n0.3 6 7\n", "csv"),
+        ("# a comment, with a comma\nt,x\n1,2\n3,4\n" + "\0" * 3000, "csv"),
+        ("[1, 2, 3],a\n[4, 5, 6],b\n", "csv"),
+        ('[{"a": 1},\n {"a": 2}]\n', "json"),
+        ('not json\n{"a": 1}\n', None),
+        ('{"a": oops}\n{"a": 1}\n{"a": 2}\n', "jsonl"),
+        ("1\n00:00:01,000000 --> 00:00:02,5\nHello\n", "srt"),
+        ("U2FsdGVkX18aGVsbG8=\n", "encrypted"),
+        ("-----BEGIN AGE ENCRYPTED FILE-----\nYWdl\n", "encrypted"),
+    ],
+)
+def test_text_is_what_whole_lines_say(text: str, container: str | None) -> None:
+    found = sniffing.sniff_file(io.BytesIO(text.encode()))
+    assert (found and found.container) == container

@@ -234,8 +234,8 @@ def test_what_comes_out_is_what_went_in(case: Case, clip: Clip, tmp_path: Path) 
 @pytest.mark.parametrize(
     ("name", "code", "reason"),
     [
-        ("sound-only.mp4", Code.NO_VIDEO, "It has sound only"),
-        ("sound-only.mkv", Code.NO_VIDEO, "It has sound only"),
+        ("sound-only.mp4", Code.NO_VIDEO, "holds sound only"),
+        ("sound-only.mkv", Code.NO_VIDEO, "holds sound only"),
         ("before-zero.mkv", Code.MEDIA_UNSUPPORTED, "carry no times"),  # Matroska has no times before zero
     ],
 )

@@ -111,7 +111,8 @@ def probe(source: Path, subject: str, *, wanted: Kind, partial: bool = False) ->
 
     `partial`: it is the good part of a file that was cut off, which may announce more than it holds.
 
-    Raises DreamlakeError with a media code (NOT_MEDIA, NO_VIDEO, NO_AUDIO, MEDIA_…); `subject` names the file.
+    Raises DreamlakeError with a media code (NOT_MEDIA, NO_VIDEO, NO_AUDIO, MEDIA_…), SoundOnly where a video was
+    wanted of a file that holds only sound; `subject` names the file.
     """
     with source.open("rb") as file:
         sniffed = recognise(file, subject) if partial else identify(file, subject)
@@ -140,23 +141,28 @@ def examine(
     """`probe` of a file that is open already; `codes` are the container's names for its tracks' codecs (codecs.py)."""
     streams = [_describe(stream) for stream in container.streams]
     for stream, code in zip(streams, codes, strict=False):
-        if code and "codec" not in stream:
+        if code and (sniffed.demuxer == "mpegts" or "codec" not in stream):
+            stream.pop("codec", None)  # what FFmpeg took it for
             stream["tag"] = code
     _refuse_encrypted(streams, subject)
     video = _choose(container.streams.video, streams, "video", subject) if wanted is Kind.VIDEO else None
     audio = _choose(container.streams.audio, streams, "audio", subject, needed=video is None)
     if wanted is Kind.VIDEO and video is None:
-        instead = " It has sound only." if audio else _instead(streams)
+        if audio is not None:
+            raise SoundOnly(
+                Code.NO_VIDEO, f"{subject} holds sound only, and no picture.", hint="Upload it with --type audio."
+            )
+        instead = _instead(streams)
         raise DreamlakeError(
             Code.NO_VIDEO,
-            f"{subject} holds no video stream.{instead}",
-            hint="Upload it with --type audio." if audio else _EXTRACT if "text" in instead else None,
+            f"{subject} holds neither pictures nor sound.{instead}",
+            hint=_EXTRACT if "text" in instead else None,
         )
     if wanted is Kind.AUDIO and audio is None:
         instead = _instead(streams)
         hint = _EXTRACT if "text" in instead else None
         raise DreamlakeError(Code.NO_AUDIO, f"{subject} holds no audio stream.{instead}", hint=hint)
-    others = [found for found in _usable(container.streams.audio, "audio") if video and found is not audio]
+    others = [found for found in _usable(container.streams.audio, streams, "audio") if video and found is not audio]
     warnings = _warnings(streams, [found for found in (video, audio, *others) if found], video)
     scanned = None
     if video is not None:
@@ -167,6 +173,10 @@ def examine(
     alternates = tuple(_audio_track(found, sniffed, None) for found in others)
     video_track = scanned.video if scanned else None
     return Probe(sniffed, streams, video_track, audio_track, tuple(warnings), alternates)
+
+
+class SoundOnly(DreamlakeError):
+    """A file that was to be a video has no picture that can be decoded, and sound that can."""
 
 
 @contextmanager
@@ -260,6 +270,9 @@ def _instead(streams: list[dict[str, Any]]) -> str:
         return f" It has text only: {_codecs_of(texts)}."
     if any(stream["type"] in ("video", "audio") for stream in streams):
         return ""
+    named = [stream for stream in streams if stream.get("tag")]
+    if named:
+        return f" What it has is {_codecs_of(named)}, which this program can't decode."
     return " Of what it has, nothing is known here." if streams else ""
 
 
@@ -276,13 +289,13 @@ def _choose(candidates: Any, described: list[dict[str, Any]], kind: str, subject
     `needed`, such as the sound of a picture, a warning says so instead.
     """
     real = [stream for stream in candidates if not stream.disposition & Disposition.attached_pic]
-    usable = _usable(real, kind)
+    usable = _usable(real, described, kind)
     if real and not usable:
         if not needed:
             return None
         names = _codecs_of([described[stream.index] for stream in real])
-        if any(_is_known(stream, kind) for stream in real):
-            why = f"can't be read: it is announced as {names}, and nothing of that form is found"
+        if any(_is_known(stream, described, kind) for stream in real):
+            why = f"can't be read: it seems to be {names}, and nothing of that form is found"
         else:
             why = f"is {names}, which this program can't decode"
         raise DreamlakeError(
@@ -293,12 +306,12 @@ def _choose(candidates: Any, described: list[dict[str, Any]], kind: str, subject
     return next((stream for stream in usable if stream.disposition & Disposition.default), next(iter(usable), None))
 
 
-def _usable(candidates: Any, kind: str) -> list[Any]:
+def _usable(candidates: Any, described: list[dict[str, Any]], kind: str) -> list[Any]:
     """The streams that can be decoded here: the codec is known, and so is the form of what it holds."""
     return [
         stream
         for stream in candidates
-        if _is_known(stream, kind)
+        if _is_known(stream, described, kind)
         and (
             stream.codec_context.width
             if kind == "video"
@@ -307,9 +320,10 @@ def _usable(candidates: Any, kind: str) -> list[Any]:
     ]
 
 
-def _is_known(stream: Any, kind: str) -> bool:
+def _is_known(stream: Any, described: list[dict[str, Any]], kind: str) -> bool:
+    """Whether its codec is one that is decoded here."""
     decoders = (ffmpeg.VIDEO_DECODERS if kind == "video" else ffmpeg.AUDIO_DECODERS).split(",")
-    return stream.codec_context is not None and stream.codec_context.name in decoders
+    return "codec" in described[stream.index] and stream.codec_context.name in decoders
 
 
 def _warnings(streams: list[dict[str, Any]], chosen: list[Any], video: Any) -> list[str]:

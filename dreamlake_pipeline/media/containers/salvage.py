@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import struct
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,6 +21,7 @@ from .integrity import odd_box
 from .mpegts import PACKET
 from .samples import read_index
 
+LEAST_SALVAGED = Fraction(1, 2)  # seconds of a file that was cut off that are worth keeping
 _TAIL = 32 * 2**20  # bytes of MPEG-TS in which every stream starts a packet of its own
 _PIECE = 4 * 2**20
 
@@ -31,6 +33,18 @@ class Salvaged:
 
     mended: str | None = None
     warnings: tuple[str, ...] = ()
+
+    @property
+    def is_part(self) -> bool:
+        """Whether there is less than the file once had."""
+        return self.mended is None
+
+    def words(self, seconds: float, announced: float | None) -> tuple[str, ...]:
+        """The warnings about it, when so many seconds came out of those that the header announces."""
+        if self.mended is not None:
+            return (self.mended,)
+        of = f" of {announced:.1f} s" if announced and announced > seconds else ""
+        return (f"Only the first {seconds:.1f} s{of} could be read: the file is cut off.", *self.warnings)
 
 
 def salvage(file: BinaryIO, target: Path, demuxer: str) -> Salvaged | None:
