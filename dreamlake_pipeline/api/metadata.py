@@ -140,6 +140,9 @@ class AudioMetadata(Model):
     kind_by_content: Kind | None = Field(
         None, description="The kind of the content, where the record's is another: that of its name or its uploader."
     )
+    partial: bool = Field(
+        False, description="The file was cut off, and this is its good part; a warning says how much."
+    )
     warnings: list[str] = Field(default_factory=list)
     processing: Processing
 

@@ -142,6 +142,7 @@ class AudioResult:
     `integrated` in LUFS, `loudness_range` in LU, `true_peak` in dBTP (EBU R128), `peak_db` and `rms_db` in dBFS:
     each None where silence or a file too short leaves nothing to measure. `waveform_json` is in the form of BBC
     audiowaveform 2 (8 bits, 100 peaks a second), which waveform players read; `waveform_png` has a transparent ground.
+    `partial`: the file was cut off, and this is its good part; a warning says how much.
     """
 
     duration: float
@@ -163,3 +164,4 @@ class AudioResult:
     transcode_reasons: tuple[str, ...]
     warnings: tuple[str, ...]
     conformance: dict[str, Any]
+    partial: bool = False

@@ -79,6 +79,7 @@ def publish(job: Job, made: AudioResult, chunks: Chunks, seconds: float) -> Prod
         conformance=made.conformance,
         kind_by_content=Kind.AUDIO if is_video else Kind.VIDEO if _has_pictures(made) else None,
         warnings=[*warnings, *made.warnings],
+        partial=made.partial,
         processing=Processing(
             recipe=job.recipe,
             mode=Mode(made.mode),

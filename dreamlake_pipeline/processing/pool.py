@@ -2,7 +2,7 @@
 
 A chunk's row in BSS is the lock and the truth: the row is leased before the pool is trusted, the object is
 stored, the row says so, and the reference comes with the item's result. A crash between any two of these leaves
-a leased row without references, and an object that no playlist needs.
+a row without references, and perhaps its object. Nothing deletes them; who writes the same segment next uses them.
 """
 
 from __future__ import annotations

@@ -6,18 +6,21 @@ One ffmpeg run decodes once for all of them; short plain recordings need none (s
 from __future__ import annotations
 
 import io
+import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import ffmpeg as ffmpeg_python
 
-from ...errors import Code, DreamlakeError
+from ...errors import ERRORS, Code, DreamlakeError
 from ...kinds import Kind
 from ..containers import mpegts
-from ..containers.probe import AudioTrack, Probe, examine, identify, opened, probe
+from ..containers.claims import read_claims
+from ..containers.probe import AudioTrack, Probe, examine, identify, opened, probe, recognise
+from ..containers.salvage import LEAST_SALVAGED, salvage
 from ..hls import segments
 from ..hls.verify import Expected, verify
 from ..results import AudioResult, Stream, TimeOrigin
@@ -69,7 +72,40 @@ def make_short_audio(data: bytes, *, filename: str) -> AudioResult | None:
 def make_long_audio(source: Path, out: Path, *, filename: str) -> AudioResult:
     """`make_audio` of a file that `make_short_audio` makes nothing of; `out` is private to this call."""
     out.mkdir(parents=True, exist_ok=True)
-    return _make(probe(source, filename, wanted=Kind.AUDIO), lambda job: _render_by_ffmpeg(source, out, job), filename)
+    try:
+        return _make_of(source, out, filename)
+    except DreamlakeError as error:
+        made = _make_part(source, out, filename) if error.code is Code.MEDIA_TRUNCATED else None
+        if made is None:
+            raise
+        return made
+
+
+def _make_of(source: Path, out: Path, filename: str, *, partial: bool = False) -> AudioResult:
+    found = probe(source, filename, wanted=Kind.AUDIO, partial=partial)
+    return _make(found, lambda job: _render_by_ffmpeg(source, out, job), filename)
+
+
+def _make_part(source: Path, out: Path, filename: str) -> AudioResult | None:
+    """What can be made of a file that was cut off; None when its good part is too short or not good either."""
+    with (
+        source.open("rb") as file,
+        tempfile.TemporaryDirectory(prefix="part-", dir=out) as folder,
+    ):
+        demuxer = recognise(file, filename).demuxer
+        assert demuxer is not None
+        part = Path(folder) / "part"
+        try:
+            salvaged = salvage(file, part, demuxer)
+            made = _make_of(part, out, filename, partial=True) if salvaged is not None else None
+        except DreamlakeError as error:
+            if ERRORS[error.code].retryable and error.code is not Code.OUTPUT_INVALID:
+                raise  # no word about the file
+            return None
+        if salvaged is None or made is None or made.duration < LEAST_SALVAGED:
+            return None
+        told = salvaged.words(made.duration, read_claims(file, demuxer).seconds)
+        return replace(made, partial=salvaged.is_part, warnings=(*told, *made.warnings))
 
 
 @dataclass(frozen=True, slots=True)

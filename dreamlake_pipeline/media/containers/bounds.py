@@ -33,10 +33,10 @@ def encrypted(subject: str) -> DreamlakeError:
     return DreamlakeError(Code.MEDIA_ENCRYPTED, f"{subject} is encrypted; it can't be processed without its key.")
 
 
-def cut_off(subject: str, how: str) -> DreamlakeError:
-    """`how` says what is missing, in words."""
+def cut_off(subject: str, how: str, hint: str | None = None) -> DreamlakeError:
+    """`how` says what is missing, in words; `hint` what to do, where it is not just a part that got lost on the way."""
     return DreamlakeError(
         Code.MEDIA_TRUNCATED,
         f"{subject} is incomplete: {how}.",
-        hint="Upload it again; if the original is as short, its recording was cut off.",
+        hint=hint or "Upload it again; if the original is as short, its recording was cut off.",
     )

@@ -22,8 +22,8 @@ MOST = 20_000_000  # in a row: two for each picture of a day, which take half a 
 
 
 def boxes(file: BinaryIO, at: int, end: int, *, most: int = MOST) -> Iterator[Box]:
-    """The boxes in a row from `at` to `end`; the last may claim to go on behind it. Junk ends the row, and so do more
-    than `most`."""
+    """The boxes in a row from `at` to `end`; the last may claim to go on behind it. Junk ends the row, such as a box
+    that would end before its own content starts, and so do more than `most`."""
     while at + 8 <= end and most > 0:
         most -= 1
         file.seek(at)
@@ -37,7 +37,26 @@ def boxes(file: BinaryIO, at: int, end: int, *, most: int = MOST) -> Iterator[Bo
             body = at + 16
         if length == 0:
             length = end - at
-        if length < 8:
+        if length < body - at:
             return
         yield Box(kind, at, body, at + length)
         at += length
+
+
+def inside(file: BinaryIO, box: Box, end: int, *, skip: int = 0, most: int = MOST) -> Iterator[Box]:
+    """The boxes that one holds, behind the first `skip` bytes of its content; none is looked for beyond `end`, which is
+    where its parent ends."""
+    return boxes(file, box.body + skip, min(box.end, end), most=most)
+
+
+def at_path(file: BinaryIO, box: Box, end: int, path: tuple[bytes, ...], *, most: int) -> Iterator[Box]:
+    """The boxes below one at a path of kinds: `(b"mdia", b"minf")` are those `minf` in any `mdia` of it. Of each row,
+    the first `most` boxes are looked at."""
+    limit = min(box.end, end)
+    for child in inside(file, box, end, most=most):
+        if child.kind != path[0]:
+            continue
+        if len(path) == 1:
+            yield Box(child.kind, child.at, child.body, min(child.end, limit))
+        else:
+            yield from at_path(file, child, limit, path[1:], most=most)

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from . import ebml
-from .boxes import boxes
+from .boxes import Box, boxes, inside
 
 _HEADERS = 64  # elements before a Matroska file's tracks
 _MOST_BOXES = 200  # or elements, in a movie, a track or a description; some have twenty
 _TRACK_DEPTH = 3  # of the boxes that are entered: trak, mdia, minf, stbl
 # Elements of Matroska (RFC 9559 5.1).
 _SCALE, _DURATION = b"\x2a\xd7\xb1", b"\x44\x89"
-_TRACK_ENTRY, _VIDEO, _PIXEL_WIDTH, _PIXEL_HEIGHT = b"\xae", b"\xe0", b"\xb0", b"\xba"
+_VIDEO, _PIXEL_WIDTH, _PIXEL_HEIGHT = b"\xe0", b"\xb0", b"\xba"
 _TIMESTAMP_SCALE = 1_000_000  # nanoseconds, where the header names none (RFC 9559 5.1.2.9)
 
 
@@ -53,19 +53,22 @@ def _nothing(file: BinaryIO, size: int) -> Iterator[_Claim]:
 
 
 def _mov(file: BinaryIO, size: int) -> Iterator[_Claim]:
-    """Durations of movie and media (ISO/IEC 14496-12 8.2.2, 8.4.2), sizes of tracks and pictures (8.3.2, 12.1.3)."""
-    for top in boxes(file, 0, size):
-        if top.kind != b"moov":
-            continue
-        for box in boxes(file, top.body, min(top.end, size), most=_MOST_BOXES):
-            if box.kind == b"mvhd":
-                yield from _duration(file, box.body)
-            if box.kind == b"trak":
-                yield from _track(file, box.body, min(box.end, size), _TRACK_DEPTH)
+    """Durations of movie and media (ISO/IEC 14496-12 8.2.2, 8.4.2), sizes of tracks and pictures (8.3.2, 12.1.3), of
+    the first movie box, which is the one that counts."""
+    for movie in boxes(file, 0, size):
+        if movie.kind == b"moov":
+            for box in inside(file, movie, size, most=_MOST_BOXES):
+                if box.kind == b"mvhd":
+                    yield from _duration(file, box)
+                if box.kind == b"trak":
+                    yield from _track(file, box, min(movie.end, size), _TRACK_DEPTH)
+            return
 
 
-def _track(file: BinaryIO, at: int, end: int, depth: int) -> Iterator[_Claim]:
-    for box in boxes(file, at, end, most=_MOST_BOXES):
+def _track(file: BinaryIO, track: Box, end: int, depth: int) -> Iterator[_Claim]:
+    """`end` is where that ends which holds the track, or the part of one that `track` is."""
+    end = min(track.end, end)
+    for box in inside(file, track, end, most=_MOST_BOXES):
         if box.kind == b"tkhd":
             file.seek(box.body)
             body = file.read(min(96, box.end - box.body))
@@ -73,11 +76,11 @@ def _track(file: BinaryIO, at: int, end: int, depth: int) -> Iterator[_Claim]:
                 width, height = struct.unpack(">II", body[-8:])
                 yield width >> 16, height >> 16
         elif box.kind == b"mdhd":
-            yield from _duration(file, box.body)
+            yield from _duration(file, box)
         elif box.kind in (b"mdia", b"minf", b"stbl") and depth:
-            yield from _track(file, box.body, min(box.end, end), depth - 1)
+            yield from _track(file, box, end, depth - 1)
         elif box.kind == b"stsd":
-            for entry in boxes(file, box.body + 8, min(box.end, end), most=_MOST_BOXES):
+            for entry in inside(file, box, end, skip=8, most=_MOST_BOXES):
                 file.seek(entry.body + 24)
                 data = file.read(4)
                 # Only entries of pictures have the four bytes 'horizontal resolution' there: 72 dpi or none.
@@ -85,9 +88,9 @@ def _track(file: BinaryIO, at: int, end: int, depth: int) -> Iterator[_Claim]:
                     yield struct.unpack(">HH", data)
 
 
-def _duration(file: BinaryIO, at: int) -> Iterator[float]:
+def _duration(file: BinaryIO, box: Box) -> Iterator[float]:
     """Of `mvhd` and `mdhd`, which begin alike; all ones stand for an unknown duration."""
-    file.seek(at)
+    file.seek(box.body)
     body = file.read(32)
     if len(body) < 32:
         return
@@ -114,11 +117,11 @@ def _segment(file: BinaryIO, at: int, end: int) -> Iterator[_Claim]:
         if part.id == ebml.CLUSTER or part.end is None:
             return
         if part.id == ebml.INFO:
-            yield from _info(file, part.body, part.end)
+            yield from _info(file, part.body, min(part.end, end))
         if part.id == ebml.TRACKS:
-            for entry in ebml.children(file, part.body, part.end, most=_MOST_BOXES):
-                if entry.id == _TRACK_ENTRY and entry.end:
-                    yield from _pictures(file, entry.body, entry.end)
+            for entry in ebml.children(file, part.body, min(part.end, end), most=_MOST_BOXES):
+                if entry.id == ebml.TRACK_ENTRY and entry.end:
+                    yield from _pictures(file, entry.body, min(entry.end, end))
 
 
 def _info(file: BinaryIO, at: int, end: int) -> Iterator[float]:

@@ -10,6 +10,7 @@ SEGMENT = b"\x18\x53\x80\x67"
 CLUSTER = b"\x1f\x43\xb6\x75"
 INFO = b"\x15\x49\xa9\x66"
 TRACKS = b"\x16\x54\xae\x6b"
+TRACK_ENTRY = b"\xae"
 
 _HEADER_BYTES = 12  # the longest id and the longest size
 

@@ -11,6 +11,9 @@ SLICES = frozenset({1, 2, 3, 4, IDR})
 # profile_idc values whose SPS carries chroma format and bit depth (7.3.2.1.1).
 _HIGH_PROFILES = {100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135}
 
+# Bytes up to the cropping: twelve scaling lists and 255 offsets of frames take less than half of it (7.3.2.1.1).
+_LONGEST_SPS = 4096
+
 
 @dataclass(frozen=True, slots=True)
 class SequenceParameters:
@@ -87,8 +90,8 @@ def parameter_sets(extradata: bytes | None) -> list[memoryview]:
 
 
 def parse_sps(unit: memoryview) -> SequenceParameters:
-    """Raises ValueError when it is no whole SPS."""
-    payload = bytes(unit[1:]).replace(b"\x00\x00\x03", b"\x00\x00")
+    """Raises ValueError when it is no whole SPS. What lies behind its first _LONGEST_SPS bytes is not read."""
+    payload = bytes(unit[1:_LONGEST_SPS]).replace(b"\x00\x00\x03", b"\x00\x00")
     if len(payload) < 4:
         raise ValueError("the sequence parameter set is too short")
     profile, constraints, level = payload[0], payload[1], payload[2]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,10 +20,13 @@ from av.video.stream import VideoStream
 from ...errors import Code, DreamlakeError
 from ...kinds import Kind
 from ..run import ffmpeg
+from . import codecs
 from .bounds import MAX_PIXELS, cut_off, encrypted, refuse_large, refuse_long
 from .claims import read_claims
+from .encryption import is_encrypted
 from .headers import Headers, read_headers
-from .integrity import missing_part
+from .integrity import look_for_end, missing_part
+from .samples import crowded_fragment
 from .scan import Scanned, VideoTrack, scan
 from .sniff import FOREIGN_MEDIA, Sniffed, sniff_file
 
@@ -65,9 +68,11 @@ def identify(file: BinaryIO, subject: str) -> Sniffed:
     whole by its container's word, or claims to be what nothing here can process."""
     sniffed = recognise(file, subject)
     assert sniffed.demuxer is not None
+    if is_encrypted(file, sniffed.demuxer):
+        raise encrypted(subject)
     missing = missing_part(file, sniffed.demuxer)
     if missing:
-        raise cut_off(subject, missing)
+        raise cut_off(subject, missing.what, missing.hint)
     _refuse_impossible(file, sniffed.demuxer, subject)
     return sniffed
 
@@ -99,6 +104,11 @@ def _refuse_impossible(file: BinaryIO, demuxer: str, subject: str) -> None:
         refuse_long(claims.seconds, subject, claimed=True)
     for width, height in claims.pictures:
         refuse_large(width, height, subject)
+    if demuxer == "mov" and (samples := crowded_fragment(file)) is not None:
+        raise DreamlakeError(
+            Code.MEDIA_CORRUPT,
+            f"{subject} is damaged: a fragment announces {samples:,} samples, which do not fit into it.",
+        )
 
 
 def probe(source: Path, subject: str, *, wanted: Kind, partial: bool = False) -> Probe:
@@ -112,9 +122,17 @@ def probe(source: Path, subject: str, *, wanted: Kind, partial: bool = False) ->
     with source.open("rb") as file:
         sniffed = recognise(file, subject) if partial else identify(file, subject)
         assert sniffed.demuxer is not None
+        if partial:
+            _refuse_impossible(file, sniffed.demuxer, subject)
+        unplayed = None if partial else look_for_end(file, sniffed.demuxer)
+        codes = codecs.codes(file, sniffed.demuxer)
         headers = read_headers(file, sniffed.demuxer) if wanted is Kind.VIDEO else Headers()
     with opened(f"file:{source.resolve()}", sniffed, subject) as container:
-        return examine(container, sniffed, subject, wanted=wanted, headers=headers, partial=partial)
+        found = examine(container, sniffed, subject, wanted=wanted, codes=codes, headers=headers, partial=partial)
+    if unplayed is None:
+        return found
+    warning = f"{subject} is not whole: {unplayed}; no picture and no sound is among them."
+    return replace(found, warnings=(warning, *found.warnings))
 
 
 def examine(
@@ -123,21 +141,34 @@ def examine(
     subject: str,
     *,
     wanted: Kind,
+    codes: tuple[str, ...] = (),
     headers: Headers | None = None,
     partial: bool = False,
 ) -> Probe:
-    """`probe` of a file that is open already; `headers` are needed for VIDEO."""
+    """`probe` of a file that is open already; `codes` are the container's names for its tracks' codecs (codecs.py),
+    `headers` are needed for VIDEO."""
     streams = [_describe(stream) for stream in container.streams]
+    for stream, code in zip(streams, codes, strict=False):
+        if code and (sniffed.demuxer == "mpegts" or "codec" not in stream):
+            stream.pop("codec", None)  # what FFmpeg took it for
+            stream["tag"] = code
     _refuse_encrypted(streams, subject)
     video = _choose(container.streams.video, streams, "video", subject) if wanted is Kind.VIDEO else None
-    audio = _choose(container.streams.audio, streams, "audio", subject)
+    audio = _choose(container.streams.audio, streams, "audio", subject, needed=video is None)
     if wanted is Kind.VIDEO and video is None:
         if audio is not None:
             raise SoundOnly(Code.NO_VIDEO, f"{subject} holds sound only, and no picture.")
-        raise DreamlakeError(Code.NO_VIDEO, f"{subject} holds neither pictures nor sound.")
+        instead = _instead(streams)
+        raise DreamlakeError(
+            Code.NO_VIDEO,
+            f"{subject} holds neither pictures nor sound.{instead}",
+            hint=_EXTRACT if "text" in instead else None,
+        )
     if wanted is Kind.AUDIO and audio is None:
-        raise DreamlakeError(Code.NO_AUDIO, f"{subject} holds no audio stream.")
-    others = [found for found in _usable(container.streams.audio, "audio") if video and found is not audio]
+        instead = _instead(streams)
+        hint = _EXTRACT if "text" in instead else None
+        raise DreamlakeError(Code.NO_AUDIO, f"{subject} holds no audio stream.{instead}", hint=hint)
+    others = [found for found in _usable(container.streams.audio, streams, "audio") if video and found is not audio]
     warnings = _warnings(streams, [found for found in (video, audio, *others) if found], video)
     scanned = None
     if video is not None:
@@ -247,20 +278,51 @@ def _refuse_encrypted(streams: list[dict[str, Any]], subject: str) -> None:
         raise encrypted(subject)
 
 
-def _choose(candidates: Any, described: list[dict[str, Any]], kind: str, subject: str) -> Any:
+_SOUND_ALONE = "Convert it with a program that can; or upload it with --type audio to have its sound alone."
+_EXTRACT = "Export it as a .vtt or .srt file, and upload that."
+
+
+def _instead(streams: list[dict[str, Any]]) -> str:
+    """A sentence for a file that has neither picture nor sound; empty for any other."""
+    texts = [stream for stream in streams if stream["type"] == "subtitle" or stream.get("tag") in ("wvtt", "stpp")]
+    if texts and len(texts) == len(streams):
+        return f" It has text only: {_codecs_of(texts)}."
+    if any(stream["type"] in ("video", "audio") for stream in streams):
+        return ""
+    named = [stream for stream in streams if stream.get("tag")]
+    if named:
+        return f" What it has is {_codecs_of(named)}, which this program can't decode."
+    return " Of what it has, nothing is known here." if streams else ""
+
+
+def _codecs_of(streams: list[dict[str, Any]]) -> str:
+    """The codecs of streams, in words."""
+    known = [stream.get("tag") or stream.get("codec") for stream in streams]
+    return ", ".join(dict.fromkeys(codecs.name_of(str(code)) for code in known if code)) or "of an unknown codec"
+
+
+def _choose(candidates: Any, described: list[dict[str, Any]], kind: str, subject: str, *, needed: bool = True) -> Any:
     """The stream to use, of those that can be decoded: a default one before others, of several videos the largest in
     colour, of equals the first.
 
     Cover art, thumbnails and layers of another track are no video. Raises MEDIA_UNSUPPORTED when there are streams and
-    none can be decoded.
+    none can be decoded; where one is not `needed`, such as the sound of a picture, a warning says so instead.
     """
     real = [stream for stream in candidates if not stream.disposition & _NO_VIDEO]
-    usable = _usable(real, kind)
+    usable = _usable(real, described, kind)
     if real and not usable:
-        if kind == "audio" and any(stream["type"] == "video" for stream in described):
-            return None  # the picture is worth keeping without it; a warning says so
-        names = ", ".join(str(described[stream.index].get("codec", "unknown")) for stream in real)
-        raise DreamlakeError(Code.MEDIA_UNSUPPORTED, f"The {kind} of {subject} can't be decoded here (codec: {names}).")
+        if not needed:
+            return None
+        names = _codecs_of([described[stream.index] for stream in real])
+        if any(_is_known(stream, described, kind) for stream in real):
+            why = f"can't be read: it seems to be {names}, and nothing of that form is found"
+        else:
+            why = f"is {names}, which this program can't decode"
+        raise DreamlakeError(
+            Code.MEDIA_UNSUPPORTED,
+            f"The {kind} of {subject} {why}.",
+            hint=_SOUND_ALONE if kind == "video" and any(stream["type"] == "audio" for stream in described) else None,
+        )
     defaults = [stream for stream in usable if stream.disposition & Disposition.default] or usable
     return max(defaults, key=_worth if kind == "video" else lambda stream: 0, default=None)
 
@@ -271,20 +333,24 @@ def _worth(stream: Any) -> tuple[bool, int]:
     return not (context.pix_fmt or "").startswith("gray"), context.width * context.height
 
 
-def _usable(candidates: Any, kind: str) -> list[Any]:
+def _usable(candidates: Any, described: list[dict[str, Any]], kind: str) -> list[Any]:
     """The streams that can be decoded here: the codec is known, and so is the form of what it holds."""
-    known = (ffmpeg.VIDEO_DECODERS if kind == "video" else ffmpeg.AUDIO_DECODERS).split(",")
     return [
         stream
         for stream in candidates
-        if stream.codec_context is not None
-        and stream.codec_context.name in known
+        if _is_known(stream, described, kind)
         and (
             stream.codec_context.width
             if kind == "video"
             else stream.codec_context.sample_rate and stream.codec_context.layout.nb_channels
         )
     ]
+
+
+def _is_known(stream: Any, described: list[dict[str, Any]], kind: str) -> bool:
+    """Whether its codec is one that is decoded here."""
+    decoders = (ffmpeg.VIDEO_DECODERS if kind == "video" else ffmpeg.AUDIO_DECODERS).split(",")
+    return "codec" in described[stream.index] and stream.codec_context.name in decoders
 
 
 def _warnings(streams: list[dict[str, Any]], chosen: list[Any], video: Any) -> list[str]:
@@ -295,7 +361,9 @@ def _warnings(streams: list[dict[str, Any]], chosen: list[Any], video: Any) -> l
         if stream["index"] in used or (is_cover and video is None):
             continue
         what = "cover art" if is_cover else stream["type"]
-        codec = f" ({stream['codec']})" if "codec" in stream else ""
+        codec = (
+            f" ({stream['codec']})" if "codec" in stream else f" ({_codecs_of([stream])})" if "tag" in stream else ""
+        )
         why = "can't be decoded here and " if what == "audio" and video is not None else ""
         warnings.append(f"Stream {stream['index']}, {what}{codec}, {why}is not part of the playable version.")
     return warnings

@@ -6,15 +6,13 @@ encrypted file, a playlist that would make a demuxer open other files), so that 
 
 from __future__ import annotations
 
-import json
-import re
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from ...kinds import Kind
-from ..labels.form import SAMPLE_LINES, looks_like_table
+from .sniff_text import decode, sniff_text
 
 HEAD_BYTES = 64 * 1024  # enough for some lines of text, and for the padding between a tag and its sound
 
@@ -52,6 +50,7 @@ _VTT = Sniffed(Kind.TEXT_TRACK, "webvtt", ".vtt")
 _SRT = Sniffed(Kind.TEXT_TRACK, "srt", ".srt")
 _JSONL = Sniffed(Kind.LABEL_TRACK, "jsonl", ".jsonl")
 _CSV = Sniffed(Kind.LABEL_TRACK, "csv", ".csv")
+_TEXTS = {known.container: known for known in (_VTT, _SRT, _JSONL, _CSV)}
 
 _EXTENSIONS = {
     known.container: known.extension
@@ -87,7 +86,6 @@ _FOREIGN: tuple[tuple[bytes, str], ...] = (
     (b"MZ", "exe"),
     (b"Salted__", "encrypted"),
     (b"age-encryption.org/", "encrypted"),
-    (b"-----BEGIN PGP MESSAGE", "encrypted"),
     (b"PAR1", "parquet"),
     (b"SQLite format 3\x00", "sqlite"),
     (b"\x89HDF\r\n\x1a\n", "hdf5"),
@@ -101,32 +99,21 @@ _FOREIGN: tuple[tuple[bytes, str], ...] = (
     (b"\x00\x00\x01\xba", "mpeg-ps"),
     (b"#!AMR", "amr"),
     (b"\x00\x05\x16\x07", APPLE_DOUBLE),  # RFC 1740 appendix B
+    (b"\x00\x05\x16\x00", "an AppleSingle file"),
+    (b"\x00\x00\x00\x01Bud1", "a .DS_Store of macOS"),
+    (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an OLE file, such as Thumbs.db or an old Office document"),
+    (b"\x0b\x77", "ac3"),  # a bare stream, in either byte order
+    (b"\x77\x0b", "ac3"),
+    (b"\xac\x40", "ac4"),
+    (b"\xac\x41", "ac4"),
 )
 # Audio and video all the same, in containers whose demuxers are left out to keep the surface small.
-FOREIGN_MEDIA = frozenset({"flv", "aiff", "caf", "asf", "mpeg-ps", "amr", "midi"})
+FOREIGN_MEDIA = frozenset({"flv", "aiff", "caf", "asf", "mpeg-ps", "amr", "midi", "ac3", "ac4"})
 
-# Text that makes a demuxer open other files or hosts, and markup. Compared without leading space, in lower case.
-_SCRIPTS: tuple[tuple[str, str], ...] = (
-    ("#extm3u", "m3u8"),
-    ("ffconcat version", "ffconcat"),
-    ("[playlist]", "pls"),
-    ("[reference]", "asx"),
-    ("v=0\n", "sdp"),
-    ("v=0\r\n", "sdp"),
-    ("<mpd", "dash"),
-    ("<smoothstreamingmedia", "ism"),
-    ("<asx", "asx"),
-    ("<!doctype html", "html"),
-    ("<html", "html"),
-    ("<?xml", "xml"),
-    ("<svg", "svg"),
-)
 _IMAGE_BRANDS = {b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis", b"jxl ", b"crx "}
 _AUDIO_BRANDS = {b"M4A ", b"M4B ", b"M4P "}
 _MOV_ATOMS = {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
-
-_UNWRITTEN = re.compile(rb"\0{16,}")  # zeros in the place of what was never written
-_CUE_TIMES = re.compile(r"^\s*(\d+:)?\d{1,2}:\d{2}[,.]\d{1,3}\s*-->\s*(\d+:)?\d{1,2}:\d{2}[,.]\d{1,3}", re.MULTILINE)
+_SEGMENT_BOXES = {b"styp", b"sidx", b"moof", b"emsg", b"prft"}  # what segments of streams begin with
 
 
 def sniff_file(file: BinaryIO) -> Sniffed | None:
@@ -144,7 +131,14 @@ def sniff(read: ReadAt) -> Sniffed | None:
     head = read(0, HEAD_BYTES)
     if head[:3] == b"ID3":
         return _sniff_tagged(read)
-    return (_sniff_binary(head) or _sniff_text(head)) if head else None
+    text = decode(head)
+    # What is text from its first letters on is no binary file, whatever they are: `MZ`, or `The free`.
+    starts_as_text = head[:16].isascii() and b"\0" not in head[:16]
+    found = None if text is not None and starts_as_text else _sniff_binary(head)
+    if found or text is None:
+        return found
+    name = sniff_text(text, whole=len(head) < HEAD_BYTES)
+    return _TEXTS.get(name, Sniffed(None, name)) if name else None
 
 
 def _sniff_binary(head: bytes) -> Sniffed | None:
@@ -170,6 +164,8 @@ def _sniff_binary(head: bytes) -> Sniffed | None:
         return Sniffed(None, "tar")
     if head[4:8] in _MOV_ATOMS and struct.unpack(">I", head[:4])[0] < 2**31:
         return _MOV
+    if head[4:8] in _SEGMENT_BOXES and struct.unpack(">I", head[:4])[0] < 2**31:
+        return _MP4
     if _is_adts(head, 0):
         return _AAC
     if _is_mpeg_audio(head, 0):
@@ -263,49 +259,3 @@ def _mpeg_audio_length(head: bytes, at: int) -> int:
     hertz = (44100, 48000, 32000)[rate] // {3: 1, 2: 2, 0: 4}[version]
     samples = 576 if layer == 3 and not first else 1152
     return samples // 8 * _BITRATES[first, layer][bitrate] * 1000 // hertz + ((head[at + 2] >> 1) & 1)
-
-
-def _sniff_text(head: bytes) -> Sniffed | None:
-    text = _decode(_UNWRITTEN.sub(b"", head))
-    if not text:
-        return None
-    body = text.lstrip()
-    lowered = body[:4096].lower()
-    for prefix, name in _SCRIPTS:
-        if lowered.startswith(prefix):
-            # A DASH manifest may stand behind an XML declaration and comments.
-            return Sniffed(None, "dash" if name == "xml" and "<mpd" in lowered else name)
-    if re.match(r"WEBVTT([ \t\r\n]|$)", body):
-        return _VTT
-    if lowered.startswith("file ") and re.match(r"file\s+['\"]?\S+[^,;\n]*(\n|$)", lowered):
-        return Sniffed(None, "ffconcat")
-    if _CUE_TIMES.search(text[:4096]):
-        return _SRT
-    lines = text.splitlines(keepends=True)
-    if len(head) >= HEAD_BYTES and len(lines) > 1:
-        lines.pop()  # it may be cut off
-    lines = [line for line in lines if line.strip()]
-    if not lines:
-        return None
-    if lines[0].lstrip().startswith(("{", "[")):
-        return _sniff_json(lines)
-    return _CSV if looks_like_table(lines[:SAMPLE_LINES]) else None
-
-
-def _decode(head: bytes) -> str | None:
-    """The text of the head; None when it holds bytes that text does not."""
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return head.decode("utf-16", "replace")
-    if any(byte < 9 or 13 < byte < 32 for byte in set(head) - {0x1B, 0x1A}):
-        return None
-    return head.decode("utf-8-sig", "replace")
-
-
-def _sniff_json(lines: list[str]) -> Sniffed | None:
-    """JSON Lines holds one object a line; anything else that is JSON is no label track."""
-    try:
-        first = json.loads(lines[0])
-    except ValueError:
-        # One line that is longer than the head, or a JSON document spread over lines.
-        return _JSONL if len(lines) == 1 and lines[0].lstrip().startswith('{"') else Sniffed(None, "json")
-    return _JSONL if isinstance(first, dict) else Sniffed(None, "json")

@@ -33,12 +33,12 @@ SOURCE = "source"  # what an input is called inside the private directory
 THREADS = 2  # fixed: x264's output depends on it
 
 VIDEO_DECODERS = (
-    "h264,hevc,vp8,vp9,libdav1d,av1,mpeg1video,mpeg2video,mpeg4,msmpeg4v1,msmpeg4v2,msmpeg4,h263,flv,"
+    "h264,hevc,vvc,apv,vp8,vp9,libdav1d,av1,mpeg1video,mpeg2video,mpeg4,msmpeg4v1,msmpeg4v2,msmpeg4,h263,flv,"
     "mjpeg,png,prores,dnxhd,dvvideo,ffv1,ffvhuff,huffyuv,magicyuv,utvideo,rawvideo,v210,yuv4,qtrle,cinepak,"
     "svq1,svq3,theora,wmv1,wmv2,wmv3,vc1,jpeg2000,hap,cfhd,msvideo1"
 )
 AUDIO_DECODERS = (
-    "aac,aac_latm,mp3float,mp3,mp2float,mp2,flac,alac,vorbis,opus,libopus,ac3,eac3,dca,wavpack,speex,"
+    "aac,aac_latm,mp3float,mp3,mp2float,mp2,flac,alac,vorbis,opus,libopus,ac3,eac3,dca,truehd,mlp,wavpack,speex,"
     "adpcm_ms,adpcm_ima_wav,adpcm_ima_qt,gsm,gsm_ms,pcm_s8,pcm_u8,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,"
     "pcm_s32le,pcm_s32be,pcm_s64le,pcm_f32le,pcm_f32be,pcm_f64le,pcm_f64be,pcm_alaw,pcm_mulaw"
 )

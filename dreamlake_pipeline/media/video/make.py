@@ -17,8 +17,8 @@ from ...kinds import Kind
 from ..audio.codec import aac_options, audio_reasons, output_rate
 from ..containers import mpegts
 from ..containers.claims import read_claims
-from ..containers.probe import Probe, VideoTrack, probe, recognise
-from ..containers.salvage import salvage
+from ..containers.probe import Probe, SoundOnly, VideoTrack, probe, recognise
+from ..containers.salvage import LEAST_SALVAGED, salvage
 from ..hls import segments
 from ..hls.verify import Expected, verify
 from ..results import AudioRendition, Mode, Stream, TimeOrigin, VideoResult
@@ -45,7 +45,6 @@ from .transcode import (
 _PART = "part-"
 _ATTEMPT = "attempt-"
 _ROUNDING = 2  # ticks of 90 kHz
-LEAST_SALVAGED = Fraction(1, 2)  # seconds of a file that was cut off that are worth keeping
 _TRAILING_SOUND = Fraction(1, 2)  # seconds of sound behind the last picture that are worth a word
 
 # What of this decides about the bytes that come out; part of the recipe.
@@ -135,7 +134,9 @@ def _make_part(source: Path, order: _Order) -> VideoResult | None:
     with tempfile.TemporaryDirectory(prefix=_PART, dir=order.out) as folder:
         part = Path(folder) / "part"
         try:
-            if not salvage(source, part, demuxer):
+            with source.open("rb") as file:
+                salvaged = salvage(file, part, demuxer)
+            if salvaged is None:
                 return None
             found = probe(part, filename, wanted=Kind.VIDEO, partial=True)
             assert found.video is not None
@@ -146,10 +147,11 @@ def _make_part(source: Path, order: _Order) -> VideoResult | None:
         except DreamlakeError as error:
             if ERRORS[error.code].retryable and error.code is not Code.OUTPUT_INVALID:
                 raise  # no word about the file
+            if isinstance(error, SoundOnly):
+                raise  # it is made in another way
             return None
-    of = f" of {announced:.1f} s" if announced and announced > made.duration else ""
-    warning = f"Only the first {made.duration:.1f} s{of} could be read: the file is cut off."
-    return replace(made, partial=True, warnings=(warning, *made.warnings))
+    told = salvaged.words(made.duration, announced)
+    return replace(made, partial=salvaged.is_part, warnings=(*told, *made.warnings))
 
 
 def _refuse_undecodable(part: Path, folder: Path, found: Probe, filename: str) -> None:
