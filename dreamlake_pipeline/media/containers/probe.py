@@ -24,7 +24,7 @@ from . import codecs
 from .bounds import MAX_PIXELS, cut_off, encrypted, refuse_large, refuse_long
 from .claims import read_claims
 from .encryption import is_encrypted
-from .integrity import look_for_end, missing_part
+from .integrity import missing_part, unplayed_part
 from .samples import crowded_fragment
 from .scan import VideoTrack, scan
 from .sniff import FOREIGN_MEDIA, Sniffed, sniff_file
@@ -119,7 +119,7 @@ def probe(source: Path, subject: str, *, wanted: Kind, partial: bool = False) ->
         assert sniffed.demuxer is not None
         if partial:
             _refuse_impossible(file, sniffed.demuxer, subject)
-        unplayed = None if partial else look_for_end(file, sniffed.demuxer)
+        unplayed = None if partial else unplayed_part(file, sniffed.demuxer)
         codes = codecs.codes(file, sniffed.demuxer)
     with opened(f"file:{source.resolve()}", sniffed, subject) as container:
         found = examine(container, sniffed, subject, wanted=wanted, codes=codes, partial=partial)
