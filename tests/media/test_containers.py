@@ -330,3 +330,25 @@ def test_forms_of_sound_that_ffmpeg_takes_for_others_are_named_in_a_transport_st
 def test_text_is_what_whole_lines_say(text: str, container: str | None) -> None:
     found = sniffing.sniff_file(io.BytesIO(text.encode()))
     assert (found and found.container) == container
+
+
+def laid_out(data: bytes, form: str) -> bytes:
+    packets = [data[at : at + 188] for at in range(0, len(data), 188)]
+    return {
+        "camcorder": b"".join(struct.pack(">I", 300 * at) + packet for at, packet in enumerate(packets)),
+        "parity": b"".join(packet + bytes(16) for packet in packets),
+        "middle": data[100:],
+    }[form]
+
+
+@pytest.mark.parametrize("form", ["camcorder", "parity", "middle"])
+def test_transport_packets_are_found_as_they_lie(
+    form: str, clip: Clip, written: Callable[[str, bytes], Path], tmp_path: Path
+) -> None:
+    data = laid_out(clip("stream.ts").read_bytes(), form)
+    path = written("stream.mts", data)
+    result = make_video(path, tmp_path / "out", filename=path.name)
+    assert (result.container, result.partial, result.frames) == ("mpegts", False, 100)
+    path.write_bytes(data[: len(data) * 7 // 10 + 30])
+    part = make_video(path, tmp_path / "part", filename=path.name)
+    assert part.partial and 50 < part.frames < 80

@@ -11,12 +11,13 @@ from typing import BinaryIO
 from . import ebml
 from .boxes import Box, at_path, boxes, inside
 from .mpegts import PACKET
+from .transport import SYNC, packets
 
 _MOST_BOXES = 200  # in a row; some have twenty
 _HEADERS = 64  # elements before a Matroska file's tracks
 _CODEC_ID = b"\x86"  # RFC 9559 5.1.4.1.21
 _LONGEST_ID = 64
-_TS_PACKETS = 2000  # of MPEG-TS in which the tables are looked for
+_TS_BYTES = 400_000  # of MPEG-TS in which the tables are looked for
 # Forms of sound and pictures in MPEG-TS that FFmpeg takes for another, or for nothing: by stream type (ISO/IEC
 # 13818-1 table 2-34), and by what follows the tag of an extension descriptor (ETSI EN 300 468 6.4.0).
 _STREAM_TYPES = {0x2D: "mhm1", 0x2E: "mhm2", 0x33: "vvc"}
@@ -120,12 +121,10 @@ def _codec_id(file: BinaryIO, at: int, end: int) -> str:
 def _mpegts(file: BinaryIO, size: int) -> Iterator[str]:
     """Of each stream in the first programme map (ISO/IEC 13818-1 2.4.4.9) that fits into one packet."""
     file.seek(0)
-    head = file.read(_TS_PACKETS * PACKET)
     maps: set[int] = set()
-    for at in range(0, len(head) - PACKET + 1, PACKET):
-        packet = head[at : at + PACKET]
+    for packet in packets(file.read(_TS_BYTES)):
         pid = (packet[1] & 31) << 8 | packet[2]
-        if packet[0] != 0x47 or not packet[1] & 0x40 or (pid and pid not in maps):
+        if packet[0] != SYNC or not packet[1] & 0x40 or (pid and pid not in maps):
             continue
         start = 5 + packet[4] if packet[3] & 0x20 else 4
         section = packet[start + 1 + packet[start] :] if start < PACKET else b""

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 from . import ebml
 from .boxes import at_path, boxes
-from .mpegts import PACKET
+from .transport import SYNC, packets
 
 # Sample entries of protected tracks (ISO/IEC 14496-12 8.12; the last two are Apple's).
 PROTECTED = frozenset({b"encv", b"enca", b"enct", b"encs", b"encm", b"drms", b"drmi"})
@@ -19,7 +19,7 @@ _MOST_BOXES = 200  # in a row; some have twenty
 _HEADERS = 64  # elements before a Matroska file's tracks
 # Elements of Matroska (RFC 9559 5.1.4.1.31): what was done to a track's data.
 _ENCODINGS = (b"\x6d\x80", b"\x62\x40", b"\x50\x35")  # ContentEncodings, ContentEncoding, ContentEncryption
-_TS_PACKETS = 2000  # of MPEG-TS that are looked at
+_TS_BYTES = 400_000  # of MPEG-TS that are looked at
 _TABLES = 0x20  # PIDs below it, and the one for stuffing, carry no pictures or sound (ISO/IEC 13818-1 2.4.3.3)
 _STUFFING = 0x1FFF
 
@@ -65,11 +65,10 @@ def _holds(file: BinaryIO, element: ebml.Element, end: int, path: tuple[bytes, .
 def _mpegts(file: BinaryIO, size: int) -> bool:
     """Whether most packets with content say that it is scrambled (ISO/IEC 13818-1 2.4.3.2)."""
     file.seek(0)
-    head = file.read(_TS_PACKETS * PACKET)
     scrambled = clear = 0
-    for at in range(0, len(head) - PACKET + 1, PACKET):
-        pid = (head[at + 1] & 31) << 8 | head[at + 2]
-        if head[at] == 0x47 and _TABLES <= pid < _STUFFING and head[at + 3] & 0x10:
-            scrambled += head[at + 3] >> 6 > 1
-            clear += head[at + 3] >> 6 == 0
+    for packet in packets(file.read(_TS_BYTES)):
+        pid = (packet[1] & 31) << 8 | packet[2]
+        if packet[0] == SYNC and _TABLES <= pid < _STUFFING and packet[3] & 0x10:
+            scrambled += packet[3] >> 6 > 1
+            clear += packet[3] >> 6 == 0
     return scrambled > clear

@@ -13,9 +13,9 @@ from typing import BinaryIO
 
 from . import ebml, riff
 from .boxes import Box, boxes, inside
-from .mpegts import PACKET
 from .samples import read_index
 from .sniff import id3_length
+from .transport import find_layout
 
 _UNKNOWN_SIZES = {0, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF}
 
@@ -27,6 +27,7 @@ _REPAIR = (
     "The camera may repair it when its card is put back; a program such as untrunc can with another recording of the "
     "same camera. If the original plays, upload it again."
 )
+_TS_HEAD = 64 * 1024  # bytes in which the packets of MPEG-TS are found
 _MOST_BOXES = 1000  # in a movie box
 
 
@@ -47,6 +48,12 @@ def missing_part(file: BinaryIO, demuxer: str) -> Missing | None:
     """What is missing of a file that is played; None when nothing is, or the container does not tell."""
     found = look_for_end(file, demuxer)
     return None if found is None or found.harmless else found
+
+
+def unplayed_part(file: BinaryIO, demuxer: str) -> Missing | None:
+    """What is missing of a file that is not played; only MP4 and AVI tell that apart."""
+    found = look_for_end(file, demuxer) if demuxer in ("mov", "avi") else None
+    return found if found is not None and found.harmless else None
 
 
 def look_for_end(file: BinaryIO, demuxer: str) -> Missing | None:
@@ -177,7 +184,10 @@ def _live(file: BinaryIO, at: int, size: int) -> str | None:
 
 def _mpegts(file: BinaryIO, size: int) -> str | None:
     """Packets have one size (ISO/IEC 13818-1 2.4.3.2); a stream may end behind any of them."""
-    return f"it ends {size % PACKET} bytes into a packet" if size % PACKET else None
+    file.seek(0)
+    layout = find_layout(file.read(_TS_HEAD))
+    behind = layout.behind_last(size) if layout is not None else 0
+    return f"it ends {behind} bytes into a packet" if behind else None
 
 
 def _mp3(file: BinaryIO, size: int) -> str | None:

@@ -25,7 +25,7 @@ from .bounds import MAX_PIXELS, cut_off, encrypted, refuse_large, refuse_long
 from .claims import read_claims
 from .encryption import is_encrypted
 from .headers import Headers, read_headers
-from .integrity import look_for_end, missing_part
+from .integrity import missing_part, unplayed_part
 from .samples import crowded_fragment
 from .scan import Scanned, VideoTrack, scan
 from .sniff import FOREIGN_MEDIA, Sniffed, sniff_file
@@ -124,7 +124,7 @@ def probe(source: Path, subject: str, *, wanted: Kind, partial: bool = False) ->
         assert sniffed.demuxer is not None
         if partial:
             _refuse_impossible(file, sniffed.demuxer, subject)
-        unplayed = None if partial else look_for_end(file, sniffed.demuxer)
+        unplayed = None if partial else unplayed_part(file, sniffed.demuxer)
         codes = codecs.codes(file, sniffed.demuxer)
         headers = read_headers(file, sniffed.demuxer) if wanted is Kind.VIDEO else Headers()
     with opened(f"file:{source.resolve()}", sniffed, subject) as container:

@@ -20,9 +20,11 @@ from .boxes import Box, boxes
 from .integrity import odd_box
 from .mpegts import PACKET
 from .samples import read_index
+from .transport import find_layout
 
 LEAST_SALVAGED = Fraction(1, 2)  # seconds of a file that was cut off that are worth keeping
 _TAIL = 32 * 2**20  # bytes of MPEG-TS in which every stream starts a packet of its own
+_TS_HEAD = 64 * 1024  # bytes in which its packets are found
 _PIECE = 4 * 2**20
 
 
@@ -85,10 +87,15 @@ def _matroska(file: BinaryIO, size: int, target: Path) -> bool:
 
 def _mpegts(file: BinaryIO, size: int, target: Path) -> bool:
     """All but the last PES packet of each stream: nothing tells whether that one is whole."""
-    end = size - size % PACKET
-    start = max(0, end - _TAIL // PACKET * PACKET)
+    file.seek(0)
+    layout = find_layout(file.read(_TS_HEAD))
+    if layout is None:
+        return False
+    end = size - layout.behind_last(size)
+    start = max(layout.start, end - _TAIL // layout.size * layout.size)
     file.seek(start)
-    rows = np.frombuffer(file.read(end - start), dtype=np.uint8).reshape(-1, PACKET)
+    whole = np.frombuffer(file.read(end - start), dtype=np.uint8).reshape(-1, layout.size)
+    rows = whole[:, layout.lead : layout.lead + PACKET]
     pids = (rows[:, 1] & 0x1F).astype(np.int32) << 8 | rows[:, 2]
     starts = (rows[:, 1] & 0x40) != 0
     keep = np.ones(len(rows), dtype=bool)
@@ -102,7 +109,7 @@ def _mpegts(file: BinaryIO, size: int, target: Path) -> bool:
         return False
     _copy(file, start, target)
     with target.open("ab") as copy:
-        copy.write(rows[keep].tobytes())
+        copy.write(whole[keep].tobytes())
     return True
 
 

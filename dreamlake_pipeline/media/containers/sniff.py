@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 from ...kinds import Kind
 from .sniff_text import decode, sniff_text
+from .transport import find_layout
 
 HEAD_BYTES = 64 * 1024  # enough for some lines of text, and for the padding between a tag and its sound
 
@@ -131,12 +132,13 @@ def sniff(read: ReadAt) -> Sniffed | None:
     head = read(0, HEAD_BYTES)
     if head[:3] == b"ID3":
         return _sniff_tagged(read)
-    text = decode(head)
     # What is text from its first letters on is no binary file, whatever they are: `MZ`, or `The free`.
-    starts_as_text = head[:16].isascii() and b"\0" not in head[:16]
-    found = None if text is not None and starts_as_text else _sniff_binary(head)
-    if found or text is None:
+    may_be_text = all(32 <= byte < 127 or byte in b"\t\n\r" for byte in head[:16])
+    if not may_be_text and (found := _sniff_binary(head)):
         return found
+    text = decode(head)
+    if text is None:
+        return _sniff_binary(head) if may_be_text else None
     name = sniff_text(text, whole=len(head) < HEAD_BYTES)
     return _TEXTS.get(name, Sniffed(None, name)) if name else None
 
@@ -170,9 +172,7 @@ def _sniff_binary(head: bytes) -> Sniffed | None:
         return _AAC
     if _is_mpeg_audio(head, 0):
         return _MP3
-    if len(head) >= 188 and all(head[at] == 0x47 for at in range(0, min(len(head), 188 * 8), 188)):
-        return _MPEG_TS
-    return None
+    return _MPEG_TS if find_layout(head) else None
 
 
 _MOST_TAGS = 8  # in a row; writers that don't look for one put theirs before it
