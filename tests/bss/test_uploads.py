@@ -141,6 +141,7 @@ def test_a_hash_prefix_is_a_hash(api, files, owner, object_store) -> None:
     assert key == f"{owner}/lab/staging/{prefix}"
     object_store.put(key, b'{"t": 1}', content_type="application/x-ndjson")
     registered = files.register("/labels", "/a.jsonl", prefix)
+    assert registered.pop("uploadedAt")
     assert registered == {"id": registered["id"], "labelId": registered["id"], "status": "queued"}
 
 
