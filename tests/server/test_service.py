@@ -35,6 +35,8 @@ def test_the_api_describes_itself(service: TestClient) -> None:
         "get /assets/{kind}",
         "get /assets/{kind}/download",
         "get /assets/{kind}/{id}",
+        "delete /assets/{kind}",
+        "delete /assets/{kind}/{id}",
         "get /namespaces",
         "get /namespaces/{namespace}/projects",
         "get /namespaces/{namespace}/projects/{project}/episodes",
