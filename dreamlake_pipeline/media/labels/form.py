@@ -121,6 +121,8 @@ def _values(rows: Sequence[Row]) -> list[list[str]]:
 
 def looks_like_table(lines: Sequence[str]) -> bool:
     """Whether most of the lines are rows of a table of two or more columns."""
+    if sum(bool(line.strip()) for line in lines) < 2:
+        return False  # one line with a comma is a sentence as well
     form = judge(lines)
     return form.width > 1 and form.agreement >= 0.6
 
