@@ -11,6 +11,7 @@ from ..kinds import Kind
 from .common import (
     Bytes,
     ContentType,
+    CsvOptions,
     Episode,
     ErrorBody,
     Hash,
@@ -129,6 +130,11 @@ _LADDER = (
     "Heights of further, smaller streams of a video; none given: as before, else as its project or installation says."
 )
 
+_CSV = (
+    "How a CSV file is written (`--csv`), in the place of what would be found out; empty: all is found out; "
+    "none given: as before, else as its project says."
+)
+
 
 class Register(Model):
     """Registration of a staged file. The same file under the same name again is the same record."""
@@ -141,6 +147,7 @@ class Register(Model):
     size: Bytes | None = None
     content_type: ContentType | None = None
     ladder: Ladder | None = Field(None, description=_LADDER)
+    csv: CsvOptions | None = Field(None, description=_CSV)
 
 
 class Registered(Model):
@@ -170,6 +177,9 @@ class Record(Model):
     content_type: str | None
     ladder: tuple[int, ...] | None = Field(
         None, description="Of this video; null: as its project or installation says."
+    )
+    csv: dict[str, str] | None = Field(
+        None, description="How this CSV file is written, as its owner told; null: as its project says."
     )
     status: Status
     error: ErrorBody | None = None
@@ -259,11 +269,14 @@ class FinishedFile(PlannedFile):
     )
     process: bool = Field(True, description="Queue it for processing, as POST /lambdas/… does.")
     ladder: Ladder | None = Field(None, description=_LADDER)
+    csv: CsvOptions | None = Field(None, description=_CSV)
 
     @model_validator(mode="after")
-    def _is_a_video(self) -> FinishedFile:
+    def _is_of_the_kind(self) -> FinishedFile:
         if self.ladder is not None and self.kind is not Kind.VIDEO:
             raise ValueError("ladder: only a video has one")
+        if self.csv is not None and self.kind is not Kind.LABEL_TRACK:
+            raise ValueError("csv: only a label file has it")
         return self
 
 
@@ -341,4 +354,7 @@ class ProjectSettings(Model):
     ladder: Ladder | None = Field(
         None,
         description="Heights of further, smaller streams of its videos; empty: none, whatever the installation says.",
+    )
+    csv: CsvOptions | None = Field(
+        None, description="How its CSV files are written (`--csv`), where a file says nothing of it itself."
     )

@@ -12,6 +12,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import to_json
 
 from .. import names
+from ..csv_options import check_csv_options
 from ..errors import DreamlakeError
 from ..ids import ID_PATTERN
 from ..ladder import MOST_STEPS, check_ladder
@@ -67,6 +68,11 @@ Id = Annotated[str, Field(pattern=ID_PATTERN)]
 Ladder = Annotated[
     tuple[int, ...], _rule(check_ladder), _shown(maxItems=MOST_STEPS, examples=[[1080, 720, 480], []])
 ]  # empty: no smaller pictures
+
+
+CsvOptions = Annotated[
+    dict[str, str], _rule(check_csv_options), _shown(examples=[{"delimiter": ";", "header": "4"}, {}])
+]  # empty: all is found out
 
 
 def _check_key(key: str) -> str:

@@ -171,6 +171,29 @@ class FieldStats(Model):
     max: Any = None
 
 
+class CsvForm(Model):
+    """How a CSV file is written, as it was read. Line numbers are 1-based; None: the file has no such thing.
+
+    `delimiter` is a character, `tab` or `blanks` (runs of blanks); `units` are those of the row of units, by field.
+    `skipped` are the lines before the first row that are neither, and what they are. `agreement` is the share of the
+    first lines that agree with the form, `certainty` how sure it is (0 to 1).
+    """
+
+    delimiter: str | None = None
+    quote: str | None = None
+    escape: str | None = None
+    decimal: str = "."
+    thousands: str | None = None
+    comment: str | None = None
+    header_line: int | None = None
+    units_line: int | None = None
+    units: dict[str, str] = Field(default_factory=dict)
+    first_line: int = Field(1, description="Of the first row.")
+    skipped: list[BadLine] = Field(default_factory=list, description="The first of them.")
+    agreement: float
+    certainty: float
+
+
 class LabelTrackMetadata(Model):
     """`plotUrl` is a picture of the entries over the time from `start` to `end`, where there is a time field."""
 
@@ -183,6 +206,10 @@ class LabelTrackMetadata(Model):
     plot_url: str | None = None
     encoding: str
     format: str
+    csv: CsvForm | None = Field(None, description="How a CSV file is written.")
+    csv_options: dict[str, str] = Field(
+        default_factory=dict, description="What its owner, or its project's, told of how it is written (`--csv`)."
+    )
     bad_entries: int = 0
     bad_lines: list[BadLine] = Field(default_factory=list)
     warnings: list[str] = Field(default_factory=list)

@@ -119,6 +119,7 @@ class BatchItems(Model):
     attempt: int
     begun: int
     ladder: tuple[int, ...] | None = Field(None, description="The project's, for videos without their own.")
+    csv: dict[str, str] | None = Field(None, description="The project's, for label files without their own.")
     items: list[Record]
 
 

@@ -95,6 +95,7 @@ def process_kind(
             object_store.store,
             scratch=media_tools.scratch_folder,
             ladder=tuple(media_tools.ladder) if batch.ladder is None else batch.ladder,
+            csv=batch.csv or {},
             share=not redo.force,
             last_attempt=batch.begun >= batch_policy.batch_attempts,
         )

@@ -336,7 +336,7 @@ def report(connection: Connection, partition: str, results: Sequence[ItemResult]
 def finish(connection: Connection, partition: str, run_id: str) -> BatchSummary:
     """Everything that has a result is `ready`; the batch is closed when nothing is left. Raises as `heartbeat` does.
 
-    A video that was given another ladder while it was processed is queued again, for another batch.
+    What was given another ladder, or other options of a CSV, while it was processed is queued again, for another batch.
     """
     _check_run(_lock(connection, partition), run_id)
     records.queue(connection, records.made_otherwise(connection, partition), [Status.PROCESSING])
@@ -437,13 +437,15 @@ def _result(result: ItemResult) -> dict[str, Any]:
 
 
 def _items(connection: Connection, batch: RowMapping, rows: Any) -> BatchItems:
+    decided = projects.settings(connection, batch["owner"], batch["project"])
     return BatchItems(
         partition=batch["partition"],
         owner=batch["owner"],
         project=batch["project"],
         attempt=batch["attempt"],
         begun=batch["begun"],
-        ladder=projects.settings(connection, batch["owner"], batch["project"]).ladder,
+        ladder=decided.ladder,
+        csv=decided.csv,
         items=[Record.model_validate(dict(row)) for row in rows],
     )
 

@@ -120,9 +120,10 @@ def finish(database: Engine, store: ObjectStore, asked: FinishUploads) -> list[F
                 if asked.files[n].process and not created
             ]
             # What is ready stays so: sending a directory again must not process it again, unless it asks for
-            # another ladder than the result has.
+            # another ladder, or other options of a CSV, than the result has.
             queued = records.queue(connection, asking, records.UNPROCESSED)
             other = records.change_ladders(connection, _other_ladders(asked, good, inserted))
+            other |= records.change_csv_options(connection, _other_csv_options(asked, good, inserted))
             queued |= records.queue(connection, other.intersection(asking), [Status.READY])
         for n, (record, created) in zip(good, inserted, strict=True):
             status = Status.QUEUED if record.id in queued else record.status
@@ -138,6 +139,17 @@ def _other_ladders(
         record.id: ladder
         for n, (record, _) in zip(good, inserted, strict=True)
         if (ladder := asked.files[n].ladder) is not None and ladder != record.ladder
+    }
+
+
+def _other_csv_options(
+    asked: FinishUploads, good: Sequence[int], inserted: Sequence[records.Inserted]
+) -> dict[str, dict[str, str]]:
+    """The options, by the ids of the records, that files ask for and their records do not have."""
+    return {
+        record.id: options
+        for n, (record, _) in zip(good, inserted, strict=True)
+        if (options := asked.files[n].csv) is not None and options != record.csv
     }
 
 
@@ -168,6 +180,7 @@ def _new_record(asked: PlanUploads | FinishUploads, file: PlannedFile | Finished
         content_type=file.content_type or content_type_of(file.name),
         queue=not file.kind.spec.asks or (isinstance(file, FinishedFile) and file.process),
         ladder=file.ladder if isinstance(file, FinishedFile) else None,
+        csv=file.csv if isinstance(file, FinishedFile) else None,
     )
 
 

@@ -26,7 +26,7 @@ _COLUMNS = ", ".join(f"r.{name}" for name in Record.model_fields)
 
 _FILES = """jsonb_to_recordset(CAST(:files AS jsonb)) AS f(n int, id text, kind text, owner text, project text,
     episode text, name text, staging_key text, staging_hash text, size bigint, content_type text, queue boolean,
-    ladder int[])"""
+    ladder int[], csv jsonb)"""
 
 # What the column `place` of the record of such a file holds: no name or episode has a line break in it. Lookups go by
 # this column, which a single index has, so that no plan depends on what Postgres knows of the table so far.
@@ -41,7 +41,8 @@ SETTLED = (*UNPROCESSED, Status.READY)
 class NewRecord(NamedTuple):
     """What a registration says of a file. `queue`: its processing need not be asked for.
 
-    `ladder` are heights of further, smaller streams of a video; None says nothing about them.
+    `ladder` are heights of further, smaller streams of a video, `csv` the options of a label file; None says nothing
+    about them.
     """
 
     kind: Kind
@@ -55,6 +56,7 @@ class NewRecord(NamedTuple):
     content_type: str
     queue: bool
     ladder: tuple[int, ...] | None = None
+    csv: dict[str, str] | None = None
 
 
 class Known(NamedTuple):
@@ -63,6 +65,7 @@ class Known(NamedTuple):
     id: str
     status: Status
     ladder: tuple[int, ...] | None
+    csv: dict[str, str] | None
 
 
 class Place(NamedTuple):
@@ -95,6 +98,11 @@ def _ladder(stored: list[int] | None) -> tuple[int, ...] | None:
     return None if stored is None else tuple(stored)
 
 
+def _given(file: NewRecord) -> dict[str, Any]:
+    """What is said of the file. Absent, not JSON's null, where nothing is: jsonb_to_recordset then gives SQL's NULL."""
+    return {name: value for name, value in file._asdict().items() if value is not None}
+
+
 def insert(connection: Connection, files: Sequence[NewRecord]) -> list[Inserted]:
     """Register files; those that are registered already are found. In the order of `files`, which may repeat itself."""
     ids = [new_id() for _ in files]
@@ -102,14 +110,14 @@ def insert(connection: Connection, files: Sequence[NewRecord]) -> list[Inserted]
         connection.execute(
             text(f"""
             INSERT INTO records (id, kind, owner, project, episode, name, staging_key, staging_hash, size, content_type,
-                ladder, status, queued_at)
+                ladder, csv, status, queued_at)
             SELECT id, kind, owner, project, episode, name, staging_key, staging_hash, size, content_type,
-                ladder, CASE WHEN queue THEN 'queued' ELSE 'registered' END, CASE WHEN queue THEN now() END
+                ladder, csv, CASE WHEN queue THEN 'queued' ELSE 'registered' END, CASE WHEN queue THEN now() END
             FROM {_FILES}
             ORDER BY owner, project, kind, name, staging_key, episode
             ON CONFLICT (place, md5(staging_key)) DO NOTHING
             RETURNING id"""),  # noqa: S608 (spelled above)
-            {"files": to_jsonb([file._asdict() | {"id": id} for id, file in zip(ids, files, strict=True)])},
+            {"files": to_jsonb([_given(file) | {"id": id} for id, file in zip(ids, files, strict=True)])},
         ).scalars()
     )
     # Of two equal files in one call, one made the record and the other finds it.
@@ -118,7 +126,7 @@ def insert(connection: Connection, files: Sequence[NewRecord]) -> list[Inserted]
     inserted = []
     for id, file in zip(ids, files, strict=True):
         status = Status.QUEUED if file.queue else Status.REGISTERED
-        record = Known(id, status, file.ladder) if id in made else next(found)
+        record = Known(id, status, file.ladder, file.csv) if id in made else next(found)
         if record is None:
             raise DreamlakeError(Code.CONFLICT, "A record was deleted while it was being registered: try again.")
         inserted.append(Inserted(record, id in made))
@@ -141,11 +149,11 @@ def find(connection: Connection, files: Sequence[NewRecord]) -> list[Known | Non
     ]
     rows = connection.execute(
         text(f"""
-        SELECT f.n, r.id, r.status, r.ladder FROM {_FILES}
+        SELECT f.n, r.id, r.status, r.ladder, r.csv FROM {_FILES}
         JOIN records r ON r.place = {_PLACE} AND md5(r.staging_key) = md5(f.staging_key)"""),  # noqa: S608
         {"files": to_jsonb(asked)},
     )
-    found = {n: Known(id, Status(status), _ladder(ladder)) for n, id, status, ladder in rows.all()}
+    found = {n: Known(id, Status(status), _ladder(ladder), csv) for n, id, status, ladder, csv in rows.all()}
     return [found.get(n) for n in range(len(files))]
 
 
@@ -249,14 +257,31 @@ def change_ladders(connection: Connection, wanted: Mapping[str, Sequence[int]]) 
     return {row.id for row in rows if row.made_otherwise}
 
 
-def made_otherwise(connection: Connection, partition: str) -> list[str]:
-    """Those records of a batch whose result was made with another ladder than they were given since.
+def change_csv_options(connection: Connection, wanted: Mapping[str, Mapping[str, str]]) -> set[str]:
+    """Give these label files, by id, other options; those of them whose result was made with others."""
+    if not wanted:
+        return set()
+    rows = connection.execute(
+        text("""
+        WITH wanted AS (
+            SELECT r.id, w.csv FROM jsonb_to_recordset(CAST(:wanted AS jsonb)) AS w(id text, csv jsonb)
+            JOIN records r USING (id) ORDER BY r.id FOR UPDATE OF r)
+        UPDATE records r SET csv = w.csv, updated_at = now() FROM wanted w WHERE r.id = w.id
+        RETURNING r.id, coalesce(r.metadata->'csvOptions', '{}') <> w.csv AS made_otherwise"""),
+        {"wanted": to_jsonb([{"id": record_id, "csv": dict(options)} for record_id, options in wanted.items()])},
+    )
+    return {row.id for row in rows if row.made_otherwise}
 
-    All of the batch's records that have a result are locked: nobody gives one another ladder until they are ready.
+
+def made_otherwise(connection: Connection, partition: str) -> list[str]:
+    """Those records of a batch whose result was made with another ladder, or other options, than they were given since.
+
+    All of the batch's records that have a result are locked: nobody gives one any others until they are ready.
     """
     rows = connection.execute(
         text("""
-        SELECT id, CASE WHEN ladder IS NOT NULL THEN metadata->'ladder' <> to_jsonb(ladder) END AS otherwise
+        SELECT id, CASE WHEN ladder IS NOT NULL THEN metadata->'ladder' <> to_jsonb(ladder)
+            WHEN csv IS NOT NULL THEN metadata->'csvOptions' <> csv END AS otherwise
         FROM records WHERE partition = :partition AND status = 'processing' AND reported_at IS NOT NULL
         ORDER BY id FOR UPDATE"""),
         {"partition": partition},

@@ -9,6 +9,7 @@ import typer
 
 from .options import (
     AsJson,
+    Csv,
     Episode,
     Jobs,
     Ladder,
@@ -18,6 +19,7 @@ from .options import (
     Timeout,
     To,
     Wait,
+    read_csv_options,
     read_ladder,
     read_on_errors,
 )
@@ -47,6 +49,7 @@ def ingest(
         bool, typer.Option("--follow-links", help="Also follow symbolic links that lead out of DIR.")
     ] = False,
     ladder: Ladder = None,
+    csv: Csv = None,
     jobs: Jobs = 32,
     rehash: Rehash = False,
     on_errors: OnErrors = "continue",
@@ -84,6 +87,7 @@ def ingest(
             selection.files(),
             selection.target,
             ladder=read_ladder(ladder),
+            csv=read_csv_options(csv),
             jobs=jobs,
             rehash=rehash,
             most_failures=read_on_errors(on_errors),

@@ -83,6 +83,25 @@ def check_ladder(text: str | None) -> str | None:
     return text
 
 
+def read_csv_options(words: list[str] | None) -> dict[str, str] | None:
+    """The options of `["delimiter=;"]`, or of `["auto"]`; None when nothing was said."""
+    if not words:
+        return None
+    from ..csv_options import parse_csv_options
+    from ..errors import DreamlakeError
+
+    try:
+        return parse_csv_options(words)
+    except DreamlakeError as error:
+        raise typer.BadParameter(error.message) from None
+
+
+def check_csv_options(words: list[str] | None) -> list[str] | None:
+    """The same words, if they are options."""
+    read_csv_options(words)
+    return words
+
+
 Episode = Annotated[
     str,
     typer.Option(
@@ -116,6 +135,18 @@ Ladder = Annotated[
         "the project says (`dreamlake project`). No video is enlarged. One that is ready with another ladder is made "
         "again.",
         callback=check_ladder,
+    ),
+]
+Csv = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--csv",
+        metavar="KEY=VALUE",
+        help="How CSV files are written, in the place of what would be found out; may be given again. Keys: delimiter "
+        "(a character, tab or blanks), quote (double, single or none), decimal, comment, header and units (the number "
+        "of their line, or none), skip (how many lines come before the table), encoding; auto: all is found out. By "
+        "default what the project says. One that is ready with other options is made again.",
+        callback=check_csv_options,
     ),
 ]
 Jobs = Annotated[

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import AsJson, read_ladder
+from .options import AsJson, read_csv_options, read_ladder
 
 if TYPE_CHECKING:
     from ..api.bss import ProjectSettings
@@ -21,11 +21,18 @@ _FORM = r"PROJECT\[@NAMESPACE]"
 Project = Annotated[str, typer.Argument(metavar="PROJECT", help=f"The project: {_FORM}.")]
 
 
-def _check_ladder(text: str) -> str:
+def _check_ladder(text: str | None) -> str | None:
     """The same text, if it is a ladder or the word for the installation's."""
     if text != _DEFAULT:
         read_ladder(text)
     return text
+
+
+def _check_csv_options(words: list[str] | None) -> list[str] | None:
+    """The same words, if they are options or the word for none."""
+    if words != [_DEFAULT]:
+        read_csv_options(words)
+    return words
 
 
 @project.command()
@@ -42,7 +49,7 @@ def show(name: Project, as_json: AsJson = False) -> None:
 def change(
     name: Project,
     ladder: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--ladder",
             metavar="HEIGHTS",
@@ -50,21 +57,36 @@ def change(
             "default: as DREAMLAKE_LADDER of the pipeline says.",
             callback=_check_ladder,
         ),
-    ],
+    ] = None,
+    csv: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--csv",
+            metavar="KEY=VALUE",
+            help="How its CSV files are written, as `dreamlake ingest --csv` says it; may be given again. These "
+            "options take the place of all that it has; auto or default: all is found out.",
+            callback=_check_csv_options,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Change the settings of a project; it need not hold anything yet.
 
     They hold for what is processed from now on; a file that was uploaded with
-    a ladder of its own keeps that. What is ready stays as it is:
+    a ladder or --csv of its own keeps that. What is ready stays as it is:
     `dreamlake retry --all --episode PROJECT` makes it again.
     """
-    from ..api.bss import ProjectSettings
     from .connection import connect
 
+    if ladder is None and not csv:
+        raise typer.BadParameter("give --ladder, --csv, or both.")
     with connect() as lake:
         target = _target(lake, name)
-        decided = ProjectSettings(ladder=None if ladder == _DEFAULT else read_ladder(ladder))
+        decided = lake.bss.project_settings(target.namespace, target.project)
+        if ladder is not None:
+            decided.ladder = None if ladder == _DEFAULT else read_ladder(ladder)
+        if csv:
+            decided.csv = None if csv == [_DEFAULT] else read_csv_options(csv)
         _print(target, lake.bss.change_project(target.namespace, target.project, decided), as_json=as_json)
 
 
@@ -78,6 +100,7 @@ def _target(lake: DreamLake, name: str) -> Target:
 
 
 def _print(target: Target, settings: ProjectSettings, *, as_json: bool) -> None:
+    from ..csv_options import show_csv_options
     from ..ladder import show_ladder
     from .output import as_returned, print_columns, print_json
 
@@ -85,5 +108,6 @@ def _print(target: Target, settings: ProjectSettings, *, as_json: bool) -> None:
         print_json({"namespace": target.namespace, "project": target.project} | as_returned(settings))
         return
     ladder = "as DREAMLAKE_LADDER of the pipeline says" if settings.ladder is None else show_ladder(settings.ladder)
-    rows = [("project", str(target)), ("ladder", ladder)]
+    csv = "found out from each file" if settings.csv is None else show_csv_options(settings.csv)
+    rows = [("project", str(target)), ("csv", csv), ("ladder", ladder)]
     print_columns([[typer.style(field, dim=True), value] for field, value in rows])

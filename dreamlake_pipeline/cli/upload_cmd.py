@@ -10,6 +10,7 @@ import typer
 from ..kinds import Kind
 from .options import (
     AsJson,
+    Csv,
     Episode,
     Jobs,
     Ladder,
@@ -19,6 +20,7 @@ from .options import (
     Timeout,
     To,
     Wait,
+    read_csv_options,
     read_ladder,
     read_on_errors,
 )
@@ -33,6 +35,7 @@ def upload(
         typer.Option("--type", metavar="KIND", help=f"What they are, whatever they are called: {', '.join(Kind)}."),
     ] = None,
     ladder: Ladder = None,
+    csv: Csv = None,
     jobs: Jobs = 32,
     rehash: Rehash = False,
     on_errors: OnErrors = "continue",
@@ -55,6 +58,7 @@ def upload(
             to=to,
             kind=kind,
             ladder=read_ladder(ladder),
+            csv=read_csv_options(csv),
             jobs=jobs,
             rehash=rehash,
             most_failures=read_on_errors(on_errors),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..api.bss import Record, Status
+from ..csv_options import check_csv_options
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from ..ladder import check_ladder
@@ -91,6 +92,7 @@ class DreamLake:
         to: str = "/",
         kind: Kind | None = None,
         ladder: Sequence[int] | None = None,
+        csv: Mapping[str, str] | None = None,
         jobs: int = DEFAULT_JOBS,
         rehash: bool = False,
         most_failures: int | None = None,
@@ -101,7 +103,9 @@ class DreamLake:
 
         `kind` overrides what the extensions say. `ladder` are heights of further, smaller renditions of every video,
         such as (1080, 720, 480), none of them enlarged; () makes none, None leaves it to the project. A video that is
-        ready with another ladder is made again. With `wait`, until all are processed, or `timeout` seconds passed.
+        ready with another ladder is made again. `csv` says how CSV files are written where it would be found out
+        otherwise, such as {"delimiter": ";", "header": "4"} (`csv_options.py`); {} finds out everything, None leaves it
+        to the project. With `wait`, until all are processed, or `timeout` seconds passed.
         A file that cannot be stored is a FileEvent; raised is only what concerns all of them.
         """
         target, folder = self.target(episode), check_folder(to)
@@ -110,6 +114,7 @@ class DreamLake:
             files,
             target,
             ladder=ladder,
+            csv=csv,
             jobs=jobs,
             rehash=rehash,
             most_failures=most_failures,
@@ -128,6 +133,7 @@ class DreamLake:
         exclude: Sequence[str] = (),
         follow_links: bool = False,
         ladder: Sequence[int] | None = None,
+        csv: Mapping[str, str] | None = None,
         jobs: int = DEFAULT_JOBS,
         rehash: bool = False,
         most_failures: int | None = None,
@@ -152,6 +158,7 @@ class DreamLake:
             selection.files(),
             target,
             ladder=ladder,
+            csv=csv,
             jobs=jobs,
             rehash=rehash,
             most_failures=most_failures,
@@ -263,6 +270,7 @@ class DreamLake:
         target: Target,
         *,
         ladder: Sequence[int] | None = None,
+        csv: Mapping[str, str] | None = None,
         jobs: int = DEFAULT_JOBS,
         rehash: bool = False,
         most_failures: int | None = None,
@@ -275,11 +283,14 @@ class DreamLake:
         """
         started = time.monotonic()
         steps = None if ladder is None else check_ladder(ladder)
+        options = None if csv is None else check_csv_options(csv)
         # Before anything is read and hashed: does BSS answer, and does it know this token?
         self.bss.list_page(Kind.VIDEO, owner=target.namespace, project=target.project, limit=1)
         summary, stored = Summary(), {}
         with HashCache(self._cache) as cache:
-            uploader = Uploader(self.bss, self.index, target, ladder=steps, jobs=jobs, cache=cache, rehash=rehash)
+            uploader = Uploader(
+                self.bss, self.index, target, ladder=steps, csv=options, jobs=jobs, cache=cache, rehash=rehash
+            )
             events = uploader.run(files)
             for event in events:
                 if isinstance(event, Warned):

@@ -90,9 +90,12 @@ class _Job:
     def planned_file(self) -> PlannedFile:
         return PlannedFile(**self._description())
 
-    def finished_file(self, ladder: tuple[int, ...] | None) -> FinishedFile:
+    def finished_file(self, ladder: tuple[int, ...] | None, csv: dict[str, str] | None) -> FinishedFile:
         return FinishedFile(
-            **self._description(), etag=self.etag or None, ladder=ladder if self.file.kind is Kind.VIDEO else None
+            **self._description(),
+            etag=self.etag or None,
+            ladder=ladder if self.file.kind is Kind.VIDEO else None,
+            csv=csv if self.file.kind is Kind.LABEL_TRACK else None,
         )
 
     def _description(self) -> dict[str, Any]:
@@ -140,9 +143,9 @@ class _Counters:
 class Uploader:
     """One run over many files of one project. Make a new one for each run.
 
-    `ladder` are heights of further, smaller renditions of every video; None leaves it to the project. `jobs` is the
-    most requests that are sent at once; fewer are when more are no faster. With `rehash`, also files whose hashes the
-    cache has are read.
+    `ladder` are heights of further, smaller renditions of every video, `csv` says how every label file is written that
+    is a CSV (`csv_options.py`); None leaves either to the project. `jobs` is the most requests that are sent at once;
+    fewer are when more are no faster. With `rehash`, also files whose hashes the cache has are read.
     """
 
     def __init__(
@@ -152,6 +155,7 @@ class Uploader:
         target: Target,
         *,
         ladder: tuple[int, ...] | None = None,
+        csv: dict[str, str] | None = None,
         jobs: int = DEFAULT_JOBS,
         cache: HashCache | None = None,
         rehash: bool = False,
@@ -160,6 +164,7 @@ class Uploader:
         self._index = index
         self._target = target
         self._ladder = ladder
+        self._csv = csv
         self._jobs = jobs
         self._cache = cache or HashCache(None)
         self._rehash = rehash
@@ -289,7 +294,7 @@ class Uploader:
             if plan.action is not PlanAction.STAGED:
                 if not self._is_following(job):
                     yield job
-            elif self._is_known(plan) and plan.record_id and plan.status:
+            elif self._is_known(job, plan) and plan.record_id and plan.status:
                 job.id, job.status = plan.record_id, plan.status
                 registered.append(job)
             else:
@@ -297,9 +302,13 @@ class Uploader:
         self._sent.put_all(staged)
         self._finished.put_all(registered)
 
-    def _is_known(self, plan: Plan) -> bool:
-        """Whether BSS has nothing to do for the file any more: it is registered, and is or will be processed."""
-        return plan.status in (Status.QUEUED, Status.PROCESSING, Status.READY) and self._ladder is None
+    def _is_known(self, job: _Job, plan: Plan) -> bool:
+        """Whether BSS has nothing to do for the file any more: it is registered, and is or will be processed.
+
+        What is told of it may be another thing than it was processed with.
+        """
+        told = {Kind.VIDEO: self._ladder, Kind.LABEL_TRACK: self._csv}.get(job.file.kind)
+        return plan.status in (Status.QUEUED, Status.PROCESSING, Status.READY) and told is None
 
     def _send(self, jobs: list[_Job]) -> Iterator[_Job]:
         for job in jobs:
@@ -359,7 +368,7 @@ class Uploader:
 
     def _ask_finish(self, jobs: Sequence[_Job]) -> list[FinishedUpload]:
         return self._bss.finish_uploads(
-            self._target.namespace, self._target.project, [job.finished_file(self._ladder) for job in jobs]
+            self._target.namespace, self._target.project, [job.finished_file(self._ladder, self._csv) for job in jobs]
         )
 
     def _ask_index(self, jobs: Sequence[_Job]) -> list[AssetRef]:

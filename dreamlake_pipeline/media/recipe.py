@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -18,18 +19,24 @@ from .run import ffmpeg
 from .video import make as video
 
 # Raised by one whenever the code of a kind makes something else of the same bytes.
-VERSIONS: dict[Kind, int] = {Kind.VIDEO: 6, Kind.AUDIO: 3, Kind.TEXT_TRACK: 3, Kind.LABEL_TRACK: 3}
+VERSIONS: dict[Kind, int] = {Kind.VIDEO: 6, Kind.AUDIO: 3, Kind.TEXT_TRACK: 3, Kind.LABEL_TRACK: 4}
+
+
+def recipe_of(kind: Kind, ladder: tuple[int, ...] = (), csv_options: Mapping[str, str] | None = None) -> str:
+    """The id of the recipe for a kind: `{kind}-{version}-{16 hex digits}` over everything that goes into it.
+
+    `ladder` are the heights of further, smaller pictures of a video, `csv_options` say how a CSV file is written.
+    """
+    return _recipe_of(kind, tuple(sorted(set(ladder))), tuple(sorted((csv_options or {}).items())))
 
 
 @cache
-def recipe_of(kind: Kind, ladder: tuple[int, ...] = ()) -> str:
-    """The id of the recipe for a kind: `{kind}-{version}-{16 hex digits}` over everything that goes into it.
-
-    `ladder` are the heights of further, smaller pictures; other kinds than video have none.
-    """
+def _recipe_of(kind: Kind, ladder: tuple[int, ...], csv_options: tuple[tuple[str, str], ...]) -> str:
     ingredients = {"kind": str(kind), "version": VERSIONS[kind]} | _ingredients(kind)
     if ladder and kind is Kind.VIDEO:
-        ingredients["ladder"] = sorted(set(ladder))
+        ingredients["ladder"] = list(ladder)
+    if csv_options and kind is Kind.LABEL_TRACK:
+        ingredients["csv"] = dict(csv_options)
     canonical = json.dumps(ingredients, sort_keys=True, separators=(",", ":"))
     return f"{kind}-{VERSIONS[kind]}-{hashlib.sha256(canonical.encode()).hexdigest()[:16]}"
 

@@ -65,24 +65,25 @@ class Hold:
         if begun:
             self.extend()
             due = [item for item in mine if item.status is Status.PROCESSING and item.reported_at is None]
-            return Due(batch.begun, batch.ladder, mine, due)
+            return Due(batch.begun, batch.ladder, batch.csv, mine, due)
         named = [item for item in mine if not self.only or item.id in self.only]
         wanted = [item.id for item in named if self.force or self.only or not _is_done(item)]
         if not wanted:
-            return Due(batch.begun, batch.ladder, mine, [])
+            return Due(batch.begun, batch.ladder, batch.csv, mine, [])
         taken = self.pipeline.begin(self.partition, self.run_id, lease_seconds=self.lease_seconds, only=wanted)
-        return Due(taken.begun, taken.ladder, mine, taken.items)
+        return Due(taken.begun, taken.ladder, taken.csv, mine, taken.items)
 
 
 @dataclass(frozen=True, slots=True)
 class Due:
     """The items of one kind of a batch: all of them, and those to be done now.
 
-    `begun`: by how many runs so far. `ladder`: the project's, None when it leaves it to the installation.
+    `begun`: by how many runs so far. `ladder`, `csv`: the project's, None when it says nothing of it.
     """
 
     begun: int
     ladder: tuple[int, ...] | None
+    csv: dict[str, str] | None
     items: list[Record]
     due: list[Record]
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import time
 
-from ..api.metadata import BadLine, FieldStats, LabelTrackMetadata, Processing
-from ..media.labels.make import make_label_track
+from ..api.metadata import BadLine, CsvForm, FieldStats, LabelTrackMetadata, Processing
+from ..media.labels.make import LabelResult, make_label_track
 from .product import Job, Product
 from .publish import publish_files, url_of
+
+_MOST_SKIPPED = 100  # lines that the metadata names
 
 
 def process_label_track(job: Job) -> Product:
     """Make and store data.parquet, and a plot if there is a time field. Raises DreamlakeError if there is no entry."""
     started = time.perf_counter()
-    made = make_label_track(job.source.path, job.folder, filename=job.filename)
+    made = make_label_track(job.source.path, job.folder, filename=job.filename, csv_options=job.csv)
     publish_files(job.store, job.record, {"data.parquet": made.path, "plot.png": made.plot})
     metadata = LabelTrackMetadata(
         entries=made.entries,
@@ -35,9 +37,32 @@ def process_label_track(job: Job) -> Product:
         plot_url=url_of(job.record, "plot.png") if made.plot else None,
         encoding=made.encoding,
         format=made.format,
+        csv=_form(made),
+        csv_options=dict(job.csv),
         bad_entries=made.bad_entries,
         bad_lines=[BadLine(line=bad.line, reason=bad.reason) for bad in made.bad_lines],
         warnings=list(made.warnings),
         processing=Processing(recipe=job.recipe, seconds=round(time.perf_counter() - started, 3)),
     )
     return Product(metadata, preview=made.plot.read_bytes() if made.plot else None)
+
+
+def _form(made: LabelResult) -> CsvForm | None:
+    form = made.form
+    if form is None:
+        return None
+    return CsvForm(
+        delimiter=form.dialect.delimiter_name,
+        quote=form.dialect.quote,
+        escape=form.dialect.escape,
+        decimal=form.dialect.decimal,
+        thousands=form.dialect.thousands,
+        comment=form.dialect.comment,
+        header_line=form.header_line,
+        units_line=form.units_line,
+        units=made.units,
+        first_line=form.first_line,
+        skipped=[BadLine(line=line, reason=what) for line, what in sorted(form.skipped.items())[:_MOST_SKIPPED]],
+        agreement=form.agreement,
+        certainty=form.certainty,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,8 +21,8 @@ Metadata = VideoMetadata | AudioMetadata | TextTrackMetadata | LabelTrackMetadat
 class Job:
     """One item at work: its verified source, where outputs are made, and where results go.
 
-    `folder` is private to this item, and not there yet. `ladder` are heights of further, smaller pictures of a video;
-    `workers` are processes for short sounds.
+    `folder` is private to this item, and not there yet. `ladder` are heights of further, smaller pictures of a video,
+    `csv` options of a label file; `workers` are processes for short sounds.
     """
 
     record: Record
@@ -31,6 +32,7 @@ class Job:
     pipeline: PipelineClient
     store: ObjectStore
     ladder: tuple[int, ...] = ()
+    csv: Mapping[str, str] = field(default_factory=dict)
     workers: Workers | None = None
 
     @property

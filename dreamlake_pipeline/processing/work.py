@@ -6,10 +6,11 @@ import errno
 import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
 
 from ..api.bss import Record, Status
 from ..api.common import ErrorBody, storable_json
@@ -54,7 +55,8 @@ class Outcome:
 class Workshop:
     """What items are worked on with. With `share`, results that exist already are used again.
 
-    `ladder` are heights of further, smaller pictures of videos that say nothing of it themselves.
+    `ladder` are heights of further, smaller pictures of videos that say nothing of it themselves, `csv` options of
+    label files that do not.
     `last_attempt`: there is no next attempt to leave anything to.
     `workers` are processes for sounds that need no ffmpeg; without them, this process makes these.
     """
@@ -63,6 +65,7 @@ class Workshop:
     store: ObjectStore
     scratch: Path | None = None
     ladder: tuple[int, ...] = ()
+    csv: Mapping[str, str] = MappingProxyType({})
     share: bool = True
     last_attempt: bool = False
     workers: Workers | None = None
@@ -77,6 +80,7 @@ class Workshop:
             self.pipeline,
             self.store,
             self.ladder_of(record),
+            self.csv_options_of(record),
             self.workers,
         )
 
@@ -84,9 +88,13 @@ class Workshop:
         """Heights of further, smaller pictures of this video: its own word, else everybody's."""
         return self.ladder if record.ladder is None else record.ladder
 
+    def csv_options_of(self, record: Record) -> Mapping[str, str]:
+        """How this label file is written, if it is a CSV: its own word, else everybody's."""
+        return self.csv if record.csv is None else record.csv
+
     def recipe_of(self, record: Record) -> str:
         """The id of how the record's result is made here."""
-        return recipe_of(record.kind, self.ladder_of(record))
+        return recipe_of(record.kind, self.ladder_of(record), self.csv_options_of(record))
 
     def sharing_key(self, record: Record) -> tuple[str, ...]:
         """Records with the same key, in one batch, have the same result."""

@@ -15,8 +15,11 @@ from hypothesis import strategies as st
 
 from dreamlake_pipeline.errors import DreamlakeError
 from dreamlake_pipeline.media.labels import blocks as label_blocks
+from dreamlake_pipeline.media.labels.delimited import Csv, open_csv
+from dreamlake_pipeline.media.labels.dialect import Dialect
+from dreamlake_pipeline.media.labels.form import Form
 from dreamlake_pipeline.media.labels.make import make_label_track
-from dreamlake_pipeline.media.labels.rows import Csv, JsonLines, open_csv
+from dreamlake_pipeline.media.labels.rows import JsonLines
 from dreamlake_pipeline.media.labels.types import FLOAT, INT, Inference, clean_cells, column_of_cells
 from dreamlake_pipeline.media.text import file as textfile
 from dreamlake_pipeline.media.text.file import BadLines, detect_encoding
@@ -161,7 +164,7 @@ def test_what_comes_out_does_not_depend_on_where_blocks_end(
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_plain_rows_take_the_fast_way(delimiter: str) -> None:
     block = 'a,"b, ""c"""\r\n\n"",2\n'.replace(",", delimiter)
-    found = label_blocks.parse_csv(block, delimiter, 2)
+    found = label_blocks.parse_csv(block, Form(Dialect(delimiter), names=("a", "b")))
     assert found is not None
     assert [column.to_pylist() for column in found.columns] == [["a", ""], [f'b{delimiter} "c"', "2"]]
     assert (found.lines(10).to_pylist(), found.line_count) == ([10, 12], 3)
@@ -171,7 +174,7 @@ def test_plain_rows_take_the_fast_way(delimiter: str) -> None:
     "block", ['1,"a\nb"\n', '1,"a\n2,b"\n', "1\n", "1,2,3\n", '1,"a"b\n', '1,a"b"\n', "1,\0\n", "1\r2,3\n"]
 )
 def test_anything_else_does_not(block: str) -> None:
-    assert label_blocks.parse_csv(block, ",", 2) is None
+    assert label_blocks.parse_csv(block, Form(names=("a", "b"))) is None
 
 
 def test_a_line_that_is_longer_than_any_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

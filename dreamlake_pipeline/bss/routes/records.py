@@ -35,11 +35,13 @@ def _add_registration(routes: APIRouter, spec: KindSpec) -> None:
     def register(body: Register, caller: Caller, database: Database, store: Store) -> Registered:
         """The same file under the same name again is the same record. Its bytes must have arrived.
 
-        Another ladder holds for its next processing, which is asked for by itself.
+        Another ladder, and other options of a CSV, hold for its next processing, which is asked for by itself.
         """
         caller.require(body.owner, Scope.WRITE)
         if body.ladder is not None and spec.kind is not Kind.VIDEO:
             raise DreamlakeError(Code.INVALID_REQUEST, "ladder: only a video has one.")
+        if body.csv is not None and spec.kind is not Kind.LABEL_TRACK:
+            raise DreamlakeError(Code.INVALID_REQUEST, "csv: only a label file has it.")
         key = layout.staging_key(body.owner, body.project, body.staging_hash)
         found = staged.require(store, key, size=body.size)
         with database.begin() as connection:
@@ -58,12 +60,15 @@ def _add_registration(routes: APIRouter, spec: KindSpec) -> None:
                         content_type=body.content_type or content_type_of(body.name),
                         queue=not spec.asks,
                         ladder=body.ladder,
+                        csv=body.csv,
                     )
                 ],
             )
             record = inserted.record
             if body.ladder not in (None, record.ladder):
                 records.change_ladders(connection, {record.id: body.ladder})
+            if body.csv not in (None, record.csv):
+                records.change_csv_options(connection, {record.id: body.csv})
         return Registered.model_validate({"id": record.id, "status": record.status, spec.id_field: record.id})
 
 

@@ -6,8 +6,6 @@ encrypted file, a playlist that would make a demuxer open other files), so that 
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import re
 import struct
@@ -16,6 +14,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from ...kinds import Kind
+from ..labels.form import SAMPLE_LINES, looks_like_table
 
 HEAD_BYTES = 64 * 1024  # enough for some lines of text, and for the padding between a tag and its sound
 
@@ -123,6 +122,7 @@ _IMAGE_BRANDS = {b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis", b"jxl ", 
 _AUDIO_BRANDS = {b"M4A ", b"M4B ", b"M4P "}
 _MOV_ATOMS = {b"moov", b"mdat", b"wide", b"free", b"skip", b"pnot"}
 
+_UNWRITTEN = re.compile(rb"\0{16,}")  # zeros in the place of what was never written
 _CUE_TIMES = re.compile(r"^\s*(\d+:)?\d{1,2}:\d{2}[,.]\d{1,3}\s*-->\s*(\d+:)?\d{1,2}:\d{2}[,.]\d{1,3}", re.MULTILINE)
 
 
@@ -263,8 +263,8 @@ def _mpeg_audio_length(head: bytes, at: int) -> int:
 
 
 def _sniff_text(head: bytes) -> Sniffed | None:
-    text = _decode(head)
-    if text is None:
+    text = _decode(_UNWRITTEN.sub(b"", head))
+    if not text:
         return None
     body = text.lstrip()
     lowered = body[:4096].lower()
@@ -274,11 +274,11 @@ def _sniff_text(head: bytes) -> Sniffed | None:
             return Sniffed(None, "dash" if name == "xml" and "<mpd" in lowered else name)
     if re.match(r"WEBVTT([ \t\r\n]|$)", body):
         return _VTT
-    if lowered.startswith("file ") and re.match(r"file\s+['\"]?\S", lowered):
+    if lowered.startswith("file ") and re.match(r"file\s+['\"]?\S+[^,;\n]*(\n|$)", lowered):
         return Sniffed(None, "ffconcat")
     if _CUE_TIMES.search(text[:4096]):
         return _SRT
-    lines = text.splitlines()
+    lines = text.splitlines(keepends=True)
     if len(head) >= HEAD_BYTES and len(lines) > 1:
         lines.pop()  # it may be cut off
     lines = [line for line in lines if line.strip()]
@@ -286,7 +286,7 @@ def _sniff_text(head: bytes) -> Sniffed | None:
         return None
     if lines[0].lstrip().startswith(("{", "[")):
         return _sniff_json(lines)
-    return _CSV if _is_csv(lines[:20]) else None
+    return _CSV if looks_like_table(lines[:SAMPLE_LINES]) else None
 
 
 def _decode(head: bytes) -> str | None:
@@ -306,14 +306,3 @@ def _sniff_json(lines: list[str]) -> Sniffed | None:
         # One line that is longer than the head, or a JSON document spread over lines.
         return _JSONL if len(lines) == 1 and lines[0].lstrip().startswith('{"') else Sniffed(None, "json")
     return _JSONL if isinstance(first, dict) else Sniffed(None, "json")
-
-
-def _is_csv(lines: list[str]) -> bool:
-    """Two or more lines with the same number of fields, by one of the usual separators."""
-    if len(lines) < 2:
-        return False
-    for separator in (",", ";", "\t"):
-        widths = [len(row) for row in csv.reader(io.StringIO("\n".join(lines)), delimiter=separator)]
-        if widths[0] > 1 and widths[1:2] == widths[:1] and widths.count(widths[0]) >= 0.8 * len(widths):
-            return True
-    return False

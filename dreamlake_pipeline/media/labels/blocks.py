@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import gc
 import json
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,11 +18,14 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 
 from ..text.file import MAX_LINE_CHARS
+from .dialect import Dialect
+from .form import Form
 
-_QUOTE, _LF, _CR = b'"\n\r'
+_LF, _CR = b"\n\r"
 # Stands between the objects of joined lines. No line can hold it, so none can pass for another number of objects.
 _BETWEEN = secrets.token_hex(16)
 _SEPARATOR = f',"{_BETWEEN}",'
@@ -65,33 +69,38 @@ def no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def parse_csv(block: str, delimiter: str, width: int) -> CsvBlock | None:
-    """The rows of a block of whole lines; None unless each line is empty or one row of `width` cells, two or more."""
-    if width < 2 or len(block) > MAX_LINE_CHARS:
+def parse_csv(block: str, form: Form) -> CsvBlock | None:
+    """The rows of a block of whole lines; None unless each line is empty or one row of the form's two or more cells."""
+    dialect, width, padded = form.dialect, form.width, form.width + form.padding
+    if width < 2 or len(block) > MAX_LINE_CHARS or _is_out_of_the_ordinary(block, dialect):
         return None
     try:
-        data = block.encode()
+        data = dialect.squeeze(block).encode()
     except UnicodeEncodeError:
         return None  # a mark of what could not be decoded
-    if b"\0" in data or data.startswith(codecs.BOM_UTF8):
+    if not data or b"\0" in data or data.startswith(codecs.BOM_UTF8):
         return None  # pyarrow would take a mark for the file's, which is read already
     octets = np.frombuffer(data, dtype=np.uint8)
     ends = np.flatnonzero(octets == _LF)
     if octets[-1] != _LF:
         ends = np.append(ends, len(octets))
     returns = data.count(b"\r")
-    if (returns and returns != data.count(b"\r\n")) or not _quotes_are_plain(octets, ends, ord(delimiter)):
+    if returns and returns != data.count(b"\r\n"):
+        return None
+    if dialect.quote and not _quotes_are_plain(octets, ends, ord(dialect.quote), dialect.delimiter.encode()):
         return None
     lengths = np.diff(ends, prepend=-1) - 1
     if returns:
         lengths -= octets[np.maximum(ends - 1, 0)] == _CR
     at = np.flatnonzero(lengths > 0)
-    names = [str(index) for index in range(width)]
+    names = [str(index) for index in range(padded)]
     try:
         table = pyarrow.csv.read_csv(
             pa.BufferReader(data),
             pyarrow.csv.ReadOptions(use_threads=False, block_size=len(data) + 1, column_names=names),
-            pyarrow.csv.ParseOptions(delimiter=delimiter, newlines_in_values=False),
+            pyarrow.csv.ParseOptions(
+                delimiter=dialect.delimiter, quote_char=dialect.quote or False, newlines_in_values=False
+            ),
             pyarrow.csv.ConvertOptions(
                 check_utf8=False,
                 column_types=dict.fromkeys(names, pa.string()),
@@ -103,15 +112,34 @@ def parse_csv(block: str, delimiter: str, width: int) -> CsvBlock | None:
         return None
     if table.num_rows != len(at):
         return None
-    return CsvBlock([column.combine_chunks() for column in table.columns], len(ends), at)
+    columns = [column.combine_chunks() for column in table.columns]
+    if any(pc.any(pc.not_equal(column, "")).as_py() for column in columns[width:]):
+        return None
+    if dialect.skip_blanks:
+        columns = [pc.utf8_ltrim(column, " ") for column in columns]
+    if any(pc.any(pc.equal(columns[0], row[0])).as_py() for row in form.repeats):
+        return None  # perhaps the header once more
+    return CsvBlock(columns[:width], len(ends), at)
 
 
-def _quotes_are_plain(octets: np.ndarray, ends: np.ndarray, delimiter: int) -> bool:
+def _is_out_of_the_ordinary(block: str, dialect: Dialect) -> bool:
+    """Whether a block holds what pyarrow does not know: comments, escapes, a delimiter of several bytes, quotes where
+    blanks are skipped."""
+    if not dialect.delimiter.isascii() or (dialect.escape and dialect.escape in block):
+        return True
+    if dialect.comment and (
+        block.startswith(dialect.comment) or re.search(rf"[\r\n]{re.escape(dialect.comment)}", block)
+    ):
+        return True
+    return bool(dialect.skip_blanks and dialect.quote and dialect.quote in block)
+
+
+def _quotes_are_plain(octets: np.ndarray, ends: np.ndarray, quote: int, delimiter: bytes) -> bool:
     """Whether quotes open where a cell begins, close where it ends, and every line closes those that it opens.
 
     Quotes come in pairs; between a pair and one that follows at once lies a quote that was doubled.
     """
-    quotes = np.flatnonzero(octets == _QUOTE)
+    quotes = np.flatnonzero(octets == quote)
     if not len(quotes):
         return True
     if len(quotes) % 2:
@@ -123,6 +151,7 @@ def _quotes_are_plain(octets: np.ndarray, ends: np.ndarray, delimiter: int) -> b
     doubled[1:-1] = opening[1:] == closing[:-1] + 1
     before = np.where(opening > 0, octets[opening - 1], _LF)
     after = np.where(closing + 1 < len(octets), octets[np.minimum(closing + 1, len(octets) - 1)], _LF)
-    begins = (before == delimiter) | (before == _LF) | doubled[:-1]
-    ends_cell = (after == delimiter) | (after == _LF) | (after == _CR) | doubled[1:]
+    between = delimiter[0]
+    begins = (before == between) | (before == _LF) | doubled[:-1]
+    ends_cell = (after == between) | (after == _LF) | (after == _CR) | doubled[1:]
     return bool(begins.all() and ends_cell.all())

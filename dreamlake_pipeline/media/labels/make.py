@@ -19,9 +19,11 @@ import pyarrow.parquet as pq
 
 from ...errors import Code, DreamlakeError
 from ...kinds import content_type_of
-from ..text.file import BadLine, BadLines, Encoding, detect_encoding
+from ..text.file import BadLine, BadLines, Encoding, detect_encoding, explain_no_text, find_nuls
+from .delimited import Csv, describe, open_csv
+from .form import Form
 from .plot import write_plot
-from .rows import MAX_FIELDS, Chunk, Csv, JsonLines, LabelFormat, is_json_lines, open_csv, unique_names
+from .rows import MAX_FIELDS, Chunk, JsonLines, LabelFormat, is_json_lines, unique_names
 from .stats import Statistics, bound, find_time
 from .types import JSON, FieldType, Inference, clean_text, column_of_cells, column_of_values
 
@@ -52,7 +54,8 @@ class LabelResult:
     `time_field` is the field that tells when an entry was, if one does. Its `start` and `end` are RFC 3339 for
     dates and Unix times, seconds for other numbers; `duration` is the seconds between them. `plot` is a picture of
     the entries over that time.
-    `format` and `encoding` are the source's. `bad_lines` locates the first hundred of the `bad_entries`.
+    `format` and `encoding` are the source's, `form` is how a CSV is written, `units` are those of its row of units, by
+    field. `bad_lines` locates the first hundred of the `bad_entries`.
     """
 
     path: Path
@@ -65,29 +68,38 @@ class LabelResult:
     duration: float | None
     encoding: str
     format: LabelFormat
+    form: Form | None
+    units: dict[str, str]
     bad_entries: int
     bad_lines: tuple[BadLine, ...]
     warnings: tuple[str, ...]
 
 
-def make_label_track(source: Path, out: Path, *, filename: str) -> LabelResult:
+def make_label_track(
+    source: Path, out: Path, *, filename: str, csv_options: Mapping[str, str] | None = None
+) -> LabelResult:
     """Make the Parquet file `out/data.parquet` of a JSONL or CSV file; `filename` is what its uploader called it.
 
-    The types are those of `label_types`. Raises DreamlakeError(LABELS_INVALID) when there is no entry to read.
+    The types are those of `types`. `csv_options` say how a CSV is written, in the place of what would be found out
+    (`csv_options.py`). Raises DreamlakeError(LABELS_INVALID) when there is no entry to read, or when most rows of a CSV
+    can't be read.
     """
-    encoding = detect_encoding(source)
+    options = csv_options or {}
+    encoding = Encoding(options["encoding"]) if "encoding" in options else detect_encoding(source)
     if encoding is None:
-        raise _invalid(f"{filename} is not text.")
-    table = _open_table(source, encoding, filename)
+        raise _invalid(explain_no_text(source, filename))
+    table = _open_table(source, encoding, filename, options)
     bad = BadLines()
     path = out / "data.parquet"
     fields, written = _infer_and_write(table, bad, path)
     if not fields.types:
-        raise _invalid(_explain_no_entries(filename, bad))
+        raise _misread(filename, table, bad, 0) if bad.count else _invalid(f"{filename} holds no entry.")
     if written is None:
         with _Writer(table, fields, path) as written:
             for chunk in table.read(BadLines()):
                 written.write(chunk)
+    if isinstance(table, Csv) and bad.count > written.entries:  # what is mostly wrong has been misread
+        raise _misread(filename, table, bad, written.entries)
     time = find_time(written.statistics)
     plot = out / "plot.png" if time else None
     if time and plot:
@@ -103,9 +115,17 @@ def make_label_track(source: Path, out: Path, *, filename: str) -> LabelResult:
         duration=time.duration if time else None,
         encoding=encoding.name,
         format="csv" if isinstance(table, Csv) else "jsonl",
+        form=table.form if isinstance(table, Csv) else None,
+        units=table.units if isinstance(table, Csv) else {},
         bad_entries=bad.count,
         bad_lines=tuple(bad.first),
-        warnings=(*filter(None, [encoding.warning]), *table.warnings, *fields.warnings),
+        warnings=(
+            *filter(None, [encoding.warning]),
+            *find_nuls(source, encoding).warnings,
+            *table.warnings,
+            *(f"Left out as {what}: {lines}." for what, lines in bad.passed_over.items()),
+            *fields.warnings,
+        ),
     )
 
 
@@ -119,11 +139,11 @@ class _Fields:
     warnings: list[str]
 
 
-def _open_table(source: Path, encoding: Encoding, filename: str) -> JsonLines | Csv:
+def _open_table(source: Path, encoding: Encoding, filename: str, options: Mapping[str, str]) -> JsonLines | Csv:
     """The content decides; a JSONL file whose first lines are all broken is known by its name."""
     if is_json_lines(source, encoding) or content_type_of(filename) == "application/x-ndjson":
         return JsonLines(source, encoding)
-    table = open_csv(source, encoding)
+    table = open_csv(source, encoding, options)
     if len(table.names) > MAX_FIELDS:
         raise _invalid(f"{filename} has {len(table.names)} columns; a label track may have {MAX_FIELDS}.")
     return table
@@ -240,14 +260,22 @@ def _warn_of_fields(columns: dict[str, str], mixtures: dict[str, str], others: i
     return warnings
 
 
-def _explain_no_entries(filename: str, bad: BadLines) -> str:
-    if not bad.first:
-        return f"{filename} holds no entry."
+def _misread(filename: str, table: JsonLines | Csv, bad: BadLines, entries: int) -> DreamlakeError:
     first = bad.first[0]
-    return f"{filename} holds no entry that can be read. Line {first.line}: {first.reason}"
+    reason = f"Line {first.line}: {first.reason}"
+    if isinstance(table, JsonLines):
+        return _invalid(f"{filename} holds no entry that can be read. {reason}")
+    many = f"{bad.count} of {bad.count + entries} rows of {filename} can't" if entries else f"No row of {filename} can"
+    form = describe(table.form)
+    return _invalid(f"{many} be read as it was understood ({form}). {reason}", hint=_MISREAD_HINT)
 
 
-def _invalid(message: str) -> DreamlakeError:
-    return DreamlakeError(
-        Code.LABELS_INVALID, message, hint="A label track is JSONL, one object a line, or CSV with a header."
-    )
+_HINT = "A label track is JSONL, one object a line, or CSV with a header."
+_MISREAD_HINT = (
+    "Say how the file is written, for instance --csv delimiter=';' --csv header=4 (the line of the column names) or "
+    "--csv skip=3, or mend its rows."
+)
+
+
+def _invalid(message: str, *, hint: str = _HINT) -> DreamlakeError:
+    return DreamlakeError(Code.LABELS_INVALID, message, hint=hint)

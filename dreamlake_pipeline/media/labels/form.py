@@ -1,0 +1,382 @@
+"""The form of a CSV file, judged over its first lines: how values are set apart, where the table begins, what names it.
+
+Each reading that the lines allow (delimiter, quotes, comments) is tried on all of them and gets a score: the share of
+the lines that agree with each other, times how much their values look like values, times how usual the reading is.
+The best is taken. Under it, the rows whose values agree in sort (numbers, times, text) with those further down are the
+table, the row above them names the columns if its cells are of another sort, and what lies above that is a preamble.
+
+What is told by `csv_options` is not judged. Pure Python and light: the client uses it too.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import product
+
+from ...csv_options import BLANKS, NONE, TAB
+from ..text.file import is_whole
+from .dialect import BLANK, NO_DELIMITER, Dialect, Row, Sort, sort_of, split_rows
+from .header import Header, find_header
+
+SAMPLE_LINES = 300
+SAMPLE_CHARS = 256 * 2**10  # the line that goes beyond is the last one
+
+_DELIMITERS = ",;\t|"
+_COMMENTS = ("#", "%", "//")
+_HINT = re.compile(r'"?sep=(.)"?[\s,;]*', re.IGNORECASE)
+
+_VALUES = {
+    Sort.EMPTY: 0.5,
+    Sort.NUMBER: 1.0,
+    Sort.TIME: 1.0,
+    Sort.BOOL: 1.0,
+    Sort.WORD: 0.85,
+    Sort.TEXT: 0.6,
+    Sort.ODD: 0.2,
+    Sort.QUOTED: 0.0,
+}
+COMMENT = "comment"
+_MOST_COLUMNS = 5000  # that are looked at; a label track has no more
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How a CSV file is written. Line numbers are 1-based.
+
+    `names` are those of the header, empty where it has none. Rows may have `padding` more cells, which are empty.
+    `repeats` are the cells of the header and of the row of units, which come again where files were joined.
+    `numbers` are the columns (from 0) that hold numbers, `units` those of columns. `first_line` is the first one behind
+    the header; `skipped` says what the lines before it are. `agreement` is the share of the lines that agree with the
+    form, `certainty` how sure it is (0 to 1).
+    """
+
+    dialect: Dialect = field(default_factory=Dialect)
+    names: tuple[str, ...] = ()
+    header_line: int | None = None
+    units_line: int | None = None
+    units: Mapping[int, str] = field(default_factory=dict)
+    padding: int = 0
+    first_line: int = 1
+    skipped: Mapping[int, str] = field(default_factory=dict)
+    repeats: tuple[tuple[str, ...], ...] = ()
+    numbers: frozenset[int] = frozenset()
+    agreement: float = 0.0
+    certainty: float = 0.0
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def width(self) -> int:
+        return len(self.names)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """The first lines under a dialect: most rows have `width` cells from `start` on, and are values from `body` on."""
+
+    dialect: Dialect
+    rows: list[Row]
+    width: int
+    padding: int
+    start: int
+    body: int
+    sorts: list[Sort | None]  # of each column: what most of its values are, None for text
+    agreement: float
+    score: float
+
+
+def judge(lines: Sequence[str], options: Mapping[str, str] | None = None) -> Form:
+    """The form of a file that begins with these lines; one without names when there is no row."""
+    options = options or {}
+    skip = int(options.get("skip", 0))
+    lines = [line if index >= skip and is_whole(line) else "\n" for index, line in enumerate(lines)]
+    hint, hinted = _find_hint(lines)
+    if hint is not None:
+        lines = [*lines[:hint], "\n", *lines[hint + 1 :]]
+    readings = sorted(
+        (_read(lines, dialect, prior) for dialect, prior in _candidates(lines, options, hinted)),
+        key=lambda reading: -reading.score,
+    )
+    best = readings[0]
+    if not best.rows:
+        return Form(best.dialect)
+    second = max((one.score for one in readings if not _is_alike(one, best)), default=0.0)
+    certainty = best.agreement * min(1.0, 4 * (1 - second / best.score)) if best.score else 0.0
+    return _describe(lines, best, options, hint, skip, certainty)
+
+
+def _is_alike(one: _Reading, best: _Reading) -> bool:
+    """Whether two readings find the same values in the same lines, or differ in what is a comment alone."""
+    if replace(one.dialect, comment=best.dialect.comment) == best.dialect:
+        return True
+    rows = best.rows[best.body : best.body + 50]
+    return _values(rows) == _values(one.rows[one.body : one.body + 50])
+
+
+def _values(rows: Sequence[Row]) -> list[list[str]]:
+    return [[cell.strip() for cell in row.cells or ()] for row in rows]
+
+
+def looks_like_table(lines: Sequence[str]) -> bool:
+    """Whether most of the lines are rows of a table of two or more columns."""
+    if sum(bool(line.strip()) for line in lines) < 2:
+        return False  # one line with a comma is a sentence as well
+    form = judge(lines)
+    return form.width > 1 and form.agreement >= 0.6
+
+
+def _find_hint(lines: Sequence[str]) -> tuple[int | None, str | None]:
+    """The index of a line `sep=;`, with which spreadsheets are told the delimiter, and the delimiter."""
+    for index, line in enumerate(lines):
+        if line.strip():
+            found = _HINT.fullmatch(line.rstrip("\r\n"))
+            return (index, found[1]) if found else (None, None)
+    return None, None
+
+
+def _candidates(
+    lines: Sequence[str], options: Mapping[str, str], hinted: str | None
+) -> Iterator[tuple[Dialect, float]]:
+    """The dialects that the lines allow, and how usual each is."""
+    text = "".join(lines)
+    filled = [line for line in lines if line.strip()]
+    given = options.get("delimiter")
+    delimiters = [{TAB: "\t", BLANKS: BLANK}.get(given, given)] if given else [hinted] if hinted else _likely(filled)
+    for delimiter, comment in product(delimiters, _comments(filled, options)):
+        prior = {"|": 0.95, BLANK: 0.85}.get(delimiter, 1.0) * (1.0 if comment is None else 0.99)
+        for quote, escape, weight in _quotes(text, options):
+            for skip_blanks in _blanks_behind(text, delimiter, quote):
+                yield Dialect(delimiter, quote, escape, skip_blanks, comment), prior * weight
+
+
+def _likely(filled: Sequence[str]) -> list[str]:
+    """The delimiters that a fifth of the lines have; without any, the comma."""
+    enough = max(1, len(filled) / 5)
+    found = [one for one in _DELIMITERS if sum(one in line for line in filled) >= enough]
+    if sum(bool(re.search(r"\S[ \t]+\S", line)) for line in filled) >= enough:
+        found.append(BLANK)
+    # What is cut by no delimiter is one column.
+    return [*found, NO_DELIMITER] if found else [","]
+
+
+def _comments(filled: Sequence[str], options: Mapping[str, str]) -> list[str | None]:
+    if given := options.get("comment"):
+        return [None if given == NONE else given]
+    begun = [mark for mark in _COMMENTS if 0 < sum(line.startswith(mark) for line in filled) < len(filled)]
+    return [*begun, None]
+
+
+def _quotes(text: str, options: Mapping[str, str]) -> Iterator[tuple[str | None, str | None, float]]:
+    """Quote, escape mark, and how usual that is."""
+    given = options.get("quote")
+    if given:
+        quote = None if given == NONE else given
+        yield quote, "\\" if quote and f"\\{quote}" in text else None, 1.0
+        return
+    yield '"', None, 1.0
+    if '"' in text:
+        yield None, None, 0.75
+        if '\\"' in text:
+            yield '"', "\\", 0.97
+    if re.search(r"(?<![^\s,;|])'[^'\n]*'(?![^\s,;|])", text):
+        yield "'", None, 0.97
+
+
+def _blanks_behind(text: str, delimiter: str, quote: str | None) -> list[bool]:
+    """Whether blanks behind delimiters are to be skipped: where each has one, or where quotes stand behind them."""
+    if delimiter in (BLANK, "\t", NO_DELIMITER) or f"{delimiter} " not in text:
+        return [False]
+    if quote and re.search(rf"{re.escape(delimiter)} +{quote}", text):
+        return [False, True]
+    behind = text.count(f"{delimiter} ") + len(re.findall(rf"{re.escape(delimiter)}\r?\n", text))
+    return [behind > 2 and behind == text.count(delimiter)]
+
+
+def _read(lines: Sequence[str], dialect: Dialect, prior: float) -> _Reading:
+    rows = split_rows(lines, dialect)
+    if not rows:
+        return _Reading(dialect, rows, 0, 0, 0, 0, [], 0.0, 0.0)
+    late = rows[len(rows) // 2 :]
+    widths, overall = (Counter(len(row.cells) for row in some if row.cells) for some in (late, rows))
+    width = max(widths, key=lambda one: (widths[one], overall[one], one), default=1)
+    padding = _padding(rows, late, width)
+    width -= padding
+    fits = [fit(row, width) for row in rows]
+    start = _find_start(fits)
+    judged = _judged(rows, start, width)
+    looked_at = min(width, _MOST_COLUMNS)
+    sorts = [_sort_of_column([row.cells[column] for row in judged if row.cells]) for column in range(looked_at)]
+    body = _find_body(rows, start, width, sorts)
+    cells = (row.cells[:looked_at] for row in rows[body:] or judged if row.cells and fit(row, width))
+    values = [_VALUES[sort_of(cell)] for some in cells for cell in some]
+    agreement = sum(fits[start:]) / len(fits[start:])
+    score = prior * agreement**2 * (sum(values) / len(values) if values else 0.0)
+    score *= 0.35 if width < 2 else 1 - 0.3 / width
+    score *= 1 - 0.3 * start / len(rows)
+    if len(rows) - body < 2 < start or body >= len(rows):
+        score *= 0.3  # next to nothing is left of the file
+    if body and not fits[body - 1]:
+        score *= 0.85  # what should be the header is none
+    if dialect.delimiter == BLANK and 2 * sum(sort is not None for sort in sorts) < looked_at:
+        score *= 0.3  # words of a sentence
+    return _Reading(dialect, rows, width, padding, start, body, sorts, agreement, score)
+
+
+def _judged(rows: Sequence[Row], start: int, width: int) -> list[Row]:
+    """The later ones of the rows that fit, which tell what the values are like; no header that comes again."""
+    first = len(rows) // 2 if len(rows) >= 30 else min(len(rows) - 1, -(-2 * len(rows) // 3))
+    late = [row for row in rows[max(start, first) :] if fit(row, width)]
+    times = Counter(tuple(row.cells or ()) for row in rows)
+    values = [row for row in late if times[tuple(row.cells or ())] < 2 or any(map(_is_value, row.cells or ()))]
+    return values or late
+
+
+def _is_value(cell: str) -> bool:
+    return sort_of(cell) in (Sort.NUMBER, Sort.TIME, Sort.BOOL)
+
+
+def fit(row: Row, width: int) -> bool:
+    """Whether a row has so many cells, and behind them none but empty ones."""
+    return row.cells is not None and len(row.cells) >= width and not any(map(str.strip, row.cells[width:]))
+
+
+def _padding(rows: Sequence[Row], late: Sequence[Row], width: int) -> int:
+    """1 where each row ends with a delimiter behind which no column is."""
+    if width < 2:
+        return 0
+    last = [row.cells[-1] for row in late if row.cells and len(row.cells) == width]
+    named = any(row.cells and len(row.cells) == width and row.cells[-1].strip() for row in rows)
+    return int(not named and not any(map(str.strip, last)))
+
+
+def _find_start(fits: Sequence[bool]) -> int:
+    """The first row from which on most fit."""
+    start, fitting = len(fits) - 1, 0
+    for index in range(len(fits) - 1, -1, -1):
+        fitting += fits[index]
+        if fits[index] and fitting >= 0.6 * (len(fits) - index):
+            start = index
+    return start
+
+
+def _sort_of_column(cells: Sequence[str]) -> Sort | None:
+    counts = Counter(map(sort_of, cells))
+    known = sum(counts.values()) - counts[Sort.EMPTY]
+    for sort in (Sort.NUMBER, Sort.TIME, Sort.BOOL):
+        if known and counts[sort] >= 0.6 * known:
+            return sort
+    return None
+
+
+def _find_body(rows: Sequence[Row], start: int, width: int, sorts: Sequence[Sort | None]) -> int:
+    """The first row of values: one whose cells are of the sorts that their columns are of."""
+    typed = [column for column, sort in enumerate(sorts) if sort is not None]
+    if not typed:
+        return _find_body_of_text(rows, start, width)
+    counts = [_agreeing(row, width, typed, sorts) for row in rows]
+    body = next((index for index in range(start, len(rows)) if counts[index][0] and not counts[index][1]), None)
+    if body is None:
+        return min(start + 1, len(rows))
+    while body > start and counts[body - 1][0] > counts[body - 1][1]:  # a value that is out of the ordinary
+        body -= 1
+    return body
+
+
+def _agreeing(row: Row, width: int, typed: Sequence[int], sorts: Sequence[Sort | None]) -> tuple[int, int]:
+    """How many cells of a row are of the sort of their column, and how many of another."""
+    if row.cells is None or not fit(row, width) or _is_pandas_header(row.cells):
+        return 0, 1
+    found = [(sort_of(row.cells[column]), sorts[column]) for column in typed]
+    return sum(one is sort for one, sort in found), sum(
+        one is not sort and one is not Sort.EMPTY for one, sort in found
+    )
+
+
+def _is_pandas_header(cells: Sequence[str]) -> bool:
+    """Whether the cells are an unnamed index and the numbers of the columns, as pandas writes a frame without names."""
+    return len(cells) > 2 and not cells[0] and list(cells[1:]) == [str(n) for n in range(len(cells) - 1)]
+
+
+def _find_body_of_text(rows: Sequence[Row], start: int, width: int) -> int:
+    """The row behind the header, where all is text: the first row is one unless its cells come again below."""
+    first = rows[start].cells if fit(rows[start], width) else None
+    below = [row.cells for row in rows[start + 1 :] if fit(row, width) and row.cells and row.cells != first]
+    if not first or len(below) < 2:
+        return min(start + 1, len(rows))
+    again = sum(bool(cell.strip()) and any(cell == row[column] for row in below) for column, cell in enumerate(first))
+    return start if 2 * again > sum(bool(cell.strip()) for cell in first) else start + 1
+
+
+def _describe(
+    lines: Sequence[str], best: _Reading, options: Mapping[str, str], hint: int | None, skip: int, certainty: float
+) -> Form:
+    header = find_header(lines, best.rows, best.dialect, best.width, best.start, best.body, best.sorts, options)
+    body = [row.cells for row in best.rows if row.line + 1 >= header.first_line and row.cells and fit(row, best.width)]
+    names, padding = _close(header, best, body)
+    dialect = _find_decimal(best.dialect, body, options)
+    columns = [[row[column] for row in body] for column in range(min(len(best.sorts), len(names)))]
+    numbers = frozenset(
+        column for column, cells in enumerate(columns) if _sort_of_column(cells) is Sort.NUMBER or not any(cells)
+    )
+    skipped = dict.fromkeys(range(1, skip + 1), "asked for (skip)")
+    for number, line in enumerate(lines[skip : header.first_line - 1], skip + 1):
+        if line.strip() and number not in (header.line, header.units_line):
+            behind = header.line is not None and number > header.line
+            skipped[number] = COMMENT if dialect.is_comment(line) else "ruled line" if behind else "preamble"
+    if hint is not None:
+        skipped[hint + 1] = "a hint for spreadsheets (sep=)"
+    return Form(
+        dialect=dialect,
+        names=names,
+        header_line=header.line,
+        units_line=header.units_line,
+        units={
+            column: unit for column, cell in enumerate(header.units[: len(names)]) if (unit := cell.strip(" []()<>{}"))
+        },
+        padding=padding,
+        first_line=header.first_line,
+        skipped=skipped,
+        repeats=header.repeats,
+        numbers=numbers,
+        agreement=round(best.agreement, 3),
+        certainty=round(certainty * (1.0 if header.sure else 0.8), 2),
+        warnings=header.warnings,
+    )
+
+
+def _close(header: Header, best: _Reading, body: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], int]:
+    """The names up to the last column that has one, or a value; and how many cells rows have beyond them."""
+    names = list(header.names)
+    while (
+        len(names) > 1
+        and not names[-1].strip()
+        and not any(row[len(names) - 1].strip() for row in body if len(row) >= len(names))
+    ):
+        names.pop()
+    return tuple(names), max(0, best.width + best.padding - len(names))
+
+
+_DECIMAL_COMMA = re.compile(r"[+-]?(?:[0-9]+|[0-9]{1,3}(?:\.[0-9]{3})+)?,[0-9]+(?:[eE][+-]?[0-9]+)?")
+_DECIMAL_POINT = re.compile(r"[+-]?[0-9]*\.[0-9]+(?:[eE][+-]?[0-9]+)?")
+_GROUPED_COMMA = re.compile(r"[+-]?[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+")
+_GROUPED_POINT = re.compile(r"[+-]?[0-9]{1,3}(?:(?:,[0-9]{3})+\.[0-9]+|(?:,[0-9]{3}){2,})")
+
+
+def _find_decimal(dialect: Dialect, body: Sequence[Sequence[str]], options: Mapping[str, str]) -> Dialect:
+    """The dialect with its decimal mark, and that of thousands where a number has both or groups several times."""
+    cells = [cell.strip() for row in body for cell in row]
+    comma = sum(bool(_DECIMAL_COMMA.fullmatch(cell)) for cell in cells if "," in cell)
+    given = options.get("decimal")
+    if given == "." or (not given and dialect.delimiter == ","):
+        comma = 0
+    elif not given and comma:
+        grouped = any(_GROUPED_POINT.fullmatch(cell) for cell in cells)
+        points = sum(bool(_DECIMAL_POINT.fullmatch(cell)) for cell in cells if "." in cell)
+        comma = 0 if grouped or points >= comma else comma
+    if given == "," or comma:
+        grouped = any(_GROUPED_COMMA.fullmatch(cell) for cell in cells)
+        return replace(dialect, decimal=",", thousands="." if grouped else None)
+    grouped = any(_GROUPED_POINT.fullmatch(cell) for cell in cells)
+    return replace(dialect, thousands="," if grouped else None)
