@@ -9,6 +9,11 @@ import re
 
 HEADER = "WEBVTT"
 ARROW = "-->"
+TIMESTAMP_MAP = "X-TIMESTAMP-MAP"  # RFC 8216 3.5
+HEADER_LINES = (
+    HEADER,
+    TIMESTAMP_MAP,
+)  # what no line of a cue's text may begin with, in a file that others are joined to
 
 _TIME = re.compile(r"(?:\d+:)?\d\d:\d\d\.\d{3}")
 _TIMING = re.compile(rf"({_TIME.pattern}) {ARROW} ({_TIME.pattern})")

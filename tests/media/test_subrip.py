@@ -119,9 +119,11 @@ def test_text_with_a_whole_line_of_times_begins_another_cue(make: Make) -> None:
         ("&nope; &timesfoo; &;", "&amp;nope; &amp;timesfoo; &amp;;"),
         ("a&#10;b&NewLine;c", "a b c"),
         ("&lt;i&gt; <i>x</i>", "&lt;i&gt; <i>x</i>"),
+        ("a <s and p> b, c <3, d <b and e>", "a &lt;s and p&gt; b, c &lt;3, d &lt;b and e&gt;"),
+        ('<font color="#fff" size=3>a</font> <c.yellow>b</c> <s>c</s> <span class="x">d</span>', "a b c d"),
     ],
 )
-def test_only_references_with_a_semicolon_are_decoded_and_each_once(make: Make, text: str, shown: str) -> None:
+def test_text_is_no_html_but_for_references_and_tags_that_are_whole(make: Make, text: str, shown: str) -> None:
     assert cues(make(SRT.replace("one", text)))[0][2] == shown
 
 

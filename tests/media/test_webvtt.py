@@ -150,6 +150,19 @@ def test_segments_are_put_on_the_clock_of_the_first(make: Make, between: str, fi
     assert not any("order" in warning for warning in result.warnings)
 
 
+@pytest.mark.parametrize("between", ["", "\ufeff"])
+def test_segments_whose_last_line_has_no_end(make: Make, between: str) -> None:
+    parts = [segment(ticks, *blocks).rstrip("\n") for ticks, *blocks in JOINED]
+    result = make(between.join(parts) + "\n\n00:0x.000 --> 00:02.000\nx\n")
+    assert cues(result) == ON_ONE_CLOCK
+    assert [bad.line for bad in result.bad_lines] == [21]
+
+
+def test_a_mark_and_a_header_behind_text(make: Make) -> None:
+    result = make(vtt(cue(1, 2, "one")).rstrip("\n") + "\ufeff" + vtt(cue(5, 7, "two")))
+    assert cues(result) == [(1, 2, "one"), (5, 7, "two")]
+
+
 def test_cues_that_count_on_stay_where_they_are(make: Make) -> None:
     parts = [segment(900_000, cue(1, 3, "a"), cue(5, 7, "b")), segment(900_000, cue(5, 7, "b"), cue(8, 9, "c"))]
     assert cues(make("\n".join(parts))) == [(1, 3, "a"), (5, 7, "b"), (8, 9, "c")]

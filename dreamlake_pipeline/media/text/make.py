@@ -119,6 +119,8 @@ def _parse(text: str) -> Track:
 _LINE_END = re.compile("\r\r\n|\r\n|\r|\n")
 # Byte order marks where a line begins: joined files have them.
 _MARKS = re.compile("^\ufeff+", re.MULTILINE)
+# A header behind a last line without an end. It takes its own line's end, so that lines keep their numbers.
+_GLUED_HEADER = re.compile("(?:\ufeff|(?<=[^\n])(?=WEBVTT\nX-TIMESTAMP-MAP))(WEBVTT)\n(X-TIMESTAMP-MAP[^\n]*)?")
 
 
 def _split_lines(text: str) -> list[str]:
@@ -126,7 +128,8 @@ def _split_lines(text: str) -> list[str]:
 
     `\\r\\r\\n` ends one line: it is what a program for Windows makes of `\\r\\n` when it writes text.
     """
-    return _MARKS.sub("", _LINE_END.sub("\n", text)).replace("\ufeffWEBVTT", "\nWEBVTT").split("\n")
+    text = _MARKS.sub("", _LINE_END.sub("\n", text))
+    return (_GLUED_HEADER.sub(r"\n\1 \2", text) if "WEBVTT" in text[1:] else text).split("\n")
 
 
 def _line_at(text: str, position: int) -> int:

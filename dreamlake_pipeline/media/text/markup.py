@@ -15,15 +15,17 @@ from ... import webvtt
 
 _MARKED = re.compile("[<>&{]")
 _SHARED_TAG = re.compile(r"</?[biu]>", re.IGNORECASE)
-_FOREIGN_TAG = re.compile(r"</?(?:font|s|strike|span|p|div|body|c)\b[^<>]*>", re.IGNORECASE)
+# With attributes, if anything follows the name: `a <s and p> b` is text.
+_FOREIGN_TAG = re.compile(
+    r"</?(?:font|s|strike|span|p|div|body|c)(?:\.[\w.-]{1,80})?(?:\s{1,9}[\w-]{1,40}\s{0,9}=[^<>]*)?\s{0,9}/?>",
+    re.IGNORECASE,
+)
 _BREAK_TAG = re.compile(r"<br\s{0,9}/?>", re.IGNORECASE)
 _OVERRIDE = re.compile(r"\{\\[^{}]*\}")
 _TOP = re.compile(r"\{\\an?[789][\\}]")
 _ANY_TAG = re.compile(r"<[^<>]*>")
 _REFERENCE = re.compile(r"&(#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _AMPERSAND = re.compile(r"&(?!#)([A-Za-z0-9]{0,32})([;=]?)")
-# How a line that would begin another file is written.
-_NO_HEADER = "&#87;" + webvtt.HEADER[1:]
 
 
 def settings_of_override(payload: list[str]) -> str:
@@ -59,7 +61,8 @@ def clean_vtt_text(line: str) -> str:
 
 
 def _hide_header(line: str) -> str:
-    return _NO_HEADER + line.removeprefix(webvtt.HEADER) if line.startswith(webvtt.HEADER) else line
+    """Text that would begin another file, with a reference for its first letter."""
+    return f"&#{ord(line[0])};{line[1:]}" if line.startswith(webvtt.HEADER_LINES) else line
 
 
 def _escape_loose(found: re.Match[str]) -> str:

@@ -16,7 +16,6 @@ from .timing import Timing, is_setting, read_timing
 
 _HEADER = re.compile(r"WEBVTT(?:[ \t].*)?")
 _METADATA = re.compile(r"([A-Za-z-]+)[ \t]*[:=][ \t]*(.*)")
-_MAP = "X-TIMESTAMP-MAP"
 _MAP_LOCAL = re.compile(r"LOCAL:(?:([0-9]{1,9}):)?([0-9]{2}):([0-9]{2})\.([0-9]{3})")
 _MAP_MPEGTS = re.compile(r"MPEGTS:([0-9]{1,20})")
 _NOTE = re.compile(r"NOTE(?:[ \t].*)?")
@@ -63,21 +62,23 @@ class _Parser:
         if not self._lines[index - 1].strip():
             return True
         below = self._lines[index + 1] if index + 1 < len(self._lines) else ""
-        return line.strip() == webvtt.HEADER and (not below.strip() or _METADATA.fullmatch(below) is not None)
+        if line.strip() == webvtt.HEADER:
+            return not below.strip() or _METADATA.fullmatch(below) is not None or _is_timing(below)
+        return webvtt.TIMESTAMP_MAP in line
 
     def _parse_header(self, index: int) -> int:
         """Read a header that begins at this line; the index of the line after it."""
         first = not self.track.sections
         header = [self._lines[index].removeprefix(webvtt.HEADER).strip()]
-        section = Section(index + 1)
+        section = _read_map(header[0], Section(index + 1))
         index += 1
         while index < len(self._lines) and self._lines[index].strip() and webvtt.ARROW not in self._lines[index]:
             line = self._lines[index]
             found = _METADATA.fullmatch(line)
             if found and found[1].lower() == "language" and first:
                 self.track.language = normalize_language(found[2])
-            if found and found[1].upper() == _MAP:
-                section = _read_map(line, section) or section
+            if found and found[1].upper() == webvtt.TIMESTAMP_MAP:
+                section = _read_map(line, section)
             else:
                 header.append(line)
             index += 1
@@ -164,7 +165,7 @@ class _Parser:
 
 def _join_block(lines: Iterable[str]) -> str:
     """A comment, style or region, in which no line passes for the header of another file."""
-    return "\n".join(f" {line}" if line.startswith(webvtt.HEADER) else line for line in lines)
+    return "\n".join(f" {line}" if line.startswith(webvtt.HEADER_LINES) else line for line in lines)
 
 
 def _find_timing(lines: list[str]) -> int | None:
@@ -181,11 +182,11 @@ def _is_timing(line: str) -> bool:
     return isinstance(timing, Timing) and timing.whole and timing.is_bare
 
 
-def _read_map(line: str, section: Section) -> Section | None:
-    """The section with the values of its X-TIMESTAMP-MAP (RFC 8216 3.5); None when it has not both."""
+def _read_map(line: str, section: Section) -> Section:
+    """The section with the values of its X-TIMESTAMP-MAP (RFC 8216 3.5), if the line has both."""
     local, mpegts = _MAP_LOCAL.search(line), _MAP_MPEGTS.search(line)
-    if not local or not mpegts:
-        return None
+    if webvtt.TIMESTAMP_MAP not in line or not local or not mpegts:
+        return section
     hours, minutes, seconds, thousandths = (int(part or 0) for part in local.groups())
     time = ((hours * 60 + minutes) * 60 + seconds) * 1000 + thousandths
     return Section(section.line, time, int(mpegts[1]))
