@@ -40,6 +40,16 @@ _MONTHS = pa.array(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep
 _YEARS = range(1, 10_000)
 
 
+# What makes other ways to write a time of ISO 8601 the extended format with a point, one after the other.
+_TO_ISO = (
+    (r"^([0-9]{4})([0-9]{2})([0-9]{2})[T ]([0-9]{2})([0-9]{2})([0-9]{2})", r"\1-\2-\3T\4:\5:\6"),
+    (r"^([0-9]{4})/([0-9]{2})/([0-9]{2})", r"\1-\2-\3"),
+    (r"(:[0-9]{2}),([0-9]{1,9})", r"\1.\2"),
+    (r" ?(?:UTC|GMT|Z)$", "Z"),
+    (r" ([+-][0-9]{2}(?::?[0-9]{2})?)$", r"\1"),
+)
+
+
 class Order(StrEnum):
     """What comes first in dates such as 05/06/2025."""
 
@@ -121,6 +131,13 @@ def read_moments(texts: pa.Array, order: Order | None) -> Moments:
         day_first=only_first,
         month_first=only_second,
     )
+
+
+def to_iso(texts: pa.Array) -> pa.Array:
+    """Texts such as `2024/05/01 12:00:00,5 +0200` and `20240501T120000Z` in ISO 8601's extended format; others stay."""
+    for pattern, replacement in _TO_ISO:
+        texts = pc.replace_substring_regex(texts, pattern, replacement)
+    return texts
 
 
 def format_time(value: int, unit: Literal["s", "ms", "us", "ns"], *, zone: str) -> str:

@@ -28,6 +28,9 @@ from .types import JSON, FieldType, Inference, clean_text, column_of_cells, colu
 LINE_COLUMN = "_line"
 MAX_FIELD_WARNINGS = 20
 
+_GROUP_BYTES = 16 * 2**20
+_GROUP_CELLS = 5 * 10**7
+
 
 @dataclass(frozen=True, slots=True)
 class LabelField:
@@ -191,7 +194,11 @@ class _Inferred:
 
 
 class _Writer:
-    """Writes the Parquet file, one row group a chunk, and gathers the statistics by column name."""
+    """Writes the Parquet file and gathers the statistics by column name.
+
+    A row group has the rows of as many chunks as `_GROUP_BYTES` and `_GROUP_CELLS` allow: of a wide file, a chunk has
+    few rows, and Parquet notes hundreds of bytes for each column of a row group.
+    """
 
     def __init__(self, table: JsonLines | Csv, fields: _Fields, path: Path) -> None:
         self.fields = fields
@@ -202,28 +209,48 @@ class _Writer:
         share = share_of_budget(len(types))
         self.statistics = {name: Statistics(type_, share) for name, type_ in types.items()}
         self._convert = column_of_cells if isinstance(table, Csv) else column_of_values
-        columns = [pa.field(name, found.type.arrow) for name, found in self.statistics.items()]
+        columns = [pa.field(name, type_.arrow) for name, type_ in types.items()]
         self._schema = pa.schema([pa.field(LINE_COLUMN, pa.int64(), nullable=False), *columns])
         self._file = pq.ParquetWriter(path, self._schema, compression="zstd")
+        self._group: list[pa.RecordBatch] = []
+        self._group_bytes = self._group_cells = 0
 
     def __enter__(self) -> _Writer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None) -> None:
+        if kind is None:
+            self._flush()
         self._file.close()
 
     def write(self, chunk: Chunk) -> None:
         rows = len(chunk.lines)
-        columns: list[pa.Array] = []
-        for name, type_ in self.fields.types.items():
-            values = chunk.columns.get(name)
-            columns.append(pa.nulls(rows, type_.arrow) if values is None else self._convert(values, type_))
+        nulls: dict[pa.DataType, pa.Array] = {}  # one for all fields of a type that no row of the chunk has
+        columns: list[pa.Array] = [chunk.lines]
+        for (name, type_), found in zip(self.fields.types.items(), self.statistics.values(), strict=False):
+            if (values := chunk.columns.get(name)) is None:
+                found.nulls += rows
+                columns.append(nulls.get(type_.arrow) or nulls.setdefault(type_.arrow, pa.nulls(rows, type_.arrow)))
+                continue
+            columns.append(self._convert(values, type_))
+            found.see(columns[-1])
+            self._group_bytes += columns[-1].nbytes
         if self.fields.others:
             columns.append(column_of_values(chunk.others or [None] * rows, JSON))
-        for found, column in zip(self.statistics.values(), columns, strict=True):
-            found.see(column)
-        self._file.write_table(pa.Table.from_arrays([chunk.lines, *columns], schema=self._schema))
+            self.statistics[OTHER_COLUMN].see(columns[-1])
+            self._group_bytes += columns[-1].nbytes
+        self._group.append(pa.RecordBatch.from_arrays(columns, schema=self._schema))
+        self._group_cells += rows * len(columns)
         self.entries += rows
+        if self._group_bytes >= _GROUP_BYTES or self._group_cells >= _GROUP_CELLS:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._group:
+            rows = pa.Table.from_batches(self._group, self._schema)
+            self._file.write_table(rows, row_group_size=len(rows))
+        self._group = []
+        self._group_bytes = self._group_cells = 0
 
 
 def _describe(name: str, statistics: Statistics) -> LabelField:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -19,8 +19,9 @@ from .clock import NS_OF_DAY, NS_OF_SECOND, Order, read_moments
 from .time_names import SECONDS_OF_UNIT
 
 _BATCH_ROWS = 1 << 17
+_NESTED_BATCH_ROWS = 1 << 13
 _MAX_NESTED_DEPTH = 4
-_LOOKED_AT = 200  # values of a column of JSON whose names are looked at
+_LOOKED_AT = 1000  # rows whose objects are looked at
 NS = Fraction(1, NS_OF_SECOND)
 
 _NUMBER_TEXT = r"^\s*(?P<whole>[+-]?(?:[0-9]{1,18}|[0-8][0-9]{18}))(?:\.(?P<fraction>[0-9]*))?\s*$"
@@ -37,54 +38,61 @@ class Counts:
     known: np.ndarray
 
 
-class Reader(Protocol):
-    """Reads counts from the `fields` of a batch; batches come in order, from the first on."""
+class Reader:
+    """Reads counts from the `fields` of a table; batches come in order, and all of them again after `rewind`."""
 
     fields: tuple[str, ...]
 
-    def read(self, columns: Sequence[pa.Array]) -> Counts: ...
+    def read(self, columns: Sequence[pa.Array]) -> Counts:
+        raise NotImplementedError
+
+    def rewind(self) -> None:
+        """Forget what was kept from one batch to the next."""
 
 
-@dataclass(frozen=True)
 class Table:
-    """A label track's Parquet file. Fields within objects of a column of JSON have dotted names."""
+    """A label track's Parquet file, and the fields within objects of its columns of JSON: these have dotted names."""
 
-    path: Path
-    nested: dict[str, tuple[str, tuple[str, ...]]]  # by dotted name, the column and the names within its values
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._metadata = pq.read_metadata(path)
+        self.rows = self._metadata.num_rows
+        self._nested: dict[str, tuple[str, tuple[str, ...]]] = {}  # by dotted name, the column and the names in it
 
     def batches(self, fields: Sequence[str]) -> Iterator[tuple[np.ndarray, list[pa.Array]]]:
-        """The line numbers and the values of `fields`, some rows at a time."""
-        columns = list(dict.fromkeys(self.nested[field][0] if field in self.nested else field for field in fields))
-        with pq.ParquetFile(self.path) as file:
-            for batch in file.iter_batches(_BATCH_ROWS, columns=["_line", *columns]):
-                parsed = dict.fromkeys(columns)
-                arrays = []
-                for field in fields:
-                    if field not in self.nested:
-                        arrays.append(batch.column(field))
-                        continue
-                    column, path = self.nested[field]
-                    objects = parsed[column] = parsed[column] or _parse(batch.column(column))
-                    arrays.append(_to_array([_value_at(found, path) for found in objects]))
+        """The line numbers and the values of `fields`, some rows at a time; of dotted names, all values as text."""
+        columns = list(dict.fromkeys(map(self.column_of, fields)))
+        rows = _BATCH_ROWS if self._nested.keys().isdisjoint(fields) else _NESTED_BATCH_ROWS
+        with pq.ParquetFile(self._path, metadata=self._metadata) as file:
+            for batch in file.iter_batches(rows, columns=["_line", *columns]):
+                objects = {column: _parse(batch.column(column)) for column in columns if column not in fields}
+                arrays = [
+                    _texts_at(objects[self._nested[field][0]], self._nested[field][1])
+                    if field in self._nested
+                    else batch.column(field)
+                    for field in fields
+                ]
                 yield batch.column("_line").to_numpy(), arrays
 
-    def nested_names(self, column: str) -> Iterator[str]:
-        """Dotted names of what the first objects of a column of JSON hold, numbers and texts; from then on, fields."""
-        with pq.ParquetFile(self.path) as file:
-            for batch in file.iter_batches(_LOOKED_AT, columns=[column]):
-                objects = [found for found in _parse(batch.column(0)) if isinstance(found, dict)]
-                if objects:
-                    break
-            else:
-                return
-        for path in dict.fromkeys(chain.from_iterable(map(_paths, objects))):
-            name = ".".join((column, *path))
-            self.nested[name] = (column, path)
-            yield name
+    def column_of(self, field: str) -> str:
+        """The column that holds a field."""
+        return self._nested[field][0] if field in self._nested else field
+
+    def add_nested(self, columns: Sequence[str]) -> list[str]:
+        """Make fields of what the first objects of columns of JSON hold, numbers and texts: their dotted names."""
+        if not columns:
+            return []
+        with pq.ParquetFile(self._path, metadata=self._metadata) as file:
+            first = next(file.iter_batches(_LOOKED_AT, columns=list(columns)))
+        for column in columns:
+            objects = [found for found in _parse(first.column(column)) if isinstance(found, dict)]
+            for path in dict.fromkeys(chain.from_iterable(map(_paths, objects))):
+                self._nested.setdefault(".".join((column, *path)), (column, path))
+        return list(self._nested)
 
 
 @dataclass
-class NumberReader:
+class NumberReader(Reader):
     """A column of numbers, which may be written as text, or of timestamps: counts of `per` each."""
 
     fields: tuple[str, ...]
@@ -130,7 +138,7 @@ class NumberReader:
 
 
 @dataclass
-class PartsReader:
+class PartsReader(Reader):
     """Whole seconds in one column; in another, counts of `unit` that are added to them. Counts nanoseconds."""
 
     fields: tuple[str, ...]
@@ -148,7 +156,7 @@ class PartsReader:
 
 
 @dataclass
-class WeekReader:
+class WeekReader(Reader):
     """GPS week in one column; in another, `per` seconds each, the time since it began. Counts nanoseconds since 1970.
 
     UTC is behind GPS time by the leap seconds.
@@ -168,7 +176,7 @@ class WeekReader:
 
 
 @dataclass
-class ClockReader:
+class ClockReader(Reader):
     """Texts of dates and times of day, in one column or in two: nanoseconds since 1970, or since the first midnight.
 
     What it counts from is known once all was read: `dated` and `zoned` say whether there are dates and zones.
@@ -205,6 +213,9 @@ class ClockReader:
             self.dated = True
             return Counts(one.ns, one.known & one.dated)
         return self._unwrap(one.ns, one.known)
+
+    def rewind(self) -> None:
+        self._last, self._midnights = None, 0
 
     def _unwrap(self, ns: np.ndarray, known: np.ndarray) -> Counts:
         """Times of day with a day more after each midnight, which is where they go back by half a day or more."""
@@ -248,16 +259,12 @@ def _parse(column: pa.Array) -> list[Any]:
     return [None if text is None else json.loads(text, parse_float=str) for text in storage.to_pylist()]
 
 
-def _value_at(value: Any, path: tuple[str, ...]) -> Any:
+def _texts_at(objects: list[Any], path: tuple[str, ...]) -> pa.Array:
+    """The numbers and texts that the objects have under these names, as text."""
     for name in path:
-        value = value.get(name) if isinstance(value, dict) else None
-    return value
-
-
-def _to_array(values: list[Any]) -> pa.Array:
-    """Numbers and texts, all as text."""
+        objects = [found.get(name) if isinstance(found, dict) else None for found in objects]
     return pa.array(
-        [str(value) if isinstance(value, int | str) and type(value) is not bool else None for value in values],
+        [str(value) if isinstance(value, int | str) and type(value) is not bool else None for value in objects],
         pa.string(),
     )
 

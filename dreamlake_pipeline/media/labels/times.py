@@ -23,6 +23,7 @@ from .time_names import (
     find_parts,
     find_week_and_seconds,
     parse_name,
+    unit_of,
 )
 from .time_readers import NS, ClockReader, Counts, NumberReader, PartsReader, Reader, Table, WeekReader
 from .types import JSON
@@ -31,6 +32,7 @@ OTHER_COLUMN = "_other"  # of fields beyond the limit
 BARS = 150  # of the plot
 
 _SAMPLE = 50_000
+_KEPT_ROWS = 2**21  # of whose counts 36 MB are kept
 _YEAR = 31_556_952  # seconds
 # Numbers of seconds from here on are times since 1970, not since the start of something: 1973, after three years.
 _LEAST_UNIX, _MOST_UNIX = 10**8, 230 * _YEAR
@@ -119,13 +121,14 @@ def find_time(
 ) -> tuple[LabelTime | None, list[str]]:
     """The time of a label track's Parquet file; and what there is to say of fields that could not be read as one.
 
-    `units` are units of time (`ms`) by field, where something else than the field's name tells them.
+    `units` are the texts of a row of units by field, such as `ms`; what is no unit of time is passed over.
     """
-    table = Table(path, {})
+    table = Table(path)
+    known = {field: unit for field, text in (units or {}).items() if (unit := unit_of(text))}
     warnings: list[str] = []
     for fields in _candidates(table, statistics):
         with np.errstate(over="ignore", invalid="ignore"):  # of what is no time anyway
-            found = _read_time(table, fields, statistics, units or {}, warnings)
+            found = _read_time(table, fields, statistics, known, warnings)
         if found:
             return found, [*warnings, *found.warnings]
     return None, warnings
@@ -136,9 +139,7 @@ def _candidates(table: Table, statistics: Mapping[str, Statistics]) -> Iterator[
     names = [name for name in statistics if name != OTHER_COLUMN]
     plain = [name for name in names if _may_be_time(statistics[name])]
     yield from _ranked(plain)
-    for name in names:
-        if statistics[name].type is JSON:
-            yield from _ranked(list(table.nested_names(name)))
+    yield from _ranked(table.add_nested([name for name in names if statistics[name].type is JSON]))
     for name in plain:
         if pa.types.is_timestamp(statistics[name].type.arrow):
             yield (name,)
@@ -170,6 +171,28 @@ def _may_be_time(found: Statistics) -> bool:
     return found.low is not None or pa.types.is_string(found.type.arrow)
 
 
+class _Series:
+    """The line numbers and counts of a reader over all of a table; a table of few rows is read once."""
+
+    def __init__(self, table: Table, reader: Reader) -> None:
+        self.table, self.reader = table, reader
+        self._kept: list[tuple[np.ndarray, Counts]] | None = None
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, Counts]]:
+        if self._kept is not None:
+            yield from self._kept
+            return
+        self.reader.rewind()
+        kept = []
+        for lines, columns in self.table.batches(self.reader.fields):
+            found = (lines, self.reader.read(columns))
+            if self.table.rows <= _KEPT_ROWS:
+                kept.append(found)
+            yield found
+        if self.table.rows <= _KEPT_ROWS:
+            self._kept = kept
+
+
 def _read_time(
     table: Table,
     fields: tuple[str, ...],
@@ -178,13 +201,14 @@ def _read_time(
     warnings: list[str],
 ) -> LabelTime | None:
     for reader in _readers(fields, statistics, units):
-        sample = _sample(table, reader)
+        series = _Series(table, reader)
+        sample = _sample(series)
         if isinstance(reader, ClockReader) and (decided := _decide_order(reader, warnings)):
-            reader = decided
-            sample = _sample(table, reader)
+            series = _Series(table, decided)
+            sample = _sample(series)
         enough = sample.known >= 0.5 * sample.rows or _is_number(fields, statistics)
         if len(sample.values) and enough:
-            return _measure(table, reader, _scale_of(reader, sample, units, statistics), sample)
+            return _measure(series, _scale_of(series.reader, sample, units, statistics), sample)
     return None
 
 
@@ -242,13 +266,12 @@ def _decide_order(reader: ClockReader, warnings: list[str]) -> ClockReader | Non
     return None
 
 
-def _sample(table: Table, reader: Reader) -> _Sample:
+def _sample(series: _Series) -> _Sample:
     """Read all of a candidate once, keeping every so many rows."""
     kept: list[np.ndarray] = []
     rows = known = 0
     step, integers = 0.0, True
-    for _, columns in table.batches(reader.fields):
-        counts = reader.read(columns)
+    for _, counts in series:
         values = counts.values[counts.known]
         if not known and len(values):
             ahead = np.diff(values[:10_000].astype(np.float64))
@@ -372,14 +395,15 @@ def _without_far(scale: _Scale, sample: _Sample) -> _Scale:
     return replace(scale, low=max(scale.low, first - room), high=min(scale.high, last + room))
 
 
-def _measure(table: Table, reader: Reader, scale: _Scale, sample: _Sample) -> LabelTime | None:
+def _measure(series: _Series, scale: _Scale, sample: _Sample) -> LabelTime | None:
+    table, reader = series.table, series.reader
     span = _Span()
-    for lines, _, counts in _read_again(table, reader):
+    for lines, counts in series:
         _add(span, lines, counts, scale)
     if span.low is None or span.high is None:
         return None
     histogram = np.zeros(BARS, dtype=np.int64)
-    for _, _, counts in _read_again(table, reader):
+    for _, counts in series:
         histogram += _bins(counts.values[_is_time(counts, scale)], span.low, span.high)
     one_time = span.low == span.high
     warnings = [*scale.warnings, *_explain(span, scale, reader.fields, sample.rows)]
@@ -388,24 +412,18 @@ def _measure(table: Table, reader: Reader, scale: _Scale, sample: _Sample) -> La
         warnings.append(f"The time of {reader.fields[0]!r} has no duration: {entries}.")
     return LabelTime(
         fields=reader.fields,
-        column=table.nested[reader.fields[0]][0] if reader.fields[0] in table.nested else reader.fields[0],
+        column=table.column_of(reader.fields[0]),
         unit=scale.unit,
         origin=scale.origin,
         why=scale.why,
         start=_show(span.low, scale),
         end=_show(span.high, scale),
-        duration=None if one_time else float((Fraction(span.high) - Fraction(span.low)) * scale.per),
+        duration=None if one_time else float((_exactly(span.high) - _exactly(span.low)) * scale.per),
         left_out=span.unset + span.far + span.unknown,
         goes_back=span.goes_back,
         counts=histogram,
         warnings=tuple(warnings),
     )
-
-
-def _read_again(table: Table, reader: Reader) -> Iterator[tuple[np.ndarray, list[pa.Array], Counts]]:
-    fresh = replace(reader, _last=None, _midnights=0) if isinstance(reader, ClockReader) else reader
-    for lines, columns in table.batches(reader.fields):
-        yield lines, columns, fresh.read(columns)
 
 
 def _is_time(counts: Counts, scale: _Scale) -> np.ndarray:
@@ -446,8 +464,13 @@ def _bins(values: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.bincount(np.clip(part.astype(np.int64), 0, BARS - 1), minlength=BARS)
 
 
+def _exactly(value: float | int) -> Fraction:
+    """A float as it is printed: 0.1 is a tenth."""
+    return Fraction(repr(value))
+
+
 def _show(value: float | int, scale: _Scale) -> float | str:
-    seconds = Fraction(value) * scale.per
+    seconds = _exactly(value) * scale.per
     if scale.origin in ("relative", "midnight"):
         return float(seconds)
     exact = isinstance(value, int) and -(2**63) < seconds * 10**9 < 2**63

@@ -31,6 +31,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .clock import to_iso
 from .digits import MAX_DIGITS, Digits, keeps_all, measure_cells, measure_numbers, to_decimal
 
 
@@ -63,6 +64,7 @@ _ODD_NUMBER = r"^(?:\+|-?0[0-9])"  # that a cast takes for one all the same
 _BOOL_CELL = r"^(?i:true|false)$"
 _TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"
 _LOCAL_TIME = _TIME + r")?$"
+_LIKE_A_TIME = r"^[0-9]{4}[-/]?[0-9]{2}[-/]?[0-9]{2}(?:[T ][0-9]{2}|$)"
 _UTC_TIME = _TIME + r"(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?))$"
 # Spellings of "no value" that count as such in fields of anything but text.
 _NULL_CELLS = pa.array(["null", "NULL", "Null", "None", "NONE", "none", "NA", "N/A", "n/a", "#N/A", "-"])
@@ -267,6 +269,11 @@ class Inference:
         return self._form_of_times(cells) or Form.STRING
 
     def _form_of_times(self, cells: pa.Array) -> Form | None:
+        return self._form_of_iso_times(cells) or (
+            self._form_of_iso_times(to_iso(cells)) if _match_all(cells, _LIKE_A_TIME) else None
+        )
+
+    def _form_of_iso_times(self, cells: pa.Array) -> Form | None:
         for form, pattern, zone in ((Form.UTC, _UTC_TIME, "UTC"), (Form.LOCAL, _LOCAL_TIME, None)):
             if _match_all(cells, pattern):
                 units = {unit for unit in self.units if _cast(cells, pa.timestamp(unit, zone)) is not None}
@@ -302,7 +309,7 @@ def column_of_cells(cells: pa.Array, type_: FieldType) -> pa.Array:
     known = pc.if_else(pc.is_in(cleaned, _NULL_CELLS), None, cleaned)
     if type_ is BOOL:
         return pc.equal(pc.utf8_lower(known), "true")
-    return pc.cast(known, type_.arrow)
+    return _to_times(known, type_.arrow) if pa.types.is_timestamp(type_.arrow) else pc.cast(known, type_.arrow)
 
 
 def column_of_values(values: list[Any], type_: FieldType) -> pa.Array:
@@ -315,10 +322,15 @@ def column_of_values(values: list[Any], type_: FieldType) -> pa.Array:
             values = [value if type(value) is str else next(texts) for value in values]
         return _to_strings(values)
     if pa.types.is_timestamp(type_.arrow):
-        return pc.cast(_to_strings(values), type_.arrow)
+        return _to_times(_to_strings(values), type_.arrow)
     if pa.types.is_decimal(type_.arrow):
         values = [None if value is None else to_decimal(value) for value in values]
     return pa.array(values, type_.arrow)
+
+
+def _to_times(texts: pa.Array, type_: pa.DataType) -> pa.Array:
+    times = _cast(texts, type_)
+    return pc.cast(to_iso(texts), type_) if times is None else times
 
 
 # Stands between the values of a column while they become JSON in one go. No value can hold it.
