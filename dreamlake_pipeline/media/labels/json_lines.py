@@ -36,8 +36,9 @@ _CHUNK_CELLS = 2 * 10**6
 _GROUP = 64  # lines that are tried at once where a block holds a bad one
 _SNIFFED_LINES = 100
 
-# Stands between the objects of joined lines. No line can hold it, so none can pass for another number of objects.
-_BETWEEN = secrets.token_hex(16)
+# Stands between the objects of joined lines. No line can hold it, so none can pass for another number of objects; and
+# it has nothing of a number, which `_look_at` would find.
+_BETWEEN = "".join(secrets.choice("abcdfghijklmnopqrstuvwxyz") for _ in range(32))
 _SEPARATOR = f',"{_BETWEEN}",'
 
 # Numbers of fewer characters have 15 digits at the most, which a float keeps.
