@@ -202,10 +202,13 @@ class TextTrackMetadata(Model):
 
 
 class FieldStats(Model):
+    """`distinct` is exact; null where there are more than `distinctAbove` different values, and for lists."""
+
     name: str
     type: str
     nulls: int
     distinct: int | None = None
+    distinct_above: int | None = None
     min: Any = None
     max: Any = None
 
@@ -233,6 +236,19 @@ class CsvForm(Model):
     certainty: float
 
 
+class LabelTimeMetadata(Model):
+    """Which fields tell the time of an entry, and how they were read."""
+
+    fields: list[str] = Field(description="Dotted names are within objects.")
+    unit: str | None = Field(
+        description="What the numbers count: ns, us, ms, s, min, h or d; null for dates and clocks."
+    )
+    origin: str = Field(description="What they count from: unix, date, gps, midnight, or relative (an unknown start).")
+    why: str
+    left_out: int = Field(description="Entries without a time, or with one that does not count for the span.")
+    goes_back: int = Field(description="Entries whose time is before that of the entry above.")
+
+
 class LabelTrackMetadata(Model):
     """`plotUrl` is a picture of the entries over the time from `start` to `end`, where there is a time field."""
 
@@ -242,6 +258,7 @@ class LabelTrackMetadata(Model):
     start: float | str | None = None
     end: float | str | None = None
     duration_sec: float | None = None
+    time: LabelTimeMetadata | None = None
     plot_url: str | None = None
     encoding: str
     format: str

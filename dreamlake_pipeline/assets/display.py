@@ -77,7 +77,8 @@ def _label_cells(metadata: Mapping[str, Any]) -> Row:
         "entries": metadata["entries"],
         "bad entries": metadata["badEntries"],
         "fields": len(metadata["fields"]),
-        "time field": metadata.get("timeField"),
+        "time field": " + ".join(time["fields"]) if (time := metadata.get("time")) else metadata.get("timeField"),
+        "duration (s)": metadata.get("durationSec"),
     }
 
 

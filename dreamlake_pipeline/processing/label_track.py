@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 
-from ..api.metadata import BadLine, CsvForm, FieldStats, LabelTrackMetadata, Processing
+from ..api.metadata import BadLine, CsvForm, FieldStats, LabelTimeMetadata, LabelTrackMetadata, Processing
 from ..media.labels.make import LabelResult, make_label_track
+from ..media.labels.times import LabelTime
 from .product import Job, Product
 from .publish import publish_files, url_of
 
@@ -25,15 +26,17 @@ def process_label_track(job: Job) -> Product:
                 type=field.type,
                 nulls=field.nulls,
                 distinct=field.distinct,
+                distinct_above=field.distinct_above,
                 min=field.min,
                 max=field.max,
             )
             for field in made.fields
         ],
-        time_field=made.time_field,
-        start=made.start,
-        end=made.end,
-        duration_sec=made.duration,
+        time_field=made.time.column if made.time else None,
+        start=made.time.start if made.time else None,
+        end=made.time.end if made.time else None,
+        duration_sec=made.time.duration if made.time else None,
+        time=_describe_time(made.time) if made.time else None,
         plot_url=url_of(job.record, "plot.png") if made.plot else None,
         encoding=made.encoding,
         format=made.format,
@@ -65,4 +68,15 @@ def _form(made: LabelResult) -> CsvForm | None:
         skipped=[BadLine(line=line, reason=what) for line, what in sorted(form.skipped.items())[:_MOST_SKIPPED]],
         agreement=form.agreement,
         certainty=form.certainty,
+    )
+
+
+def _describe_time(time: LabelTime) -> LabelTimeMetadata:
+    return LabelTimeMetadata(
+        fields=list(time.fields),
+        unit=time.unit,
+        origin=time.origin,
+        why=time.why,
+        left_out=time.left_out,
+        goes_back=time.goes_back,
     )

@@ -1,20 +1,12 @@
-"""Blocks of lines of a label file, read at once: pyarrow for CSV, one call of the JSON parser for JSONL.
-
-Each function gives None for a block in which anything is out of the ordinary, and is sure to give what reading line by
-line gives for any other.
+"""Blocks of lines of a CSV, read at once by pyarrow: None for a block in which anything is out of the ordinary, what
+reading line by line gives for any other.
 """
 
 from __future__ import annotations
 
 import codecs
-import gc
-import json
 import re
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -26,9 +18,6 @@ from .dialect import Dialect
 from .form import Form
 
 _LF, _CR = b"\n\r"
-# Stands between the objects of joined lines. No line can hold it, so none can pass for another number of objects.
-_BETWEEN = secrets.token_hex(16)
-_SEPARATOR = f',"{_BETWEEN}",'
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,31 +31,6 @@ class CsvBlock:
     def lines(self, number: int) -> pa.Array:
         """The rows' line numbers, if the block's first line has this one."""
         return pa.array(self.at + number, pa.int64())
-
-
-def parse_json_lines(lines: list[str]) -> list[dict[str, Any]] | None:
-    """The objects of lines whose text is whole; None unless each line is one JSON object with fields."""
-    try:
-        with no_collection():
-            found = json.loads(f"[{_SEPARATOR.join(lines)}]")
-    except (ValueError, RecursionError):
-        return None
-    rows = found[::2]
-    if len(rows) != len(lines) or found[1::2] != [_BETWEEN] * (len(lines) - 1):
-        return None
-    return rows if all(type(row) is dict and row for row in rows) else None
-
-
-@contextmanager
-def no_collection() -> Iterator[None]:
-    """Without the garbage collector, which would look for cycles among the objects of a block again and again."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def parse_csv(block: str, form: Form) -> CsvBlock | None:

@@ -12,7 +12,6 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -22,21 +21,27 @@ from ...kinds import content_type_of
 from ..text.file import BadLine, BadLines, Encoding, detect_encoding, explain_no_text, find_nuls
 from .delimited import Csv, describe, open_csv
 from .form import Form
+from .json_lines import JsonLines, is_json_lines
 from .plot import write_plot
-from .rows import MAX_FIELDS, Chunk, JsonLines, LabelFormat, is_json_lines, unique_names
-from .stats import Statistics, bound, find_time
+from .rows import MAX_FIELDS, Chunk, LabelFormat, unique_names
+from .stats import Statistics, bound, share_of_budget
+from .times import OTHER_COLUMN, LabelTime, find_time
 from .types import JSON, FieldType, Inference, clean_text, column_of_cells, column_of_values
 
 LINE_COLUMN = "_line"
-OTHER_COLUMN = "_other"
 MAX_FIELD_WARNINGS = 20
+
+_GROUP_BYTES = 16 * 2**20
+_GROUP_CELLS = 5 * 10**7
 
 
 @dataclass(frozen=True, slots=True)
 class LabelField:
-    """One field over all entries. `distinct` is exact, or None above `label_stats.MAX_DISTINCT` and for lists.
+    """One field over all entries.
 
-    `min` and `max` are of numbers (finite ones) and times (RFC 3339), None for other types.
+    `distinct` is how many different values there are, exactly; None for lists, and where there are more than
+    `distinct_above`, which is None otherwise. `min` and `max` are of numbers (finite ones; decimals as text, so that
+    no digit is lost) and times (RFC 3339), None for other types.
     """
 
     name: str
@@ -45,15 +50,14 @@ class LabelField:
     distinct: int | None
     min: int | float | str | None
     max: int | float | str | None
+    distinct_above: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class LabelResult:
     """A label file made into `path`, a Parquet file whose first column `_line` is the source's line number.
 
-    `time_field` is the field that tells when an entry was, if one does. Its `start` and `end` are RFC 3339 for
-    dates and Unix times, seconds for other numbers; `duration` is the seconds between them. `plot` is a picture of
-    the entries over that time.
+    `time` tells when an entry was, if a field does; `plot` is a picture of the entries over that time.
     `format` and `encoding` are the source's, `form` is how a CSV is written, `units` are those of its row of units, by
     field. `bad_lines` locates the first hundred of the `bad_entries`.
     """
@@ -62,10 +66,7 @@ class LabelResult:
     plot: Path | None
     entries: int
     fields: tuple[LabelField, ...]
-    time_field: str | None
-    start: float | str | None
-    end: float | str | None
-    duration: float | None
+    time: LabelTime | None
     encoding: str
     format: LabelFormat
     form: Form | None
@@ -100,23 +101,21 @@ def make_label_track(
                 written.write(chunk)
     if isinstance(table, Csv) and bad.count > written.entries:  # what is mostly wrong has been misread
         raise _misread(filename, table, bad, written.entries)
-    time = find_time(written.statistics)
+    units = table.units if isinstance(table, Csv) else {}
+    time, time_warnings = find_time(path, written.statistics, units)
     plot = out / "plot.png" if time else None
     if time and plot:
-        write_plot(path, time.field, plot, low=time.low, high=time.high)
+        write_plot(time.counts, plot)
     return LabelResult(
         path=path,
         plot=plot,
         entries=written.entries,
         fields=tuple(_describe(name, found) for name, found in written.statistics.items()),
-        time_field=time.field if time else None,
-        start=time.start if time else None,
-        end=time.end if time else None,
-        duration=time.duration if time else None,
+        time=time,
         encoding=encoding.name,
         format="csv" if isinstance(table, Csv) else "jsonl",
         form=table.form if isinstance(table, Csv) else None,
-        units=table.units if isinstance(table, Csv) else {},
+        units=units,
         bad_entries=bad.count,
         bad_lines=tuple(bad.first),
         warnings=(
@@ -125,17 +124,18 @@ def make_label_track(
             *table.warnings,
             *(f"Left out as {what}: {lines}." for what, lines in bad.passed_over.items()),
             *fields.warnings,
+            *time_warnings,
         ),
     )
 
 
 @dataclass(frozen=True)
 class _Fields:
-    """What inference came to: by source name, the type and the column's name; and the fields beyond the limit."""
+    """What inference came to: by source name, the type and the column's name; and whether there are fields beyond."""
 
     types: dict[str, FieldType]
     columns: dict[str, str]
-    others: list[str]
+    others: bool
     warnings: list[str]
 
 
@@ -163,29 +163,41 @@ def _infer_and_write(table: JsonLines | Csv, bad: BadLines, path: Path) -> tuple
                 writer = None
             if writer:
                 writer.write(chunk)
-        return inferred.fields(), writer
+    inferred.measure()
+    return inferred.fields(), writer
 
 
 class _Inferred:
     """The types of the fields in the chunks seen so far."""
 
     def __init__(self, table: JsonLines | Csv) -> None:
+        self._table = table
         self._see = Inference.see_cells if isinstance(table, Csv) else Inference.see_values
+        self._measure = Inference.measure_cells if isinstance(table, Csv) else Inference.measure_values
         self._inferences: dict[str, Inference] = {}
-        self._others: dict[str, None] = {}
+        self._others = 0  # entries with fields beyond the limit
+        self._first_other = 0  # line of the first of them
 
     def see(self, chunk: Chunk) -> None:
         for name, values in chunk.columns.items():
-            if name not in self._inferences:
-                if len(self._inferences) >= MAX_FIELDS:
-                    self._others[name] = None
-                    continue
-                self._inferences[name] = Inference()
-            self._see(self._inferences[name], values)
+            self._see(self._inferences.setdefault(name, Inference()), values)
+        if chunk.others and (lines := [line for line, row in zip(chunk.lines, chunk.others, strict=True) if row]):
+            self._first_other = self._first_other or lines[0].as_py()
+            self._others += len(lines)
+
+    def measure(self) -> None:
+        """Read the file once more for fields whose digits were not measured from its beginning."""
+        names = [name for name, inference in self._inferences.items() if inference.unmeasured]
+        if not names:
+            return
+        for chunk in self._table.read(BadLines()):
+            for name in names:
+                if name in chunk.columns:
+                    self._measure(self._inferences[name], chunk.columns[name])
 
     def agrees_with(self, fields: _Fields) -> bool:
         """Whether what was seen since then has changed nothing."""
-        if len(self._inferences) > len(fields.types) or len(self._others) > len(fields.others):
+        if len(self._inferences) > len(fields.types) or bool(self._others) > fields.others:
             return False
         return all(self._inferences[name].resolve() == type_ for name, type_ in fields.types.items())
 
@@ -194,48 +206,74 @@ class _Inferred:
         plain = [clean_text(name) or "unnamed" for name in types]
         columns = dict(zip(types, unique_names(plain, (LINE_COLUMN, OTHER_COLUMN)), strict=True))
         mixtures = {columns[name]: mixture for name, found in self._inferences.items() if (mixture := found.mixture())}
-        return _Fields(types, columns, list(self._others), _warn_of_fields(columns, mixtures, len(self._others)))
+        warnings = _warn_of_fields(columns, mixtures)
+        if self._others:
+            entries = "an entry has" if self._others == 1 else f"{self._others} entries have"
+            warnings.append(
+                f"Beyond the first {MAX_FIELDS} fields of the file, {entries} more (first on line "
+                f"{self._first_other}): these are kept as JSON in {OTHER_COLUMN!r}."
+            )
+        return _Fields(types, columns, bool(self._others), warnings)
 
 
 class _Writer:
-    """Writes the Parquet file, one row group a chunk, and gathers the statistics by column name."""
+    """Writes the Parquet file and gathers the statistics by column name.
+
+    A row group has the rows of as many chunks as `_GROUP_BYTES` and `_GROUP_CELLS` allow: of a wide file, a chunk has
+    few rows, and Parquet notes hundreds of bytes for each column of a row group.
+    """
 
     def __init__(self, table: JsonLines | Csv, fields: _Fields, path: Path) -> None:
         self.fields = fields
         self.entries = 0
-        self.statistics = {fields.columns[name]: Statistics(type_) for name, type_ in fields.types.items()}
+        types = {fields.columns[name]: type_ for name, type_ in fields.types.items()}
         if fields.others:
-            self.statistics[OTHER_COLUMN] = Statistics(JSON)
+            types[OTHER_COLUMN] = JSON
+        share = share_of_budget(len(types))
+        self.statistics = {name: Statistics(type_, share) for name, type_ in types.items()}
         self._convert = column_of_cells if isinstance(table, Csv) else column_of_values
-        columns = [pa.field(name, found.type.arrow) for name, found in self.statistics.items()]
+        columns = [pa.field(name, type_.arrow) for name, type_ in types.items()]
         self._schema = pa.schema([pa.field(LINE_COLUMN, pa.int64(), nullable=False), *columns])
         self._file = pq.ParquetWriter(path, self._schema, compression="zstd")
+        self._group: list[pa.RecordBatch] = []
+        self._group_bytes = self._group_cells = 0
 
     def __enter__(self) -> _Writer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, at: TracebackType | None) -> None:
+        if kind is None:
+            self._flush()
         self._file.close()
 
     def write(self, chunk: Chunk) -> None:
         rows = len(chunk.lines)
-        columns: list[pa.Array] = []
-        for name, type_ in self.fields.types.items():
-            values = chunk.columns.get(name)
-            columns.append(pa.nulls(rows, type_.arrow) if values is None else self._convert(values, type_))
+        nulls: dict[pa.DataType, pa.Array] = {}  # one for all fields of a type that no row of the chunk has
+        columns: list[pa.Array] = [chunk.lines]
+        for (name, type_), found in zip(self.fields.types.items(), self.statistics.values(), strict=False):
+            if (values := chunk.columns.get(name)) is None:
+                found.nulls += rows
+                columns.append(nulls.get(type_.arrow) or nulls.setdefault(type_.arrow, pa.nulls(rows, type_.arrow)))
+                continue
+            columns.append(self._convert(values, type_))
+            found.see(columns[-1])
+            self._group_bytes += columns[-1].nbytes
         if self.fields.others:
-            columns.append(column_of_values(_gather(chunk.columns, self.fields.others, rows), JSON))
-        for found, column in zip(self.statistics.values(), columns, strict=True):
-            found.see(column)
-        self._file.write_table(pa.Table.from_arrays([chunk.lines, *columns], schema=self._schema))
+            columns.append(column_of_values(chunk.others or [None] * rows, JSON))
+            self.statistics[OTHER_COLUMN].see(columns[-1])
+            self._group_bytes += columns[-1].nbytes
+        self._group.append(pa.RecordBatch.from_arrays(columns, schema=self._schema))
+        self._group_cells += rows * len(columns)
         self.entries += rows
+        if self._group_bytes >= _GROUP_BYTES or self._group_cells >= _GROUP_CELLS:
+            self._flush()
 
-
-def _gather(columns: Mapping[str, list[Any]], names: list[str], rows: int) -> list[dict[str, Any] | None]:
-    """The values of `names`, one object a row; None for a row that has none of them."""
-    present = [(name, columns[name]) for name in names if name in columns]
-    gathered = ({name: values[row] for name, values in present if values[row] is not None} for row in range(rows))
-    return [values or None for values in gathered]
+    def _flush(self) -> None:
+        if self._group:
+            rows = pa.Table.from_batches(self._group, self._schema)
+            self._file.write_table(rows, row_group_size=len(rows))
+        self._group = []
+        self._group_bytes = self._group_cells = 0
 
 
 def _describe(name: str, statistics: Statistics) -> LabelField:
@@ -244,19 +282,18 @@ def _describe(name: str, statistics: Statistics) -> LabelField:
         type=statistics.type.name,
         nulls=statistics.nulls,
         distinct=statistics.distinct,
+        distinct_above=statistics.distinct_above,
         min=bound(statistics.low, statistics.type),
         max=bound(statistics.high, statistics.type),
     )
 
 
-def _warn_of_fields(columns: dict[str, str], mixtures: dict[str, str], others: int) -> list[str]:
-    """`columns` by source name; what is mixed, by column; how many fields are beyond the limit."""
+def _warn_of_fields(columns: dict[str, str], mixtures: dict[str, str]) -> list[str]:
+    """`columns` by source name; what is mixed, by column."""
     warnings = [f"Field {column!r} holds {mixed}: its values were kept as text." for column, mixed in mixtures.items()]
     if len(warnings) > MAX_FIELD_WARNINGS:
         warnings[MAX_FIELD_WARNINGS:] = [f"{len(warnings) - MAX_FIELD_WARNINGS} more fields are kept as text."]
     warnings += [f"Field {name!r} is column {column!r}." for name, column in columns.items() if name != column]
-    if others:
-        warnings.append(f"Beyond {MAX_FIELDS} fields, {others} are kept as JSON in {OTHER_COLUMN!r}.")
     return warnings
 
 

@@ -6,13 +6,14 @@
 | true, false | bool | bool |
 | integers that fit | int64 | int64 |
 | numbers, NaN and infinities | float64 | double |
+| numbers of more digits than a float keeps (`digits`) | decimal128 | decimal128(38, digits behind the point) |
 | ISO 8601 dates and times, all with a zone or all without | timestamp | timestamp[us or ns], UTC or no zone |
 | lists of numbers (JSON) | list<int64>, list<float64> | list |
 | other lists, and objects (JSON) | json | the arrow.json type: JSON text, marked as such in Parquet |
 | text, or a mixture | string | string; values of a mixture that are no text are JSON text |
 
-Nothing is rounded: integers beyond 64 bits, and integers beyond 2**53 among fractions, make the field a
-string. Text is never read as null in a field of strings; an empty cell of a CSV always is.
+Nothing is rounded: integers beyond 64 bits, integers beyond 2**53 among fractions, and digits for which a decimal
+has no room make the field a string. Text is never read as null in a field of strings; an empty cell of a CSV always is.
 """
 
 from __future__ import annotations
@@ -22,12 +23,16 @@ import re
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from itertools import chain
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from .clock import to_iso
+from .digits import MAX_DIGITS, Digits, keeps_all, measure_cells, measure_numbers, to_decimal
 
 
 class Form(StrEnum):
@@ -37,6 +42,7 @@ class Form(StrEnum):
     INT = "integers"
     BIG_INT = "integers beyond 64 bits"
     FLOAT = "fractions"
+    DECIMAL = "numbers of more digits than a 64-bit float keeps"
     NUMBER = "numbers"  # among text, in a CSV
     UTC = "times with a zone"
     LOCAL = "times without a zone"
@@ -50,14 +56,15 @@ _EXACT = 2**53
 _INT64 = range(-(2**63), 2**63)
 
 # CSV cells. A zero or plus that leads is part of an identifier (007, a postcode, a telephone), not of a number.
-_INT_CELL = r"^-?(?:0|[1-9][0-9]*)$"
+_INT_CELL = r"^(?:0|-?[1-9][0-9]*)$"
 _FRACTION = r"[+-]?(?:(?:0|[1-9][0-9]*)?\.[0-9]+|(?:0|[1-9][0-9]*)\.)(?:[eE][+-]?[0-9]+)?"
 _EXPONENT = r"[+-]?(?:0|[1-9][0-9]*)[eE][+-]?[0-9]+"
-_FLOAT_CELL = rf"{_INT_CELL}|^(?:{_FRACTION}|{_EXPONENT}|(?i:[+-]?inf(?:inity)?|nan))$"
+_FLOAT_CELL = rf"{_INT_CELL}|^(?:-0|{_FRACTION}|{_EXPONENT}|(?i:[+-]?inf(?:inity)?|nan))$"
 _ODD_NUMBER = r"^(?:\+|-?0[0-9])"  # that a cast takes for one all the same
 _BOOL_CELL = r"^(?i:true|false)$"
 _TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"
 _LOCAL_TIME = _TIME + r")?$"
+_LIKE_A_TIME = r"^[0-9]{4}[-/]?[0-9]{2}[-/]?[0-9]{2}(?:[T ][0-9]{2}|$)"
 _UTC_TIME = _TIME + r"(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?))$"
 # Spellings of "no value" that count as such in fields of anything but text.
 _NULL_CELLS = pa.array(["null", "NULL", "Null", "None", "NONE", "none", "NA", "N/A", "n/a", "#N/A", "-"])
@@ -83,33 +90,68 @@ JSON = FieldType("json", pa.json_())
 INT_LIST = FieldType("list<int64>", pa.list_(pa.int64()))
 FLOAT_LIST = FieldType("list<float64>", pa.list_(pa.float64()))
 
+_NUMBERS = {Form.INT, Form.FLOAT, Form.DECIMAL}
+
+
+def _decimal(fraction: int) -> FieldType:
+    return FieldType(f"decimal128({MAX_DIGITS}, {fraction})", pa.decimal128(MAX_DIGITS, fraction))
+
 
 @dataclass
 class Inference:
-    """Learns a field's type chunk by chunk. `units` are the time units that have held every time so far."""
+    """Learns a field's type chunk by chunk. `units` are the time units that have held every time so far.
+
+    `digits` is the room that numbers need in a decimal. It is measured from the chunk on in which a float first fails
+    to keep one: `unmeasured` says that there were chunks before, which `measure_values` or `measure_cells` has to see.
+    """
 
     forms: set[Form] = field(default_factory=set)
     spelled_nulls: bool = False  # a cell said NA, null or the like
     plain: bool = True  # all cells that are not empty were numbers as programs write them
     exact: bool = True  # every integer can be a float64 without rounding
     units: set[str] = field(default_factory=lambda: {"us", "ns"})
+    digits: Digits = field(default_factory=Digits)
+    unmeasured: bool = False
 
     def see_values(self, values: list[Any]) -> None:
         """Values of JSON."""
+        begun = bool(self.forms) and Form.DECIMAL not in self.forms
         for kind in set(map(type, values)) - {type(None)}:
             if kind is bool:
                 self.forms.add(Form.BOOL)
             elif kind is float:
                 self.forms.add(Form.FLOAT)
+            elif kind is Decimal:
+                self.forms.add(Form.DECIMAL)
             elif kind is int:
                 self._see_integers([value for value in values if type(value) is int], Form.INT)
             elif kind is str:
                 self._see_text([value for value in values if type(value) is str])
             else:
                 self._see_nested([value for value in values if type(value) is kind])
+        if Form.DECIMAL in self.forms:
+            self.unmeasured |= begun
+            self.measure_values(values)
+
+    def measure_values(self, values: list[Any]) -> None:
+        """Measure the digits of values of JSON."""
+        if self.forms <= _NUMBERS and self.digits.fit:
+            self.digits |= measure_numbers(value for value in values if value is not None)
 
     def see_cells(self, cells: pa.Array) -> None:
         """Cells of a CSV, as strings."""
+        begun = bool(self.forms) and Form.DECIMAL not in self.forms
+        self._see_cells(cells)
+        if Form.DECIMAL in self.forms:
+            self.unmeasured |= begun
+            self.measure_cells(cells)
+
+    def measure_cells(self, cells: pa.Array) -> None:
+        """Measure the digits of cells of a CSV."""
+        if self.forms <= _NUMBERS and self.digits.fit and len(known := _known_cells(cells)):
+            self.digits |= measure_cells(known)
+
+    def _see_cells(self, cells: pa.Array) -> None:
         if Form.STRING in self.forms:
             return
         given = cells.filter(pc.not_equal(cells, ""))
@@ -120,10 +162,8 @@ class Inference:
             self.forms.add(numbers)
             return
         self.plain = False
-        known = clean_cells(given).drop_null()
-        spelled = pc.is_in(known, _NULL_CELLS)
-        values = known.filter(pc.invert(spelled)) if pc.any(spelled).as_py() else known
-        self.spelled_nulls |= len(values) < len(known)
+        values = _known_cells(given)
+        self.spelled_nulls |= pc.any(pc.is_in(clean_cells(given), _NULL_CELLS)).as_py()
         if not len(values):
             return
         form = self._form_of_cells(values)
@@ -142,6 +182,8 @@ class Inference:
                 return INT
             case forms if forms <= {Form.INT, Form.FLOAT} and self.exact:
                 return FLOAT
+            case forms if Form.DECIMAL in forms and forms <= _NUMBERS and self.digits.fit:
+                return _decimal(self.digits.fraction)
             case forms if forms in ({Form.UTC}, {Form.LOCAL}) and self.units:
                 unit = "us" if "us" in self.units else "ns"
                 zone = "UTC" if Form.UTC in forms else None
@@ -193,7 +235,7 @@ class Inference:
     def _form_of_plain_numbers(self, cells: pa.Array) -> Form | None:
         """What `_form_of_cells` says of numbers as programs write them, in a fraction of its time; None for others."""
         # A cast that fails takes long: it describes what is wrong with each cell.
-        if Form.FLOAT not in self.forms and (integers := _cast(cells, pa.int64())) is not None:
+        if not self.forms & {Form.FLOAT, Form.DECIMAL} and (integers := _cast(cells, pa.int64())) is not None:
             if not pc.all(pc.equal(pc.cast(integers, pa.string()), cells)).as_py():
                 return None
             bounds = pc.min_max(integers)
@@ -203,8 +245,12 @@ class Inference:
             # Between these bounds, which NaN and infinities are not, integers among fractions are exact.
             small = pc.all(pc.less(pc.abs(fractions), _EXACT)).as_py()
             if small and not pc.any(pc.match_substring_regex(cells, _ODD_NUMBER)).as_py():
-                return Form.FLOAT
+                return self._form_of_fractions(cells, fractions)
         return None
+
+    def _form_of_fractions(self, cells: pa.Array, fractions: pa.Array) -> Form:
+        """`fractions` are the floats nearest to the cells."""
+        return Form.DECIMAL if Form.DECIMAL in self.forms or not keeps_all(cells, fractions) else Form.FLOAT
 
     def _form_of_cells(self, cells: pa.Array) -> Form:
         if _match_all(cells, _INT_CELL):
@@ -217,12 +263,17 @@ class Inference:
         if _match_all(cells, _FLOAT_CELL):
             integers = cells.filter(pc.match_substring_regex(cells, _INT_CELL))
             fits = not len(integers) or self._form_of_cells(integers) is Form.INT
-            return Form.FLOAT if fits else Form.BIG_INT
+            return self._form_of_fractions(cells, pc.cast(cells, pa.float64())) if fits else Form.BIG_INT
         if _match_all(cells, _BOOL_CELL):
             return Form.BOOL
         return self._form_of_times(cells) or Form.STRING
 
     def _form_of_times(self, cells: pa.Array) -> Form | None:
+        return self._form_of_iso_times(cells) or (
+            self._form_of_iso_times(to_iso(cells)) if _match_all(cells, _LIKE_A_TIME) else None
+        )
+
+    def _form_of_iso_times(self, cells: pa.Array) -> Form | None:
         for form, pattern, zone in ((Form.UTC, _UTC_TIME, "UTC"), (Form.LOCAL, _LOCAL_TIME, None)):
             if _match_all(cells, pattern):
                 units = {unit for unit in self.units if _cast(cells, pa.timestamp(unit, zone)) is not None}
@@ -236,6 +287,12 @@ def clean_cells(cells: pa.Array) -> pa.Array:
     """Cells of a CSV for everything but text: trimmed, the empty ones null."""
     trimmed = pc.utf8_trim_whitespace(cells)
     return pc.if_else(pc.equal(trimmed, ""), None, trimmed)
+
+
+def _known_cells(cells: pa.Array) -> pa.Array:
+    """The cells that are a value, for everything but text."""
+    known = clean_cells(cells).drop_null()
+    return known.filter(pc.invert(pc.is_in(known, _NULL_CELLS)))
 
 
 def column_of_cells(cells: pa.Array, type_: FieldType) -> pa.Array:
@@ -252,7 +309,7 @@ def column_of_cells(cells: pa.Array, type_: FieldType) -> pa.Array:
     known = pc.if_else(pc.is_in(cleaned, _NULL_CELLS), None, cleaned)
     if type_ is BOOL:
         return pc.equal(pc.utf8_lower(known), "true")
-    return pc.cast(known, type_.arrow)
+    return _to_times(known, type_.arrow) if pa.types.is_timestamp(type_.arrow) else pc.cast(known, type_.arrow)
 
 
 def column_of_values(values: list[Any], type_: FieldType) -> pa.Array:
@@ -265,13 +322,24 @@ def column_of_values(values: list[Any], type_: FieldType) -> pa.Array:
             values = [value if type(value) is str else next(texts) for value in values]
         return _to_strings(values)
     if pa.types.is_timestamp(type_.arrow):
-        return pc.cast(_to_strings(values), type_.arrow)
+        return _to_times(_to_strings(values), type_.arrow)
+    if pa.types.is_decimal(type_.arrow):
+        values = [None if value is None else to_decimal(value) for value in values]
     return pa.array(values, type_.arrow)
+
+
+def _to_times(texts: pa.Array, type_: pa.DataType) -> pa.Array:
+    times = _cast(texts, type_)
+    return pc.cast(to_iso(texts), type_) if times is None else times
 
 
 # Stands between the values of a column while they become JSON in one go. No value can hold it.
 _BETWEEN = secrets.token_hex(16)
-_ENCODE = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+# Stands around a number that JSON's encoder has no type for, in the place of quotes.
+_RAW = secrets.token_hex(16)
+_ENCODE = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), default=lambda number: f"{_RAW}{number}{_RAW}"
+).encode
 
 
 def _to_json(values: list[Any]) -> list[str | None]:
@@ -279,7 +347,8 @@ def _to_json(values: list[Any]) -> list[str | None]:
     given = [value for value in values if value is not None]
     joined = [_BETWEEN] * (2 * len(given) + 1)
     joined[1::2] = given
-    texts = iter(_ENCODE(joined).split(f'"{_BETWEEN}"')[1:-1])
+    encoded = _ENCODE(joined).replace(f'"{_RAW}', "").replace(f'{_RAW}"', "")
+    texts = iter(encoded.split(f'"{_BETWEEN}"')[1:-1])
     return [None if value is None else next(texts)[1:-1] for value in values]
 
 

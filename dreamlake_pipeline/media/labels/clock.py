@@ -1,0 +1,167 @@
+"""Dates and times of day as loggers and spreadsheets write them, and times as the record has them.
+
+| text | read as |
+| --- | --- |
+| `2025-06-17`, `2025/6/17`, `2025.06.17`, `20250617`, `17 Jun 2025`, `17-Jun-2025` | that date |
+| `17.06.2025` | day first: who puts points does so |
+| `17/06/2025`, `06-17-2025` | day or month first, as `Order` says: a column tells it when a number above 12 is in it |
+| `8:15`, `08:15:00`, `08:15:00.250`, `08:15:00,250`, `8:15:00 PM`, `08:15:00Z`, `08:15:00+02:00` | that time of day |
+| a date and a time with a `T`, blanks, a comma or `_` in between | both |
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+NS_OF_SECOND = 10**9
+NS_OF_DAY = 86_400 * NS_OF_SECOND
+
+_DATE = (
+    r"(?P<y>[0-9]{4})[-/.](?P<m>[0-9]{1,2})[-/.](?P<d>[0-9]{1,2})"
+    r"|(?P<cy>[12][0-9]{3})(?P<cm>[01][0-9])(?P<cd>[0-3][0-9])"
+    r"|(?P<a>[0-9]{1,2})(?P<by>[-/.])(?P<b>[0-9]{1,2})[-/.](?P<ab>[0-9]{4})"
+    r"|(?P<nd>[0-9]{1,2})[- ](?P<nm>[A-Za-z]{3})[a-z]*\.?[- ,]+(?P<ny>[0-9]{4})"
+)
+_CLOCK = (
+    r"(?P<h>[0-9]{1,2}):(?P<mi>[0-9]{2})(?::(?P<s>[0-9]{2})(?:[.,](?P<f>[0-9]{1,9})[0-9]*)?)?"
+    r"|(?P<ch>[0-9]{2})(?P<cmi>[0-9]{2})(?P<cs>[0-9]{2})(?:[.,](?P<cf>[0-9]{1,9})[0-9]*)?"
+)
+_TEXT = (
+    rf"^\s*(?:{_DATE})?(?:\s*[T ,_]\s*)?(?:(?:{_CLOCK})\s*(?P<half>[AaPp])?(?:\.?[Mm]\.?)?"
+    r"\s*(?P<zone>Z|z|UTC|GMT|[+-][0-9]{2}:?(?:[0-9]{2})?)?)?\s*$"
+)
+_MONTHS = pa.array(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"])
+_YEARS = range(1, 10_000)
+
+
+# What makes other ways to write a time of ISO 8601 the extended format with a point, one after the other.
+_TO_ISO = (
+    (r"^([0-9]{4})([0-9]{2})([0-9]{2})[T ]([0-9]{2})([0-9]{2})([0-9]{2})", r"\1-\2-\3T\4:\5:\6"),
+    (r"^([0-9]{4})/([0-9]{2})/([0-9]{2})", r"\1-\2-\3"),
+    (r"(:[0-9]{2}),([0-9]{1,9})", r"\1.\2"),
+    (r" ?(?:UTC|GMT|Z)$", "Z"),
+    (r" ([+-][0-9]{2}(?::?[0-9]{2})?)$", r"\1"),
+)
+
+
+class Order(StrEnum):
+    """What comes first in dates such as 05/06/2025."""
+
+    DAY = "day"
+    MONTH = "month"
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Texts as arrays of one length: nanoseconds since 1970 for a date, since midnight for a time of day alone.
+
+    `known` where a text was read, `dated` where it has a date, `timed` a time of day, `zoned` one with a zone (the
+    nanoseconds are UTC's then). `doubtful` are dates that have the day or the month first, both of them no more than
+    12; `day_first` and `month_first` those that can only be the one or the other.
+    """
+
+    ns: np.ndarray
+    known: np.ndarray
+    dated: np.ndarray
+    timed: np.ndarray
+    zoned: np.ndarray
+    doubtful: np.ndarray
+    day_first: np.ndarray
+    month_first: np.ndarray
+
+
+def read_moments(texts: pa.Array, order: Order | None) -> Moments:
+    """Read texts; dates that need an `order` are not known without one."""
+    parts = pc.extract_regex(texts, _TEXT)
+    found = pc.is_valid(parts).to_numpy(zero_copy_only=False)
+    text = {field.name: values for field, values in zip(parts.type, parts.flatten(), strict=True)}
+
+    def number(*names: str) -> np.ndarray:
+        values = pc.coalesce(*(pc.if_else(pc.equal(text[name], ""), None, text[name]) for name in names), "0")
+        return pc.cast(values, pa.int64()).to_numpy(zero_copy_only=False)
+
+    def given(*names: str) -> np.ndarray:
+        sums = [pc.fill_null(pc.not_equal(text[name], ""), False).to_numpy(zero_copy_only=False) for name in names]
+        return np.logical_or.reduce(sums)
+
+    # The date.
+    either = given("a")
+    first, second = number("a"), number("b")
+    points = pc.fill_null(pc.equal(text["by"], "."), False).to_numpy(zero_copy_only=False)
+    swapped = either & ~points & (order is Order.MONTH)
+    months = pc.fill_null(pc.index_in(pc.utf8_lower(text["nm"]), _MONTHS), -1).to_numpy(zero_copy_only=False) + 1
+    year = number("y", "cy", "ab", "ny")
+    month = np.where(either, np.where(swapped, first, second), np.where(given("nm"), months, number("m", "cm")))
+    day = np.where(either, np.where(swapped, second, first), number("d", "cd", "nd"))
+    dated = given("y", "cy", "a", "nd")
+    days, real = _days_of(year, month, day)
+    # The time of day.
+    hour, minute, second_of = number("h", "ch"), number("mi", "cmi"), number("s", "cs")
+    fraction = pc.coalesce(*(pc.if_else(pc.equal(text[name], ""), None, text[name]) for name in ("f", "cf")), "0")
+    half = pc.fill_null(pc.utf8_lower(text["half"]), "")
+    am, pm = ((pc.equal(half, letter)).to_numpy(zero_copy_only=False) for letter in "ap")
+    timed = given("h", "ch")
+    right = (minute < 60) & (second_of <= 60) & np.where(am | pm, (hour > 0) & (hour <= 12), hour <= 24)
+    hour = np.where(am | pm, hour % 12 + 12 * pm, hour)
+    ns = ((hour * 60 + minute) * 60 + second_of) * NS_OF_SECOND
+    ns += pc.cast(pc.utf8_rpad(fraction, 9, "0"), pa.int64()).to_numpy(zero_copy_only=False)
+    zoned = given("zone")
+    ns -= _offsets(text["zone"])
+    alone_in_range = (days > -106_000) & (days < 106_000)  # of 64-bit nanoseconds, which end in 2262
+    known = found & (dated | timed) & np.where(dated, real & alone_in_range, True) & np.where(timed, right, True)
+    only_first, only_second = (
+        either & ~points & (one > 12) & (one <= 31) & (other <= 12) for one, other in ((first, second), (second, first))
+    )
+    doubtful = either & ~points & (first <= 12) & (second <= 12)
+    if order is None:
+        known &= ~(either & ~points)
+    return Moments(
+        ns=np.where(dated, np.where(known, days, 0) * NS_OF_DAY, 0) + np.where(timed, ns, 0),
+        known=known,
+        dated=dated,
+        timed=timed,
+        zoned=zoned,
+        doubtful=doubtful,
+        day_first=only_first,
+        month_first=only_second,
+    )
+
+
+def to_iso(texts: pa.Array) -> pa.Array:
+    """Texts such as `2024/05/01 12:00:00,5 +0200` and `20240501T120000Z` in ISO 8601's extended format; others stay."""
+    for pattern, replacement in _TO_ISO:
+        texts = pc.replace_substring_regex(texts, pattern, replacement)
+    return texts
+
+
+def format_time(value: int, unit: Literal["s", "ms", "us", "ns"], *, zone: str) -> str:
+    """A count since 1970 as RFC 3339 has it, without zeros at the end of its fraction. `zone` is `Z` or nothing."""
+    text = str(np.datetime64(value, unit))
+    return (text.rstrip("0").rstrip(".") if "." in text else text) + zone
+
+
+def _days_of(year: np.ndarray, month: np.ndarray, day: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Days since 1970 of dates, and which of these are dates."""
+    real = (year >= _YEARS.start) & (year < _YEARS.stop) & (month >= 1) & (month <= 12) & (day >= 1)
+    months = (np.where(real, year, 1970) - 1970) * 12 + np.where(real, month, 1) - 1
+    begin = months.astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    end = (months + 1).astype("datetime64[M]").astype("datetime64[D]").astype(np.int64)
+    return begin + day - 1, real & (day <= end - begin)
+
+
+def _offsets(zones: pa.Array) -> np.ndarray:
+    """Nanoseconds that local times with these zones are ahead of UTC."""
+    parts = pc.extract_regex(zones, r"^(?P<sign>[+-])(?P<hours>[0-9]{2}):?(?P<minutes>[0-9]{2})?$")
+    sign, hours, minutes = parts.flatten()
+    seconds = np.zeros(len(zones), np.int64)
+    for values, weight in ((hours, 3600), (minutes, 60)):
+        known = pc.coalesce(pc.if_else(pc.equal(values, ""), None, values), "0")
+        seconds += pc.cast(known, pa.int64()).to_numpy(zero_copy_only=False) * weight
+    negative = pc.fill_null(pc.equal(sign, "-"), False).to_numpy(zero_copy_only=False)
+    return np.where(negative, -seconds, seconds) * NS_OF_SECOND

@@ -1,0 +1,325 @@
+"""JSON Lines: the rows of a file of one JSON object a line, in chunks of bounded size, each with its line number.
+
+A block of lines in which nothing is out of the ordinary is parsed at once; any other is parsed line by line, so that
+what is wrong can be located. Both give the same rows:
+
+- A number that a 64-bit float does not keep is a Decimal of all its digits (`digits.parse_number`).
+- An object with a name twice keeps both values, under numbered names (RFC 8259 section 4 leaves the meaning open).
+- A line that is no object, or is nested deeper than `MAX_DEPTH`, is a bad line.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import re
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import chain, islice
+from operator import itemgetter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ..text.file import BadLines, Blocks, Encoding, is_whole, problem_of, read_lines, split_lines
+from .digits import parse_number
+from .rows import MAX_FIELDS, Chunk
+
+MAX_DEPTH = 256  # of lists and objects in each other; Python's own parser and encoder give up near 1,000
+
+# A chunk has the rows of one block (`text.file.Blocks`); rows with few fields in common fill several.
+_CHUNK_CELLS = 2 * 10**6
+_GROUP = 64  # lines that are tried at once where a block holds a bad one
+_SNIFFED_LINES = 100
+
+# Stands between the objects of joined lines. No line can hold it, so none can pass for another number of objects; and
+# it has nothing of a number, which `_look_at` would find.
+_BETWEEN = "".join(secrets.choice("abcdfghijklmnopqrstuvwxyz") for _ in range(32))
+_SEPARATOR = f',"{_BETWEEN}",'
+
+# Numbers of fewer characters have 15 digits at the most, which a float keeps.
+_LONG_NUMBER = 16
+_OPENING, _CLOSING = b"[{", b"]}"
+_MINUS_ZERO = re.compile(r"-0[\s,\]}]")
+
+
+@dataclass(slots=True)
+class Twins:
+    """Counts objects in which a name came twice or more. `line` is that of the row which is being parsed."""
+
+    count: int = 0
+    line: int = 0
+    first: tuple[int, str] | None = None
+
+    def number(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        """The object of these pairs; where a name was before, `_2`, `_3`, … is added to it."""
+        found = dict(pairs)
+        if len(found) == len(pairs):
+            return found
+        named, numbers, numbered = found.keys(), dict.fromkeys(found, 1), {}
+        for name, value in pairs:
+            unique = name
+            if name in numbered:
+                self.first = self.first or (self.line, name)
+                while unique in named or unique in numbered:
+                    numbers[name] += 1
+                    unique = f"{name}_{numbers[name]}"
+            numbered[unique] = value
+        self.count += 1
+        return numbered
+
+
+@dataclass(slots=True)
+class JsonLines:
+    """One JSON object a line (https://jsonlines.org); blank lines are passed over.
+
+    The fields of the rows are the first `MAX_FIELDS` names of the file; a chunk has what else a row has as `others`.
+    """
+
+    path: Path
+    encoding: Encoding
+    _twins: Twins = field(default_factory=Twins)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What there is to say of the rows that were read."""
+        if not self._twins.first:
+            return ()
+        line, name = self._twins.first
+        objects = "One object has" if self._twins.count == 1 else f"{self._twins.count} objects have"
+        return (
+            f"{objects} a name twice, the first on line {line} ({name!r}): "
+            f"all values were kept, the later ones under numbered names ({name + '_2'!r}).",
+        )
+
+    def read(self, bad: BadLines, *, fast: bool = True) -> Iterator[Chunk]:
+        """The rows in chunks; what can't be read is added to `bad`."""
+        self._twins = Twins()
+        known: dict[str, None] = {}
+        number = 1
+        with Blocks(self.path, self.encoding) as blocks:
+            while block := blocks.take():
+                lines = split_lines(block)
+                if fast and is_whole(block) and (rows := parse_lines(lines)) is not None:
+                    numbers: Sequence[int] = range(number, number + len(rows))
+                else:
+                    numbers, rows = self._read_carefully(lines, number, bad, group=_GROUP if fast else 1)
+                number += len(lines)
+                yield from _to_chunks(numbers, rows, known)
+
+    def _read_carefully(
+        self, lines: list[str], number: int, bad: BadLines, *, group: int
+    ) -> tuple[list[int], list[dict[str, Any]]]:
+        """The objects and their line numbers: by groups of lines, and line by line where a group holds a bad one."""
+        numbers: list[int] = []
+        rows: list[dict[str, Any]] = []
+        for start in range(0, len(lines), group):
+            some = [(at, line) for at, line in enumerate(lines[start : start + group], number + start) if line.strip()]
+            texts = [line for _, line in some]
+            if group > 1 and is_whole("".join(texts)) and (found := parse_lines(texts)) is not None:
+                numbers += [at for at, _ in some]
+                rows += found
+                continue
+            for at, line in some:
+                if (row := self._parse(line, at, bad)) is not None:
+                    numbers.append(at)
+                    rows.append(row)
+        return numbers, rows
+
+    def _parse(self, line: str, number: int, bad: BadLines) -> dict[str, Any] | None:
+        if problem := problem_of(line, self.encoding):
+            bad.add(number, problem)
+            return None
+        self._twins.line = number
+        deep = f"Its lists and objects are nested deeper than {MAX_DEPTH} levels."
+        try:
+            row = _careful_decoder(self._twins).decode(line)
+        except json.JSONDecodeError as fault:
+            bad.add(number, f"The line is not JSON: {fault.msg} at character {fault.pos + 1}.")
+        except RecursionError:
+            bad.add(number, deep)
+        except ValueError:
+            bad.add(number, "The JSON has an integer of more than 4,300 digits.")
+        else:
+            if _is_deep(row):
+                bad.add(number, deep)
+            elif isinstance(row, dict) and row:
+                return row
+            else:
+                bad.add(number, f"The line is {_describe(row)}, not an object with fields.")
+        return None
+
+
+def is_json_lines(path: Path, encoding: Encoding) -> bool:
+    """Whether one of the first lines is a JSON object."""
+    for line in islice(read_lines(path, encoding), _SNIFFED_LINES):
+        if line.lstrip().startswith("{"):
+            try:
+                return isinstance(json.loads(line), dict)
+            except (ValueError, RecursionError):
+                continue
+    return False
+
+
+def parse_lines(lines: list[str]) -> list[dict[str, Any]] | None:
+    """The objects of lines whose text is whole; None unless each line is one object with fields, each name once."""
+    text = f"[{_SEPARATOR.join(lines)}]"
+    look = _look_at(text)
+    if look.deep:
+        return None
+    names = 0
+
+    def count_names(found: dict[str, Any]) -> dict[str, Any]:
+        nonlocal names
+        names += len(found)
+        return found
+
+    numbers: dict[str, Any] = {}
+    if look.odd_numbers:
+        numbers = {"parse_float": parse_number, "parse_int": _parse_integer}
+    try:
+        with no_collection():
+            found = json.loads(text, object_hook=count_names, **numbers)
+            twins = Twins()
+            if not _has_names(text, names):
+                found = _careful_decoder(twins).decode(text)
+    except (ValueError, RecursionError):
+        return None
+    rows = found[::2]
+    if twins.count or len(rows) != len(lines) or found[1::2] != [_BETWEEN] * (len(lines) - 1):
+        return None
+    return rows if all(type(row) is dict and row for row in rows) else None
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Without the garbage collector, which would look for cycles among the objects of a block again and again."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """Whether a text may be nested too deeply, and whether it may have numbers that a float does not keep."""
+
+    deep: bool
+    odd_numbers: bool
+
+
+def _look_at(text: str) -> _Look:
+    """What the characters of a text tell, whether they are within strings or not, in little time."""
+    octets = np.frombuffer(text.encode(errors="surrogatepass"), dtype=np.uint8)
+    opening, closing = (
+        (octets == _OPENING[0]) | (octets == _OPENING[1]),
+        (octets == _CLOSING[0]) | (octets == _CLOSING[1]),
+    )
+    steps = opening.view(np.int8) - closing.view(np.int8)
+    depth = np.cumsum(steps[np.flatnonzero(steps)], dtype=np.int64).max(initial=0)
+    return _Look(
+        deep=bool(depth > MAX_DEPTH),
+        odd_numbers=_has_long_number(octets) or _has_long_exponent(octets) or bool(_MINUS_ZERO.search(text)),
+    )
+
+
+def _has_long_number(octets: np.ndarray) -> bool:
+    """Whether `_LONG_NUMBER` digits or points follow each other."""
+    run = _is_digit(octets) | (octets == ord("."))
+    length = 1
+    while length < _LONG_NUMBER and len(run) > length:
+        run = run[:-length] & run[length:]
+        length *= 2
+    return bool(length == _LONG_NUMBER and run.any())
+
+
+def _has_long_exponent(octets: np.ndarray) -> bool:
+    """Whether a number has an exponent of three digits or more, which may be beyond those of a float."""
+    at = np.flatnonzero((octets | 0x20) == ord("e"))
+    at = at[(at > 0) & (at < len(octets) - 4)]
+    at = at[_is_digit(octets[at - 1]) | (octets[at - 1] == ord("."))]
+    signed = (octets[at + 1] == ord("+")) | (octets[at + 1] == ord("-"))
+    at = at + signed
+    return bool((_is_digit(octets[at + 1]) & _is_digit(octets[at + 2]) & _is_digit(octets[at + 3])).any())
+
+
+def _is_digit(octets: np.ndarray) -> np.ndarray:
+    return octets - np.uint8(ord("0")) <= 9
+
+
+def _has_names(text: str, count: int) -> bool:
+    """Whether the text has so many names, for sure. A name is what a colon follows outside of strings."""
+    return text.count('":') == count and " :" not in text and "\t:" not in text
+
+
+def _careful_decoder(twins: Twins) -> json.JSONDecoder:
+    return json.JSONDecoder(parse_float=parse_number, parse_int=_parse_integer, object_pairs_hook=twins.number)
+
+
+def _parse_integer(text: str) -> int | float:
+    return -0.0 if text == "-0" else int(text)
+
+
+def _is_deep(value: Any) -> bool:
+    """Whether lists and objects are nested deeper than `MAX_DEPTH`."""
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        if not level:
+            return False
+        level = [
+            item
+            for outer in level
+            if isinstance(outer, dict | list)
+            for item in (outer.values() if isinstance(outer, dict) else outer)
+        ]
+    return any(isinstance(outer, dict | list) for outer in level)
+
+
+def _to_chunks(numbers: Sequence[int], rows: list[dict[str, Any]], known: dict[str, None]) -> Iterator[Chunk]:
+    """The rows in chunks of `_CHUNK_CELLS` values; `known` are the fields so far, to which new ones are added."""
+    names = dict.fromkeys(chain.from_iterable(rows))
+    for name in names:
+        if len(known) >= MAX_FIELDS:
+            break
+        known.setdefault(name)
+    fields = [name for name in names if name in known]
+    step = max(1, _CHUNK_CELLS // max(len(fields), 1))
+    for start in range(0, len(rows), step):
+        some = rows[start : start + step]
+        others = None
+        if len(fields) < len(names):
+            others = [
+                {name: value for name, value in row.items() if value is not None and name not in known} or None
+                for row in some
+            ]
+        yield Chunk(pa.array(numbers[start : start + step], pa.int64()), _columns_of(some, fields), others)
+
+
+def _columns_of(rows: list[dict[str, Any]], names: list[str]) -> dict[str, list[Any]]:
+    """The values of each name, None where a row has none; without the names that no row has."""
+    if len(names) > 1:
+        with suppress(KeyError), no_collection():  # as there is unless every row has every name
+            return dict(zip(names, map(list, zip(*map(itemgetter(*names), rows), strict=True)), strict=True))
+    present = dict.fromkeys(chain.from_iterable(rows))
+    return {name: [row.get(name) for row in rows] for name in names if name in present}
+
+
+def _describe(value: Any) -> str:
+    match value:
+        case {}:
+            return "an empty object"
+        case list():
+            return "a list"
+        case None:
+            return "null"
+        case str():
+            return "text"
+        case _:
+            return "a number or boolean"
