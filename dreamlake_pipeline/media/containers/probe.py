@@ -24,8 +24,9 @@ from .bounds import MAX_PIXELS, cut_off, encrypted, refuse_large, refuse_long
 from .claims import read_claims
 from .headers import Headers, read_headers
 from .integrity import missing_part
-from .scan import Scanned, VideoTrack, scan
+from .scan import Scanned, scan
 from .sniff import FOREIGN_MEDIA, Sniffed, sniff_file
+from .track import VideoTrack
 
 _NO_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.dependent
 _MOST_WARNINGS = 5  # of one sort
