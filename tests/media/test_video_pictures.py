@@ -9,12 +9,15 @@ import struct
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
 
 from dreamlake_pipeline.errors import Code, DreamlakeError
+from dreamlake_pipeline.media.containers import probe
+from dreamlake_pipeline.media.containers.track import read_picture
 from dreamlake_pipeline.media.hls import segments
 from dreamlake_pipeline.media.results import Stream, VideoResult
 from dreamlake_pipeline.media.run import ffmpeg
@@ -428,6 +431,25 @@ def test_the_larger_of_two_videos_is_shown_and_colour_before_depth(encode: Encod
     rows = f"{depth} {P} {both} -c:v ffv1 -pix_fmt:v:0 gray12le -pix_fmt:v:1 yuv420p"
     result = make_video(encode(rows, tmp_path / "depth.mkv"), tmp_path / "depth-out", filename="depth.mkv")
     assert (result.width, result.height) == (160, 120)
+
+
+def test_a_track_of_several_views_is_said_to_be_one(
+    encode: Encode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No encoder here writes MV-HEVC: a default track stands for it, and a frame with side data without a name."""
+    monkeypatch.setattr(probe, "_VIEWS", av.stream.Disposition.default)
+    result = made_of(encode(f"{P} -t 0.2 {H264}", tmp_path / "views.mp4"), tmp_path)
+    assert "several views" in result.warnings[0]
+
+    class Frame:
+        width, height, rotation, interlaced_frame, color_range, color_trc = 160, 120, 0, False, 1, 1
+        format = SimpleNamespace(name="yuv420p")
+
+        @property
+        def side_data(self) -> dict[str, bytes]:
+            raise ValueError("37 is not a valid Type")
+
+    assert not read_picture(Frame(), None).mirrored  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["one.mkv", "one.mov", "one.ts", "one.avi", "one.webm"])

@@ -29,6 +29,7 @@ from .sniff import FOREIGN_MEDIA, Sniffed, sniff_file
 from .track import VideoTrack
 
 _NO_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.dependent
+_VIEWS = Disposition.multilayer
 _MOST_WARNINGS = 5  # of one sort
 
 __all__ = ["MAX_PIXELS", "AudioTrack", "Probe", "VideoTrack", "identify", "probe", "recognise"]
@@ -143,6 +144,8 @@ def examine(
     others = [found for found in _usable(container.streams.audio, "audio") if video and found is not audio]
     warnings = _warnings(streams, [found for found in (video, audio, *others) if found], video)
     scanned = None
+    if video is not None and video.disposition & _VIEWS:
+        warnings.append(f"Stream {video.index} holds several views of each picture (MV-HEVC); the first is shown.")
     if video is not None:
         assert isinstance(video, VideoStream) and headers is not None and sniffed.demuxer is not None
         scanned = scan(
