@@ -22,7 +22,7 @@ from dreamlake_pipeline.media.hls import segments
 from dreamlake_pipeline.media.results import Stream, VideoResult
 from dreamlake_pipeline.media.run import ffmpeg
 from dreamlake_pipeline.media.video.make import make_video
-from tests.media.surgery import add_to_video, edit_list, element, with_aperture, with_edits
+from tests.media.surgery import add_to_video, edit_list, element, with_aperture, with_descriptions, with_edits
 
 Encode = Callable[[str, Path], Path]
 
@@ -337,6 +337,20 @@ def test_a_picture_that_changes_its_size_keeps_its_proportions(
     assert proportions(pictures[10][1]) == pytest.approx(1, abs=0.06)
     assert proportions(pictures[40][1]) == pytest.approx(1, abs=0.06)
     assert any(f"at 1.00 s from 160 x 120 to {second[0]} x {second[1]}" in warning for warning in result.warnings)
+
+
+def test_parts_that_were_joined_with_a_description_each_are_shown_as_such(encode: Encode, tmp_path: Path) -> None:
+    parts = [encode(f"{circle(*size)} {H264}", tmp_path / f"{size[0]}.h264") for size in ((160, 120), (120, 160))]
+    joined, second = tmp_path / "both.h264", encode(f"-r 25 -i {parts[1]} -c copy", tmp_path / "second.mp4")
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    tone = f"{TONE} -map 0 -map 1 -t 2 -c:v copy -c:a aac"  # between pictures: each is a chunk of its own
+    first = encode(f"-r 25 -i {joined} {tone} -bsf:v filter_units=remove_types=7-8", tmp_path / "first.mp4")
+    source = tmp_path / "joined.mp4"
+    source.write_bytes(with_descriptions(first.read_bytes(), second.read_bytes(), 26))
+    result = made_of(source, tmp_path)
+    assert "parameter_sets" in codes(result) and result.frames == 50
+    pictures = shown(result.streams[0], tmp_path)
+    assert [proportions(pictures[at][1]) for at in (10, 40)] == pytest.approx([1, 1], abs=0.06)
 
 
 def test_a_picture_whose_chroma_changes_on_the_way_is_no_change_of_size(encode: Encode, tmp_path: Path) -> None:

@@ -123,6 +123,8 @@ class _Reader:
             self._refuse_going_back(packet)
             if self.format == "mpegts":
                 self._keep_tail(packet)
+            if self.is_h264 and packet.is_keyframe and packet.has_sidedata("new_extradata"):
+                self._see_header(bytes(packet.get_sidedata("new_extradata")))
             is_idr = self.is_h264 and self._see_units(packet)
             if not self.beginning.found:
                 self.beginning.feed(packet, 0 if time is None else time, keyframe=packet.is_keyframe or is_idr)
@@ -181,6 +183,11 @@ class _Reader:
             self.tail.append(packet)
         else:
             self.tail = []
+
+    def _see_header(self, extradata: bytes) -> None:
+        """Another description of the samples that follow, as files have that were joined (ISO/IEC 14496-12 8.5.2)."""
+        self.length_size = h264.length_size(extradata)
+        self.changes += h264.parameter_sets(extradata) != self.header
 
     def _see_units(self, packet: Any) -> bool:
         """What the NAL units of a packet of H.264 are; whether it is an IDR picture."""
