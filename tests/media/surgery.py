@@ -61,6 +61,15 @@ def with_edits(data: bytes, edits: bytes, *, track: int = 0) -> bytes:
     return edit_box(data, b"moov/trak", change, track=track)
 
 
+def with_descriptions(data: bytes, other: bytes, sample: int) -> bytes:
+    """MP4 of one sample a chunk, whose samples from the given one on, counted from 1, have the description of the first
+    track of another file (ISO/IEC 14496-12 8.5.2, 8.7.4)."""
+    table, entries = b"moov/trak/mdia/minf/stbl/", []
+    edit_box(other, table + b"stsd", lambda body: entries.append(body[8:]) or body)
+    data = edit_box(data, table + b"stsd", lambda body: body[:4] + struct.pack(">I", 2) + body[8:] + entries[0])
+    return edit_box(data, table + b"stsc", lambda body: struct.pack(">8I", 0, 2, 1, 1, 1, sample, 1, 2))
+
+
 def with_aperture(data: bytes, entry: bytes, *aperture: int) -> bytes:
     """MP4 with a `clap` box (ISO/IEC 14496-12 12.1.4): width, height, horizontal and vertical offset, each as numerator
     and denominator; `entry` is the kind of the video's sample entry."""

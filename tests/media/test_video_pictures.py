@@ -9,17 +9,20 @@ import struct
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 
 import av
 import numpy as np
 import pytest
 
 from dreamlake_pipeline.errors import Code, DreamlakeError
+from dreamlake_pipeline.media.containers import probe
+from dreamlake_pipeline.media.containers.track import read_picture
 from dreamlake_pipeline.media.hls import segments
 from dreamlake_pipeline.media.results import Stream, VideoResult
 from dreamlake_pipeline.media.run import ffmpeg
 from dreamlake_pipeline.media.video.make import make_video
-from tests.media.surgery import add_to_video, edit_list, element, with_aperture, with_edits
+from tests.media.surgery import add_to_video, edit_list, element, with_aperture, with_descriptions, with_edits
 
 Encode = Callable[[str, Path], Path]
 
@@ -336,6 +339,20 @@ def test_a_picture_that_changes_its_size_keeps_its_proportions(
     assert any(f"at 1.00 s from 160 x 120 to {second[0]} x {second[1]}" in warning for warning in result.warnings)
 
 
+def test_parts_that_were_joined_with_a_description_each_are_shown_as_such(encode: Encode, tmp_path: Path) -> None:
+    parts = [encode(f"{circle(*size)} {H264}", tmp_path / f"{size[0]}.h264") for size in ((160, 120), (120, 160))]
+    joined, second = tmp_path / "both.h264", encode(f"-r 25 -i {parts[1]} -c copy", tmp_path / "second.mp4")
+    joined.write_bytes(b"".join(part.read_bytes() for part in parts))
+    tone = f"{TONE} -map 0 -map 1 -t 2 -c:v copy -c:a aac"  # between pictures: each is a chunk of its own
+    first = encode(f"-r 25 -i {joined} {tone} -bsf:v filter_units=remove_types=7-8", tmp_path / "first.mp4")
+    source = tmp_path / "joined.mp4"
+    source.write_bytes(with_descriptions(first.read_bytes(), second.read_bytes(), 26))
+    result = made_of(source, tmp_path)
+    assert "parameter_sets" in codes(result) and result.frames == 50
+    pictures = shown(result.streams[0], tmp_path)
+    assert [proportions(pictures[at][1]) for at in (10, 40)] == pytest.approx([1, 1], abs=0.06)
+
+
 def test_a_picture_whose_chroma_changes_on_the_way_is_no_change_of_size(encode: Encode, tmp_path: Path) -> None:
     for name, chroma in (("one", "yuvj420p"), ("two", "yuvj422p")):
         encode(f"{P} -t 1 -c:v mjpeg -q:v 3 -pix_fmt {chroma}", tmp_path / f"{name}.mkv")
@@ -428,6 +445,25 @@ def test_the_larger_of_two_videos_is_shown_and_colour_before_depth(encode: Encod
     rows = f"{depth} {P} {both} -c:v ffv1 -pix_fmt:v:0 gray12le -pix_fmt:v:1 yuv420p"
     result = make_video(encode(rows, tmp_path / "depth.mkv"), tmp_path / "depth-out", filename="depth.mkv")
     assert (result.width, result.height) == (160, 120)
+
+
+def test_a_track_of_several_views_is_said_to_be_one(
+    encode: Encode, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No encoder here writes MV-HEVC: a default track stands for it, and a frame with side data without a name."""
+    monkeypatch.setattr(probe, "_VIEWS", av.stream.Disposition.default)
+    result = made_of(encode(f"{P} -t 0.2 {H264}", tmp_path / "views.mp4"), tmp_path)
+    assert "several views" in result.warnings[0]
+
+    class Frame:
+        width, height, rotation, interlaced_frame, color_range, color_trc = 160, 120, 0, False, 1, 1
+        format = SimpleNamespace(name="yuv420p")
+
+        @property
+        def side_data(self) -> dict[str, bytes]:
+            raise ValueError("37 is not a valid Type")
+
+    assert not read_picture(Frame(), None).mirrored  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["one.mkv", "one.mov", "one.ts", "one.avi", "one.webm"])

@@ -27,10 +27,12 @@ from .encryption import is_encrypted
 from .headers import Headers, read_headers
 from .integrity import missing_part, unplayed_part
 from .samples import crowded_fragment
-from .scan import Scanned, VideoTrack, scan
+from .scan import Scanned, scan
 from .sniff import FOREIGN_MEDIA, Sniffed, sniff_file
+from .track import VideoTrack
 
 _NO_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.dependent
+_VIEWS = Disposition.multilayer
 _MOST_WARNINGS = 5  # of one sort
 
 __all__ = ["MAX_PIXELS", "AudioTrack", "Probe", "VideoTrack", "identify", "probe", "recognise"]
@@ -171,6 +173,8 @@ def examine(
     others = [found for found in _usable(container.streams.audio, streams, "audio") if video and found is not audio]
     warnings = _warnings(streams, [found for found in (video, audio, *others) if found], video)
     scanned = None
+    if video is not None and video.disposition & _VIEWS:
+        warnings.append(f"Stream {video.index} holds several views of each picture (MV-HEVC); the first is shown.")
     if video is not None:
         assert isinstance(video, VideoStream) and headers is not None and sniffed.demuxer is not None
         try:

@@ -5,7 +5,6 @@ One picture is decoded, for what only a decoder tells (rotation, interlacing, co
 
 from __future__ import annotations
 
-import struct
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,7 +16,6 @@ import av.container
 import av.error
 import numpy as np
 from av.audio.stream import AudioStream
-from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from ...errors import Code, DreamlakeError
@@ -26,94 +24,13 @@ from .avi import Chunks
 from .beginning import Beginning
 from .bounds import MAX_PACKETS, MAX_PIXELS, cut_off, encrypted, refuse_large, refuse_long
 from .crop import Crop
+from .track import VideoTrack, read_picture
 
-# color_trc values of HDR: SMPTE ST 2084 (PQ) and ARIB STD-B67 (HLG), by ITU-T H.273.
-_HDR_TRANSFERS = {16, 18}
-_FULL_RANGE = 2
 _BACKWARDS = Fraction(1, 2)  # seconds by which a clock may jitter
 _REORDERED = 17  # pictures that may be shown after the last one that is decoded (ITU-T H.264 C.4.5.3)
 _TAIL_PACKETS = 3000  # of the last group of pictures, which is decoded where no length tells whether it is whole
 _LONGEST_LAST = Fraction(60)  # seconds for which the last picture is shown at most, unless there is sound so long
 _LONGEST_SOUND = Fraction(5)  # seconds of sound that one packet has at most
-
-
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """What the first decoded picture says, and how large it is when its container's crop is cut off; `rotation` in
-    degrees, of what is left."""
-
-    width: int
-    height: int
-    pix_fmt: str
-    rotation: int
-    mirrored: bool
-    interlaced: bool
-    full_range: bool
-    hdr: bool
-    rgb: bool
-
-
-@dataclass(frozen=True)
-class VideoTrack:
-    """The video stream that is used. `pts` holds the presented frames' times in order, `end` where the last one ends,
-    both in units of `time_base`. `hidden` counts packets that an edit list keeps out of the presentation.
-    `keyframes` are times of pictures that are marked as such, `idr` how many of them are IDR pictures with their
-    parameter sets at hand, `changes` how many come with another size or profile than the first (H.264 only).
-    `damaged` counts packets whose NAL units do not add up. `crop` is what the container cuts off each picture.
-    `lead_in` counts the packets at the start that no decoder should be given: what they refer to is not there.
-    `partial`: it is the good part of a file that was cut off.
-    """
-
-    index: int
-    codec: str
-    profile: str | None
-    sample_aspect: Fraction
-    rate: Fraction | None
-    time_base: Fraction
-    picture: Picture
-    pts: np.ndarray
-    end: int
-    hidden: int
-    keyframes: np.ndarray
-    idr: int
-    changes: int
-    damaged: int
-    starts_with_keyframe: bool
-    sps: h264.SequenceParameters | None
-    times_stored: bool
-    crop: Crop | None
-    lead_in: int
-    partial: bool
-
-    @property
-    def frames(self) -> int:
-        return len(self.pts)
-
-    @property
-    def start(self) -> int:
-        return int(self.pts[0])
-
-    @property
-    def duration(self) -> Fraction:
-        """Seconds from the first frame's start to the last one's end."""
-        return (self.end - self.start) * self.time_base
-
-    @property
-    def repeated(self) -> bool:
-        """Whether several pictures share one time."""
-        return bool((np.diff(self.pts) <= 0).any())
-
-    @property
-    def measured_rate(self) -> Fraction:
-        """Frames a second, on average."""
-        span = (int(self.pts[-1]) - self.start) * self.time_base
-        return (self.frames - 1) / span if self.frames > 1 and span else 1 / self.duration
-
-    @property
-    def frame_seconds(self) -> Fraction:
-        """How long a frame is usually shown: the unit of 'within one frame'."""
-        steps = np.diff(self.pts)
-        return Fraction(int(np.median(steps)) if len(steps) else self.end - self.start) * self.time_base
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +123,8 @@ class _Reader:
             self._refuse_going_back(packet)
             if self.format == "mpegts":
                 self._keep_tail(packet)
+            if self.is_h264 and packet.is_keyframe and packet.has_sidedata("new_extradata"):
+                self._see_header(bytes(packet.get_sidedata("new_extradata")))
             is_idr = self.is_h264 and self._see_units(packet)
             if not self.beginning.found:
                 self.beginning.feed(packet, 0 if time is None else time, keyframe=packet.is_keyframe or is_idr)
@@ -265,6 +184,11 @@ class _Reader:
         else:
             self.tail = []
 
+    def _see_header(self, extradata: bytes) -> None:
+        """Another description of the samples that follow, as files have that were joined (ISO/IEC 14496-12 8.5.2)."""
+        self.length_size = h264.length_size(extradata)
+        self.changes += h264.parameter_sets(extradata) != self.header
+
     def _see_units(self, packet: Any) -> bool:
         """What the NAL units of a packet of H.264 are; whether it is an IDR picture."""
         try:
@@ -323,7 +247,7 @@ class _Reader:
             sample_aspect=video.sample_aspect_ratio or Fraction(1),
             rate=video.average_rate,
             time_base=video.time_base,
-            picture=_picture(self.beginning.frame, crop),
+            picture=read_picture(self.beginning.frame, crop),
             pts=pts,
             end=self._end(pts, video.time_base, warnings),
             hidden=self.hidden,
@@ -445,31 +369,3 @@ def _is_broken_off(tail: list[Any]) -> bool:
     except av.error.FFmpegError:
         return True
     return any(frames[-_REORDERED:])
-
-
-def _picture(frame: VideoFrame, crop: Crop | None) -> Picture:
-    name = frame.format.name
-    cut = crop if crop is not None and crop.fits(frame.width, frame.height) else Crop(0, 0, 0, 0)
-    return Picture(
-        width=frame.width - cut.left - cut.right,
-        height=frame.height - cut.top - cut.bottom,
-        pix_fmt=name,
-        rotation=round(frame.rotation) % 360,
-        mirrored=_is_mirrored(frame),
-        interlaced=bool(frame.interlaced_frame),
-        full_range=name.startswith("yuvj") or frame.color_range == _FULL_RANGE,
-        hdr=frame.color_trc in _HDR_TRANSFERS,
-        rgb="rgb" in name or "bgr" in name or name.startswith(("gbr", "pal")),
-    )
-
-
-def _is_mirrored(frame: VideoFrame) -> bool:
-    """Whether the display matrix, nine 32-bit numbers, turns the picture over: its determinant is negative."""
-    try:
-        data: Any = frame.side_data.get("DISPLAYMATRIX")
-    except ValueError:  # PyAV knows no name for other side data of this frame, such as the view of MV-HEVC
-        return False
-    if data is None:
-        return False
-    a, b, _, c, d, *_ = struct.unpack("=9i", memoryview(data))
-    return a * d - b * c < 0
