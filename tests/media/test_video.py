@@ -190,12 +190,10 @@ def test_the_content_decides_not_the_extension(clip: Callable[[str], Path], make
     assert make(source).container == "webm"
 
 
-def test_nothing_comes_of_a_part_of_a_file(cut: Callable[[str, float], Path], tmp_path: Path) -> None:
-    for name in ("h264.mp4", "faststart.mp4", "mjpeg.avi"):
-        with pytest.raises(DreamlakeError) as caught:
-            make_video(cut(name, 0.6), tmp_path / f"out-{name}", filename=name)
-        assert caught.value.code is Code.MEDIA_TRUNCATED
-        assert name in caught.value.message
+def test_nothing_comes_of_a_part_without_its_index(cut: Callable[[str, float], Path], tmp_path: Path) -> None:
+    with pytest.raises(DreamlakeError, match=r"h264\.mp4") as caught:
+        make_video(cut("h264.mp4", 0.6), tmp_path / "out", filename="h264.mp4")
+    assert caught.value.code is Code.MEDIA_TRUNCATED
 
 
 @pytest.mark.parametrize(
