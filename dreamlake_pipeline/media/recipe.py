@@ -18,7 +18,7 @@ from .run import ffmpeg
 from .video import make as video
 
 # Raised by one whenever the code of a kind makes something else of the same bytes.
-VERSIONS: dict[Kind, int] = {Kind.VIDEO: 6, Kind.AUDIO: 3, Kind.TEXT_TRACK: 3, Kind.LABEL_TRACK: 3}
+VERSIONS: dict[Kind, int] = {Kind.VIDEO: 7, Kind.AUDIO: 4, Kind.TEXT_TRACK: 3, Kind.LABEL_TRACK: 3}
 
 
 @cache

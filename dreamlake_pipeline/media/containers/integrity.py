@@ -6,10 +6,10 @@ import os
 import struct
 from typing import BinaryIO
 
-from . import ebml
+from . import ebml, wave
 from .boxes import boxes
+from .frames import id3_length
 from .mpegts import PACKET
-from .sniff import id3_length
 
 _UNKNOWN_SIZES = {0, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF}
 
@@ -19,8 +19,10 @@ def missing_part(file: BinaryIO, demuxer: str) -> str | None:
     size = file.seek(0, os.SEEK_END)
     if demuxer == "mov":
         return _mov(file, size)
-    if demuxer in ("wav", "avi"):
-        return _riff(file, size)
+    if demuxer == "wav":
+        return wave.read(file).missing
+    if demuxer == "avi":
+        return _avi(file, size)
     if demuxer == "matroska":
         return _matroska(file, size)
     if demuxer == "mpegts":
@@ -53,24 +55,14 @@ def _mov(file: BinaryIO, size: int) -> str | None:
     return None
 
 
-def _riff(file: BinaryIO, size: int) -> str | None:
-    """The first RIFF chunk, and in WAV its `data` chunk, must fit into the file."""
+def _avi(file: BinaryIO, size: int) -> str | None:
+    """The first RIFF chunk must fit into the file."""
     file.seek(0)
-    header = file.read(12)
+    header = file.read(8)
     if header[:4] != b"RIFF":
-        return None  # RF64 keeps its sizes elsewhere
+        return None
     (length,) = struct.unpack("<I", header[4:8])
-    if header[8:] == b"AVI ":
-        return _short(length + 8 - size) if length not in _UNKNOWN_SIZES and length + 8 > size else None
-    at = 12
-    while at + 8 <= size:
-        file.seek(at)
-        kind, length = struct.unpack("<4sI", file.read(8))
-        if kind == b"data":
-            unknown = length in _UNKNOWN_SIZES or length >= 0x7FFFF000
-            return _short(at + 8 + length - size) if not unknown and at + 8 + length > size else None
-        at += 8 + length + (length & 1)
-    return "its sound data are missing"
+    return _short(length + 8 - size) if length not in _UNKNOWN_SIZES and length + 8 > size else None
 
 
 def _matroska(file: BinaryIO, size: int) -> str | None:

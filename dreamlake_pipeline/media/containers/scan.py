@@ -23,6 +23,7 @@ from av.video.stream import VideoStream
 from ...errors import Code, DreamlakeError
 from . import h264
 from .bounds import MAX_PACKETS, MAX_PIXELS, cut_off, encrypted, refuse_large, refuse_long
+from .flow import Flow, FlowMeter, has_clock
 
 # color_trc values of HDR: SMPTE ST 2084 (PQ) and ARIB STD-B67 (HLG), by ITU-T H.273.
 _HDR_TRANSFERS = {16, 18}
@@ -110,10 +111,12 @@ class VideoTrack:
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """`sound_start` is the first time of the sound that is presented, in units of its time base; None without any."""
+    """`sound_start` is the first time of the sound that is presented, in units of its time base; None without any.
+    `sound_flow` tells of holes in it."""
 
     video: VideoTrack
     sound_start: int | None
+    sound_flow: Flow
     warnings: tuple[str, ...]
 
 
@@ -167,6 +170,8 @@ class _Reader:
         self.decoded_at = -(2**63)
         self.sound_start: int | None = None
         self.sound_ended_at = -(2**63)
+        demuxer = self.format.split(",")[0]
+        self.sound_flow = FlowMeter(audio, demuxer) if audio is not None and has_clock(demuxer) else None
         self.longest_sound = int(_LONGEST_SOUND / audio.time_base) if audio is not None and audio.time_base else 0
 
     def read(self) -> None:
@@ -205,6 +210,8 @@ class _Reader:
             ) from None
 
     def _see_sound(self, packet: Any, time: int | None) -> None:
+        if self.sound_flow is not None:
+            self.sound_flow.see(packet)
         if time is None or packet.time_base is None:
             return
         self.sound_ended_at = max(self.sound_ended_at, time + min(packet.duration or 0, self.longest_sound))
@@ -295,7 +302,8 @@ class _Reader:
             times_stored=self.times_stored,
             partial=partial,
         )
-        return Scanned(track, self.sound_start, tuple(warnings))
+        flow = self.sound_flow.result() if self.sound_flow is not None else Flow()
+        return Scanned(track, self.sound_start, flow, tuple(warnings))
 
     def _end(self, pts: np.ndarray, time_base: Fraction, warnings: list[str]) -> int:
         """Where the last picture ends: as its file says, unless that is nothing, or more than anyone looks at it."""
