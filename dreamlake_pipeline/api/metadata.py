@@ -120,6 +120,7 @@ class Loudness(Model):
     integrated: float | None
     range: float | None
     true_peak: float | None
+    why: str | None = Field(None, description="Why a measure is missing.")
 
 
 class AudioMetadata(Model):

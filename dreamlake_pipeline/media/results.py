@@ -140,9 +140,9 @@ class AudioResult:
     """An audio file made into HLS, and measured.
 
     `integrated` in LUFS, `loudness_range` in LU, `true_peak` in dBTP (EBU R128), `peak_db` and `rms_db` in dBFS:
-    each None where silence or a file too short leaves nothing to measure. `waveform_json` is in the form of BBC
-    audiowaveform 2 (8 bits, 100 peaks a second), which waveform players read; `waveform_png` has a transparent ground.
-    `partial`: the file was cut off, and this is its good part; a warning says how much.
+    each None where there is nothing to measure; `unmeasured` says why one of the first three is. `waveform_json` is in
+    the form of BBC audiowaveform 2 (8 bits, 100 peaks a second), which waveform players read; `waveform_png` has a
+    transparent ground. `partial`: the file was cut off, and this is its good part; a warning says how much.
     """
 
     duration: float
@@ -153,6 +153,7 @@ class AudioResult:
     integrated: float | None
     loudness_range: float | None
     true_peak: float | None
+    unmeasured: str | None
     peak_db: float | None
     rms_db: float | None
     waveform_json: bytes

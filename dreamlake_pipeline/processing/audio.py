@@ -69,6 +69,7 @@ def publish(job: Job, made: AudioResult, chunks: Chunks, seconds: float) -> Prod
             integrated=made.integrated,
             range=made.loudness_range,
             true_peak=made.true_peak,
+            why=made.unmeasured,
         ),
         peak_db=made.peak_db,
         rms_db=made.rms_db,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import math
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,6 +11,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 
 from dreamlake_pipeline.media.hls.playlist import master_playlist, media_playlist
@@ -168,6 +171,45 @@ def play(tmp_path: Path) -> Callable[[Stream], Played]:
                 else:
                     samples, rate = samples + frame.samples, frame.sample_rate
         return Played(tuple(pictures), frozenset(sizes), frozenset(formats), samples, rate)
+
+    return run
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The sound that a player gets out of a stream, from its start on: (samples, channels) between -1 and 1."""
+
+    samples: np.ndarray
+    rate: int
+
+    @property
+    def seconds(self) -> float:
+        return len(self.samples) / self.rate
+
+    def level(self, hertz: float, begin: float, end: float) -> float:
+        """The amplitude of a tone from `begin` to `end` seconds in dB of full scale, in all channels together."""
+        part = self.samples[round(begin * self.rate) : round(end * self.rate)]
+        window = np.hanning(len(part))[:, None]
+        spectrum = np.abs(np.fft.rfft(part * window, axis=0)) * 2 / window.sum()
+        near = np.abs(np.fft.rfftfreq(len(part), 1 / self.rate) - hertz) < max(0.01 * hertz, 3 / (end - begin))
+        return 20 * math.log10(max(1e-6, float(np.sqrt((spectrum[near].max(axis=0) ** 2).sum()))))
+
+
+@pytest.fixture
+def hear() -> Callable[[Stream], Heard]:
+    def run(stream: Stream) -> Heard:
+        data = io.BytesIO(b"".join(segment.read() for segment in stream.segments))
+        pieces: list[tuple[float, np.ndarray]] = []
+        with av.open(data, format="mpegts") as container:
+            rate = container.streams.audio[0].rate
+            for frame in container.decode(audio=0):
+                assert frame.pts is not None and frame.time_base is not None
+                pieces.append((float(frame.pts * frame.time_base), frame.to_ndarray().T))
+        places = [round((time - pieces[0][0]) * rate) for time, _ in pieces]
+        samples = np.zeros((places[-1] + len(pieces[-1][1]), pieces[0][1].shape[1]))
+        for place, (_, piece) in zip(places, pieces, strict=True):
+            samples[place : place + len(piece)] = piece
+        return Heard(samples, rate)
 
     return run
 

@@ -6,7 +6,9 @@ import re
 from pathlib import Path
 
 from dreamlake_pipeline.errors import Code
+from dreamlake_pipeline.media.audio import channels, render
 from dreamlake_pipeline.media.audio import codec as audio_codec
+from dreamlake_pipeline.media.containers import flow, frames, sniff
 from dreamlake_pipeline.media.video import make as video
 from dreamlake_pipeline.media.video import reasons, transcode
 
@@ -19,7 +21,9 @@ def rows(section: str) -> list[list[str]]:
 
 
 def test_every_reason_to_transcode_is_explained() -> None:
-    source = "".join(Path(str(module.__file__)).read_text() for module in (video, reasons, audio_codec))
+    source = "".join(
+        Path(str(module.__file__)).read_text() for module in (video, reasons, audio_codec, channels, render)
+    )
     given = set(re.findall(r"\"([a-z]+(?:_[a-z]+)*): [A-Za-z{]", source))
     explained = {row[0].strip("` |") for row in rows("Transcoded, and why")}
     assert given == explained >= {"video_codec", "rotation", "audio_codec"}
@@ -36,3 +40,7 @@ def test_its_figures_are_those_of_the_code() -> None:
     assert f"an IDR picture every {transcode.KEYFRAME_SECONDS} seconds" in text
     assert f"at least every {reasons.MAX_KEYFRAME_GAP} seconds" in text
     assert f"more than {transcode.MOST_FRAMES} pictures a second" in text
+    assert f"holes of more than {1000 * flow.LEAST_HOLE:.0f} ms" in text
+    assert f"behind up to {sniff.SEARCHED_BYTES // 2**20} MiB of something else" in text
+    assert frames.SURE_FRAMES == 8 and "the first of eight frames in a row" in text
+    assert f"up to {channels.MOST} |" in text

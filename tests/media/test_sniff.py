@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import KNOWN_EXTENSIONS, Kind, kind_of
 from dreamlake_pipeline.media.audio.make import make_audio
+from dreamlake_pipeline.media.containers import frames
 from dreamlake_pipeline.media.containers import sniff as sniffing
 from dreamlake_pipeline.media.containers.sniff import HEAD_BYTES, Sniffed
 
@@ -102,6 +103,15 @@ def id3(size: int, *, footer: bool = False) -> bytes:
     return b"ID3\x04\0" + (b"\x10" if footer else b"\0") + numbers + b"\xff\xfb" * (size // 2) + bytes(10 * footer)
 
 
+@pytest.mark.parametrize("rate", [48_000, 44_100, 32_000])
+@pytest.mark.parametrize("codec", ["ac3", "eac3"])
+def test_ac3_is_known_by_its_frames(encode: Callable[[str, Path], Path], tmp_path: Path, codec: str, rate: int) -> None:
+    source = encode(f"-f lavfi -i sine=500:r={rate}:d=1 -c:a {codec}", tmp_path / f"sound.{codec}")
+    result = make_audio(source, tmp_path / "out", filename=source.name)
+    assert (result.container, result.codec, result.sample_rate) == (codec, codec, rate)
+    assert result.duration == pytest.approx(1, abs=0.05)
+
+
 @pytest.mark.parametrize(
     "tag",
     [id3(20), id3(2**20), id3(2**20, footer=True), id3(70_000) + id3(2**20), id3(2**20) + bytes(3000)],
@@ -110,7 +120,7 @@ def id3(size: int, *, footer: bool = False) -> bytes:
 def test_what_lies_behind_a_tag_decides(clip: Callable[[str], Path], tag: bytes) -> None:
     for name in ("tone.mp3", "tone.aac", "tone.flac"):
         data = clip(name).read_bytes()
-        found = sniff(tag + data[sniffing.id3_length(data) :])
+        found = sniff(tag + data[frames.id3_length(data) :])
         assert found is not None and found.extension == Path(name).suffix
     for garbage in (b"\xff\xfb" + bytes(range(256)) * 8, b"words\n" * 100, bytes(100)):
         found = sniff(tag + garbage)
@@ -126,7 +136,7 @@ def test_sound_behind_a_tag_and_something_else_is_found(clip: Callable[[str], Pa
 def test_sound_behind_a_large_picture_is_processed(clip: Callable[[str], Path], tmp_path: Path, name: str) -> None:
     data = clip(name).read_bytes()
     source = tmp_path / f"source{clip(name).suffix}"
-    source.write_bytes(id3(2**20) + data[sniffing.id3_length(data) :])
+    source.write_bytes(id3(2**20) + data[frames.id3_length(data) :])
     result = make_audio(source, tmp_path / "out", filename=name)
     assert (result.container, result.duration) == (name[-3:], pytest.approx(13, abs=0.06))
 

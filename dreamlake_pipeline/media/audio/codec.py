@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..containers.flow import LEAST_HOLE
 from ..containers.probe import AudioTrack
+from . import channels
 
 # Sampling rates that are kept: an AAC frame lasts 32 ms at most, and every browser plays them.
 _RATES = (32_000, 44_100, 48_000)
@@ -15,8 +17,9 @@ _CODERS = {1: "fast", 2: "twoloop"}
 
 _HALF_FRAME = 512
 
-# Silence where the source's times leave a gap: sound stays where it was recorded.
-FILL_GAPS = "aresample=async=1"
+# Silence where the source's times leave a hole, and nothing twice where they go back: sound stays where it was
+# recorded. By itself, the filter lets pass what is below a tenth of a second.
+FILL_GAPS = f"aresample=async=1:min_hard_comp={LEAST_HOLE}"
 
 # What of this decides about the bytes that come out; part of the recipe.
 SETTINGS = {
@@ -24,6 +27,7 @@ SETTINGS = {
     "otherRates": "multiples",
     "bitRates": list(_BIT_RATES.values()),
     "coders": list(_CODERS.values()),
+    "leastHole": LEAST_HOLE,
 }
 
 
@@ -34,11 +38,20 @@ def audio_reasons(audio: AudioTrack) -> list[str]:
         reasons.append(f"audio_codec: {audio.codec} is not AAC")
     elif audio.profile != "LC":
         reasons.append(f"audio_profile: AAC {audio.profile} is not AAC-LC")
-    if audio.channels not in (1, 2):
-        reasons.append(f"audio_channels: {audio.channels} channels become stereo")
-    if audio.edited:
+    if audio.codec == "aac" and not audio.flow.is_steady:
+        reasons.append(f"audio_times: the sound {audio.flow.words()}")
+    if audio.codec == "aac" and audio.flow.cuts:
         reasons.append("audio_edit_list: the file's edit list cuts sound away on the way")
+    if audio.codec == "aac" and audio.flow.changes:
+        reasons.append("audio_changes: the sound changes on the way")
+    if (mixed := channels.reason(audio)) is not None:
+        reasons.append(mixed)
     return reasons
+
+
+def fill_gaps(audio: AudioTrack) -> list[str]:
+    """The filter that keeps sound at its times, where it has any."""
+    return [FILL_GAPS] if audio.is_timed else []
 
 
 def output_rate(audio: AudioTrack) -> int:
@@ -55,28 +68,24 @@ def least_samples(audio: AudioTrack) -> int:
     return -(-_HALF_FRAME * audio.sample_rate // output_rate(audio))
 
 
-def output_channels(audio: AudioTrack) -> int:
-    return min(audio.channels, 2)
-
-
 def bit_rate(audio: AudioTrack) -> int:
     """Bits per second of sound that becomes AAC."""
-    return _BIT_RATES[output_channels(audio)]
+    return _BIT_RATES[channels.output_channels(audio)]
 
 
 def coder(audio: AudioTrack) -> str:
     """How FFmpeg's encoder looks for quantizers (its option `aac_coder`)."""
-    return _CODERS[output_channels(audio)]
+    return _CODERS[channels.output_channels(audio)]
 
 
-def aac_options(audio: AudioTrack) -> dict[str, Any]:
-    """FFmpeg's own AAC-LC encoder, mono or stereo; gaps in the source's times are filled with silence."""
+def aac_options(audio: AudioTrack, *more: str) -> dict[str, Any]:
+    """FFmpeg's own AAC-LC encoder, mono or stereo; `more` are filters behind those."""
     return {
         "c:a": "aac",
         "b:a": bit_rate(audio),
         "aac_coder": coder(audio),
-        "ac": output_channels(audio),
+        "ac": channels.output_channels(audio),
         "ar": output_rate(audio),
-        "af": FILL_GAPS,
+        "af": ",".join([*channels.as_played(audio), *fill_gaps(audio), *more]) or "anull",
         "flags:a": "+bitexact",
     }

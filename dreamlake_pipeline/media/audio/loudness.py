@@ -15,29 +15,49 @@ _GATED = -70.0
 _RANGE_SECONDS = 4
 
 
+_LEAST_SECONDS = Fraction(2, 5)  # one gating block (ITU-R BS.1770-5 annex 1)
+_OVERSAMPLED = 192_000  # Hz: BS.1770-5 annex 2 asks for no more; samples so close are the true peak themselves
+
+
 @dataclass(frozen=True, slots=True)
 class Loudness:
-    """`integrated` in LUFS, `range` in LU, `true_peak` in dBTP; None where there is nothing to measure."""
+    """`integrated` in LUFS, `range` in LU, `true_peak` in dBTP; None where there is nothing to measure, and `why`."""
 
     integrated: float | None
     range: float | None
     true_peak: float | None
+    why: str | None = None
 
 
-def read_summary(log: Iterable[str], duration: Fraction) -> Loudness:
-    """The measures in the last summary of the log, of a file of `duration` seconds."""
+def read_summary(log: Iterable[str], duration: Fraction, sample_rate: int, peak_db: float | None) -> Loudness:
+    """The measures in the last summary of the log, of a file of `duration` seconds whose highest sample is at
+    `peak_db` dBFS."""
     text = "\n".join(log)
     summary = text[text.rfind("Summary:") :]
-    integrated, spread, peak = (
+    integrated, spread, true_peak = (
         _number(re.search(pattern, summary))
         for pattern in (r"\bI:\s+(\S+) LUFS", r"\bLRA:\s+(\S+) LU\b", r"\bPeak:\s+(\S+) dBFS")
     )
-    gated = integrated is None or integrated <= _GATED
-    return Loudness(
-        integrated=None if gated else integrated,
-        range=None if gated or duration < _RANGE_SECONDS else spread,
-        true_peak=peak,
-    )
+    if duration < _LEAST_SECONDS or integrated is None or integrated <= _GATED:
+        integrated = None
+    if integrated is None or duration < _RANGE_SECONDS:
+        spread = None
+    if peak_db is None or sample_rate >= _OVERSAMPLED:
+        true_peak = None if peak_db is None else round(peak_db, 1)
+    return Loudness(integrated, spread, true_peak, _why(integrated, duration, peak_db))
+
+
+def _why(integrated: float | None, duration: Fraction, peak_db: float | None) -> str | None:
+    """Why a measure is missing; None when none is."""
+    if peak_db is None:
+        return "all of it is digital silence"
+    if duration < _LEAST_SECONDS:
+        return "it is shorter than the 0.4 s that loudness is measured over"
+    if integrated is None:
+        return "all of it is softer than -70 LUFS, where loudness is not measured"
+    if duration < _RANGE_SECONDS:
+        return f"it is shorter than the {_RANGE_SECONDS} s that a loudness range takes"
+    return None
 
 
 def _number(found: re.Match[str] | None) -> float | None:

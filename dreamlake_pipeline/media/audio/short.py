@@ -26,13 +26,14 @@ from ..hls import segments
 from ..run import ffmpeg
 from . import codec as audio_codec
 from . import loudness
-from .waveform import Waveform
+from .waveform import Waveform, is_sound
 
 MOST_BYTES = 4 * 2**20
 _MOST_SECONDS = segments.SECONDS
 _DECODERS = {name for name in ffmpeg.AUDIO_DECODERS.split(",") if name.startswith("pcm_")}
+_FLOATS = {name for name in _DECODERS if name.startswith("pcm_f")}
 _TABLES_ONCE = dict.fromkeys(("pat_period", "sdt_period"), "3600")  # seconds
-_LAYOUTS = {1: "mono", 2: "stereo"}
+_LAYOUTS = {"mono": "mono", "stereo": "stereo", "1 channels": "mono", "2 channels": "stereo"}
 # What the frames of DTS begin with, in each of its forms (ETSI TS 102 114): WAV may call it PCM.
 _DTS = (b"\x7f\xfe\x80\x01", b"\xfe\x7f\x01\x80", b"\x1f\xff\xe8\x00", b"\xff\x1f\x00\xe8", b"\x64\x58\x20\x25")
 
@@ -57,7 +58,7 @@ def is_short(found: Probe) -> bool:
     return (
         audio is not None
         and audio.codec in _DECODERS
-        and audio.channels in _LAYOUTS
+        and audio.layout in _LAYOUTS
         and audio.declared is not None
         and audio.declared <= _MOST_SECONDS
     )
@@ -65,9 +66,9 @@ def is_short(found: Probe) -> bool:
 
 def encode(
     container: av.container.InputContainer, audio: AudioTrack, waveform: Waveform, subject: str
-) -> tuple[bytes, tuple[str, ...], ffmpeg.Decoded]:
+) -> tuple[bytes, tuple[str, ...], ffmpeg.Decoded] | None:
     """The one segment of a short recording, the log of the loudness meter, and what became of the packets; `waveform`
-    is fed with the samples. Without any samples, there is no segment.
+    is fed with the samples. Without any samples, there is no segment. None when samples are no numbers.
 
     Raises DreamlakeError(MEDIA_CORRUPT), which names the file as `subject`.
     """
@@ -78,6 +79,8 @@ def encode(
             raise DreamlakeError(
                 Code.MEDIA_CORRUPT, f"{subject} holds more sound than its header announces: it is damaged."
             )
+        if audio.codec in _FLOATS and not all(is_sound(frame.to_ndarray()) for frame in frames):
+            return None
         segment, log = _measure_and_encode(frames, audio, waveform) if frames else (b"", ())
     except av.error.FFmpegError as error:
         raise DreamlakeError(
@@ -104,7 +107,7 @@ def _measure_and_encode(
     frames: list[AudioFrame], audio: AudioTrack, waveform: Waveform
 ) -> tuple[bytes, tuple[str, ...]]:
     """One pass through a graph with two ends: the samples behind the loudness meter, and those for the encoder."""
-    rate, layout = audio_codec.output_rate(audio), _LAYOUTS[audio.channels]
+    rate, layout = audio_codec.output_rate(audio), _LAYOUTS[audio.layout]
     level = av.logging.get_level()
     av.logging.set_level(av.logging.INFO)
     try:
@@ -113,6 +116,7 @@ def _measure_and_encode(
     finally:
         av.logging.set_level(level)
     waveform.feed(b"".join(frame.to_ndarray().tobytes() for frame in samples))
+    waveform.finish()
     log = tuple(message for _, name, message in captured if name == loudness.FILTER)
     return _segment(sounds, audio), log
 
@@ -166,7 +170,7 @@ def _segment(sounds: list[AudioFrame], audio: AudioTrack) -> bytes:
     muxing = {"fflags": "+bitexact", "flush_packets": "0", "max_delay": "700000", **_TABLES_ONCE}
     segment = io.BytesIO()
     with av.open(segment, "w", format="mpegts", options=muxing) as container:
-        rate, layout = audio_codec.output_rate(audio), _LAYOUTS[audio.channels]
+        rate, layout = audio_codec.output_rate(audio), _LAYOUTS[audio.layout]
         stream = container.add_stream("aac", rate=rate, layout=layout, options={"aac_coder": audio_codec.coder(audio)})
         stream.bit_rate = audio_codec.bit_rate(audio)
         stream.codec_context.thread_count = 1

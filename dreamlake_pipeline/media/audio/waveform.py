@@ -15,6 +15,32 @@ WIDTH, HEIGHT = 1200, 240
 _VALUES_AT_ONCE = 1 << 16
 _BYTES_AT_ONCE = 1 << 18
 _SILENCE = 1e-5  # -100 dBFS
+_BEYOND = 1e6  # 120 dB above full scale: no sample of any sound, and more than an encoder takes
+
+
+class Cleaner:
+    """Puts silence in the place of 32-bit float samples that are no numbers (NaN, infinite) or far beyond all sound,
+    in pieces of any length."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+
+    def __call__(self, data: bytes) -> bytes:
+        data = self._rest + data
+        whole = len(data) // 4 * 4
+        self._rest = data[whole:]
+        samples = np.frombuffer(data[:whole], dtype="<f4")
+        return samples.tobytes() if is_sound(samples) else cleaned(samples).tobytes()
+
+
+def is_sound(samples: np.ndarray) -> bool:
+    """Whether all samples are numbers that a sound may have."""
+    return not samples.size or bool(samples.max() < _BEYOND and samples.min() > -_BEYOND)  # a NaN is neither
+
+
+def cleaned(samples: np.ndarray) -> np.ndarray:
+    """The samples with zeros for those that no sound has."""
+    return np.where(np.abs(samples) < _BEYOND, samples, np.float32(0))
 
 
 class Waveform:
@@ -24,6 +50,8 @@ class Waveform:
         self.sample_rate, self.channels = sample_rate, channels
         self.samples_per_peak = max(1, sample_rate // PEAKS_PER_SECOND)
         self.samples = 0  # per channel
+        self.undefined = 0  # samples of any channel that are no numbers, which count as silence
+        self._first_undefined = 0
         self._waiting = bytearray()
         # A value a peak, in one growing piece each: small arrays between large ones that come and go hold on to memory.
         self._low, self._high, self._power = bytearray(), bytearray(), bytearray()
@@ -52,6 +80,8 @@ class Waveform:
             del self._waiting[:whole]
 
     def _measure(self, rows: np.ndarray) -> None:
+        if not is_sound(rows):
+            rows = self._without_undefined(rows)
         squares = np.square(rows, dtype=np.float64).sum(axis=1)
         low, high = rows.min(axis=1), rows.max(axis=1)
         self._low += low.tobytes()
@@ -60,6 +90,19 @@ class Waveform:
         self._squares += float(squares.sum())
         self._highest = max(self._highest, float(high.max()), -float(low.min()))
         self.samples += rows.size // self.channels
+
+    def _without_undefined(self, rows: np.ndarray) -> np.ndarray:
+        clean = cleaned(rows)
+        found = np.flatnonzero(~(np.abs(rows) < _BEYOND))
+        if not self.undefined:
+            self._first_undefined = self.samples + int(found[0]) // self.channels
+        self.undefined += len(found)
+        return clean
+
+    @property
+    def first_undefined(self) -> float:
+        """Where the first of the undefined samples is, in seconds."""
+        return self._first_undefined / self.sample_rate
 
     @property
     def peak_db(self) -> float | None:

@@ -7,14 +7,13 @@ that can be done without. Such a file is whole, and `Missing.harmless` says that
 from __future__ import annotations
 
 import os
-import struct
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from . import ebml, riff
+from . import ebml, riff, wave
 from .boxes import Box, boxes, inside
+from .frames import id3_length
 from .samples import read_index
-from .sniff import id3_length
 from .transport import find_layout
 
 _UNKNOWN_SIZES = {0, 0xFFFFFFFF, 0xFFFFFFFFFFFFFFFF}
@@ -63,8 +62,11 @@ def look_for_end(file: BinaryIO, demuxer: str) -> Missing | None:
         return _mov(file, size)
     if demuxer == "avi":
         return _avi(file, size)
-    look = {"wav": _riff, "matroska": _matroska, "mpegts": _mpegts, "mp3": _mp3, "ogg": _ogg}.get(demuxer)
-    what = look(file, size) if look else None
+    if demuxer == "wav":
+        what = wave.read(file).missing
+    else:
+        look = {"matroska": _matroska, "mpegts": _mpegts, "mp3": _mp3, "ogg": _ogg}.get(demuxer)
+        what = look(file, size) if look else None
     return Missing(what) if what else None
 
 
@@ -146,22 +148,6 @@ def _avi(file: BinaryIO, size: int) -> Missing | None:
         whole = any(part.form == b"movi" and part.end <= size for part in riff.chunks(file, chunk.body, size))
         return Missing(_short(chunk.end - size), harmless=whole)
     return None
-
-
-def _riff(file: BinaryIO, size: int) -> str | None:
-    """The `data` chunk of WAV must fit into the file."""
-    file.seek(0)
-    if file.read(4) != b"RIFF":
-        return None  # RF64 keeps its sizes elsewhere
-    at = 12
-    while at + 8 <= size:
-        file.seek(at)
-        kind, length = struct.unpack("<4sI", file.read(8))
-        if kind == b"data":
-            unknown = length in _UNKNOWN_SIZES or length >= 0x7FFFF000
-            return _short(at + 8 + length - size) if not unknown and at + 8 + length > size else None
-        at += 8 + length + (length & 1)
-    return "its sound data are missing"
 
 
 def _matroska(file: BinaryIO, size: int) -> str | None:

@@ -42,7 +42,7 @@ class Elementary:
     """One elementary stream of a segment: times of its PES packets in the order of decoding.
 
     `pcr` are the (clock, DTS of the next PES) pairs where this PID carries the clock. `access_units` is the number of
-    pictures, or of ADTS frames; `aac` is what the first of these says.
+    pictures, or of ADTS frames, `last_units` that in the last PES packet; `aac` is what the first of these says.
     """
 
     pid: int
@@ -51,6 +51,7 @@ class Elementary:
     dts: list[int] = field(default_factory=list)
     keyframes: list[int] = field(default_factory=list)
     access_units: int = 0
+    last_units: int = 0
     aac: AdtsConfig | None = None
     first_counter: int = -1
     last_counter: int = -1
@@ -146,7 +147,7 @@ def parse_segment(data: Any) -> TsSegment:
                 segment.head_units = segment.head_units or units
                 segment.parameters += [one for one in parameters if one not in segment.parameters]
         elif stream.stream_type == AAC_ADTS:
-            stream.access_units = _adts_frames(rows, offsets, mine, heads)
+            stream.access_units, stream.last_units = _adts_frames(rows, offsets, mine, heads)
             first = _payload(rows, offsets, mine[:1])
             stream.aac = _adts_config(first[9 + first[8] :])
         if stream.pid == clock_pid:
@@ -231,13 +232,13 @@ def _units_before_slices(pes: bytes) -> list[memoryview]:
     return units
 
 
-def _adts_frames(rows: np.ndarray, offsets: np.ndarray, mine: np.ndarray, heads: np.ndarray) -> int:
-    """The number of ADTS frames, whose lengths must fill the PES packets exactly."""
-    frames = 0
+def _adts_frames(rows: np.ndarray, offsets: np.ndarray, mine: np.ndarray, heads: np.ndarray) -> tuple[int, int]:
+    """The number of ADTS frames, whose lengths must fill the PES packets exactly, and that in the last of these."""
+    frames = before = 0
     bounds = [*np.searchsorted(mine, heads).tolist(), len(mine)]
     for start, end in pairwise(bounds):
         pes = _payload(rows, offsets, mine[start:end])
-        at = 9 + pes[8]
+        at, before = 9 + pes[8], frames
         while at + 7 <= len(pes):
             if pes[at] != 0xFF or pes[at + 1] & 0xF0 != 0xF0:
                 raise MalformedSegment("an AAC frame has no sync word")
@@ -248,7 +249,7 @@ def _adts_frames(rows: np.ndarray, offsets: np.ndarray, mine: np.ndarray, heads:
             frames += 1
         if at != len(pes):
             raise MalformedSegment("an AAC frame is cut off")
-    return frames
+    return frames, frames - before
 
 
 def _adts_config(header: bytes) -> AdtsConfig | None:

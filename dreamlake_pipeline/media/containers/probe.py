@@ -20,14 +20,16 @@ from av.video.stream import VideoStream
 from ...errors import Code, DreamlakeError
 from ...kinds import Kind
 from ..run import ffmpeg
-from . import codecs
+from . import codecs, ogg, wave
 from .bounds import MAX_PIXELS, cut_off, encrypted, refuse_large, refuse_long
 from .claims import read_claims
 from .encryption import is_encrypted
+from .excerpt import Excerpt
+from .flow import Flow, read_flow
 from .headers import Headers, read_headers
 from .integrity import missing_part, unplayed_part
 from .samples import crowded_fragment
-from .scan import Scanned, scan
+from .scan import scan
 from .sniff import FOREIGN_MEDIA, Sniffed, sniff_file
 from .track import VideoTrack
 
@@ -35,7 +37,10 @@ _NO_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails | Dispositio
 _VIEWS = Disposition.multilayer
 _MOST_WARNINGS = 5  # of one sort
 
-__all__ = ["MAX_PIXELS", "AudioTrack", "Probe", "VideoTrack", "identify", "probe", "recognise"]
+# Demuxers of files that hold nothing but one sound, and no times.
+_UNTIMED = ("wav", "mp3", "flac", "aac", "ac3", "eac3", "amr")
+
+__all__ = ["MAX_PIXELS", "AudioTrack", "Identified", "Probe", "VideoTrack", "identify", "probe", "recognise"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,33 +55,63 @@ class AudioTrack:
     time_base: Fraction
     start: int | None
     declared: Fraction | None  # seconds, where the container is exact about it
-    edited: bool  # whether an edit list cuts some away behind its start
     language: str | None
     title: str | None
+    layout: str  # the places of its channels, as FFmpeg writes them: `stereo`, `5.1`, `3 channels`
+    places: tuple[str, ...]  # of each channel, where there are more than two; `NONE` where none is known
+    flow: Flow
+    is_timed: bool  # the container has times for it; else they are made up, from how long its frames should last
+
+
+@dataclass(frozen=True, slots=True)
+class Identified:
+    """What a file is, and the part of it that is to be read where that is not all of it; `warnings` say why. `parts`
+    are those that have to be read one by one."""
+
+    sniffed: Sniffed
+    excerpt: Excerpt | None = None
+    parts: tuple[Excerpt, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Probe:
+    """`excerpt` is the part of the file that was read, where that is not all of it; `parts` are those that have to be
+    read one by one, of which `audio` is the first."""
+
     sniffed: Sniffed
     streams: list[dict[str, Any]]
     video: VideoTrack | None
     audio: AudioTrack | None
     warnings: tuple[str, ...]
     alternates: tuple[AudioTrack, ...]  # the other sound tracks of a video that can be decoded
+    excerpt: Excerpt | None = None
+    parts: tuple[Excerpt, ...] = ()
 
 
-def identify(file: BinaryIO, subject: str) -> Sniffed:
+def identify(file: BinaryIO, subject: str) -> Identified:
     """What the file is, by its content. Raises DreamlakeError when it is no audio or video that is known here, is not
     whole by its container's word, or claims to be what nothing here can process."""
     sniffed = recognise(file, subject)
     assert sniffed.demuxer is not None
     if is_encrypted(file, sniffed.demuxer):
         raise encrypted(subject)
+    if sniffed.demuxer == "wav":
+        found = wave.read(file)
+        if found.missing:
+            raise cut_off(subject, found.missing)
+        return Identified(sniffed, found.excerpt, warnings=tuple(found.warnings))
     missing = missing_part(file, sniffed.demuxer)
     if missing:
         raise cut_off(subject, missing.what, missing.hint)
     _refuse_impossible(file, sniffed.demuxer, subject)
-    return sniffed
+    if sniffed.demuxer == "ogg" and (parts := ogg.parts(file)):
+        return Identified(sniffed, parts[0], tuple(parts))
+    if not sniffed.start:
+        return Identified(sniffed)
+    excerpt = Excerpt(b"", sniffed.start, file.seek(0, os.SEEK_END))
+    passed_over = f"The first {sniffed.start:,} bytes are no sound, and are passed over."
+    return Identified(sniffed, excerpt, warnings=(passed_over,))
 
 
 def recognise(file: BinaryIO, subject: str) -> Sniffed:
@@ -122,24 +157,24 @@ def probe(source: Path, subject: str, *, wanted: Kind, partial: bool = False) ->
     wanted of a file that holds only sound; `subject` names the file.
     """
     with source.open("rb") as file:
-        sniffed = recognise(file, subject) if partial else identify(file, subject)
-        assert sniffed.demuxer is not None
+        found = Identified(recognise(file, subject)) if partial else identify(file, subject)
+        demuxer = found.sniffed.demuxer
+        assert demuxer is not None
         if partial:
-            _refuse_impossible(file, sniffed.demuxer, subject)
-        unplayed = None if partial else unplayed_part(file, sniffed.demuxer)
-        codes = codecs.codes(file, sniffed.demuxer)
-        headers = read_headers(file, sniffed.demuxer) if wanted is Kind.VIDEO else Headers()
-    with opened(f"file:{source.resolve()}", sniffed, subject) as container:
-        found = examine(container, sniffed, subject, wanted=wanted, codes=codes, headers=headers, partial=partial)
-    if unplayed is None:
-        return found
-    warning = f"{subject} is not whole: {unplayed}; no picture and no sound is among them."
-    return replace(found, warnings=(warning, *found.warnings))
+            _refuse_impossible(file, demuxer, subject)
+        elif unplayed := unplayed_part(file, demuxer):
+            warning = f"{subject} is not whole: {unplayed}; no picture and no sound is among them."
+            found = replace(found, warnings=(warning, *found.warnings))
+        codes = codecs.codes(file, demuxer)
+        headers = read_headers(file, demuxer) if wanted is Kind.VIDEO else Headers()
+        content = found.excerpt.opened(file) if found.excerpt else f"file:{source.resolve()}"
+        with opened(content, found.sniffed, subject) as container:
+            return examine(container, found, subject, wanted=wanted, codes=codes, headers=headers, partial=partial)
 
 
 def examine(
     container: av.container.InputContainer,
-    sniffed: Sniffed,
+    identified: Identified,
     subject: str,
     *,
     wanted: Kind,
@@ -149,6 +184,7 @@ def examine(
 ) -> Probe:
     """`probe` of a file that is open already; `codes` are the container's names for its tracks' codecs (codecs.py),
     `headers` are needed for VIDEO."""
+    sniffed = identified.sniffed
     streams = [_describe(stream) for stream in container.streams]
     for stream, code in zip(streams, codes, strict=False):
         if code and (sniffed.demuxer == "mpegts" or "codec" not in stream):
@@ -171,7 +207,8 @@ def examine(
         hint = _EXTRACT if "text" in instead else None
         raise DreamlakeError(Code.NO_AUDIO, f"{subject} holds no audio stream.{instead}", hint=hint)
     others = [found for found in _usable(container.streams.audio, streams, "audio") if video and found is not audio]
-    warnings = _warnings(streams, [found for found in (video, audio, *others) if found], video)
+    warnings = [*identified.warnings]
+    warnings += _warnings(streams, [found for found in (video, audio, *others) if found], video)
     scanned = None
     if video is not None and video.disposition & _VIEWS:
         warnings.append(f"Stream {video.index} holds several views of each picture (MV-HEVC); the first is shown.")
@@ -192,10 +229,24 @@ def examine(
                 raise
             raise SoundOnly(error.code, error.message) from None
         warnings += [*scanned.warnings, *(edit.warning for edit in headers.edits[:_MOST_WARNINGS])]
-    audio_track = _audio_track(audio, sniffed, scanned) if audio else None
-    alternates = tuple(_audio_track(found, sniffed, None) for found in others)
+    audio_track = None
+    if audio is not None:
+        assert sniffed.demuxer is not None
+        flow = scanned.sound_flow if scanned else read_flow(container, audio, sniffed.demuxer, subject)
+        audio_track = _audio_track(audio, sniffed, scanned.sound_start if scanned else None, flow)
+        warnings += _flow_warnings(flow)
+    alternates = tuple(_audio_track(found, sniffed, None, Flow()) for found in others)
     video_track = scanned.video if scanned else None
-    return Probe(sniffed, streams, video_track, audio_track, tuple(warnings), alternates)
+    return Probe(
+        sniffed,
+        streams,
+        video_track,
+        audio_track,
+        tuple(warnings),
+        alternates,
+        identified.excerpt,
+        identified.parts,
+    )
 
 
 class SoundOnly(DreamlakeError):
@@ -373,22 +424,36 @@ def _warnings(streams: list[dict[str, Any]], chosen: list[Any], video: Any) -> l
     return warnings
 
 
-def _audio_track(audio: AudioStream, sniffed: Sniffed, scanned: Scanned | None) -> AudioTrack:
-    """`scanned` has what its packets say, where they were looked at."""
-    context = audio.codec_context
+def _flow_warnings(flow: Flow) -> list[str]:
+    if flow.is_steady:
+        return []
+    what = ["holes are filled with silence"] * bool(flow.holes) + ["what comes twice is left out"] * bool(flow.overlaps)
+    return [f"The sound {flow.words()}: {', '.join(what)}."]
+
+
+def _audio_track(audio: AudioStream, sniffed: Sniffed, start: int | None, flow: Flow) -> AudioTrack:
+    """`start` is the first time that is presented, where the packets were looked at."""
+    context, layout = audio.codec_context, audio.codec_context.layout
     assert audio.time_base is not None
-    # FLAC and WAV know their length to the sample; the others estimate it or count priming.
-    exact = sniffed.demuxer in ("flac", "wav") and audio.duration
+    # FLAC knows its length to the sample, and so does a WAV of plain samples; the others estimate it or count priming.
+    exact = audio.duration and (sniffed.demuxer == "flac" or (sniffed.demuxer == "wav" and _is_plain(context)))
     return AudioTrack(
         index=audio.index,
         codec=context.codec.canonical_name,
         profile=context.profile,
         sample_rate=context.sample_rate,
-        channels=context.layout.nb_channels,
+        channels=layout.nb_channels,
         time_base=audio.time_base,
-        start=audio.start_time if scanned is None or scanned.sound_start is None else scanned.sound_start,
+        start=audio.start_time if start is None else start,
         declared=audio.duration * audio.time_base if exact and audio.duration else None,
-        edited=scanned is not None and scanned.sound_edited,
         language=audio.language,
         title=audio.metadata.get("title"),
+        layout=layout.name,
+        places=tuple(channel.name for channel in layout.channels) if layout.nb_channels > 2 else (),
+        flow=flow,
+        is_timed=sniffed.demuxer not in _UNTIMED,
     )
+
+
+def _is_plain(context: Any) -> bool:
+    return bool(context.codec.canonical_name.startswith("pcm_"))

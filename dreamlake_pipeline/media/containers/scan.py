@@ -24,6 +24,7 @@ from .avi import Chunks
 from .beginning import Beginning
 from .bounds import MAX_PACKETS, MAX_PIXELS, cut_off, encrypted, refuse_large, refuse_long
 from .crop import Crop
+from .flow import Flow, FlowMeter, has_clock
 from .track import VideoTrack, read_picture
 
 _BACKWARDS = Fraction(1, 2)  # seconds by which a clock may jitter
@@ -36,11 +37,11 @@ _LONGEST_SOUND = Fraction(5)  # seconds of sound that one packet has at most
 @dataclass(frozen=True, slots=True)
 class Scanned:
     """`sound_start` is the first time of the sound that is presented, in units of its time base; None without any.
-    `sound_edited`: an edit list cuts sound away behind that."""
+    `sound_flow` tells of holes in it."""
 
     video: VideoTrack
     sound_start: int | None
-    sound_edited: bool
+    sound_flow: Flow
     warnings: tuple[str, ...]
 
 
@@ -105,8 +106,9 @@ class _Reader:
         # Whole ticks of the streams' own clocks: fractions for every packet would take longer than reading them.
         self.decoded_at = -(2**63)
         self.sound_start: int | None = None
-        self.sound_edited = False
-        self.sound_at = self.sound_ended_at = -(2**63)
+        self.sound_ended_at = -(2**63)
+        demuxer = self.format.split(",")[0]
+        self.sound_flow = FlowMeter(audio, demuxer) if audio is not None and has_clock(demuxer) else None
         self.longest_sound = int(_LONGEST_SOUND / audio.time_base) if audio is not None and audio.time_base else 0
 
     def read(self) -> None:
@@ -147,15 +149,14 @@ class _Reader:
             ) from None
 
     def _see_sound(self, packet: Any, time: int | None) -> None:
+        if self.sound_flow is not None:
+            self.sound_flow.see(packet)
         if time is None or packet.time_base is None:
             return
         self.sound_ended_at = max(self.sound_ended_at, time + min(packet.duration or 0, self.longest_sound))
         # Priming that lies before the start of the presentation is not its start.
         if not packet.is_discard and self.sound_start is None:
             self.sound_start = time
-        if self.sound_start is not None:
-            self.sound_edited |= packet.is_discard or (self.format.startswith("mov") and time < self.sound_at)
-        self.sound_at = time
 
     @property
     def sound_end(self) -> Fraction:
@@ -262,7 +263,8 @@ class _Reader:
             lead_in=self.beginning.lead_in,
             partial=partial,
         )
-        return Scanned(track, self.sound_start, self.sound_edited, tuple(warnings))
+        flow = self.sound_flow.result() if self.sound_flow is not None else Flow()
+        return Scanned(track, self.sound_start, flow, tuple(warnings))
 
     def _shown(self, time_base: Fraction, warnings: list[str]) -> tuple[np.ndarray, np.ndarray]:
         """The times of the pictures, and of the keyframes, that can be decoded, in order."""

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 from ...kinds import Kind
+from . import frames
 from .sniff_text import decode, sniff_text
 from .transport import find_layout
 
 HEAD_BYTES = 64 * 1024  # enough for some lines of text, and for the padding between a tag and its sound
+SEARCHED_BYTES = 2**20  # in which the first frame of sound must begin
 
 ReadAt = Callable[[int, int], bytes]
 """Gives the bytes of a file from an offset on: as many as asked for, fewer at its end, none behind it."""
@@ -26,13 +28,15 @@ class Sniffed:
     """`container` is a name for people and records; `kind` is None where the content is none of our kinds.
 
     `extension` is the one of `kinds.py` that fits (with its dot); empty where none does. `demuxer` is the only
-    FFmpeg demuxer that may open the file; None where the file is not to be opened as media.
+    FFmpeg demuxer that may open the file; None where the file is not to be opened as media. `start` is where the
+    sound begins in a file with something else before it, in bytes.
     """
 
     kind: Kind | None
     container: str
     extension: str = ""
     demuxer: str | None = None
+    start: int = 0
 
 
 _MP4 = Sniffed(Kind.VIDEO, "mp4", ".mp4", "mov")
@@ -47,6 +51,9 @@ _MP3 = Sniffed(Kind.AUDIO, "mp3", ".mp3", "mp3")
 _FLAC = Sniffed(Kind.AUDIO, "flac", ".flac", "flac")
 _AAC = Sniffed(Kind.AUDIO, "aac", ".aac", "aac")
 _OGG = Sniffed(Kind.AUDIO, "ogg", ".ogg", "ogg")
+_AC3 = Sniffed(Kind.AUDIO, "ac3", "", "ac3")
+_EAC3 = Sniffed(Kind.AUDIO, "eac3", "", "eac3")
+_AMR = Sniffed(Kind.AUDIO, "amr", "", "amr")
 _VTT = Sniffed(Kind.TEXT_TRACK, "webvtt", ".vtt")
 _SRT = Sniffed(Kind.TEXT_TRACK, "srt", ".srt")
 _JSONL = Sniffed(Kind.LABEL_TRACK, "jsonl", ".jsonl")
@@ -55,7 +62,7 @@ _TEXTS = {known.container: known for known in (_VTT, _SRT, _JSONL, _CSV)}
 
 _EXTENSIONS = {
     known.container: known.extension
-    for known in (_MP4, _MOV, _M4A, _AVI, _MATROSKA, _WEBM, _MPEG_TS, _WAV, _MP3, _FLAC, _AAC, _OGG)
+    for known in (_MP4, _MOV, _M4A, _AVI, _MATROSKA, _WEBM, _MPEG_TS, _WAV, _MP3, _FLAC, _AAC, _OGG, _AC3, _EAC3, _AMR)
 }
 
 
@@ -98,18 +105,15 @@ _FOREIGN: tuple[tuple[bytes, str], ...] = (
     (b"MThd", "midi"),
     (b"\x30\x26\xb2\x75\x8e\x66\xcf\x11", "asf"),
     (b"\x00\x00\x01\xba", "mpeg-ps"),
-    (b"#!AMR", "amr"),
     (b"\x00\x05\x16\x07", APPLE_DOUBLE),  # RFC 1740 appendix B
     (b"\x00\x05\x16\x00", "an AppleSingle file"),
     (b"\x00\x00\x00\x01Bud1", "a .DS_Store of macOS"),
     (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an OLE file, such as Thumbs.db or an old Office document"),
-    (b"\x0b\x77", "ac3"),  # a bare stream, in either byte order
-    (b"\x77\x0b", "ac3"),
     (b"\xac\x40", "ac4"),
     (b"\xac\x41", "ac4"),
 )
 # Audio and video all the same, in containers whose demuxers are left out to keep the surface small.
-FOREIGN_MEDIA = frozenset({"flv", "aiff", "caf", "asf", "mpeg-ps", "amr", "midi", "ac3", "ac4"})
+FOREIGN_MEDIA = frozenset({"flv", "aiff", "caf", "asf", "mpeg-ps", "midi", "ac4"})
 
 _IMAGE_BRANDS = {b"heic", b"heix", b"mif1", b"msf1", b"avif", b"avis", b"jxl ", b"crx "}
 _AUDIO_BRANDS = {b"M4A ", b"M4B ", b"M4P "}
@@ -128,17 +132,20 @@ def sniff_file(file: BinaryIO) -> Sniffed | None:
 
 
 def sniff(read: ReadAt) -> Sniffed | None:
-    """What the file is that `read` gives the bytes of: HEAD_BYTES from its start, as many behind each ID3 tag."""
+    """What the file is that `read` gives the bytes of: HEAD_BYTES from its start, as many behind each ID3 tag, and
+    SEARCHED_BYTES where neither tells."""
     head = read(0, HEAD_BYTES)
     if head[:3] == b"ID3":
         return _sniff_tagged(read)
+    if not head:
+        return None
     # What is text from its first letters on is no binary file, whatever they are: `MZ`, or `The free`.
     may_be_text = all(32 <= byte < 127 or byte in b"\t\n\r" for byte in head[:16])
     if not may_be_text and (found := _sniff_binary(head)):
         return found
     text = decode(head)
     if text is None:
-        return _sniff_binary(head) if may_be_text else None
+        return (_sniff_binary(head) if may_be_text else None) or _sniff_frames(read)
     name = sniff_text(text, whole=len(head) < HEAD_BYTES)
     return _TEXTS.get(name, Sniffed(None, name)) if name else None
 
@@ -157,6 +164,8 @@ def _sniff_binary(head: bytes) -> Sniffed | None:
         return _OGG
     if head[:4] == b"fLaC":
         return _FLAC
+    if head[:6] == b"#!AMR\n" or head[:9] == b"#!AMR-WB\n":  # RFC 4867 5.1
+        return _AMR
     for magic, name in _FOREIGN:
         if head.startswith(magic):
             return Sniffed(None, name)
@@ -168,29 +177,19 @@ def _sniff_binary(head: bytes) -> Sniffed | None:
         return _MOV
     if head[4:8] in _SEGMENT_BOXES and struct.unpack(">I", head[:4])[0] < 2**31:
         return _MP4
-    if _is_adts(head, 0):
-        return _AAC
-    if _is_mpeg_audio(head, 0):
-        return _MP3
+    if (found := _sniff_first_frames(head)) is not None:
+        return found
     return _MPEG_TS if find_layout(head) else None
 
 
 _MOST_TAGS = 8  # in a row; writers that don't look for one put theirs before it
 
 
-def id3_length(head: bytes) -> int:
-    """The length in bytes of the ID3v2 tag that a file begins with, footer included (ID3v2.4 3.1); 0 without one."""
-    if head[:3] != b"ID3" or len(head) < 10:
-        return 0
-    size = (head[6] & 127) << 21 | (head[7] & 127) << 14 | (head[8] & 127) << 7 | head[9] & 127
-    return 10 + size + (10 if head[5] & 0x10 else 0)
-
-
 def _sniff_tagged(read: ReadAt) -> Sniffed:
     """MP3 carries ID3 most often; AAC and FLAC sometimes do. What lies behind the tags decides."""
     at = 0
     for _ in range(_MOST_TAGS):
-        length = id3_length(read(at, 10))
+        length = frames.id3_length(read(at, 10))
         if not length:
             break
         at += length
@@ -200,62 +199,22 @@ def _sniff_tagged(read: ReadAt) -> Sniffed:
     head = head.lstrip(b"\0") or head  # padding that the tag does not count
     if head[:4] == b"fLaC":
         return _FLAC
-    if _is_adts(head, 0):
+    return _sniff_first_frames(head) or _sniff_frames(read, at) or Sniffed(None, "an ID3 tag without sound behind it")
+
+
+def _sniff_first_frames(head: bytes) -> Sniffed | None:
+    """Sound that is a row of frames from the first byte on."""
+    if frames.starts(head, frames.adts):
         return _AAC
-    return _MP3 if _holds_mpeg_audio(head) else Sniffed(None, "an ID3 tag without sound behind it")
+    if frames.starts(head, frames.mpeg_audio):
+        return _MP3
+    if frames.starts(head, frames.ac3):
+        return _EAC3 if frames.is_enhanced(head) else _AC3
+    return None
 
 
-def _is_adts(head: bytes, at: int) -> bool:
-    """Two ADTS headers in a row (ISO/IEC 13818-7 6.2), or one that spans all there is."""
-    length = _adts_length(head, at)
-    return bool(length) and (at + length >= len(head) or bool(_adts_length(head, at + length)))
-
-
-def _adts_length(head: bytes, at: int) -> int:
-    """Length of the ADTS frame at `at`; 0 when there is none."""
-    if at + 7 > len(head) or head[at] != 0xFF or head[at + 1] & 0xF6 != 0xF0 or (head[at + 2] >> 2) & 15 > 12:
-        return 0
-    length = (head[at + 3] & 3) << 11 | head[at + 4] << 3 | head[at + 5] >> 5
-    return length if length > 7 else 0
-
-
-_SURE_FRAMES = 4  # in a row: bytes that are no sound hold so many headers by no accident
-_BITRATES = {  # kbit/s by (MPEG-1?, layer)
-    (True, 3): (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320),
-    (True, 2): (0, 32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384),
-    (False, 3): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-    (False, 2): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
-}
-
-
-def _is_mpeg_audio(head: bytes, at: int) -> bool:
-    """Two MPEG audio headers in a row (ISO/IEC 11172-3 2.4.1.3), or one that spans all there is."""
-    length = _mpeg_audio_length(head, at)
-    return bool(length) and (at + length >= len(head) or bool(_mpeg_audio_length(head, at + length)))
-
-
-def _holds_mpeg_audio(head: bytes) -> bool:
-    """Whether MPEG audio begins somewhere in it: several headers in a row, or those that there is room for."""
-    at = head.find(b"\xff")
-    while at >= 0:
-        end, frames = at, 0
-        while frames < _SURE_FRAMES and (length := _mpeg_audio_length(head, end)):
-            end, frames = end + length, frames + 1
-        if frames == _SURE_FRAMES or (frames and not at and end >= len(head)):
-            return True
-        at = head.find(b"\xff", at + 1)
-    return False
-
-
-def _mpeg_audio_length(head: bytes, at: int) -> int:
-    """Length of the layer II or III frame at `at`; 0 when there is none."""
-    if at + 4 > len(head) or head[at] != 0xFF or head[at + 1] & 0xE0 != 0xE0:
-        return 0
-    version, layer = (head[at + 1] >> 3) & 3, 4 - ((head[at + 1] >> 1) & 3)
-    bitrate, rate = head[at + 2] >> 4, (head[at + 2] >> 2) & 3
-    if version == 1 or layer not in (2, 3) or bitrate in (0, 15) or rate == 3:
-        return 0
-    first = version == 3
-    hertz = (44100, 48000, 32000)[rate] // {3: 1, 2: 2, 0: 4}[version]
-    samples = 576 if layer == 3 and not first else 1152
-    return samples // 8 * _BITRATES[first, layer][bitrate] * 1000 // hertz + ((head[at + 2] >> 1) & 1)
+def _sniff_frames(read: ReadAt, at: int = 0) -> Sniffed | None:
+    """Frames of sound behind bytes that are none, as when a stream is tapped in the middle of one."""
+    data = read(at, SEARCHED_BYTES)
+    found = frames.find(data, is_all=len(data) < SEARCHED_BYTES)
+    return replace(_MP3 if found[0] is frames.mpeg_audio else _AAC, start=at + found[1]) if found else None

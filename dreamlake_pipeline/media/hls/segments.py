@@ -104,6 +104,12 @@ class Written:
         """Every PTS of one stream, unwrapped, in decoding order."""
         return [time for part in self.parts for time in _times(part, stream_type, self.start)]
 
+    def sound_end(self, sample_rate: int) -> Fraction:
+        """Where the sound ends, in ticks: behind the frames of its last PES packet."""
+        last = next(found for part in reversed(self.parts) if (found := part.of_type(mpegts.AAC_ADTS)) and found.pts)
+        lasts = Fraction(last.last_units * AAC_FRAME * mpegts.CLOCK, sample_rate)
+        return mpegts.unwrap(last.pts[-1:], self.starts[-1])[0] + lasts
+
     def access_units(self, stream_type: int) -> int:
         return sum(found.access_units for part in self.parts if (found := part.of_type(stream_type)))
 

@@ -75,10 +75,11 @@ def _check_source(written: Written, stream: Stream, expected: Expected, report: 
             )
     if expected.samples is not None:
         samples = written.access_units(mpegts.AAC_ADTS) * AAC_FRAME
+        second = expected.duration / expected.samples  # of one sample
         report.must(
             "source: the sound is as long as the source's, to an AAC frame",
             abs(samples - expected.samples) <= expected.samples_tolerance,
-            f"{samples} of {float(expected.samples):.0f} samples",
+            f"{float(samples * second):.3f} s of {float(expected.samples * second):.3f} s",
         )
     if expected.keyframe_seconds is not None and written.video is not None:
         keys = sorted(

@@ -39,7 +39,7 @@ VIDEO_DECODERS = (
 )
 AUDIO_DECODERS = (
     "aac,aac_latm,mp3float,mp3,mp2float,mp2,flac,alac,vorbis,opus,libopus,ac3,eac3,dca,truehd,mlp,wavpack,speex,"
-    "adpcm_ms,adpcm_ima_wav,adpcm_ima_qt,gsm,gsm_ms,pcm_s8,pcm_u8,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,"
+    "adpcm_ms,adpcm_ima_wav,adpcm_ima_qt,gsm,gsm_ms,amrnb,amrwb,pcm_s8,pcm_u8,pcm_s16le,pcm_s16be,pcm_s24le,pcm_s24be,"
     "pcm_s32le,pcm_s32be,pcm_s64le,pcm_f32le,pcm_f32be,pcm_f64le,pcm_f64be,pcm_alaw,pcm_mulaw"
 )
 
@@ -49,7 +49,11 @@ _LOG_BYTES = 8 * 2**20
 _EVIDENCE_LINES = 8
 _MEMORY = 16 * 2**30  # address space, which is several times what is really touched
 _TICK = 0.2
+_LONGEST_SILENCE = 48 * 3600  # seconds: more than any input lasts
 _COMPLAINT = re.compile(rb"\[(error|fatal|panic|warning)\]")
+# Sound takes another form, and the filters for it are made anew; astats counts what went through the old ones.
+_CHANGE = re.compile(rb"because audio parameters changed|\[Parsed_astats_\d+ @ .*Number of samples: ")
+_MOST_CHANGES = 10_000
 
 # Releases before these read outside a buffer on hostile input (CVE-2026-8461, CVE-2026-107697).
 _SAFE_RELEASES = {7: (7, 1, 5), 8: (8, 1, 3)}
@@ -75,10 +79,11 @@ class Limits:
 @dataclass(frozen=True, slots=True)
 class Finished:
     """A run that ended with exit code 0: its last log lines, what the filter `showinfo` said (its first thousand
-    lines), and its wall-clock seconds."""
+    lines), the lines that tell of `changes` in its sound, and its wall-clock seconds."""
 
     log: tuple[str, ...]
     shown: tuple[str, ...]
+    changes: tuple[str, ...]
     seconds: float
 
 
@@ -119,9 +124,26 @@ def input_options(demuxer: str) -> dict[str, str]:
     }
 
 
-def source_input(demuxer: str, **options: Any) -> Any:
-    """The ffmpeg-python input node of the file that `run` links into its directory."""
-    return ffmpeg.input(f"file:{SOURCE}", f=demuxer, **input_options(demuxer), **options)
+def source_input(demuxer: str, *, url: str = f"file:{SOURCE}", **options: Any) -> Any:
+    """The ffmpeg-python input node of the file that `run` links into its directory.
+
+    `url` is another way to that file, of excerpt.py. Of more channels than two whose places are not known, none is
+    made up: FFmpeg would take the third for the low-frequency effects, and leave it out.
+    """
+    return ffmpeg.input(url, **({"f": demuxer, "guess_layout_max": 2} | input_options(demuxer) | options))
+
+
+def samples_input(sample_rate: int, layout: str) -> Any:
+    """The input node of interleaved 32-bit float samples on stdin."""
+    return ffmpeg.input(
+        "pipe:0",
+        f="f32le",
+        sample_rate=sample_rate,
+        ch_layout=layout,
+        guess_layout_max=2,
+        protocol_whitelist="pipe",
+        codec_whitelist="pcm_f32le",
+    )
 
 
 def run(
@@ -132,9 +154,12 @@ def run(
     limits: Limits,
     subject: str,
     lenient: bool = False,
+    stdin: int | None = None,
     on_stdout: Callable[[bytes], None] | None = None,
 ) -> Finished:
     """Run one command (ffmpeg-python output nodes) in `cwd`, with `source` linked there as SOURCE.
+
+    `stdin` is the file descriptor that `samples_input` is read from.
 
     `subject` is the file's name for messages. The first packet that can't be decoded ends the run, unless it is
     `lenient`: then the caller judges by `packets`. `on_stdout` gets what is written to `pipe:1`, as it comes.
@@ -149,6 +174,7 @@ def run(
             cwd,
             limits,
             subject,
+            stdin,
             on_stdout,
         )
     finally:
@@ -156,16 +182,23 @@ def run(
 
 
 def _run(
-    arguments: list[str], cwd: Path, limits: Limits, subject: str, on_stdout: Callable[[bytes], None] | None
+    arguments: list[str],
+    cwd: Path,
+    limits: Limits,
+    subject: str,
+    stdin: int | None,
+    on_stdout: Callable[[bytes], None] | None,
 ) -> Finished:
     # `verbose` prints the counts of packets and frames at the end.
     argv = [build().path, "-hide_banner", "-nostdin", "-nostats", "-loglevel", "level+verbose", "-y"]
+    # Where one stream of MPEG-TS is silent for more than 10 s, ffmpeg would take out as much time of all of them.
+    argv += ["-dts_delta_threshold", str(_LONGEST_SILENCE)]
     started = time.monotonic()
     process = subprocess.Popen(
         argv + arguments,
         cwd=cwd,
         env={"PATH": os.defpath, "HOME": str(cwd), "LC_ALL": "C"},
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.DEVNULL if stdin is None else stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
@@ -185,7 +218,7 @@ def _run(
             pipe.close()
     if code != 0 or log.input_damaged:
         raise _failure(code, log.lines, subject)
-    return Finished(tuple(log.lines), tuple(log.shown), time.monotonic() - started)
+    return Finished(tuple(log.lines), tuple(log.shown), tuple(log.changes), time.monotonic() - started)
 
 
 def _bound_memory(pid: int) -> None:
@@ -263,6 +296,7 @@ class _Log:
     def __init__(self) -> None:
         self.lines: deque[str] = deque(maxlen=_LOG_LINES)
         self.shown: list[str] = []
+        self.changes: list[str] = []
         self.complained = 0
         self.input_damaged = False
         self._rest = b""
@@ -276,6 +310,8 @@ class _Log:
         self.input_damaged |= any(line.startswith(b"[in#") and b"[error]" in line for line in lines)
         if len(self.shown) < _SHOWN_LINES:
             self.shown += [line.decode("utf-8", "replace")[:500] for line in lines if _SHOWN in line]
+        if len(self.changes) < _MOST_CHANGES:
+            self.changes += [line.decode("utf-8", "replace") for line in lines if _CHANGE.search(line)]
         self.lines.extend(line.decode("utf-8", "replace")[:500] for line in lines if line)
         self._rest = self._rest[-4096:]
 
@@ -333,6 +369,14 @@ class Decoded:
     packets: int
     frames: int
     errors: int
+
+
+def added(counts: Sequence[Decoded | None]) -> Decoded | None:
+    """The counts of several runs together; None where one is not known."""
+    known = [one for one in counts if one is not None]
+    if not known or len(known) < len(counts):
+        return None
+    return Decoded(*(sum(getattr(one, name) for one in known) for name in ("packets", "frames", "errors")))
 
 
 def decoded(finished: Finished, stream: int) -> Decoded | None:

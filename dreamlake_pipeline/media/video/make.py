@@ -15,6 +15,7 @@ import numpy as np
 from ...errors import ERRORS, Code, DreamlakeError
 from ...kinds import Kind
 from ..audio.codec import aac_options, audio_reasons, output_rate
+from ..audio.forms import COUNTED, Form, change_warnings, changes, counted
 from ..containers import mpegts
 from ..containers.claims import read_claims
 from ..containers.probe import Probe, SoundOnly, VideoTrack, probe, recognise
@@ -214,6 +215,7 @@ def _make(attempt: _Attempt) -> VideoResult:
     """Write, verify, describe."""
     warnings = list(attempt.found.warnings)
     finished, written = _write(attempt)
+    warnings += _sound_changes(attempt, finished)
     pictures = _pictures(attempt, finished, warnings)
     assert written.video is not None
     changes = size_changes(finished.shown, float(_lead(written.video - written.start)))
@@ -264,6 +266,26 @@ def _write(attempt: _Attempt) -> tuple[ffmpeg.Finished, segments.Written]:
     if written.video is None:
         raise DreamlakeError(Code.OUTPUT_INVALID, f"Nothing came out of {filename}: the segments hold no picture.")
     return finished, written
+
+
+def _sound_changes(attempt: _Attempt, finished: ffmpeg.Finished) -> tuple[str, ...]:
+    """What is to be said of sound that takes other forms on the way: only decoding it once more tells where."""
+    audio, forms = attempt.found.audio, changes(finished.changes)
+    if audio is None or not forms:
+        return ()
+    demuxer, rate = attempt.found.sniffed.demuxer, audio.sample_rate
+    assert demuxer is not None
+    node = ffmpeg.source_input(demuxer, threads=1)[str(audio.index)]
+    decoded = ffmpeg.run(
+        [ffmpeg_python.output(node, "-", f="null", af=f"aresample={rate},{COUNTED}")],
+        source=attempt.source,
+        cwd=attempt.folder,
+        limits=limits(attempt.source, attempt.video),
+        subject=attempt.order.filename,
+        lenient=True,
+    )
+    seconds = [length / rate for length in counted(decoded.changes)]
+    return change_warnings(Form.of(audio), forms, seconds, f"played in the one form of AAC, {attempt.sound_rate:,} Hz")
 
 
 def _pictures(attempt: _Attempt, finished: ffmpeg.Finished, warnings: list[str]) -> _Pictures:
@@ -353,8 +375,7 @@ def _end(written: segments.Written, video: VideoTrack, last: int, sample_rate: i
     pictures = max(written.all_times(mpegts.H264)) + last_frame
     if written.audio is None:
         return pictures
-    samples = written.access_units(mpegts.AAC_ADTS) * segments.AAC_FRAME
-    sound = written.audio + Fraction(samples * mpegts.CLOCK, sample_rate)
+    sound = written.sound_end(sample_rate)
     longer = (sound - pictures) / mpegts.CLOCK
     if longer > _TRAILING_SOUND:
         warnings.append(f"The sound goes on for {float(longer):.1f} s after the last picture.")

@@ -15,6 +15,7 @@ from typing import Any
 
 from ...errors import Code, DreamlakeError
 from ...languages import normalize_language
+from ..audio import channels
 from ..audio.codec import FILL_GAPS, aac_options, output_rate
 from ..containers import mpegts
 from ..containers.probe import AudioTrack, Probe, VideoTrack
@@ -143,12 +144,18 @@ def make_alternates(
         folder = out / f"sound-{track.index}"
         folder.mkdir()
         node = ffmpeg.source_input(found.sniffed.demuxer, threads=1)
-        filters = f"asetpts=PTS-({best.origin})/TB,{FILL_GAPS}:first_pts=0,apad,atrim=end={float(best.seconds):.6f}"
+        filters = [
+            *channels.as_played(track),
+            f"asetpts=PTS-({best.origin})/TB",
+            f"{FILL_GAPS}:first_pts=0",
+            "apad",
+            f"atrim=end={float(best.seconds):.6f}",
+        ]
         output = segments.cut_output(
             node[str(track.index)],
             best.written.begins,
             copyts=None,
-            **aac_options(track) | {"af": filters},
+            **aac_options(track) | {"af": ",".join(filters)},
             **{"bsf:a": segments.DROP_PRIMING},
             **hls_clock(Fraction(best.written.start, mpegts.CLOCK)),
         )
