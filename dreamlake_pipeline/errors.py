@@ -117,7 +117,13 @@ ERRORS: dict[Code, ErrorSpec] = {
     Code.MEDIA_TIMEOUT: ErrorSpec(422, _FILE, True, "Processing took longer than the limit and was stopped."),
     Code.OUTPUT_INVALID: ErrorSpec(500, _FILE, True, "The result failed its verification and was not published."),
     Code.TEXT_INVALID: ErrorSpec(422, _FILE, False, "The text track holds no cue that can be read."),
-    Code.LABELS_INVALID: ErrorSpec(422, _FILE, False, "The label file holds no entry that can be read."),
+    Code.LABELS_INVALID: ErrorSpec(
+        422,
+        _FILE,
+        False,
+        "The label file holds no entry that can be read, or more rows that can't be read than others; `--csv` says how "
+        "it is written.",
+    ),
     Code.UNREACHABLE: ErrorSpec(503, ExitCode.UNREACHABLE, True, "A service does not answer."),
     Code.STORAGE_FAILED: ErrorSpec(502, _FILE, True, "The object store refused or broke off an operation."),
     Code.STORAGE_FULL: ErrorSpec(507, _FILE, True, "A disk or bucket is full."),

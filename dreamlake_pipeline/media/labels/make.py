@@ -102,7 +102,8 @@ def make_label_track(
     if isinstance(table, Csv) and bad.count > written.entries:  # what is mostly wrong has been misread
         raise _misread(filename, table, bad, written.entries)
     units = table.units if isinstance(table, Csv) else {}
-    time, time_warnings = find_time(path, written.statistics, units)
+    unnamed = table.names if isinstance(table, Csv) and table.form.header_line is None else ()
+    time, time_warnings = find_time(path, written.statistics, units, unnamed)
     plot = out / "plot.png" if time else None
     if time and plot:
         write_plot(time.counts, plot)

@@ -7,8 +7,9 @@ taken. What unit a number counts is said by its name, by a row of units, or else
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
 
@@ -117,11 +118,15 @@ class _Span:
 
 
 def find_time(
-    path: Path, statistics: Mapping[str, Statistics], units: Mapping[str, str] | None = None
+    path: Path,
+    statistics: Mapping[str, Statistics],
+    units: Mapping[str, str] | None = None,
+    unnamed: Collection[str] = (),
 ) -> tuple[LabelTime | None, list[str]]:
     """The time of a label track's Parquet file; and what there is to say of fields that could not be read as one.
 
-    `units` are the texts of a row of units by field, such as `ms`; what is no unit of time is passed over.
+    `units` are the texts of a row of units by field, such as `ms`; what is no unit of time is passed over. `unnamed`
+    are fields whose names the file does not give: only their values can tell that they are times.
     """
     table = Table(path)
     known = {field: unit for field, text in (units or {}).items() if (unit := unit_of(text))}
@@ -131,7 +136,23 @@ def find_time(
             found = _read_time(table, fields, statistics, known, warnings)
         if found:
             return found, [*warnings, *found.warnings]
+    for name in unnamed:
+        if name in statistics and _may_be_unix(statistics[name]):
+            found = _read_time(table, (name,), statistics, known, warnings)
+            if found and found.origin == "unix" and found.duration and not found.goes_back:
+                return found, [*warnings, *found.warnings]
     return None, warnings
+
+
+def _may_be_unix(found: Statistics) -> bool:
+    """Whether a field is of numbers that are times from 1990 to 2070 in one unit."""
+    if not isinstance(found.low, int | float | Decimal) or not isinstance(found.high, int | float | Decimal):
+        return False
+    low, high = float(found.low), float(found.high)
+    return any(
+        _LEAST_SURE <= low * seconds <= high * seconds < _MOST_SURE
+        for seconds in (float(SECONDS_OF_UNIT[unit]) for unit in _GUESSED_UNITS)
+    )
 
 
 def _candidates(table: Table, statistics: Mapping[str, Statistics]) -> Iterator[tuple[str, ...]]:
