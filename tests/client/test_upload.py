@@ -482,7 +482,7 @@ def test_what_is_odd_about_a_file_is_said_before_it_is_sent(lake: DreamLake, tmp
         out.setframerate(8000)
         out.writeframes(bytes(4000))
     data = (tmp_path / "whole.wav").read_bytes()
-    (tmp_path / "cut.wav").write_bytes(data[:-1000])
+    (tmp_path / "cut.wav").write_bytes(data[:-3000])
     (tmp_path / "sound.mp4").write_bytes(data + bytes(2))
     ftyp = b"\0\0\0\x18ftypisom\0\0\0\0isommp41"
     (tmp_path / "cut.mp4").write_bytes(ftyp + (5000).to_bytes(4, "big") + b"mdat" + bytes(100))
@@ -492,7 +492,7 @@ def test_what_is_odd_about_a_file_is_said_before_it_is_sent(lake: DreamLake, tmp
     told: list[Any] = list(lake.ingest(tmp_path, episode="robot"))
     odd = {Path(event.path).name: event.reason for event in told if isinstance(event, Warned)}
     assert set(odd) == {"cut.wav", "sound.mp4", "cut.mp4", "noise.mkv", "packed.csv"}
-    assert "1,000 bytes" in odd["cut.wav"]
+    assert "3,000 bytes" in odd["cut.wav"]
     assert "sound.mp4 holds sound only: it is stored as audio" in odd["sound.mp4"]
     assert "missing" in odd["cut.mp4"]
     assert "looks like zip" in odd["packed.csv"]

@@ -225,7 +225,8 @@ def examine(
                 partial=partial,
             )
         except DreamlakeError as error:
-            if error.code is not Code.NO_VIDEO or audio is None:
+            # In the good part of a file that was cut off, a picture may have been behind the cut.
+            if error.code is not Code.NO_VIDEO or audio is None or partial:
                 raise
             raise SoundOnly(error.code, error.message) from None
         warnings += [*scanned.warnings, *(edit.warning for edit in headers.edits[:_MOST_WARNINGS])]
