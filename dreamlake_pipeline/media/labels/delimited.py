@@ -11,7 +11,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..text.file import BadLines, Blocks, Encoding, problem_of, read_lines, split_lines
+from ..text.bad_lines import BadLines
+from ..text.encoding import Encoding
+from ..text.file import Blocks, problem_of, read_lines, split_lines
 from . import blocks as label_blocks
 from .dialect import MAX_RECORD_CHARS, Dialect, Sort, sort_of
 from .form import COMMENT, SAMPLE_CHARS, SAMPLE_LINES, Form, judge

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 
 from ...csv_options import BLANKS, NONE, TAB
-from ..text.file import is_whole
+from ..text.marks import is_whole
 from .dialect import BLANK, NO_DELIMITER, Dialect, Row, Sort, sort_of, split_rows
 from .header import Header, find_header
 
