@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import codecs
+import re
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
 from .legacy_encodings import guess_legacy_encoding
 from .marks import ERRORS, UNDECODABLE
-from .zeros import BLOCK_BYTES, ZEROS, open_bytes
+from .zeros import BLOCK_BYTES, open_bytes
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -20,15 +21,21 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _SAMPLE_BYTES = 64 * 2**10
+_UNWRITTEN = re.compile(rb"\0{8,}")
+_NULS_AT_LINE_ENDS = re.compile(rb"\0+(?=[\r\n])|(?<=[\r\n])\0+")
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """A Python codec, whether it was a guess (legacy encodings carry no mark of their own), and whether a sure one."""
+    """A Python codec, whether it was a guess (legacy encodings carry no mark of their own), and whether a sure one.
+
+    `nul_ended`: most lines end with NULs, as C's strings do.
+    """
 
     codec: str
     guessed: bool = False
     certain: bool = True
+    nul_ended: bool = False
 
     @property
     def name(self) -> str:
@@ -55,7 +62,9 @@ def detect_encoding(source: Path, language: str | None = None) -> Encoding | Non
     BCP 47 tag, where something tells it. What was never written (`find_nuls`) does not count.
     """
     with open_bytes(source) as file:
-        head = ZEROS.sub(lambda run: bytes(len(run[0]) % 2), file.read(_SAMPLE_BYTES))
+        head = file.read(_SAMPLE_BYTES)
+        nul_ended = _is_nul_ended(head)
+        head = head.replace(b"\0", b"") if nul_ended else _UNWRITTEN.sub(lambda run: bytes(len(run[0]) % 2), head)
         for mark, codec in _BOMS:
             if head.startswith(mark):
                 return Encoding(codec)
@@ -68,11 +77,11 @@ def detect_encoding(source: Path, language: str | None = None) -> Encoding | Non
     with open_bytes(source) as file:
         fault = _find_invalid_utf8(file)
     if fault is None:
-        return Encoding("utf-8")
+        return Encoding("utf-8", nul_ended=nul_ended)
     with open_bytes(source) as file:
         _skip(file, max(fault - _SAMPLE_BYTES // 2, 0))
         sample = _whole_lines(file.read(_SAMPLE_BYTES), at_start=fault <= _SAMPLE_BYTES // 2)
-    return _detect_legacy(sample, language)
+    return replace(_detect_legacy(sample, language), nul_ended=nul_ended)
 
 
 def explain_no_text(source: Path, filename: str) -> str:
@@ -86,10 +95,19 @@ def explain_no_text(source: Path, filename: str) -> str:
     return f"{filename} is not text."
 
 
+def _is_nul_ended(head: bytes) -> bool:
+    """Whether most lines of text have NULs before or behind their ends, and no other place has one."""
+    ends = max(head.count(b"\n"), head.count(b"\r"))
+    if ends < 2 or 2 * len(_NULS_AT_LINE_ENDS.findall(head)) < ends:
+        return False
+    plain = _NULS_AT_LINE_ENDS.sub(b"", head).strip(b"\0")
+    return b"\0" not in plain and _is_damaged_text(plain)
+
+
 def _is_damaged_text(head: bytes) -> bool:
     """Whether bytes with a few NULs are text all the same: these are rare, and nothing else is a control character."""
     controls = sum(head.count(byte) for byte in range(1, 32) if byte not in b"\t\n\r\f\x1b\x1a")
-    return not controls and head.count(0) * 10 <= len(head)
+    return not controls and head.strip(b"\0").count(0) * 10 <= len(head)
 
 
 def _detect_utf16(head: bytes) -> Encoding | None:

@@ -15,7 +15,8 @@ from .zeros import open_bytes
 
 MAX_LINE_CHARS = 16 * 2**20
 BLOCK_CHARS = 4 * 2**20
-_MARK_AT_LINE_START = re.compile("(?<![^\r\n])\ufeff+")
+# Byte order marks, and Ctrl-Z, with which DOS ends a text: joined files have either wherever one of them begins.
+_MARKS_AT_LINE_START = re.compile("(?<![^\r\n])[\ufeff\x1a]+")
 
 
 def read_lines(source: Path, encoding: Encoding) -> Iterator[str]:
@@ -26,7 +27,7 @@ def read_lines(source: Path, encoding: Encoding) -> Iterator[str]:
                 while (rest := file.readline(MAX_LINE_CHARS)) and rest[-1] not in "\r\n":
                     pass
                 line = OVERLONG + "\n"
-            yield _tidy(line)
+            yield _tidy(line, encoding)
 
 
 class Blocks:
@@ -34,6 +35,7 @@ class Blocks:
 
     def __init__(self, source: Path, encoding: Encoding) -> None:
         self._file = _open_text(source, encoding)
+        self._encoding = encoding
         self._returned = ""
 
     def __enter__(self) -> Blocks:
@@ -46,7 +48,7 @@ class Blocks:
         """The next block; empty at the end of the file."""
         block = ""
         while not block and (found := self._read()):
-            block = _tidy(found)
+            block = _tidy(found, self._encoding)
         return block
 
     def _read(self) -> str:
@@ -94,14 +96,14 @@ def decode(data: bytes, encoding: Encoding) -> tuple[str, int]:
     """
     text = data.decode(encoding.codec, errors=ERRORS)
     damaged = text.count(UNDECODABLE)
-    return _tidy(text).replace(UNDECODABLE, "\ufffd").replace(UNWRITTEN, "\ufffd"), damaged
+    return _tidy(text, encoding).replace(UNDECODABLE, "\ufffd").replace(UNWRITTEN, "\ufffd"), damaged
 
 
 def _open_text(source: Path, encoding: Encoding) -> io.TextIOWrapper:
     return io.TextIOWrapper(open_bytes(source), encoding=encoding.codec, errors=ERRORS, newline="")
 
 
-def _tidy(text: str) -> str:
-    """Text that begins where a line begins, without NULs and without the byte order marks at which lines begin."""
-    text = replace_nuls(text)
-    return _MARK_AT_LINE_START.sub("", text) if "\ufeff" in text else text
+def _tidy(text: str, encoding: Encoding) -> str:
+    """Text that begins where a line begins, without NULs and without the marks at which lines begin."""
+    text = text.replace("\0", "") if encoding.nul_ended else replace_nuls(text)
+    return _MARKS_AT_LINE_START.sub("", text) if "\ufeff" in text or "\x1a" in text else text

@@ -23,17 +23,20 @@ class Nuls:
 
     `damaged` are the lines that hold some: each stands for a damaged character. Runs of them, of `bytes` bytes
     altogether, are parts of the file that were never written: `unwritten` are the lines that these begin in. `at_end`
-    are the bytes of the one that the file ends with.
+    are the bytes of the one that the file ends with. `at_line_ends` are those of a file whose lines end with them.
     """
 
     damaged: Lines = field(default_factory=Lines)
     unwritten: Lines = field(default_factory=Lines)
     bytes: int = 0
     at_end: int = 0
+    at_line_ends: int = 0
 
     @property
     def warnings(self) -> list[str]:
         found = []
+        if self.at_line_ends:
+            found.append(f"{self.at_line_ends:,} NULs at the ends of lines, as C's strings have them, were left out.")
         if self.damaged.count:
             found.append(f"A NUL stands for a damaged character, which became U+FFFD: {self.damaged}.")
         if self.at_end and self.unwritten.count == 1:
@@ -52,6 +55,10 @@ class Nuls:
 def find_nuls(source: Path, encoding: Encoding) -> Nuls:
     """Count and locate the NULs of a text file, in one pass over it and in bounded memory."""
     nuls, wide = Nuls(), _width_of(encoding)
+    if encoding.nul_ended:
+        with source.open("rb") as raw:
+            nuls.at_line_ends = sum(block.count(0) for block in iter(lambda: raw.read(BLOCK_BYTES), b""))
+        return nuls
     with source.open("rb") as raw:
         if wide == 1 and not any(b"\0" in block for block in iter(lambda: raw.read(BLOCK_BYTES), b"")):
             return nuls
