@@ -28,6 +28,10 @@ class Lines:
         if len(self.first) < _NAMED_LINES:
             self.first.append(line)
 
+    def clear(self) -> None:
+        self.count = 0
+        self.first.clear()
+
     def __str__(self) -> str:
         named = ", ".join(map(str, self.first))
         more = f", … ({self.count:,} in all)" if self.count > len(self.first) else ""

@@ -22,7 +22,7 @@ _BOMS = (
 )
 _SAMPLE_BYTES = 64 * 2**10
 _UNWRITTEN = re.compile(rb"\0{8,}")
-_NULS_AT_LINE_ENDS = re.compile(rb"\0+(?=[\r\n])|(?<=[\r\n])\0+")
+_NULS_AT_LINE_ENDS = re.compile(rb"(?<=[^\r\n\0])\0+(?=[\r\n])|(?<=[\r\n])\0+(?=[^\r\n\0])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,8 @@ def _is_nul_ended(head: bytes) -> bool:
 def _is_damaged_text(head: bytes) -> bool:
     """Whether bytes with a few NULs are text all the same: these are rare, and nothing else is a control character."""
     controls = sum(head.count(byte) for byte in range(1, 32) if byte not in b"\t\n\r\f\x1b\x1a")
-    return not controls and head.strip(b"\0").count(0) * 10 <= len(head)
+    plain = head.strip(b"\0")
+    return bool(plain) and not controls and plain.count(0) * 10 <= len(plain)
 
 
 def _detect_utf16(head: bytes) -> Encoding | None:
