@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
+from itertools import pairwise
 
 import pyarrow as pa
 
@@ -72,8 +73,8 @@ def list_readers(
     """The ways in which fields can be read, likelier ones first."""
     if len(fields) == 1:
         found = statistics.get(fields[0])
-        compact = found is not None and pa.types.is_integer(found.type.arrow) and _is_date(found)
-        if compact and parse_name(fields[0]).stem in ("date", "datum"):
+        compact = found is not None and pa.types.is_integer(found.type.arrow) and _is_compact(found, fields[0])
+        if compact:
             yield ClockReader(fields)
         yield NumberReader(fields)
         if found is None or pa.types.is_string(found.type.arrow):
@@ -88,9 +89,23 @@ def list_readers(
         yield ClockReader(fields)
 
 
-def _is_date(found: Statistics) -> bool:
-    """Whether integers may be dates such as 20250617."""
-    return found.low is not None and found.high is not None and 19_000_101 <= found.low <= found.high <= 21_001_231
+def _is_compact(found: Statistics, name: str) -> bool:
+    """Whether integers may be dates such as 20250617, or have a time of day behind it, perhaps with milliseconds."""
+    if found.low is None or found.high is None:
+        return False
+    if parse_name(name).stem in ("date", "datum") and 19_000_101 <= found.low <= found.high <= 21_001_231:
+        return True
+    return any(
+        19_000_101_000_000 * scale <= found.low <= found.high <= 21_001_231_235_959 * scale for scale in (1, 1000)
+    )
+
+
+def find_unnamed_pairs(statistics: Mapping[str, Statistics], unnamed: Collection[str]) -> Iterator[tuple[str, str]]:
+    """Columns without names that may be a date and, next to it, a time of day."""
+    for date, clock in pairwise(name for name in unnamed if name in statistics):
+        types = statistics[date].type.arrow, statistics[clock].type.arrow
+        if pa.types.is_timestamp(types[0]) and pa.types.is_string(types[1]):
+            yield date, clock
 
 
 def decide_order(reader: ClockReader, warnings: list[str]) -> ClockReader | None:

@@ -19,6 +19,8 @@ _YEAR = 31_556_952  # seconds
 _LEAST_UNIX, _MOST_UNIX = 10**8, 230 * _YEAR
 # Numbers whose unit nothing says are times since 1970 if that makes them times from 1990 to 2070.
 LEAST_SURE, MOST_SURE = 20 * _YEAR, 100 * _YEAR
+# Dates before 1905 among those of today are what programs have for none: year 1, 1601, 1899, 1900, 1904.
+_LEAST_DATE = -65 * _YEAR
 GUESSED_UNITS = ("s", "ms", "us", "ns")
 _MOST_STEP = 2  # seconds between entries, where the unit of a clock is guessed by that
 # Times this far from the middle half of all, in seconds or in widths of that half, are no times of this track.
@@ -163,6 +165,9 @@ def _without_far(scale: Scale, sample: Sample) -> Scale:
     values = values[(values >= scale.low) & (values <= scale.high)]
     if scale.zero_is_unset:
         values = values[values != 0]
+    if scale.origin == "date" and len(values) and values[-1] * float(scale.per) >= LEAST_SURE:
+        scale = replace(scale, low=max(scale.low, float(_LEAST_DATE / scale.per)))
+        values = values[values >= scale.low]
     if len(values) < 4:
         return scale
     first, last = np.quantile(values, [0.25, 0.75], method="nearest")

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from .stats import Statistics
-from .time_candidates import decide_order, find_candidates, list_readers, may_be_unix
+from .time_candidates import decide_order, find_candidates, find_unnamed_pairs, list_readers, may_be_unix
 from .time_names import unit_of
 from .time_readers import ClockReader, Counts, Reader, Table
 from .time_scale import Sample, Scale, find_scale, take_sample
@@ -65,7 +66,7 @@ def find_time(
     table = Table(path)
     known = {field: unit for field, text in (units or {}).items() if (unit := unit_of(text))}
     warnings: list[str] = []
-    for fields in find_candidates(table, statistics):
+    for fields in chain(find_unnamed_pairs(statistics, unnamed), find_candidates(table, statistics)):
         with np.errstate(over="ignore", invalid="ignore"):  # of what is no time anyway
             found = _read_time(table, fields, statistics, known, warnings)
         if found:
