@@ -175,6 +175,7 @@ _TIME = re.compile(rf"(?:{_DATE}(?:[T_ -]\s?(?:{_CLOCK}|[0-9]{{6}}(?:\.[0-9]+)?)
 _NUMBERS = re.compile(r"[+-]?[0-9.,]+(?: +[+-]?[0-9.,]+)+")
 _ODD = re.compile(r"[;\t|]|,(?=[^ ])")
 _QUOTES_INSIDE = re.compile(r"""[;|\t,]['"]|['"][;|\t,]|\s"|"\s|\s'[^']*'\s""")
+_QUOTE_AT_EDGE = re.compile(r"(?<!\S)'|'(?!\S)")
 _BRACKETS = str.maketrans("{}()", "[][]")
 
 
@@ -199,6 +200,8 @@ def sort_of(cell: str) -> Sort:
     if '"' in (text[0], text[-1]) or (text[0] == text[-1] == "'" and len(text) > 1) or _QUOTES_INSIDE.search(text):
         return Sort.QUOTED
     plain = text.translate(_BRACKETS)
+    if text.count("'") % 2 and _QUOTE_AT_EDGE.search(text):
+        return Sort.ODD
     if plain.count("[") != plain.count("]") or _ODD.search(text) or _NUMBERS.fullmatch(text):
         return Sort.ODD
     return Sort.TEXT if " " in text else Sort.WORD

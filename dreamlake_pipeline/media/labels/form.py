@@ -377,6 +377,8 @@ def _find_body_of_text(rows: Sequence[Row], start: int, width: int) -> int:
     """The row behind the header, where all is text: the first row is one unless its cells come again below."""
     first = rows[start].cells if fit(rows[start], width) else None
     below = [row.cells for row in rows[start + 1 :] if fit(row, width) and row.cells and row.cells != first]
+    if first and not below and len(rows) > start + 1:
+        return start  # one row again and again
     if not first or len(below) < 2:
         return min(start + 1, len(rows))
     again = sum(bool(cell.strip()) and any(cell == row[column] for row in below) for column, cell in enumerate(first))
