@@ -21,7 +21,8 @@ from dreamlake_pipeline.media.labels.json_lines import JsonLines
 from dreamlake_pipeline.media.labels.make import make_label_track
 from dreamlake_pipeline.media.labels.types import FLOAT, INT, Inference, clean_cells, column_of_cells
 from dreamlake_pipeline.media.text import file as textfile
-from dreamlake_pipeline.media.text.file import BadLines, detect_encoding
+from dreamlake_pipeline.media.text.bad_lines import BadLines
+from dreamlake_pipeline.media.text.encoding import detect_encoding
 
 CELLS = ["", "a", "1", "-2.5", "ü", '"x"', '"a,b"', '"say ""hi"""', '""', '"two\nlines"', '"', 'a"b', '"a"b', ' "c"']
 RARE = ["\r", "\n", "\r\n", "\0", "\u2028", "\x0b", " ", ",,", "\ufeff", "x" * 50, "\udcff"]

@@ -16,6 +16,7 @@ import pyarrow.csv
 from ..text.file import MAX_LINE_CHARS
 from .dialect import Dialect
 from .form import Form
+from .rows import MAX_FIELDS
 
 _LF, _CR = b"\n\r"
 
@@ -36,7 +37,7 @@ class CsvBlock:
 def parse_csv(block: str, form: Form) -> CsvBlock | None:
     """The rows of a block of whole lines; None unless each line is empty or one row of the form's two or more cells."""
     dialect, width, padded = form.dialect, form.width, form.width + form.padding
-    if width < 2 or len(block) > MAX_LINE_CHARS or _is_out_of_the_ordinary(block, dialect):
+    if not 2 <= width <= padded <= MAX_FIELDS or len(block) > MAX_LINE_CHARS or _is_out_of_the_ordinary(block, dialect):
         return None
     try:
         data = dialect.squeeze(block).encode()

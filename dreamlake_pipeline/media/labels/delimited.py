@@ -11,10 +11,13 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..text.file import BadLines, Blocks, Encoding, problem_of, read_lines, split_lines
+from ..text.bad_lines import BadLines, Lines
+from ..text.encoding import Encoding
+from ..text.file import Blocks, problem_of, read_lines, split_lines
 from . import blocks as label_blocks
 from .dialect import MAX_RECORD_CHARS, Dialect, Sort, sort_of
-from .form import COMMENT, SAMPLE_CHARS, SAMPLE_LINES, Form, judge
+from .form import COMMENT, SAMPLE_CHARS, SAMPLE_LINES, TEXT_FORMULA, Form, judge
+from .header import is_rule
 from .rows import Chunk, unique_names
 
 _LOW_CERTAINTY = 0.5
@@ -32,8 +35,20 @@ class Csv:
     encoding: Encoding
     form: Form
     names: list[str]
-    warnings: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     _header: tuple[list[str], ...] = field(default=(), repr=False)
+    _joined: Lines = field(default_factory=Lines, repr=False)  # rows whose text holds delimiters
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What there is to say of how the file is written, and of the rows that were read last."""
+        if not self._joined.count or self.form.free_text is None:
+            return self.doubts
+        return (
+            *self.doubts,
+            f"Rows with more values than there are columns were read as rows whose {self.names[self.form.free_text]!r} "
+            f"holds {self.form.dialect.delimiter_name!r}: {self._joined}.",
+        )
 
     @property
     def units(self) -> dict[str, str]:
@@ -42,6 +57,7 @@ class Csv:
 
     def read(self, bad: BadLines, *, fast: bool = True) -> Iterator[Chunk]:
         """The rows in chunks; what can't be used, or is no row, goes to `bad`."""
+        self._joined.clear()
         for number, what in self.form.skipped.items():
             bad.pass_over(number, what)
         if self.form.units_line:
@@ -65,10 +81,12 @@ class Csv:
     def _plain(self, column: int, cells: pa.Array) -> pa.Array:
         """Cells of a column of numbers with a decimal point, and without marks between thousands."""
         dialect = self.form.dialect
+        if column in self.form.formulas:
+            return pc.replace_substring_regex(cells, f"^{TEXT_FORMULA.pattern}$", r"\1")
         if column not in self.form.numbers or (dialect.decimal == "." and dialect.thousands is None):
             return cells
         whole = (
-            r"[0-9]+" if dialect.thousands is None else rf"(?:[0-9]+|[0-9]{{1,3}}(?:\{dialect.thousands}[0-9]{{3}})+)"
+            r"[0-9]+" if dialect.thousands is None else rf"(?:[0-9]+|[0-9]{{1,3}}(?:[{dialect.thousands}][0-9]{{3}})+)"
         )
         number = rf"^\s*[+-]?{whole}?(?:\{dialect.decimal}[0-9]*)?(?:[eE][+-]?[0-9]+)?\s*$"
         plain = cells
@@ -83,7 +101,13 @@ class Csv:
         width = len(self.names)
         numbers, rows = [], []
         for number, row in self._read_records(feed, bad):
+            if len(row) > width and (joined := self._join_free_text(row)):
+                self._joined.add(number)
+                row = joined
             if len(row) != width:
+                if is_rule(row):
+                    bad.pass_over(number, "ruled line")
+                    continue
                 if len(row) < width or any(cell.strip() for cell in row[width:]):
                     values = "1 value" if len(row) == 1 else f"{len(row)} values"
                     bad.add(number, f"The row has {values} instead of {width}.")
@@ -95,6 +119,16 @@ class Csv:
             numbers.append(number)
             rows.append(row)
         return numbers, rows
+
+    def _join_free_text(self, row: list[str]) -> list[str] | None:
+        """A row with too many values whose excess is text with delimiters, and whose other values fit; else None."""
+        at, width = self.form.free_text, len(self.names)
+        if at is None or not any(cell.strip() for cell in row[width:]):
+            return None
+        end = at + 1 + len(row) - width
+        joined = [*row[:at], self.form.dialect.delimiter.join(row[at:end]), *row[end:]]
+        alike = all(sort_of(joined[column]) in (Sort.NUMBER, Sort.EMPTY) for column in self.form.numbers)
+        return joined if alike and any(char.isalpha() for char in joined[at]) else None
 
     def _read_records(self, feed: _Feed, bad: BadLines) -> Iterator[tuple[int, list[str]]]:
         """Line number and cells of each record that begins in the feed's first block.
@@ -151,7 +185,7 @@ class Csv:
 def open_csv(path: Path, encoding: Encoding, options: Mapping[str, str] | None = None) -> Csv:
     """Find out how a CSV is written, or take it from `options` (`csv_options`). Without names when it has no row."""
     form = judge(_first_lines(path, encoding), options)
-    names = [name.strip() or f"column_{index}" for index, name in enumerate(form.names, 1)]
+    names = [name.strip(" \t\r\n\ufeff") or f"column_{index}" for index, name in enumerate(form.names, 1)]
     twice = [name for name, count in Counter(names).items() if count > 1]
     warnings = list(form.warnings)
     if twice:

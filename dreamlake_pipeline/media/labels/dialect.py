@@ -21,10 +21,14 @@ MAX_RECORD_CHARS = 4 * 2**20  # of a record of several lines
 
 # Delimiters that no one types: `BLANK` stands for any run of blanks and tabs, `NO_DELIMITER` occurs nowhere.
 BLANK = " "
-NO_DELIMITER = "\x1f"
+NO_DELIMITER = "\x03"
 
 _BLANKS = re.compile(r"[ \t]+")
 _BLANKS_OR_QUOTED = {quote: re.compile(rf"{quote}[^{quote}\r\n]*{quote}|[ \t]+") for quote in ('"', "'")}
+# Blanks around bars, and bars around rows. No match begins inside of a run of blanks, so that time stays linear.
+_BLANKS_AT_BARS = re.compile(r"(?<![ \t])[ \t]*\|[ \t]*")
+_BARS_AROUND = re.compile(r"(?<![^\r\n])\||\|(?![^\r\n])")
+_QUOTED_LINE = re.compile(r'(?<![^\r\n])"((?:[^"\r\n]|"")*)"(?![^\r\n])')
 _EDGES = re.compile(r"(?<![^\r\n]) | (?![^\r\n])")
 
 
@@ -34,6 +38,9 @@ class Dialect:
 
     `skip_blanks`: blanks behind a delimiter are no part of the value. `comment` is what lines begin with that are
     none of the table. `decimal` is the mark of fractions, `thousands` one that groups digits.
+
+    `boxed`: blanks around bars are no part of values, and bars around rows no delimiters, as in Markdown and in what
+    databases print. `wrapped`: each line is in quotes as a whole, its own quotes doubled.
     """
 
     delimiter: str = ","
@@ -43,6 +50,8 @@ class Dialect:
     comment: str | None = None
     decimal: str = "."
     thousands: str | None = None
+    boxed: bool = False
+    wrapped: bool = False
 
     @property
     def delimiter_name(self) -> str | None:
@@ -51,7 +60,11 @@ class Dialect:
         return names.get(self.delimiter, self.delimiter)
 
     def squeeze(self, text: str) -> str:
-        """The text with one blank for each run of blanks between values, where blanks are the delimiter."""
+        """The text without what stands around rows, and with one blank for each run of blanks that delimits values."""
+        if self.wrapped:
+            return _QUOTED_LINE.sub(lambda found: found[1].replace('""', '"'), text)
+        if self.boxed:
+            return _BARS_AROUND.sub("", _BLANKS_AT_BARS.sub("|", text))
         if self.delimiter != BLANK:
             return text
         if "\t" in text or "  " in text:
@@ -153,7 +166,7 @@ _SPELLED_EMPTY = frozenset(["null", "none", "na", "n/a", "#n/a", "-", "--"])
 _SPELLED_NUMBERS = re.compile(r"[+-]?(?:inf(?:inity)?|nan)", re.IGNORECASE)
 _NUMBER = re.compile(
     r"[+-]?(?:(?:[0-9]+(?:[.,][0-9]*)?|[.,][0-9]+)(?:[eE][+-]?[0-9]+)?|0[xX][0-9a-fA-F]+|[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+"
-    r"|[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?)%?"
+    r"|[0-9]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?|[0-9]{1,3}(?:['’\u00a0\u202f][0-9]{3})+(?:[.,][0-9]+)?)%?"
 )
 _CLOCK = r"[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:[.,:][0-9]+)?)?(?: ?[AaPp][Mm])?"
 _ZONE = r"(?: ?(?:Z|UTC|GMT|[+-][0-9]{2}:?(?:[0-9]{2})?))?"
@@ -162,6 +175,7 @@ _TIME = re.compile(rf"(?:{_DATE}(?:[T_ -]\s?(?:{_CLOCK}|[0-9]{{6}}(?:\.[0-9]+)?)
 _NUMBERS = re.compile(r"[+-]?[0-9.,]+(?: +[+-]?[0-9.,]+)+")
 _ODD = re.compile(r"[;\t|]|,(?=[^ ])")
 _QUOTES_INSIDE = re.compile(r"""[;|\t,]['"]|['"][;|\t,]|\s"|"\s|\s'[^']*'\s""")
+_QUOTE_AT_EDGE = re.compile(r"(?<!\S)'|'(?!\S)")
 _BRACKETS = str.maketrans("{}()", "[][]")
 
 
@@ -186,6 +200,8 @@ def sort_of(cell: str) -> Sort:
     if '"' in (text[0], text[-1]) or (text[0] == text[-1] == "'" and len(text) > 1) or _QUOTES_INSIDE.search(text):
         return Sort.QUOTED
     plain = text.translate(_BRACKETS)
+    if text.count("'") % 2 and _QUOTE_AT_EDGE.search(text):
+        return Sort.ODD
     if plain.count("[") != plain.count("]") or _ODD.search(text) or _NUMBERS.fullmatch(text):
         return Sort.ODD
     return Sort.TEXT if " " in text else Sort.WORD

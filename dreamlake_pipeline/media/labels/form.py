@@ -14,10 +14,11 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
+from decimal import Decimal
+from itertools import pairwise, product
 
 from ...csv_options import BLANKS, NONE, TAB
-from ..text.file import is_whole
+from ..text.marks import is_whole
 from .dialect import BLANK, NO_DELIMITER, Dialect, Row, Sort, sort_of, split_rows
 from .header import Header, find_header
 
@@ -25,6 +26,7 @@ SAMPLE_LINES = 300
 SAMPLE_CHARS = 256 * 2**10  # the line that goes beyond is the last one
 
 _DELIMITERS = ",;\t|"
+_RARE_DELIMITERS = "^~\x1f\x01"  # taken where every line has as many of them
 _COMMENTS = ("#", "%", "//")
 _HINT = re.compile(r'"?sep=(.)"?[\s,;]*', re.IGNORECASE)
 
@@ -39,6 +41,8 @@ _VALUES = {
     Sort.QUOTED: 0.0,
 }
 COMMENT = "comment"
+TEXT_FORMULA = re.compile(r'="([^"]*)"')
+_PLAIN_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
 _MOST_COLUMNS = 5000  # that are looked at; a label track has no more
 
 
@@ -48,9 +52,10 @@ class Form:
 
     `names` are those of the header, empty where it has none. Rows may have `padding` more cells, which are empty.
     `repeats` are the cells of the header and of the row of units, which come again where files were joined.
-    `numbers` are the columns (from 0) that hold numbers, `units` those of columns. `first_line` is the first one behind
-    the header; `skipped` says what the lines before it are. `agreement` is the share of the lines that agree with the
-    form, `certainty` how sure it is (0 to 1).
+    `numbers` are the columns (from 0) that hold numbers, `formulas` those of spreadsheets' formulas for text
+    (`="007"`), `free_text` is the one whose text may hold delimiters; `units` are those of columns. `first_line` is
+    the first one behind the header; `skipped` says what the lines before it are. `agreement` is the share of the lines
+    that agree with the form, `certainty` how sure it is (0 to 1).
     """
 
     dialect: Dialect = field(default_factory=Dialect)
@@ -63,6 +68,8 @@ class Form:
     skipped: Mapping[int, str] = field(default_factory=dict)
     repeats: tuple[tuple[str, ...], ...] = ()
     numbers: frozenset[int] = frozenset()
+    formulas: frozenset[int] = frozenset()
+    free_text: int | None = None
     agreement: float = 0.0
     certainty: float = 0.0
     warnings: tuple[str, ...] = ()
@@ -145,6 +152,10 @@ def _candidates(
     given = options.get("delimiter")
     delimiters = [{TAB: "\t", BLANKS: BLANK}.get(given, given)] if given else [hinted] if hinted else _likely(filled)
     for delimiter, comment in product(delimiters, _comments(filled, options)):
+        if delimiter not in (BLANK, NO_DELIMITER) and _are_wrapped(filled, delimiter):
+            yield Dialect(delimiter, '"', None, comment=comment, wrapped=True), 1.0
+        if delimiter == "|" and _are_boxed(filled):
+            yield Dialect(delimiter, None, None, comment=comment, boxed=True), 1.0
         prior = {"|": 0.95, BLANK: 0.85}.get(delimiter, 1.0) * (1.0 if comment is None else 0.99)
         for quote, escape, weight in _quotes(text, options):
             for skip_blanks in _blanks_behind(text, delimiter, quote):
@@ -155,10 +166,36 @@ def _likely(filled: Sequence[str]) -> list[str]:
     """The delimiters that a fifth of the lines have; without any, the comma."""
     enough = max(1, len(filled) / 5)
     found = [one for one in _DELIMITERS if sum(one in line for line in filled) >= enough]
+    for one in _RARE_DELIMITERS:
+        times = {line.count(one) for line in filled}
+        if len(times) == 1 and times != {0}:
+            found.append(one)
     if sum(bool(re.search(r"\S[ \t]+\S", line)) for line in filled) >= enough:
         found.append(BLANK)
     # What is cut by no delimiter is one column.
     return [*found, NO_DELIMITER] if found else [","]
+
+
+def _are_boxed(filled: Sequence[str]) -> bool:
+    """Whether most lines begin and end with a bar, or have blanks around each."""
+    barred = [line.strip() for line in filled if "|" in line]
+    framed = sum(line[0] == line[-1] == "|" and len(line) > 1 for line in barred)
+    spaced = sum(len(re.findall(r"(?<![^ ])\|(?![^ ])", line)) == line.count("|") for line in barred)
+    return max(framed, spaced) > 0.8 * len(barred)
+
+
+def _are_wrapped(filled: Sequence[str], delimiter: str) -> bool:
+    """Whether each line is in quotes as a whole, with words and then values inside, and no blanks as in sentences."""
+    lines = [line.strip() for line in filled]
+    if len(lines) < 2 or any(len(line) < 3 or not line[0] == line[-1] == '"' for line in lines):
+        return False
+    whole = Dialect(delimiter, wrapped=True)
+    rows = split_rows(lines[:20], whole)
+    if len(split_rows(lines[:1], Dialect(delimiter))[0].cells or ()) != 1:
+        return False
+    header, *others = [[cell.strip() for cell in row.cells or ()] for row in rows]
+    named = len(header) > 1 and all(sort_of(name.strip('"')) is Sort.WORD for name in header)
+    return named and all(len(row) == len(header) and any(map(_is_value, row)) for row in others)
 
 
 def _comments(filled: Sequence[str], options: Mapping[str, str]) -> list[str | None]:
@@ -281,7 +318,44 @@ def _find_body(rows: Sequence[Row], start: int, width: int, sorts: Sequence[Sort
         return min(start + 1, len(rows))
     while body > start and counts[body - 1][0] > counts[body - 1][1]:  # a value that is out of the ordinary
         body -= 1
+    above = body
+    while above > start and counts[above - 1][0]:
+        above -= 1
+    if start < above < body and not counts[above - 1][0] and _is_of_words(rows[above - 1]):
+        body = above  # rows with values out of the ordinary right below a header
+    if body == start and body + 1 < len(rows) and _is_numbered_header(rows[body], rows[body + 1 :], width, sorts):
+        body += 1
     return body
+
+
+def _is_of_words(row: Row) -> bool:
+    return row.cells is not None and all(sort_of(cell) in (Sort.WORD, Sort.TEXT) for cell in row.cells)
+
+
+def _is_numbered_header(row: Row, below: Sequence[Row], width: int, sorts: Sequence[Sort | None]) -> bool:
+    """Whether a row names its first column by a word, and the others by numbers with one step: `country,2019,2020`.
+
+    The word stands above values of another sort, or the numbers are years and those below are none.
+    """
+    if row.cells is None or not fit(row, width) or width < 3 or sort_of(row.cells[0]) is not Sort.WORD:
+        return False
+    numbers = _to_numbers(row.cells[1:width])
+    if not numbers or numbers[0] == numbers[-1] or len({b - a for a, b in pairwise(numbers)}) > 1:
+        return False
+    if sorts[0] is not None:
+        return True
+    others = [_to_numbers(one.cells[1:width]) for one in below if one.cells and fit(one, width)]
+    return _are_years(numbers) and not any(_are_years(one) for one in others if one)
+
+
+def _to_numbers(cells: Sequence[str]) -> list[Decimal]:
+    """The cells as plain numbers; empty where one is none."""
+    found = [cell.strip() for cell in cells]
+    return [Decimal(cell) for cell in found] if all(map(_PLAIN_NUMBER.fullmatch, found)) else []
+
+
+def _are_years(numbers: Sequence[Decimal]) -> bool:
+    return all(1800 <= number <= 2200 and number == int(number) for number in numbers)
 
 
 def _agreeing(row: Row, width: int, typed: Sequence[int], sorts: Sequence[Sort | None]) -> tuple[int, int]:
@@ -303,6 +377,8 @@ def _find_body_of_text(rows: Sequence[Row], start: int, width: int) -> int:
     """The row behind the header, where all is text: the first row is one unless its cells come again below."""
     first = rows[start].cells if fit(rows[start], width) else None
     below = [row.cells for row in rows[start + 1 :] if fit(row, width) and row.cells and row.cells != first]
+    if first and not below and len(rows) > start + 1:
+        return start  # one row again and again
     if not first or len(below) < 2:
         return min(start + 1, len(rows))
     again = sum(bool(cell.strip()) and any(cell == row[column] for row in below) for column, cell in enumerate(first))
@@ -315,7 +391,7 @@ def _describe(
     header = find_header(lines, best.rows, best.dialect, best.width, best.start, best.body, best.sorts, options)
     body = [row.cells for row in best.rows if row.line + 1 >= header.first_line and row.cells and fit(row, best.width)]
     names, padding = _close(header, best, body)
-    dialect = _find_decimal(best.dialect, body, options)
+    dialect, doubts = _find_decimal(best.dialect, body, options)
     columns = [[row[column] for row in body] for column in range(min(len(best.sorts), len(names)))]
     numbers = frozenset(
         column for column, cells in enumerate(columns) if _sort_of_column(cells) is Sort.NUMBER or not any(cells)
@@ -342,8 +418,24 @@ def _describe(
         numbers=numbers,
         agreement=round(best.agreement, 3),
         certainty=round(certainty * (1.0 if header.sure else 0.8), 2),
-        warnings=header.warnings,
+        warnings=(*header.warnings, *doubts),
+        formulas=frozenset(column for column, cells in enumerate(columns) if _are_formulas(cells)),
+        free_text=_find_free_text(columns, best.sorts),
     )
+
+
+def _are_formulas(cells: Sequence[str]) -> bool:
+    """Whether cells are formulas that only keep text as it is: `="007"`."""
+    given = [cell for cell in cells if cell.strip()]
+    return bool(given) and all(map(TEXT_FORMULA.fullmatch, given))
+
+
+def _find_free_text(columns: Sequence[Sequence[str]], sorts: Sequence[Sort | None]) -> int | None:
+    """The column whose text may hold delimiters: the only one of text, or the last, beside others of values."""
+    of_text = [at for at, cells in enumerate(columns) if sorts[at] is None and any(map(str.strip, cells))]
+    if not of_text or len(of_text) == len(columns):
+        return None
+    return of_text[0] if len(of_text) == 1 else of_text[-1] if of_text[-1] == len(columns) - 1 else None
 
 
 def _close(header: Header, best: _Reading, body: Sequence[Sequence[str]]) -> tuple[tuple[str, ...], int]:
@@ -362,21 +454,38 @@ _DECIMAL_COMMA = re.compile(r"[+-]?(?:[0-9]+|[0-9]{1,3}(?:\.[0-9]{3})+)?,[0-9]+(
 _DECIMAL_POINT = re.compile(r"[+-]?[0-9]*\.[0-9]+(?:[eE][+-]?[0-9]+)?")
 _GROUPED_COMMA = re.compile(r"[+-]?[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+")
 _GROUPED_POINT = re.compile(r"[+-]?[0-9]{1,3}(?:(?:,[0-9]{3})+\.[0-9]+|(?:,[0-9]{3}){2,})")
+_THOUSAND = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+")
+# Marks of thousands that are no mark of fractions: Switzerland's, and blanks at which lines do not break.
+_GROUPED = re.compile(r"[+-]?[0-9]{1,3}(['’\u00a0\u202f])[0-9]{3}(?:\1[0-9]{3})*(?:[.,][0-9]+)?")
 
 
-def _find_decimal(dialect: Dialect, body: Sequence[Sequence[str]], options: Mapping[str, str]) -> Dialect:
-    """The dialect with its decimal mark, and that of thousands where a number has both or groups several times."""
+def _find_decimal(
+    dialect: Dialect, body: Sequence[Sequence[str]], options: Mapping[str, str]
+) -> tuple[Dialect, tuple[str, ...]]:
+    """The dialect with its decimal mark, and that of thousands where a number shows it; and what is to be told."""
     cells = [cell.strip() for row in body for cell in row]
-    comma = sum(bool(_DECIMAL_COMMA.fullmatch(cell)) for cell in cells if "," in cell)
     given = options.get("decimal")
-    if given == "." or (not given and dialect.delimiter == ","):
-        comma = 0
-    elif not given and comma:
-        grouped = any(_GROUPED_POINT.fullmatch(cell) for cell in cells)
-        points = sum(bool(_DECIMAL_POINT.fullmatch(cell)) for cell in cells if "." in cell)
-        comma = 0 if grouped or points >= comma else comma
-    if given == "," or comma:
-        grouped = any(_GROUPED_COMMA.fullmatch(cell) for cell in cells)
-        return replace(dialect, decimal=",", thousands="." if grouped else None)
-    grouped = any(_GROUPED_POINT.fullmatch(cell) for cell in cells)
-    return replace(dialect, thousands="," if grouped else None)
+    marks = Counter(found[1] for cell in cells if (found := _GROUPED.fullmatch(cell)))
+    if marks:
+        thousands = max(marks, key=marks.__getitem__)
+        cells = [cell.replace(thousands, "") for cell in cells]
+        comma = any(map(_DECIMAL_COMMA.fullmatch, cells)) and not any(map(_DECIMAL_POINT.fullmatch, cells))
+        return replace(dialect, decimal=given or ("," if comma else "."), thousands=thousands), ()
+    commas = [cell for cell in cells if "," in cell and _DECIMAL_COMMA.fullmatch(cell)]
+    grouped = any(map(_GROUPED_POINT.fullmatch, cells))
+    points = sum(bool(_DECIMAL_POINT.fullmatch(cell)) for cell in cells if "." in cell)
+    if given == "," or (not given and commas and not grouped and points < len(commas)):
+        thousands_only = dialect.delimiter == "," and all(map(_THOUSAND.fullmatch, commas))
+        if given or not thousands_only:
+            points_group = any(map(_GROUPED_COMMA.fullmatch, cells))
+            return replace(dialect, decimal=",", thousands="." if points_group else None), ()
+    # In quotes, where the comma is the delimiter, a comma before three digits is the mark of thousands.
+    in_quotes = dialect.delimiter == "," and any(map(_THOUSAND.fullmatch, commas))
+    warnings: tuple[str, ...] = ()
+    if in_quotes and not grouped and not points and not given:
+        example = next(filter(_THOUSAND.fullmatch, commas))
+        warnings = (
+            f"The comma in {example!r} was read as the mark of thousands. If it is the decimal mark, say "
+            "--csv decimal=',' (of the whole file).",
+        )
+    return replace(dialect, thousands="," if grouped or in_quotes else None), warnings

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...csv_options import NONE
 from .dialect import BLANK, Dialect, Row, Sort, sort_of, split_rows
 
 _MOST_HEADER_ROWS = 6
-_RULE = re.compile(r"(?::?[-=+]{2,}:?)?")
+_RULE = re.compile(r"(?::?[-=+]{2,}:?|:-:?|-:)?")
 
-_UNIT = r"(?:%|‰|°|[µμ]?[A-Za-zΩÅ°²³µμ]{1,4}|deg(?:rees?)?|degC|percent|counts?|sec(?:onds?)?|m?sec|[0-9.]+)"
+_UNIT = r"(?:%|‰|°|[µμ]?[A-Za-zΩÅ°²³µμ]{1,4}|deg(?:rees?)?|degC|percent|counts?|sec(?:onds?)?|m?sec|[0-9]{1,3})"
 _POWER = r"(?:\^?\(?-?[0-9]\)?|²|³)?"
 _BARE_UNIT = re.compile(rf"{_UNIT}{_POWER}(?:[ /*·.]{_UNIT}{_POWER}){{0,4}}|-")
+_MOST_CHARS_OF_A_UNIT = 32
 _BRACKETED = re.compile(r"[\[(<{][^\[\]()<>{}]{0,24}[\])>}]")
 _KNOWN_UNITS = frozenset(
     re.findall(
@@ -99,7 +100,19 @@ def find_header(
             behind = row.line + row.size
         elif row.line >= behind:
             break
-    return _from(block[-1], units, block[:-1], behind)
+    header = _from(block[-1], units, block[:-1], behind)
+    if header.names[:1] == [""] and block[-1].cells != _cells_at(rows, block[-1].line):
+        warning = (
+            f"The header (line {header.line}) has a name less than the rows have values: the first column, which "
+            "counts rows, was taken for the one without a name."
+        )
+        header = replace(header, warnings=(warning,))
+    return header
+
+
+def _cells_at(rows: Sequence[Row], line: int) -> list[str] | None:
+    """The cells of the row that begins in a line (0-based)."""
+    return next((row.cells for row in rows if row.line == line), None)
 
 
 def _from(named: _Line, units: _Line | None, above: Sequence[_Line], behind: int) -> Header:
@@ -164,10 +177,18 @@ def _rows_above(rows: Sequence[Row], body: int, start: int, width: int) -> list[
             continue  # a bad row between the header and the first good one
         if is_rule(row.cells):
             continue
+        if _is_setting(row.cells):
+            break
         if len(block) == _MOST_HEADER_ROWS:
             break
         block.insert(0, _Line(row.line, row.size, row.cells))
     return block
+
+
+def _is_setting(cells: Sequence[str]) -> bool:
+    """Whether a row is a setting of a preamble, such as `Range=` and its value, and names no columns."""
+    first, *others = (cell.strip() for cell in cells)
+    return first.endswith(("=", ":")) and not any(cell.endswith(("=", ":")) for cell in others)
 
 
 def is_rule(cells: Sequence[str]) -> bool:
@@ -240,7 +261,7 @@ def _uneven(lines: Sequence[str], rows: Sequence[Row], dialect: Dialect, body: i
     cells = [cell.strip() for cell in above.cells]
     while len(cells) > 1 and not cells[-1]:
         cells.pop()
-    if len(cells) < 2 or any(sort_of(cell) in (Sort.NUMBER, Sort.TIME) for cell in cells):
+    if len(cells) < 2 or any(sort_of(cell) in (Sort.NUMBER, Sort.TIME) for cell in cells) or _is_setting(cells):
         return []
     if dialect.delimiter == BLANK:
         for found in _splits(lines[above.line].rstrip("\r\n"), dialect)[-2:]:
@@ -248,7 +269,8 @@ def _uneven(lines: Sequence[str], rows: Sequence[Row], dialect: Dialect, body: i
                 return [_Line(above.line, above.size, found)]
     if len(cells) == width - 1 and _is_index([row.cells[0] for row in rows[body:] if row.cells]):
         return [_Line(above.line, above.size, ["", *cells])]  # as R and pandas name no index
-    even = dialect.delimiter != BLANK and len(cells) >= width - 1  # a title has words, too
+    words = all(sort_of(cell) is Sort.WORD for cell in cells)
+    even = dialect.delimiter != BLANK and (words or len(cells) >= width - 1)  # a title has several words in a cell
     return [_Line(above.line, above.size, cells)] if even else []
 
 
@@ -260,7 +282,9 @@ def _is_index(cells: Sequence[str]) -> bool:
 def _are_units(cells: Sequence[str], names: Sequence[str], sorts: Sequence[Sort | None]) -> bool:
     """Whether a row below names holds units: no number or time, and mostly what is known as a unit."""
     given = [cell.strip() for cell in cells if cell.strip()]
-    if not given or any(sort_of(cell) in (Sort.NUMBER, Sort.TIME) and cell != "1" for cell in given):
+    if not given or max(map(len, given)) > _MOST_CHARS_OF_A_UNIT:
+        return False
+    if any(sort_of(cell) in (Sort.NUMBER, Sort.TIME) and cell != "1" for cell in given):
         return False
     if not any(map(str.strip, names)) or any(sort_of(name) in (Sort.NUMBER, Sort.TIME) for name in names):
         return False

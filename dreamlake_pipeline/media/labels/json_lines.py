@@ -25,7 +25,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ..text.file import BadLines, Blocks, Encoding, is_whole, problem_of, read_lines, split_lines
+from ..text.bad_lines import BadLines
+from ..text.encoding import Encoding
+from ..text.file import Blocks, problem_of, read_lines, split_lines
+from ..text.marks import is_whole
 from .digits import parse_number
 from .rows import MAX_FIELDS, Chunk
 

@@ -18,14 +18,17 @@ import pyarrow.parquet as pq
 
 from ...errors import Code, DreamlakeError
 from ...kinds import content_type_of
-from ..text.file import BadLine, BadLines, Encoding, detect_encoding, explain_no_text, find_nuls
+from ..text.bad_lines import BadLine, BadLines
+from ..text.encoding import Encoding, detect_encoding, explain_no_text
+from ..text.nuls import find_nuls
 from .delimited import Csv, describe, open_csv
 from .form import Form
 from .json_lines import JsonLines, is_json_lines
 from .plot import write_plot
 from .rows import MAX_FIELDS, Chunk, LabelFormat, unique_names
 from .stats import Statistics, bound, share_of_budget
-from .times import OTHER_COLUMN, LabelTime, find_time
+from .time_candidates import OTHER_COLUMN
+from .times import LabelTime, find_time
 from .types import JSON, FieldType, Inference, clean_text, column_of_cells, column_of_values
 
 LINE_COLUMN = "_line"

@@ -52,6 +52,8 @@ _OTHER_WORDS = {
     *("out", "of", "per", "run", "rise", "fall", "flight", "execution", "inference", "compute", "reaction", "lead"),
     *("cycle", "dead", "life", "offset"),
 }
+# Words behind a unit that make a time since something of it: `seconds_elapsed`, `sec since start`.
+_SINCE_WORDS = {"elapsed", "since", "from"}
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _BRACKETS = re.compile(r"\s*[\[({<]\s*([^\[\](){}<>]*?)\s*[\])}>]\s*$")
 _WORD = re.compile(r"[^\W_]+")
@@ -103,6 +105,8 @@ def parse_name(name: str) -> Name:
     words = tuple(word.lower() for word in _WORD.findall(_CAMEL.sub("_", name)))
     if unit is None and words and words[-1] in _UNITS:
         return Name(words[:-1], _UNITS[words[-1]], words[-1])
+    if len(words) > 1 and words[0] in _UNITS and words[1] in _SINCE_WORDS and not _OTHER_WORDS & {*words}:
+        return Name(("elapsed",), unit or _UNITS[words[0]])
     return Name(words, unit)
 
 

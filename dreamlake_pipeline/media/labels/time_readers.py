@@ -224,6 +224,8 @@ class ClockReader(Reader):
             return Counts(ns, known)
         times = ns[at]
         steps = np.diff(times, prepend=times[0] if self._last is None else self._last)
+        if times.max() > NS_OF_DAY:  # hours since a start
+            return Counts(ns, known)
         half = NS_OF_DAY // 2
         midnights = self._midnights + np.cumsum((steps <= -half).astype(np.int64) - (steps >= half))
         self._last, self._midnights = int(times[-1]), int(midnights[-1])

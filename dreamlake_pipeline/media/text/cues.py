@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from ... import webvtt
-from .file import BadLines
+from .bad_lines import BadLines
 from .remarks import Remarks
 
 TextFormat = Literal["vtt", "srt"]

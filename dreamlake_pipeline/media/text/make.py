@@ -12,10 +12,13 @@ from pathlib import Path
 
 from ...errors import Code, DreamlakeError
 from ...subtitlenames import language_of_filename
+from .bad_lines import BadLine
 from .cues import TextFormat, Track
-from .file import BadLine, Encoding, decode, detect_encoding, explain_no_text, find_nuls
+from .encoding import Encoding, detect_encoding, explain_no_text
+from .file import decode
 from .joined import put_on_one_clock
 from .markup import plain_text
+from .nuls import find_nuls
 from .srt import parse_srt
 from .telemetry import Telemetry, extract_telemetry
 from .vtt import is_vtt, parse_vtt
