@@ -23,7 +23,8 @@ class Flow:
     """Stretches without any sound, and stretches of which there is too much: how many, and seconds in all. `first` is
     the place of the first one of either, in seconds from the start of the sound. `changes` counts the changes of form
     that the headers of ADTS frames tell of; what is encoded tells of its own. `cuts` are the places on the way where
-    an edit list leaves packets out."""
+    an edit list leaves packets out. `damaged` are the seconds of packets of which a part did not arrive, as MPEG-TS
+    shows it."""
 
     holes: int = 0
     missing: float = 0.0
@@ -32,6 +33,7 @@ class Flow:
     first: float | None = None
     changes: int = 0
     cuts: int = 0
+    damaged: float = 0.0
 
     @property
     def is_steady(self) -> bool:
@@ -69,7 +71,7 @@ class FlowMeter:
         self._start: float | None = None
         self._expected: float | None = None
         self._holes = self._overlaps = 0
-        self._missing = self._doubled = 0.0
+        self._missing = self._doubled = self._damaged = 0.0
         self._first: float | None = None
 
     def see(self, packet: Any) -> None:
@@ -81,6 +83,7 @@ class FlowMeter:
         if self._is_adts:
             self._see_form(packet)
         lasts = opus_seconds(packet) if self._is_opus else self._lasts((packet.duration or 0) * self._time_base)
+        self._damaged += lasts if packet.is_corrupt else 0.0
         if time is None:
             if self._expected is not None:
                 self._expected += lasts
@@ -119,7 +122,16 @@ class FlowMeter:
             self._first = max(0.0, min(now, expected) - self._start)
 
     def result(self) -> Flow:
-        return Flow(self._holes, self._missing, self._overlaps, self._doubled, self._first, self._changes, self._cuts)
+        return Flow(
+            self._holes,
+            self._missing,
+            self._overlaps,
+            self._doubled,
+            self._first,
+            self._changes,
+            self._cuts,
+            self._damaged,
+        )
 
 
 def opus_seconds(packet: Any) -> float:

@@ -23,7 +23,7 @@ from ..run import ffmpeg
 from . import codecs, ogg, wave
 from .bounds import MAX_PIXELS, cut_off, encrypted, refuse_large, refuse_long
 from .claims import read_claims
-from .encryption import is_encrypted
+from .encryption import SOUNDS, is_encrypted
 from .excerpt import Excerpt
 from .flow import Flow, read_flow
 from .headers import Headers, read_headers
@@ -187,10 +187,11 @@ def examine(
     sniffed = identified.sniffed
     streams = [_describe(stream) for stream in container.streams]
     for stream, code in zip(streams, codes, strict=False):
-        if code and (sniffed.demuxer == "mpegts" or "codec" not in stream):
+        if code and (sniffed.demuxer == "mpegts" or "codec" not in stream or code in SOUNDS):
             stream.pop("codec", None)  # what FFmpeg took it for
             stream["tag"] = code
-    _refuse_encrypted(streams, subject)
+    if wanted is Kind.AUDIO and any(stream.get("tag") in SOUNDS for stream in streams):
+        raise encrypted(subject)
     video = _choose(container.streams.video, streams, "video", subject) if wanted is Kind.VIDEO else None
     audio = _choose(container.streams.audio, streams, "audio", subject, needed=video is None)
     if wanted is Kind.VIDEO and video is None:
@@ -225,7 +226,7 @@ def examine(
                 partial=partial,
             )
         except DreamlakeError as error:
-            if error.code is not Code.NO_VIDEO or audio is None:
+            if error.code is not Code.NO_VIDEO or audio is None or partial:
                 raise
             raise SoundOnly(error.code, error.message) from None
         warnings += [*scanned.warnings, *(edit.warning for edit in headers.edits[:_MOST_WARNINGS])]
@@ -325,12 +326,6 @@ def _tag(stream: Any) -> str | None:
 
 def _seconds(ticks: int | None, time_base: Fraction | None) -> float | None:
     return float(ticks * time_base) if ticks is not None and time_base else None
-
-
-def _refuse_encrypted(streams: list[dict[str, Any]], subject: str) -> None:
-    # Sample entries of protected tracks (ISO/IEC 14496-12 8.12).
-    if any(stream.get("tag") in ("encv", "enca", "drmi", "drms") for stream in streams):
-        raise encrypted(subject)
 
 
 _SOUND_ALONE = "Convert it with a program that can; or upload it with --type audio to have its sound alone."

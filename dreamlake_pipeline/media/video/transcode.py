@@ -57,13 +57,14 @@ def limits(source: Path, video: VideoTrack, streams: int = 1) -> ffmpeg.Limits:
     )
 
 
-def source_node(found: Probe) -> Any:
-    """The ffmpeg-python input node of a probed video, whose decoder is given nothing that it can't decode."""
+def source_node(found: Probe, **more: Any) -> Any:
+    """The ffmpeg-python input node of a probed video, whose decoder is given nothing that it can't decode; `more` are
+    further options of it."""
     assert found.video is not None and found.sniffed.demuxer is not None
     options: dict[str, Any] = {"threads": ffmpeg.THREADS, "max_pixels": MAX_PIXELS}
     if found.video.lead_in:
         options["bsf:v"] = f"noise=drop=lt(n\\,{found.video.lead_in})"
-    return ffmpeg.source_input(found.sniffed.demuxer, **options)
+    return ffmpeg.source_input(found.sniffed.demuxer, **options, **more)
 
 
 def transcode_options(video: VideoTrack, size: tuple[int, int]) -> dict[str, Any]:
