@@ -137,6 +137,19 @@ def test_the_sound_of_a_video_may_change_on_the_way(
     assert heard.level(3000 / (2 * np.pi), 3.3, 5.8) > -20
 
 
+def test_single_frames_that_are_missing_in_mp4_are_holes_too(
+    encode: Encode, tmp_path: Path, onsets: Callable[[Stream], tuple[list[float], list[float]]]
+) -> None:
+    """Its table of durations makes the frame before each last twice as long."""
+    whole = encode(f"{FLASH} -c:a aac", tmp_path / "whole.mp4")
+    holes = [(second + 0.4, second + 0.423) for second in range(7)]
+    source = without(whole, tmp_path / "holes.mp4", holes)
+    result = make_video(source, tmp_path / "out", filename=source.name)
+    assert re.search(r"The sound has [78] holes, 0\.1\d s in all", result.warnings[0])
+    bright, loud = onsets(result.streams[0])
+    assert all(abs(flash - beep) < 0.01 for flash, beep in zip(bright, loud, strict=True))
+
+
 @pytest.mark.parametrize("sound", ["aac", "libmp3lame", "ac3"])
 def test_lost_packets_of_sound_are_silent_and_what_follows_is_in_step(
     sound: str, encode: Encode, tmp_path: Path, onsets: Callable[[Stream], tuple[list[float], list[float]]]
@@ -265,6 +278,7 @@ BEGINNINGS: dict[str, Callable[[bytes], bytes]] = {
     "zeros": lambda data: bytes(222) + data,
     "noise": lambda data: NOISE[:100_000] + data,
     "nearly a megabyte of noise": lambda data: NOISE[:-20_000] + data,
+    "what may be text in an old encoding": lambda data: b"\xde\xad\xbe\xef" * 25_000 + data,
     "text": lambda data: b"HTTP/1.1 200 OK\r\nContent-Type: audio/mpeg\r\n\r\n" + data,
     "a tag and noise": lambda data: b"ID3\x04\0\0\0\0\0\x0a" + b"\0" * 10 + NOISE[:9_000] + data,
 }

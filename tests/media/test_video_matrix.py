@@ -272,8 +272,8 @@ def test_more_than_sixty_pictures_a_second_are_thinned_out(name: str, frames: in
         ("sound-longer.mp4", 3.0, "The sound goes on for 1.4 s after the last picture."),
         ("sound-shorter.mp4", 1.6, "The sound ends 1.2 s before the last picture."),
         ("cover.mp4", 1.6, "cover art (mjpeg), is not part of the playable version."),
-        ("timecode.mov", 1.6, "data, is not part of the playable version."),
-        ("telemetry.mov", 1.6, "data, is not part of the playable version."),
+        ("timecode.mov", 1.6, "data (`tmcd`), is not part of the playable version."),
+        ("telemetry.mov", 1.6, "data (`gpmd`), is not part of the playable version."),
     ],
 )
 def test_what_else_a_file_holds_is_said(name: str, seconds: float, warning: str, clip: Clip, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ LEAST_HOLE = 0.02
 _LONGEST_PACKET = 5.0  # seconds of sound
 # Containers whose packets have times that were stored; others have the times that their packets before them add up to.
 _CLOCKS = ("mov", "matroska", "mpegts", "ogg")
+_EVEN = ("aac", "mp3", "mp2", "ac3")  # codecs whose frames all last the same
 _PATIENCE = 0.1  # the share by which a small difference is taken over at each packet, lest rounding add up
 
 
@@ -68,6 +69,8 @@ class FlowMeter:
         # What a container says of a packet's duration may be the time until the next one.
         frame = getattr(context, "frame_size", 0) or 0
         self._frame = frame / context.sample_rate if frame > 1 and context.sample_rate else None
+        self._is_even = context.codec.canonical_name in _EVEN
+        self._usual: float | None = None
         self._start: float | None = None
         self._expected: float | None = None
         self._holes = self._overlaps = 0
@@ -106,9 +109,13 @@ class FlowMeter:
             self._form = form
 
     def _lasts(self, duration: float) -> float:
-        if self._frame is not None and not 0.5 * self._frame <= duration <= 2.5 * self._frame:
-            return self._frame
-        return min(duration, _LONGEST_PACKET)
+        if self._frame is None:
+            return min(duration, _LONGEST_PACKET)
+        if not 0.5 * self._frame <= duration <= 2.5 * self._frame:
+            return self._usual or self._frame
+        if self._is_even:  # a packet that lasts longer than another has a hole behind it
+            duration = self._usual = min(duration, self._usual or duration)
+        return duration
 
     def _compare(self, now: float, expected: float) -> None:
         ahead = now - expected

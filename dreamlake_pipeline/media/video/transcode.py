@@ -101,6 +101,13 @@ def _is_uneven(video: VideoTrack) -> bool:
 def _filters(video: VideoTrack, size: tuple[int, int]) -> str:
     picture = video.picture
     filters = []
+    if video.shifts:
+        earlier = [0, *(more for _, more in video.shifts)]
+        steps = [
+            f"{more - last}*gte(PTS-STARTPTS,{at - video.start})"
+            for (at, more), last in zip(video.shifts, earlier, strict=False)
+        ]
+        filters.append(f"setpts='PTS+{'+'.join(steps)}'")
     if video.repeated:
         filters.append("setpts='if(isnan(PREV_OUTPTS),PTS,max(PTS,PREV_OUTPTS+1))'")
     if len(preview_times(video)) < video.frames:
