@@ -363,6 +363,16 @@ def test_a_picture_that_changes_its_size_keeps_its_proportions(
     assert any(f"at 1.00 s from 160 x 120 to {second[0]} x {second[1]}" in warning for warning in result.warnings)
 
 
+def test_a_picture_that_does_not_come_out_where_the_size_changes_is_no_fault(encode: Encode, tmp_path: Path) -> None:
+    """FFmpeg's decoder of MPEG-2 holds one back there, which leaves a gap that no times of packets show."""
+    for name, size in (("one", "160x120"), ("two", "120x160")):
+        encode(f"-f lavfi -i testsrc2=size={size}:rate=25 -t 2 {TONE} -t 2 -c:v mpeg2video", tmp_path / f"{name}.ts")
+    (tmp_path / "list.txt").write_text("file one.ts\nfile two.ts\n")
+    result = made_of(encode(f"-f concat -i {tmp_path / 'list.txt'} -c copy", tmp_path / "changes.ts"), tmp_path)
+    assert (result.frames, result.duration) == (99, pytest.approx(4, abs=0.1))
+    assert "100 pieces of video, which are 99 pictures" in result.warnings[0] and "160 x 120" in result.warnings[1]
+
+
 def test_parts_that_were_joined_with_a_description_each_are_shown_as_such(encode: Encode, tmp_path: Path) -> None:
     parts = [encode(f"{circle(*size)} {H264}", tmp_path / f"{size[0]}.h264") for size in ((160, 120), (120, 160))]
     joined, second = tmp_path / "both.h264", encode(f"-r 25 -i {parts[1]} -c copy", tmp_path / "second.mp4")

@@ -104,8 +104,9 @@ class _Order:
 
 def _make_whole(source: Path, found: Probe, order: _Order) -> VideoResult:
     """A copy where that is right; a transcode where it is not, or where what was copied turns out not to be."""
-    assert found.video is not None
-    reasons = video_reasons(found.video)
+    video = found.video
+    assert video is not None
+    reasons = video_reasons(video)
     sound = audio_reasons(found.audio) if found.audio else []
     lenient = False
     while True:
@@ -114,7 +115,7 @@ def _make_whole(source: Path, found: Probe, order: _Order) -> VideoResult:
         try:
             return _make(_Attempt(source, found, order, folder, reasons, sound, lenient))
         except DreamlakeError as error:
-            # What no probe foresees, such as a picture size that changes on the way.
+            # What no probe foresees, such as a picture size that changes on the way, or pictures that do not come out.
             if error.code is Code.MEDIA_CORRUPT and found.audio:
                 if not pictures_are_whole(source, order.out, found, order.filename, copied=not reasons):
                     raise
@@ -128,8 +129,11 @@ def _make_whole(source: Path, found: Probe, order: _Order) -> VideoResult:
                 reasons = [f"copy_failed: {error.message}"]
             elif found.audio and not sound:
                 sound = [f"audio_copy_failed: {error.message}"]
-            else:
+            elif video.is_uneven:
                 raise
+            else:
+                video = replace(video, is_uneven=True)
+                found = replace(found, video=video)
             shutil.rmtree(folder)
 
 

@@ -94,6 +94,8 @@ def _is_uneven(video: VideoTrack) -> bool:
     as that is shown, and drops all up to the next keyframe (W3C Media Source Extensions, coded frame processing). In
     their order, the steps are the same however uneven they are.
     """
+    if video.is_uneven:
+        return True
     steps = np.diff(preview_times(video))
     return len(steps) > 0 and bool(steps.max() > 2 * steps.min())
 
