@@ -58,13 +58,27 @@ def element(number: str, *held: bytes) -> bytes:
     return bytes.fromhex(number) + struct.pack(">Q", len(body) | 1 << 56) + body
 
 
-@pytest.mark.parametrize("entry", [b"encv", b"enca", b"drmi"])
+@pytest.mark.parametrize("entry", [b"encv", b"drmi"])
 @pytest.mark.parametrize("name", ["last.mp4", "fragments.mp4"])
-def test_a_protected_track_is_encrypted_whatever_else_the_file_has(
+def test_a_protected_picture_is_encrypted_whatever_else_the_file_has(
     name: str, entry: bytes, clip: Clip, written: Callable[[str, bytes], Path], tmp_path: Path
 ) -> None:
-    data = clip(name).read_bytes().replace(b"mp4a" if entry == b"enca" else b"avc1", entry)
+    data = clip(name).read_bytes().replace(b"avc1", entry)
     assert failure(written(name, data), tmp_path).code is Code.MEDIA_ENCRYPTED
+
+
+@pytest.mark.parametrize("entry", [b"enca", b"drms"])
+def test_encrypted_sound_is_left_out_beside_a_picture_in_the_clear(
+    entry: bytes, clip: Clip, written: Callable[[str, bytes], Path], tmp_path: Path
+) -> None:
+    source = written("sound.mp4", clip("last.mp4").read_bytes().replace(b"mp4a", entry))
+    made = make_video(source, tmp_path / "out", filename=source.name)
+    assert (made.frames, made.mode, made.has_audio) == (100, "copy", False)
+    [warning] = made.warnings
+    assert "encrypted sound" in warning and "not part of the playable version" in warning
+    with pytest.raises(DreamlakeError) as caught:
+        make_audio(source, tmp_path / "sound", filename=source.name)
+    assert caught.value.code is Code.MEDIA_ENCRYPTED
 
 
 def test_an_encrypted_track_of_matroska_is_encrypted() -> None:

@@ -137,6 +137,55 @@ def test_the_sound_of_a_video_may_change_on_the_way(
     assert heard.level(3000 / (2 * np.pi), 3.3, 5.8) > -20
 
 
+def test_single_frames_that_are_missing_in_mp4_are_holes_too(
+    encode: Encode, tmp_path: Path, onsets: Callable[[Stream], tuple[list[float], list[float]]]
+) -> None:
+    """Its table of durations makes the frame before each last twice as long."""
+    whole = encode(f"{FLASH} -c:a aac", tmp_path / "whole.mp4")
+    holes = [(second + 0.4, second + 0.423) for second in range(7)]
+    source = without(whole, tmp_path / "holes.mp4", holes)
+    result = make_video(source, tmp_path / "out", filename=source.name)
+    assert re.search(r"The sound has [78] holes, 0\.1\d s in all", result.warnings[0])
+    bright, loud = onsets(result.streams[0])
+    assert all(abs(flash - beep) < 0.01 for flash, beep in zip(bright, loud, strict=True))
+
+
+@pytest.mark.parametrize("sound", ["aac", "libmp3lame", "ac3"])
+def test_lost_packets_of_sound_are_silent_and_what_follows_is_in_step(
+    sound: str, encode: Encode, tmp_path: Path, onsets: Callable[[Stream], tuple[list[float], list[float]]]
+) -> None:
+    rows = np.fromfile(encode(f"{FLASH} -c:a {sound}", tmp_path / "whole.ts"), np.uint8).reshape(-1, 188)
+    packets = np.flatnonzero(((rows[:, 1].astype(int) & 31) << 8 | rows[:, 2]) == 0x101)
+    third = len(packets) // 3
+    source = tmp_path / "lost.ts"
+    np.delete(rows, packets[third : third + 12], axis=0).tofile(source)
+    result = make_video(source, tmp_path / "out", filename=source.name, ladder=(32,))
+    assert result.mode == "copy" and result.frames == 175 and len(result.streams) == 2
+    bright, loud = onsets(result.streams[0])
+    assert len(bright) == len(loud) == 2
+    assert all(abs(flash - beep) < 0.03 for flash, beep in zip(bright, loud, strict=True))
+    says = re.compile(r"The sound is damaged: about \d\.\d\d s of it can't be decoded")
+    assert any(says.match(warning) for warning in result.warnings)
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_sound_of_noise_beside_pictures_does_not_take_them_with_it(
+    everything: bool, encode: Encode, tmp_path: Path
+) -> None:
+    clip = "-f lavfi -i testsrc2=size=64x64:rate=25:duration=2 -f lavfi -i anoisesrc=amplitude=0.3:duration=2"
+    whole, source = encode(f"{clip} -c:v libx264 -c:a ac3", tmp_path / "whole.mkv"), tmp_path / "noise.mkv"
+    data = bytearray(whole.read_bytes())
+    with av.open(str(whole)) as container:
+        packets = [bytes(packet) for packet in container.demux(audio=0) if packet.size]
+    for packet in packets[:: 1 if everything else 20]:
+        at = data.index(packet)
+        data[at : at + len(packet)] = b"\xff" * len(packet)
+    source.write_bytes(data)
+    result = make_video(source, tmp_path / "out", filename=source.name)
+    assert (result.mode, result.frames, result.has_audio) == ("copy", 50, not everything)
+    assert any("damaged" in warning for warning in result.warnings)
+
+
 def test_sound_that_flows_is_copied_without_a_word(encode: Encode, tmp_path: Path) -> None:
     result = make_video(encode(f"{FLASH} -c:a aac", tmp_path / "whole.mkv"), tmp_path / "out", filename="whole.mkv")
     assert result.transcode_reasons == () and result.warnings == ()
@@ -229,6 +278,7 @@ BEGINNINGS: dict[str, Callable[[bytes], bytes]] = {
     "zeros": lambda data: bytes(222) + data,
     "noise": lambda data: NOISE[:100_000] + data,
     "nearly a megabyte of noise": lambda data: NOISE[:-20_000] + data,
+    "what may be text in an old encoding": lambda data: b"\xde\xad\xbe\xef" * 25_000 + data,
     "text": lambda data: b"HTTP/1.1 200 OK\r\nContent-Type: audio/mpeg\r\n\r\n" + data,
     "a tag and noise": lambda data: b"ID3\x04\0\0\0\0\0\x0a" + b"\0" * 10 + NOISE[:9_000] + data,
 }

@@ -1,9 +1,9 @@
-"""What the edit lists of an MP4 or QuickTime file ask for that is not played (ISO/IEC 14496-12 8.6.6)."""
+"""The edit lists of an MP4 or QuickTime file, and what they ask for that is not played (ISO/IEC 14496-12 8.6.6)."""
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -12,17 +12,22 @@ from .boxes import Box, boxes
 _MOST = 200  # boxes in a row that are looked at
 _MOST_EDITS = 100_000  # of a track
 _NORMAL = 0x10000  # a rate of one, as a fixed-point number
+_NOTHING = -1
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """One part of a track's presentation, from `start` to `end` in seconds: at another `rate` than one (zero holds a
-    picture), or, where `empty`, with nothing at all behind the first part."""
+    """One part of a track's presentation, from `start` to `end` in seconds: what its `media` has from a time on, in
+    units of its own clock, at a `rate` (zero holds a picture); or, where `empty`, nothing at all."""
 
     start: float
     end: float
+    media: int
     rate: float
-    empty: bool
+
+    @property
+    def empty(self) -> bool:
+        return self.media == _NOTHING
 
     @property
     def warning(self) -> str:
@@ -33,21 +38,35 @@ class Edit:
         return f"The file's edit list asks for a part to be shown {how} ({part}); it is played as it was recorded."
 
 
-def read_odd_edits(file: BinaryIO, size: int) -> list[Edit]:
-    """The edits of all tracks that are presented otherwise than their file asks. Never raises for what it holds."""
+def read_edits(file: BinaryIO, size: int) -> dict[int, list[Edit]]:
+    """The edits of each track that has some, by its id. Never raises for what the file holds."""
     movie = next((box for box in boxes(file, 0, size) if box.kind == b"moov"), None)
+    found: dict[int, list[Edit]] = {}
     if movie is None:
-        return []
-    scale, found = 0, []
+        return found
+    scale = 0
     for box in _inside(file, movie, size):
         if box.kind == b"mvhd":
             scale = _time_scale(file, box)
         elif box.kind == b"trak" and scale:
+            track = 0
             for held in _inside(file, box, size):
-                if held.kind == b"edts":
+                if held.kind == b"tkhd":
+                    track = _track_id(file, held)
+                elif held.kind == b"edts":
                     lists = [one for one in _inside(file, held, size) if one.kind == b"elst"]
-                    found += [edit for one in lists[:1] for edit in _odd(file, one, scale)]
-    return list(dict.fromkeys(found))  # picture and sound are edited alike
+                    found.setdefault(track, []).extend(edit for one in lists[:1] for edit in _edits(file, one, scale))
+    return found
+
+
+def odd_edits(edits: Iterable[Edit]) -> list[Edit]:
+    """Those of a track's edits that are presented otherwise than their file asks."""
+    odd, begun = [], False
+    for edit in edits:
+        if (edit.empty and begun) or (not edit.empty and edit.rate != 1):
+            odd.append(edit)
+        begun = begun or not edit.empty
+    return odd
 
 
 def _inside(file: BinaryIO, box: Box, size: int) -> Iterator[Box]:
@@ -62,18 +81,24 @@ def _time_scale(file: BinaryIO, header: Box) -> int:
     return int.from_bytes(body[at : at + 4], "big") if len(body) >= at + 4 else 0
 
 
-def _odd(file: BinaryIO, box: Box, scale: int) -> Iterator[Edit]:
+def _track_id(file: BinaryIO, header: Box) -> int:
+    """The number of a track (8.3.2), behind two times of 4 or 8 bytes."""
+    file.seek(header.body)
+    body = file.read(24)
+    at = 20 if body[:1] == b"\x01" else 12
+    return int.from_bytes(body[at : at + 4], "big")
+
+
+def _edits(file: BinaryIO, box: Box, scale: int) -> Iterator[Edit]:
     file.seek(box.body)
     head = file.read(8)
     if len(head) < 8:
         return
-    form, nothing = (">QqI", -1) if head[0] == 1 else (">IiI", -1)
+    form = ">QqI" if head[0] == 1 else ">IiI"
     length = struct.calcsize(form)
     count = min(int.from_bytes(head[4:], "big"), _MOST_EDITS, (box.end - box.body - 8) // length)
-    data, at, begun = file.read(max(0, count) * length), 0.0, False
+    data, at = file.read(max(0, count) * length), 0.0
     for duration, start, rate in struct.iter_unpack(form, data[: len(data) // length * length]):
         end = at + duration / scale
-        empty = start == nothing
-        if (empty and begun) or (not empty and rate != _NORMAL):
-            yield Edit(at, end, rate / _NORMAL, empty)
-        at, begun = end, begun or not empty
+        yield Edit(at, end, start, rate / _NORMAL)
+        at = end

@@ -1,4 +1,4 @@
-"""Whether a file's tracks are encrypted, by what its container says of them. Nothing is decrypted.
+"""Whether what a file is for is encrypted, by what its container says of its tracks. Nothing is decrypted.
 
 FFmpeg opens some such files, fails on others, and makes noise of a third kind: the header decides before it is asked.
 """
@@ -6,15 +6,18 @@ FFmpeg opens some such files, fails on others, and makes noise of a third kind: 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from . import ebml
-from .boxes import at_path, boxes
+from .boxes import Box, at_path, boxes, inside
 from .transport import SYNC, packets
 
 # Sample entries of protected tracks (ISO/IEC 14496-12 8.12; the last two are Apple's).
 PROTECTED = frozenset({b"encv", b"enca", b"enct", b"encs", b"encm", b"drms", b"drmi"})
-_ENTRIES = (b"trak", b"mdia", b"minf", b"stbl", b"stsd")
+SOUNDS = ("enca", "drms")  # those of them that are sound
+_SOUNDS = frozenset(name.encode() for name in SOUNDS)
+_ENTRIES = (b"mdia", b"minf", b"stbl", b"stsd")
 _MOST_BOXES = 200  # in a row; some have twenty
 _HEADERS = 64  # elements before a Matroska file's tracks
 # Elements of Matroska (RFC 9559 5.1.4.1.31): what was done to a track's data.
@@ -25,7 +28,8 @@ _STUFFING = 0x1FFF
 
 
 def is_encrypted(file: BinaryIO, demuxer: str) -> bool:
-    """Whether a track of the file is encrypted. Never raises for what the file holds."""
+    """Whether a track of the file is encrypted, and not just the sound beside a picture that is in the clear. Never
+    raises for what the file holds."""
     size = file.seek(0, os.SEEK_END)
     look = {"mov": _mov, "matroska": _matroska, "mpegts": _mpegts}.get(demuxer)
     return look is not None and look(file, size)
@@ -34,11 +38,23 @@ def is_encrypted(file: BinaryIO, demuxer: str) -> bool:
 def _mov(file: BinaryIO, size: int) -> bool:
     for movie in boxes(file, 0, size):
         if movie.kind == b"moov":
-            for table in at_path(file, movie, size, _ENTRIES, most=_MOST_BOXES):
-                if any(entry.kind in PROTECTED for entry in boxes(file, table.body + 8, table.end, most=_MOST_BOXES)):
-                    return True
-            return False
+            entries = set(_entries(file, movie, size))
+            is_shown = any(kind == b"vide" and entry not in PROTECTED for kind, entry in entries)
+            return any(entry in PROTECTED and not (is_shown and entry in _SOUNDS) for _, entry in entries)
     return False
+
+
+def _entries(file: BinaryIO, movie: Box, size: int) -> Iterator[tuple[bytes, bytes]]:
+    """Of each track, what its handler is for (ISO/IEC 14496-12 8.4.3), and the kind of each sample entry."""
+    for track in inside(file, movie, size, most=_MOST_BOXES):
+        if track.kind != b"trak":
+            continue
+        kind = b""
+        for handler in at_path(file, track, min(track.end, size), (b"mdia", b"hdlr"), most=_MOST_BOXES):
+            file.seek(handler.body + 8)
+            kind = file.read(4)
+        for table in at_path(file, track, min(track.end, size), _ENTRIES, most=_MOST_BOXES):
+            yield from ((kind, entry.kind) for entry in boxes(file, table.body + 8, table.end, most=_MOST_BOXES))
 
 
 def _matroska(file: BinaryIO, size: int) -> bool:

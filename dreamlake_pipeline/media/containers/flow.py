@@ -15,6 +15,7 @@ LEAST_HOLE = 0.02
 _LONGEST_PACKET = 5.0  # seconds of sound
 # Containers whose packets have times that were stored; others have the times that their packets before them add up to.
 _CLOCKS = ("mov", "matroska", "mpegts", "ogg")
+_EVEN = ("aac", "mp3", "mp2", "ac3")  # codecs whose frames all last the same
 _PATIENCE = 0.1  # the share by which a small difference is taken over at each packet, lest rounding add up
 
 
@@ -23,7 +24,8 @@ class Flow:
     """Stretches without any sound, and stretches of which there is too much: how many, and seconds in all. `first` is
     the place of the first one of either, in seconds from the start of the sound. `changes` counts the changes of form
     that the headers of ADTS frames tell of; what is encoded tells of its own. `cuts` are the places on the way where
-    an edit list leaves packets out."""
+    an edit list leaves packets out. `damaged` are the seconds of packets of which a part did not arrive, as MPEG-TS
+    shows it."""
 
     holes: int = 0
     missing: float = 0.0
@@ -32,6 +34,7 @@ class Flow:
     first: float | None = None
     changes: int = 0
     cuts: int = 0
+    damaged: float = 0.0
 
     @property
     def is_steady(self) -> bool:
@@ -66,10 +69,12 @@ class FlowMeter:
         # What a container says of a packet's duration may be the time until the next one.
         frame = getattr(context, "frame_size", 0) or 0
         self._frame = frame / context.sample_rate if frame > 1 and context.sample_rate else None
+        self._is_even = context.codec.canonical_name in _EVEN
+        self._usual: float | None = None
         self._start: float | None = None
         self._expected: float | None = None
         self._holes = self._overlaps = 0
-        self._missing = self._doubled = 0.0
+        self._missing = self._doubled = self._damaged = 0.0
         self._first: float | None = None
 
     def see(self, packet: Any) -> None:
@@ -81,6 +86,7 @@ class FlowMeter:
         if self._is_adts:
             self._see_form(packet)
         lasts = opus_seconds(packet) if self._is_opus else self._lasts((packet.duration or 0) * self._time_base)
+        self._damaged += lasts if packet.is_corrupt else 0.0
         if time is None:
             if self._expected is not None:
                 self._expected += lasts
@@ -103,9 +109,13 @@ class FlowMeter:
             self._form = form
 
     def _lasts(self, duration: float) -> float:
-        if self._frame is not None and not 0.5 * self._frame <= duration <= 2.5 * self._frame:
-            return self._frame
-        return min(duration, _LONGEST_PACKET)
+        if self._frame is None:
+            return min(duration, _LONGEST_PACKET)
+        if not 0.5 * self._frame <= duration <= 2.5 * self._frame:
+            return self._usual or self._frame
+        if self._is_even:  # a packet that lasts longer than another has a hole behind it
+            duration = self._usual = min(duration, self._usual or duration)
+        return duration
 
     def _compare(self, now: float, expected: float) -> None:
         ahead = now - expected
@@ -119,7 +129,16 @@ class FlowMeter:
             self._first = max(0.0, min(now, expected) - self._start)
 
     def result(self) -> Flow:
-        return Flow(self._holes, self._missing, self._overlaps, self._doubled, self._first, self._changes, self._cuts)
+        return Flow(
+            self._holes,
+            self._missing,
+            self._overlaps,
+            self._doubled,
+            self._first,
+            self._changes,
+            self._cuts,
+            self._damaged,
+        )
 
 
 def opus_seconds(packet: Any) -> float:

@@ -23,7 +23,9 @@ from ..run import ffmpeg
 from . import codecs, ogg, wave
 from .bounds import MAX_PIXELS, cut_off, encrypted, refuse_large, refuse_long
 from .claims import read_claims
-from .encryption import is_encrypted
+from .edit_times import read_shifts, shifted
+from .edits import Edit
+from .encryption import SOUNDS, is_encrypted
 from .excerpt import Excerpt
 from .flow import Flow, read_flow
 from .headers import Headers, read_headers
@@ -36,6 +38,7 @@ from .track import VideoTrack
 _NO_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.dependent
 _VIEWS = Disposition.multilayer
 _MOST_WARNINGS = 5  # of one sort
+_FEW = 10  # times as many pictures has a video as a track of photos beside it, or more
 
 # Demuxers of files that hold nothing but one sound, and no times.
 _UNTIMED = ("wav", "mp3", "flac", "aac", "ac3", "eac3", "amr")
@@ -187,10 +190,11 @@ def examine(
     sniffed = identified.sniffed
     streams = [_describe(stream) for stream in container.streams]
     for stream, code in zip(streams, codes, strict=False):
-        if code and (sniffed.demuxer == "mpegts" or "codec" not in stream):
+        if code and (sniffed.demuxer == "mpegts" or "codec" not in stream or code in SOUNDS):
             stream.pop("codec", None)  # what FFmpeg took it for
             stream["tag"] = code
-    _refuse_encrypted(streams, subject)
+    if wanted is Kind.AUDIO and any(stream.get("tag") in SOUNDS for stream in streams):
+        raise encrypted(subject)
     video = _choose(container.streams.video, streams, "video", subject) if wanted is Kind.VIDEO else None
     audio = _choose(container.streams.audio, streams, "audio", subject, needed=video is None)
     if wanted is Kind.VIDEO and video is None:
@@ -229,7 +233,9 @@ def examine(
             if error.code is not Code.NO_VIDEO or audio is None or partial:
                 raise
             raise SoundOnly(error.code, error.message) from None
-        warnings += [*scanned.warnings, *(edit.warning for edit in headers.edits[:_MOST_WARNINGS])]
+        if len(edits := [edit for edit in headers.edits.get(video.id, ()) if not edit.empty]) > 1:
+            scanned = replace(scanned, video=_in_time(scanned.video, container, sniffed, subject, edits))
+        warnings += [*scanned.warnings, *(edit.warning for edit in headers.odd_edits[:_MOST_WARNINGS])]
     audio_track = None
     if audio is not None:
         assert sniffed.demuxer is not None
@@ -248,6 +254,21 @@ def examine(
         identified.excerpt,
         identified.parts,
     )
+
+
+def _in_time(
+    track: VideoTrack, container: av.container.InputContainer, sniffed: Sniffed, subject: str, edits: list[Edit]
+) -> VideoTrack:
+    """The track with the times that its edits ask for."""
+    with (
+        opened(container.name, sniffed, subject) as edited,
+        opened(container.name, sniffed, subject, ignore_editlist="1") as unedited,
+    ):
+        shifts = read_shifts(edited, unedited, track.index, edits)
+    if not shifts:
+        return track
+    pts, keyframes = shifted(track.pts, shifts), shifted(track.keyframes, shifts)
+    return replace(track, pts=pts, keyframes=keyframes, end=track.end + shifts[-1][1], shifts=shifts)
 
 
 class SoundOnly(DreamlakeError):
@@ -328,12 +349,6 @@ def _seconds(ticks: int | None, time_base: Fraction | None) -> float | None:
     return float(ticks * time_base) if ticks is not None and time_base else None
 
 
-def _refuse_encrypted(streams: list[dict[str, Any]], subject: str) -> None:
-    # Sample entries of protected tracks (ISO/IEC 14496-12 8.12).
-    if any(stream.get("tag") in ("encv", "enca", "drmi", "drms") for stream in streams):
-        raise encrypted(subject)
-
-
 _SOUND_ALONE = "Convert it with a program that can; or upload it with --type audio to have its sound alone."
 _EXTRACT = "Export it as a .vtt or .srt file, and upload that."
 
@@ -359,7 +374,7 @@ def _codecs_of(streams: list[dict[str, Any]]) -> str:
 
 def _choose(candidates: Any, described: list[dict[str, Any]], kind: str, subject: str, *, needed: bool = True) -> Any:
     """The stream to use, of those that can be decoded: a default one before others, of several videos the largest in
-    colour, of equals the first.
+    colour, of equals the first; none with far fewer pictures than another.
 
     Cover art, thumbnails and layers of another track are no video. Raises MEDIA_UNSUPPORTED when there are streams and
     none can be decoded; where one is not `needed`, such as the sound of a picture, a warning says so instead.
@@ -379,6 +394,9 @@ def _choose(candidates: Any, described: list[dict[str, Any]], kind: str, subject
             f"The {kind} of {subject} {why}.",
             hint=_SOUND_ALONE if kind == "video" and any(stream["type"] == "audio" for stream in described) else None,
         )
+    most = max((stream.frames for stream in usable), default=0)
+    # Photos that a phone keeps beside a video, in a track of their own, are larger than it.
+    usable = [stream for stream in usable if kind != "video" or not 0 < _FEW * stream.frames < most] or usable
     defaults = [stream for stream in usable if stream.disposition & Disposition.default] or usable
     return max(defaults, key=_worth if kind == "video" else lambda stream: 0, default=None)
 

@@ -147,7 +147,8 @@ def sniff(read: ReadAt) -> Sniffed | None:
     if text is None:
         return (_sniff_binary(head) if may_be_text else None) or _sniff_frames(read)
     name = sniff_text(text, whole=len(head) < HEAD_BYTES)
-    return _TEXTS.get(name, Sniffed(None, name)) if name else None
+    # Bytes of any sort may look like text in an old encoding.
+    return _TEXTS.get(name, Sniffed(None, name)) if name else _sniff_frames(read)
 
 
 def _sniff_binary(head: bytes) -> Sniffed | None:

@@ -12,6 +12,7 @@ from av.video.frame import VideoFrame
 
 from . import h264
 from .crop import Crop
+from .edit_times import Shifts
 
 # color_trc values of HDR: SMPTE ST 2084 (PQ) and ARIB STD-B67 (HLG), by ITU-T H.273.
 _HDR_TRANSFERS = {16, 18}
@@ -42,7 +43,8 @@ class VideoTrack:
     parameter sets at hand, `changes` how many come with another size or profile than the first (H.264 only).
     `damaged` counts packets whose NAL units do not add up. `crop` is what the container cuts off each picture.
     `lead_in` counts the packets at the start that no decoder should be given: what they refer to is not there.
-    `partial`: it is the good part of a file that was cut off.
+    `partial`: it is the good part of a file that was cut off. `shifts` is what was added to the times that FFmpeg's
+    demuxer gives (edit_times.py). `is_uneven`: pictures came out with gaps that the times of packets do not show.
     """
 
     index: int
@@ -65,6 +67,8 @@ class VideoTrack:
     crop: Crop | None
     lead_in: int
     partial: bool
+    shifts: Shifts = ()
+    is_uneven: bool = False
 
     @property
     def frames(self) -> int:

@@ -126,6 +126,7 @@ def write(
     folder: Path,
     limits: ffmpeg.Limits,
     subject: str,
+    lenient: bool = False,
     on_segment: OnSegment | None = None,
 ) -> tuple[ffmpeg.Finished, Written]:
     """Run ffmpeg with an output of this module in the empty directory `folder`, and read each segment when it is there.
@@ -133,7 +134,7 @@ def write(
     Raises DreamlakeError as `ffmpeg.run` and `read_back` do.
     """
     with _Reader(folder, on_segment) as reader:
-        finished = ffmpeg.run([output], source=source, cwd=folder, limits=limits, subject=subject)
+        finished = ffmpeg.run([output], source=source, cwd=folder, limits=limits, subject=subject, lenient=lenient)
     return finished, reader.finish(subject)
 
 

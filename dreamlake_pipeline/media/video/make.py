@@ -25,6 +25,7 @@ from ..hls.verify import Expected, verify
 from ..results import AudioRendition, Mode, Stream, TimeOrigin, VideoResult
 from ..run import ffmpeg
 from . import stills
+from .damage import DAMAGED, LEFT_OUT, damage_warning, pictures_are_whole
 from .fit import size_changes
 from .reasons import MAX_KEYFRAME_GAP, video_reasons
 from .renditions import Best, make_alternates, make_ladder, name_tracks, verify_together
@@ -103,25 +104,46 @@ class _Order:
 
 def _make_whole(source: Path, found: Probe, order: _Order) -> VideoResult:
     """A copy where that is right; a transcode where it is not, or where what was copied turns out not to be."""
-    assert found.video is not None
-    reasons = video_reasons(found.video)
+    video = found.video
+    assert video is not None
+    reasons = video_reasons(video)
     sound = audio_reasons(found.audio) if found.audio else []
+    lenient = False
     while True:
         # Of its own each time: whoever hears of segments may still read those of the last one.
         folder = Path(tempfile.mkdtemp(prefix=_ATTEMPT, dir=order.out))
         try:
-            return _make(_Attempt(source, found, order, folder, reasons, sound))
+            return _make(_Attempt(source, found, order, folder, reasons, sound, lenient))
         except DreamlakeError as error:
-            # What no probe foresees, such as a picture size that changes on the way.
-            if error.code is not Code.OUTPUT_INVALID:
+            # What no probe foresees, such as a picture size that changes on the way, or pictures that do not come out.
+            if error.code is Code.MEDIA_CORRUPT and found.audio:
+                if not pictures_are_whole(source, order.out, found, order.filename, copied=not reasons):
+                    raise
+                if lenient:
+                    found, sound, lenient = _without_sound(found), [], False
+                else:
+                    sound, lenient = sound or [DAMAGED], True
+            elif error.code is not Code.OUTPUT_INVALID:
                 raise
-            if not reasons:
+            elif not reasons:
                 reasons = [f"copy_failed: {error.message}"]
             elif found.audio and not sound:
                 sound = [f"audio_copy_failed: {error.message}"]
-            else:
+            elif video.is_uneven:
                 raise
+            else:
+                video = replace(video, is_uneven=True)
+                found = replace(found, video=video)
             shutil.rmtree(folder)
+
+
+def _without_sound(found: Probe) -> Probe:
+    """For sound of which nothing can be decoded."""
+    assert found.audio is not None
+    warning = (
+        f"Stream {found.audio.index}, audio ({found.audio.codec}), can't be decoded and is left out: it is damaged."
+    )
+    return replace(found, audio=None, alternates=(), warnings=(*found.warnings, warning))
 
 
 def _make_part(source: Path, order: _Order) -> VideoResult | None:
@@ -143,7 +165,8 @@ def _make_part(source: Path, order: _Order) -> VideoResult | None:
             assert found.video is not None
             if found.video.duration < LEAST_SALVAGED:
                 return None
-            _refuse_undecodable(part, Path(folder), found, filename)
+            if not pictures_are_whole(part, Path(folder), found, filename, copied=False):
+                return None
             made = _make_whole(part, found, order)
         except DreamlakeError as error:
             if ERRORS[error.code].retryable and error.code is not Code.OUTPUT_INVALID:
@@ -155,22 +178,11 @@ def _make_part(source: Path, order: _Order) -> VideoResult | None:
     return replace(made, partial=salvaged.is_part, warnings=(*told, *made.warnings))
 
 
-def _refuse_undecodable(part: Path, folder: Path, found: Probe, filename: str) -> None:
-    """Raises MEDIA_CORRUPT when a picture of a part can't be decoded without an error."""
-    video = found.video
-    assert video is not None
-    node = source_node(found)
-    output = ffmpeg_python.output(node[str(video.index)], "-", f="null")
-    finished = ffmpeg.run([output], source=part, cwd=folder, limits=limits(part, video), subject=filename)
-    counted = ffmpeg.decoded(finished, video.index)
-    if counted is None or counted.errors:
-        raise DreamlakeError(Code.MEDIA_CORRUPT, f"{filename} is cut off, and damaged before that.")
-
-
 @dataclass(frozen=True, slots=True)
 class _Attempt:
     """One way to make a file, in a folder of its own: with `reasons` to transcode the picture, and those for its
-    `sound`; none for a copy."""
+    `sound`; none for a copy. `lenient`: damage in the sound does not end it; that there is none in the pictures is
+    known then."""
 
     source: Path
     found: Probe
@@ -178,6 +190,7 @@ class _Attempt:
     folder: Path
     reasons: list[str]
     sound: list[str]
+    lenient: bool
 
     @property
     def mode(self) -> Mode:
@@ -216,6 +229,8 @@ def _make(attempt: _Attempt) -> VideoResult:
     warnings = list(attempt.found.warnings)
     finished, written = _write(attempt)
     warnings += _sound_changes(attempt, finished)
+    if attempt.lenient and attempt.found.audio is not None:
+        warnings += damage_warning(finished, attempt.found.audio, float(attempt.video.duration), "The sound")
     pictures = _pictures(attempt, finished, warnings)
     assert written.video is not None
     changes = size_changes(finished.shown, float(_lead(written.video - written.start)))
@@ -251,7 +266,7 @@ def _make(attempt: _Attempt) -> VideoResult:
 
 def _write(attempt: _Attempt) -> tuple[ffmpeg.Finished, segments.Written]:
     video, audio = attempt.video, attempt.found.audio
-    node = source_node(attempt.found)
+    node = source_node(attempt.found, **(LEFT_OUT if attempt.lenient else {}))
     inputs = [node[str(track.index)] for track in (video, audio) if track is not None]
     options = transcode_options(video, display_size(video)) if attempt.reasons else {"c:v": "copy"}
     filename = attempt.order.filename
@@ -261,6 +276,7 @@ def _write(attempt: _Attempt) -> tuple[ffmpeg.Finished, segments.Written]:
         folder=attempt.folder,
         limits=limits(attempt.source, video),
         subject=filename,
+        lenient=attempt.lenient,
         on_segment=attempt.order.on_segment,
     )
     if written.video is None:
@@ -337,7 +353,11 @@ def _make_others(
     """Smaller pictures and other sound tracks, and the report on all streams together."""
     source, folder, found, filename = attempt.source, attempt.folder, attempt.found, attempt.order.filename
     ladder = attempt.order.ladder
-    smaller = make_ladder(source, folder, found, best, ladder, attempt.sound_options, filename) if ladder else []
+    smaller = (
+        make_ladder(source, folder, found, best, ladder, attempt.sound_options, filename, lenient=attempt.lenient)
+        if ladder
+        else []
+    )
     others = make_alternates(source, folder, found, best, warnings, filename)
     tracks = name_tracks(found.audio, [(track, made) for track, made, _ in others]) if found.audio else ()
     if smaller or tracks:

@@ -43,7 +43,7 @@ def video_reasons(video: VideoTrack) -> list[str]:
         reasons.append(f"sample_aspect: pixels are {video.sample_aspect} as wide as high")
     if picture.width % 2 or picture.height % 2:
         reasons.append(f"odd_size: {picture.width} x {picture.height}")
-    if video.hidden:
+    if video.hidden or video.shifts:
         reasons.append("edit_list: the file's edit list presents parts of it only, or some several times")
     if len(preview_times(video)) < video.frames:
         reasons.append(f"frame_rate: {float(video.measured_rate):.0f} frames a second are more than {MOST_FRAMES}")

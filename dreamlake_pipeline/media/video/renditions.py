@@ -28,6 +28,7 @@ from ..hls.segments import Written
 from ..hls.verify import Expected, verify
 from ..results import AudioRendition, Stream
 from ..run import ffmpeg
+from .damage import LEFT_OUT, damage_warning
 from .resound import take_sound
 from .transcode import X264, X264_DELAY, display_size, hls_clock, limits, source_node, transcode_options
 
@@ -62,11 +63,19 @@ def ladder_sizes(ladder: Sequence[int], video: VideoTrack) -> list[tuple[int, in
 
 
 def make_ladder(
-    source: Path, out: Path, found: Probe, best: Best, ladder: Sequence[int], sound: dict[str, Any], subject: str
+    source: Path,
+    out: Path,
+    found: Probe,
+    best: Best,
+    ladder: Sequence[int],
+    sound: dict[str, Any],
+    subject: str,
+    *,
+    lenient: bool,
 ) -> list[tuple[Stream, Written]]:
     """A stream for each step of the ladder, with the very sound of the best stream in every segment.
 
-    `sound` are the options by which that was written.
+    `sound` are the options by which that was written, `lenient` whether damage in it was passed over.
     """
     video, audio = found.video, found.audio
     assert video is not None and found.sniffed.demuxer is not None
@@ -74,7 +83,7 @@ def make_ladder(
     if not sizes:
         return []
     # One process for all of them: the source is decoded once.
-    node = source_node(found)
+    node = source_node(found, **(LEFT_OUT if lenient else {}))
     inputs = [node[str(track.index)] for track in (video, audio) if track is not None]
     cwd = out / "ladder"
     cwd.mkdir()
@@ -85,7 +94,8 @@ def make_ladder(
         if best.copied:
             options |= _like_a_copy(best, X264_DELAY if options.get("bf") != 0 else 0)
         outputs.append(segments.hls_output(*inputs, folder=f"{height}p", **options, **sound, **hls_clock()))
-    ffmpeg.run(outputs, source=source, cwd=cwd, limits=limits(source, video, len(outputs)), subject=subject)
+    allowed = limits(source, video, len(outputs))
+    ffmpeg.run(outputs, source=source, cwd=cwd, limits=allowed, subject=subject, lenient=lenient)
 
     made = []
     for _, height in sizes:
@@ -143,7 +153,8 @@ def make_alternates(
     for track in tracks:
         folder = out / f"sound-{track.index}"
         folder.mkdir()
-        node = ffmpeg.source_input(found.sniffed.demuxer, threads=1)
+        node = ffmpeg.source_input(found.sniffed.demuxer, threads=1, **LEFT_OUT)
+        what = f"Stream {track.index}, audio ({track.codec}),"
         filters = [
             *channels.as_played(track),
             f"asetpts=PTS-({best.origin})/TB",
@@ -159,7 +170,15 @@ def make_alternates(
             **{"bsf:a": segments.DROP_PRIMING},
             **hls_clock(Fraction(best.written.start, mpegts.CLOCK)),
         )
-        ffmpeg.run([output], source=source, cwd=folder, limits=limits(source, found.video), subject=subject)
+        allowed = limits(source, found.video)
+        try:
+            done = ffmpeg.run([output], source=source, cwd=folder, limits=allowed, subject=subject, lenient=True)
+        except DreamlakeError as error:
+            if error.code is not Code.MEDIA_CORRUPT:
+                raise
+            warnings.append(f"{what} can't be decoded and is left out: it is damaged.")
+            continue
+        warnings += damage_warning(done, track, float(best.seconds), what)
         written = segments.read_back(folder, subject)
         rate = output_rate(track)
         frame = Fraction(segments.AAC_FRAME, rate)

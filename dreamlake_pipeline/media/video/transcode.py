@@ -57,13 +57,14 @@ def limits(source: Path, video: VideoTrack, streams: int = 1) -> ffmpeg.Limits:
     )
 
 
-def source_node(found: Probe) -> Any:
-    """The ffmpeg-python input node of a probed video, whose decoder is given nothing that it can't decode."""
+def source_node(found: Probe, **more: Any) -> Any:
+    """The ffmpeg-python input node of a probed video, whose decoder is given nothing that it can't decode; `more` are
+    further options of it."""
     assert found.video is not None and found.sniffed.demuxer is not None
     options: dict[str, Any] = {"threads": ffmpeg.THREADS, "max_pixels": MAX_PIXELS}
     if found.video.lead_in:
         options["bsf:v"] = f"noise=drop=lt(n\\,{found.video.lead_in})"
-    return ffmpeg.source_input(found.sniffed.demuxer, **options)
+    return ffmpeg.source_input(found.sniffed.demuxer, **options, **more)
 
 
 def transcode_options(video: VideoTrack, size: tuple[int, int]) -> dict[str, Any]:
@@ -93,6 +94,8 @@ def _is_uneven(video: VideoTrack) -> bool:
     as that is shown, and drops all up to the next keyframe (W3C Media Source Extensions, coded frame processing). In
     their order, the steps are the same however uneven they are.
     """
+    if video.is_uneven:
+        return True
     steps = np.diff(preview_times(video))
     return len(steps) > 0 and bool(steps.max() > 2 * steps.min())
 
@@ -100,6 +103,13 @@ def _is_uneven(video: VideoTrack) -> bool:
 def _filters(video: VideoTrack, size: tuple[int, int]) -> str:
     picture = video.picture
     filters = []
+    if video.shifts:
+        earlier = [0, *(more for _, more in video.shifts)]
+        steps = [
+            f"{more - last}*gte(PTS-STARTPTS,{at - video.start})"
+            for (at, more), last in zip(video.shifts, earlier, strict=False)
+        ]
+        filters.append(f"setpts='PTS+{'+'.join(steps)}'")
     if video.repeated:
         filters.append("setpts='if(isnan(PREV_OUTPTS),PTS,max(PTS,PREV_OUTPTS+1))'")
     if len(preview_times(video)) < video.frames:
