@@ -1,4 +1,7 @@
-"""What is known of a processed file, per kind: the `metadata` of a record, and most of its meta.json."""
+"""What is known of a processed file, per kind: the `metadata` of a record, and most of its meta.json.
+
+What is null is left out of both, so every field that may be None is None by default.
+"""
 
 from __future__ import annotations
 
@@ -77,8 +80,8 @@ class Rendition(Model):
     """
 
     stream: str
-    width: int | None
-    height: int | None
+    width: int | None = None
+    height: int | None = None
     bandwidth: int
     average_bandwidth: int
     codecs: str
@@ -117,9 +120,9 @@ class VideoMetadata(Model):
 class Loudness(Model):
     """EBU R128: integrated (LUFS), range (LU), true peak (dBTP); None for silence or too short a file."""
 
-    integrated: float | None
-    range: float | None
-    true_peak: float | None
+    integrated: float | None = None
+    range: float | None = None
+    true_peak: float | None = None
     why: str | None = Field(None, description="Why a measure is missing.")
 
 
@@ -131,8 +134,8 @@ class AudioMetadata(Model):
     streams: list[str]
     chunks: Chunks
     loudness: Loudness
-    peak_db: float | None = Field(description="Highest sample, dBFS.")
-    rms_db: float | None
+    peak_db: float | None = Field(None, description="Highest sample, dBFS.")
+    rms_db: float | None = None
     waveform_url: str | None = None
     waveform_image_url: str | None = None
     time_origin: TimeOrigin
@@ -191,8 +194,8 @@ class TextTrackMetadata(Model):
     start_sec: float
     end_sec: float
     words: int
-    words_per_minute: float | None
-    language: str | None
+    words_per_minute: float | None = None
+    language: str | None = None
     encoding: str
     format: str
     telemetry: Telemetry | None = Field(None, description="Where the cues hold a camera's measurements.")
@@ -242,7 +245,7 @@ class LabelTimeMetadata(Model):
 
     fields: list[str] = Field(description="Dotted names are within objects.")
     unit: str | None = Field(
-        description="What the numbers count: ns, us, ms, s, min, h or d; null for dates and clocks."
+        None, description="What the numbers count: ns, us, ms, s, min, h or d; null for dates and clocks."
     )
     origin: str = Field(description="What they count from: unix, date, gps, midnight, or relative (an unknown start).")
     why: str

@@ -69,6 +69,7 @@ def _text_cells(metadata: Mapping[str, Any]) -> Row:
         "end (s)": metadata["endSec"],
         "language": metadata.get("language"),
         "encoding": metadata["encoding"],
+        **({"telemetry fields": len(found["fields"])} if (found := metadata.get("telemetry")) else {}),
     }
 
 
@@ -104,12 +105,19 @@ def _row(item: Record) -> Row:
         "name": item.name,
         "status": _word_for(item),
         "reason": item.error.message if item.error else None,
+        **({"warnings": _cut(item.warnings)} if item.warnings else {}),
         **(_CELLS[model_of(item.kind, found)](found) if found else {}),
         "bytes": item.size,
         "seconds": found["processing"]["seconds"] if found else None,
         "id": item.id,
     }
     return row
+
+
+def _cut(warnings: Sequence[str]) -> str:
+    """The first warning, and how many more there are: `dreamlake show` has them all."""
+    more = f" (and {len(warnings) - 1} more)" if len(warnings) > 1 else ""
+    return warnings[0] + more
 
 
 def _word_for(item: Record) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -54,6 +54,9 @@ def show_seconds(seconds: float | None) -> str:
     """A duration for people; empty when it is not known."""
     if seconds is None:
         return ""
+    for unit, length in (("ns", 1e-9), ("µs", 1e-6), ("ms", 1e-3)):
+        if 0 < seconds < min(999.5 * length, 0.0995):
+            return f"{seconds / length:.3g} {unit}"
     return f"{seconds:.1f} s" if seconds < 60 else show_clock(seconds)
 
 
@@ -69,8 +72,9 @@ def show_files(count: int, size: int) -> str:
     return f"{plural(count, 'file')}, {show_bytes(size)}"
 
 
-def plural(count: int, what: str) -> str:
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+def plural(count: int, what: str, many: str | None = None) -> str:
+    """A number of things; `many` is the word for several where it is not `what` with an s."""
+    return f"{count:,} {what if count == 1 else many or f'{what}s'}"
 
 
 def as_returned(model: Model) -> dict[str, Any]:
@@ -79,11 +83,17 @@ def as_returned(model: Model) -> dict[str, Any]:
 
 
 def print_columns(rows: Sequence[Sequence[str]]) -> None:
-    """Rows of text with their columns aligned; styles do not count as width."""
+    """Rows of text with their columns aligned."""
+    for line in align(rows):
+        typer.echo(line)
+
+
+def align(rows: Sequence[Sequence[str]]) -> Iterator[str]:
+    """A line for each row, their columns aligned; styles do not count as width."""
     widths = [max(len(unstyle(cell)) for cell in column) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = [cell + " " * (width - len(unstyle(cell))) for cell, width in zip(row, widths, strict=True)]
-        typer.echo("  ".join(cells).rstrip())
+        yield "  ".join(cells).rstrip()
 
 
 def unstyle(text: str) -> str:

@@ -12,6 +12,14 @@ from typing import Any
 
 import pytest
 
+from dreamlake_pipeline.api.metadata import (
+    BadLine,
+    CsvForm,
+    FieldStats,
+    LabelTimeMetadata,
+    LabelTrackMetadata,
+    Processing,
+)
 from dreamlake_pipeline.auth import Scope, verify_token
 
 
@@ -122,6 +130,75 @@ def test_show_prints_the_renditions_of_a_video(
     assert shown[at + 1].strip() == "854x480    500 kbit/s, peak 999 kbit/s  avc1.64001f"
     (line,) = [line for line in shown if line.startswith("ladder")]
     assert "1080,480" in line and "project" in line
+
+
+def test_show_prints_labels_in_order_and_in_words(
+    dreamlake: Callable[..., Any], stored: dict[str, Any], pipeline: Any, owner: str
+) -> None:
+    found = LabelTrackMetadata(
+        entries=1200,
+        fields=[
+            FieldStats(name="stamp", type="date32[day]", nulls=0, distinct=2, min="2024-05-01", max="2024-05-02"),
+            FieldStats(name="\x1b[2Jx", type="double", nulls=3, distinct_above=1000, min=-0.25, max=1700000002.5),
+        ],
+        duration_sec=3e-7,
+        time=LabelTimeMetadata(
+            fields=["stamp"], origin="date", why="'stamp' is a date and time.", left_out=1, goes_back=2
+        ),
+        encoding="utf-8",
+        format="csv",
+        csv=CsvForm(
+            delimiter=";",
+            decimal=",",
+            units_line=2,
+            units={"x": "N"},
+            skipped=[BadLine(line=1, reason="preamble")],
+            first_line=3,
+            agreement=0.9,
+            certainty=0.8,
+        ),
+        bad_lines=[BadLine(line=7, reason="The row has 3 values instead of 2.")],
+        processing=Processing(recipe="label-track-1", seconds=0.1),
+    )
+    pipeline.metadata = found.wire()
+    pipeline.work(owner, lambda _: None)
+    shown = dreamlake("show", stored["joints.csv"]["id"]).out.splitlines()
+    assert [line.rstrip() for line in shown if not line.startswith(("batch", "created", "ready"))][-16:] == [
+        "entries             1200",
+        "fields              stamp     date32[day]  2024-05-01 to 2024-05-02, 2 different",
+        "                    \\x1b[2Jx  double       -0.25 to 1700000002.5, more than 1,000 different, 3 null",
+        "durationSec         0.0000003",
+        "time                stamp (date); 1 entry left out of the span; 2 entries before the one above",
+        "                    'stamp' is a date and time.",
+        "encoding            utf-8",
+        "format              csv",
+        "csv                 delimiter ;  decimal ,",
+        "                    no header, units in line 2, first row in line 3, certainty 0.8, "
+        "90% of the first lines agree",
+        "                    units: x in N",
+        "                    skipped line 1: preamble",
+        "badEntries          0",
+        "badLines            line 7: The row has 3 values instead of 2.",
+        "processing.recipe   label-track-1",
+        "processing.seconds  0.1",
+    ]
+    assert not any("{" in line for line in shown)
+    listed = dreamlake("ls", "robot:run-002").out
+    assert "300 ns" in listed
+
+
+def test_show_says_why_a_measure_of_sound_is_missing(
+    dreamlake: Callable[..., Any], stored: dict[str, Any], pipeline: Any, owner: str
+) -> None:
+    why = "There is no range: the sound is shorter than the 4 s that it takes."
+    pipeline.metadata = {"durationSec": 1.5, "loudness": {"integrated": -23.0, "truePeak": -1.5, "why": why}}
+    pipeline.work(owner, lambda _: None)
+    shown = dreamlake("show", stored["left.wav"]["id"]).out.splitlines()
+    (at,) = [number for number, line in enumerate(shown) if line.startswith("loudness")]
+    assert [line.split(maxsplit=1)[1] for line in (shown[at], f"- {shown[at + 1].strip()}")] == [
+        "-23 LUFS, true peak -1.5 dBTP",
+        why,
+    ]
 
 
 @pytest.mark.parametrize("what", ["0" * 24, "/nowhere.mp4", "/camera"])

@@ -8,6 +8,7 @@ from typing import Any
 
 from dreamlake_pipeline.api.bss import Record, Status
 from dreamlake_pipeline.api.common import ErrorBody
+from dreamlake_pipeline.api.metadata import Processing, Telemetry, TelemetryField, TextTrackMetadata
 from dreamlake_pipeline.assets import display
 from dreamlake_pipeline.ids import new_id
 from dreamlake_pipeline.kinds import Kind
@@ -40,6 +41,37 @@ def test_failed_items_come_first_and_long_tables_are_cut() -> None:
     assert len(rows) == display.MOST_ROWS + 1
     assert (rows[0]["name"], rows[0]["status"], rows[0]["reason"]) == ("/z.srt", "failed", "No cue.")
     assert rows[-1]["name"] == "… and 101 more"
+
+
+def test_a_file_with_warnings_or_telemetry_says_so_in_its_row() -> None:
+    def found(warnings: list[str], telemetry: Telemetry | None = None) -> dict[str, Any]:
+        return TextTrackMetadata(
+            cues=2,
+            duration_sec=4,
+            start_sec=1,
+            end_sec=4,
+            words=3,
+            encoding="utf-8",
+            format="srt",
+            telemetry=telemetry,
+            warnings=warnings,
+            processing=Processing(recipe="text-track-1", seconds=0.1),
+        ).wire()
+
+    fields = [TelemetryField(name="iso", type="int64", nulls=0)]
+    flight = Telemetry(entries=2, fields=fields, data_url="/text-tracks/1/data.parquet")
+    odd = ["Line 7: a reference to nothing.", "Line 9: too.", "Line 11: too."]
+    items = [
+        record("/a.srt", metadata=found([])),
+        record("/b.srt", metadata=found(odd), warnings=odd),
+        record("/c.srt", metadata=found(odd[:1], flight), warnings=odd[:1]),
+    ]
+    table: Any = display.item_table(items)
+    rows = [row.data for row in table.records]
+    assert [row["warnings"] for row in rows] == [None, f"{odd[0]} (and 2 more)", odd[0]]
+    assert [row["telemetry fields"] for row in rows] == [None, None, 1]
+    plain: Any = display.item_table(items[:1])
+    assert not {"warnings", "telemetry fields"} & set(plain.records[0].data)
 
 
 def test_pictures_fit_into_one_event() -> None:

@@ -50,13 +50,13 @@ def read_summary(log: Iterable[str], duration: Fraction, sample_rate: int, peak_
 def _why(integrated: float | None, duration: Fraction, peak_db: float | None) -> str | None:
     """Why a measure is missing; None when none is."""
     if peak_db is None:
-        return "all of it is digital silence"
+        return "The sound is digital silence, which has no loudness."
     if duration < _LEAST_SECONDS:
-        return "it is shorter than the 0.4 s that loudness is measured over"
+        return "The sound is shorter than the 0.4 s that loudness is measured over."
     if integrated is None:
-        return "all of it is softer than -70 LUFS, where loudness is not measured"
+        return "The sound is softer than -70 LUFS throughout, where loudness is not measured."
     if duration < _RANGE_SECONDS:
-        return f"it is shorter than the {_RANGE_SECONDS} s that a loudness range takes"
+        return f"There is no range: the sound is shorter than the {_RANGE_SECONDS} s that it takes."
     return None
 
 

@@ -311,7 +311,7 @@ def _misread(filename: str, table: JsonLines | Csv, bad: BadLines, entries: int)
     return _invalid(f"{many} be read as it was understood ({form}). {reason}", hint=_MISREAD_HINT)
 
 
-_HINT = "A label track is JSONL, one object a line, or CSV with a header."
+_HINT = "A label track is JSONL, one object a line, or CSV, one entry a row."
 _MISREAD_HINT = (
     "Say how the file is written, for instance --csv delimiter=';' --csv header=4 (the line of the column names) or "
     "--csv skip=3, or mend its rows."

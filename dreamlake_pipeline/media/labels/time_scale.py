@@ -135,7 +135,7 @@ def _numeric_scale(fields: tuple[str, ...], sample: Sample, per: Fraction, unit:
     elif by_size:
         unit, why = by_size, f"{name!r} counts {by_size} since 1970, as the size of its values says"
     elif usual < _LEAST_UNIX or not sample.integers:
-        unit, why = "s", f"nothing says what {name!r} counts: it was read as seconds"
+        unit, why = "s", f"Nothing says what {name!r} counts: it was read as seconds"
         if sample.integers and step > 1:
             warnings = (
                 f"Nothing says what the times of {name!r} count: they were read as seconds. "
