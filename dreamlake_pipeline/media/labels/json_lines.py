@@ -5,6 +5,7 @@ what is wrong can be located. Both give the same rows:
 
 - A number that a 64-bit float does not keep is a Decimal of all its digits (`digits.parse_number`).
 - An object with a name twice keeps both values, under numbered names (RFC 8259 section 4 leaves the meaning open).
+- Objects that share a line are entries each; commas between lines and the brackets of an array around them go.
 - A line that is no object, or is nested deeper than `MAX_DEPTH`, is a bad line.
 """
 
@@ -25,7 +26,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from ..text.bad_lines import BadLines
+from ..text.bad_lines import BadLines, Lines
 from ..text.encoding import Encoding
 from ..text.file import Blocks, problem_of, read_lines, split_lines
 from ..text.marks import is_whole
@@ -47,6 +48,8 @@ _SEPARATOR = f',"{_BETWEEN}",'
 # Numbers of fewer characters have 15 digits at the most, which a float keeps.
 _LONG_NUMBER = 16
 _OPENING, _CLOSING = b"[{", b"]}"
+# What may stand around an object: RFC 7464 puts a record separator before each; joined texts have byte order marks.
+_AROUND = " \t\r\n\x1e\ufeff"
 _MINUS_ZERO = re.compile(r"-0[\s,\]}]")
 
 
@@ -86,10 +89,15 @@ class JsonLines:
     path: Path
     encoding: Encoding
     _twins: Twins = field(default_factory=Twins)
+    _shared: Lines = field(default_factory=Lines)  # by several objects
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What there is to say of the rows that were read."""
+        shared = (f"Several objects share a line, and each became an entry: {self._shared}.",)
+        return (shared if self._shared.count else ()) + self._warnings_of_twins()
+
+    def _warnings_of_twins(self) -> tuple[str, ...]:
         if not self._twins.first:
             return ()
         line, name = self._twins.first
@@ -101,7 +109,7 @@ class JsonLines:
 
     def read(self, bad: BadLines, *, fast: bool = True) -> Iterator[Chunk]:
         """The rows in chunks; what can't be read is added to `bad`."""
-        self._twins = Twins()
+        self._twins, self._shared = Twins(), Lines()
         known: dict[str, None] = {}
         number = 1
         with Blocks(self.path, self.encoding) as blocks:
@@ -128,19 +136,30 @@ class JsonLines:
                 rows += found
                 continue
             for at, line in some:
-                if (row := self._parse(line, at, bad)) is not None:
-                    numbers.append(at)
-                    rows.append(row)
+                found = self._parse(line, at, bad)
+                numbers += [at] * len(found)
+                rows += found
         return numbers, rows
 
-    def _parse(self, line: str, number: int, bad: BadLines) -> dict[str, Any] | None:
+    def _parse(self, line: str, number: int, bad: BadLines) -> list[dict[str, Any]]:
         if problem := problem_of(line, self.encoding):
             bad.add(number, problem)
-            return None
+            return []
+        text = line.strip(_AROUND)
+        if text in ("[", "]"):
+            bad.pass_over(number, "bracket of a JSON array")
+            return []
         self._twins.line = number
         deep = f"Its lists and objects are nested deeper than {MAX_DEPTH} levels."
+        decoder = _careful_decoder(self._twins)
         try:
-            row = _careful_decoder(self._twins).decode(line)
+            try:
+                rows = [decoder.decode(text)]
+            except json.JSONDecodeError as fault:
+                if not fault.msg.startswith("Extra data") or not (rows := _decode_several(text, decoder)):
+                    raise
+                if len(rows) > 1:
+                    self._shared.add(number)
         except json.JSONDecodeError as fault:
             bad.add(number, f"The line is not JSON: {fault.msg} at character {fault.pos + 1}.")
         except RecursionError:
@@ -148,21 +167,41 @@ class JsonLines:
         except ValueError:
             bad.add(number, "The JSON has an integer of more than 4,300 digits.")
         else:
-            if _is_deep(row):
+            if any(map(_is_deep, rows)):
                 bad.add(number, deep)
-            elif isinstance(row, dict) and row:
-                return row
+            elif all(isinstance(row, dict) and row for row in rows):
+                return rows
             else:
-                bad.add(number, f"The line is {_describe(row)}, not an object with fields.")
-        return None
+                bad.add(number, f"The line is {_describe(rows[0])}, not an object with fields.")
+        return []
+
+
+def _decode_several(text: str, decoder: json.JSONDecoder) -> list[Any]:
+    """The objects on one line, with or without commas between and behind them; none if there is other text."""
+    found, at = [], 0
+    while at < len(text):
+        if text[at] in _AROUND or text[at] == ",":
+            at += 1
+            continue
+        if text[at] != "{":
+            return []
+        try:
+            row, at = decoder.raw_decode(text, at)
+        except json.JSONDecodeError:
+            return []
+        if not row:
+            return []
+        found.append(row)
+    return found
 
 
 def is_json_lines(path: Path, encoding: Encoding) -> bool:
-    """Whether one of the first lines is a JSON object."""
+    """Whether one of the first lines begins with a JSON object."""
     for line in islice(read_lines(path, encoding), _SNIFFED_LINES):
-        if line.lstrip().startswith("{"):
+        text = line.strip(_AROUND)
+        if text.startswith("{"):
             try:
-                return isinstance(json.loads(line), dict)
+                return isinstance(json.JSONDecoder().raw_decode(text)[0], dict)
             except (ValueError, RecursionError):
                 continue
     return False

@@ -102,7 +102,8 @@ def make_label_track(
         with _Writer(table, fields, path) as written:
             for chunk in table.read(BadLines()):
                 written.write(chunk)
-    if isinstance(table, Csv) and bad.count > written.entries:  # what is mostly wrong has been misread
+    # What is mostly wrong has been misread, or is no table.
+    if bad.count > written.entries * (1 if isinstance(table, Csv) else 2):
         raise _misread(filename, table, bad, written.entries)
     units = table.units if isinstance(table, Csv) else {}
     unnamed = table.names if isinstance(table, Csv) and table.form.header_line is None else ()
@@ -305,7 +306,8 @@ def _misread(filename: str, table: JsonLines | Csv, bad: BadLines, entries: int)
     first = bad.first[0]
     reason = f"Line {first.line}: {first.reason}"
     if isinstance(table, JsonLines):
-        return _invalid(f"{filename} holds no entry that can be read. {reason}")
+        some = f"{bad.count} of {bad.count + entries} lines of {filename} can't be read" if entries else None
+        return _invalid(f"{some or f'{filename} holds no entry that can be read'}. {reason}")
     many = f"{bad.count} of {bad.count + entries} rows of {filename} can't" if entries else f"No row of {filename} can"
     form = describe(table.form)
     return _invalid(f"{many} be read as it was understood ({form}). {reason}", hint=_MISREAD_HINT)

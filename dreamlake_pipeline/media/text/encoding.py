@@ -97,8 +97,8 @@ def explain_no_text(source: Path, filename: str) -> str:
 
 def _is_nul_ended(head: bytes) -> bool:
     """Whether most lines of text have NULs before or behind their ends, and no other place has one."""
-    ends = max(head.count(b"\n"), head.count(b"\r"))
-    if ends < 2 or 2 * len(_NULS_AT_LINE_ENDS.findall(head)) < ends:
+    runs = len(_NULS_AT_LINE_ENDS.findall(head))
+    if runs < 2 or 2 * runs < max(head.count(b"\n"), head.count(b"\r")):
         return False
     plain = _NULS_AT_LINE_ENDS.sub(b"", head).strip(b"\0")
     return b"\0" not in plain and _is_damaged_text(plain)

@@ -68,7 +68,7 @@ def find_nuls(source: Path, encoding: Encoding) -> Nuls:
         nonlocal run
         if not run:
             return
-        if run >= _RUN or (before in "\r\n" and after in "\r\n"):
+        if run >= _RUN or (before in "\r\n\x1a" and after in "\r\n"):
             nuls.unwritten.add(line)
             nuls.bytes += run * wide
             nuls.at_end = 0 if after else run * wide
@@ -115,7 +115,7 @@ def replace_nuls(text: str) -> str:
 
 def _stand_in(run: re.Match[str]) -> str:
     text, start, end = run.string, run.start(), run.end()
-    begins = start == 0 or text[start - 1] in "\r\n"
+    begins = start == 0 or text[start - 1] in "\r\n\x1a"  # Ctrl-Z, with which DOS ends a text and fills its last block
     if end - start >= _RUN or (begins and (end == len(text) or text[end] in "\r\n")):
         return "" if begins else UNWRITTEN
     return "\ufffd" * (end - start)
