@@ -18,7 +18,7 @@ from . import blocks as label_blocks
 from .dialect import MAX_RECORD_CHARS, Dialect, Sort, sort_of
 from .form import COMMENT, SAMPLE_CHARS, SAMPLE_LINES, TEXT_FORMULA, Form, judge
 from .header import is_rule
-from .rows import Chunk, unique_names
+from .rows import Rows, unique_names
 
 _LOW_CERTAINTY = 0.5
 _MOST_LINES_OF_TEXT = 20  # that one value has without being taken for a quote that was never closed
@@ -55,8 +55,8 @@ class Csv:
         """The units of those fields for which the file has a row of units, by name."""
         return {self.names[column]: unit for column, unit in self.form.units.items()}
 
-    def read(self, bad: BadLines, *, fast: bool = True) -> Iterator[Chunk]:
-        """The rows in chunks; what can't be used, or is no row, goes to `bad`."""
+    def read(self, bad: BadLines, *, fast: bool = True) -> Iterator[Rows]:
+        """The rows in parts; what can't be used, or is no row, goes to `bad`."""
         self._joined.clear()
         for number, what in self.form.skipped.items():
             bad.pass_over(number, what)
@@ -76,7 +76,7 @@ class Csv:
                     lines = pa.array(numbers, pa.int64())
                     cells = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
                 if len(lines):
-                    yield Chunk(lines, dict(zip(self.names, map(self._plain, range(len(cells)), cells), strict=True)))
+                    yield Rows(lines, dict(zip(self.names, map(self._plain, range(len(cells)), cells), strict=True)))
 
     def _plain(self, column: int, cells: pa.Array) -> pa.Array:
         """Cells of a column of numbers with a decimal point, and without marks between thousands."""

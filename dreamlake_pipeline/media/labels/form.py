@@ -21,6 +21,7 @@ from ...csv_options import BLANKS, NONE, TAB
 from ..text.marks import is_whole
 from .dialect import BLANK, NO_DELIMITER, Dialect, Row, Sort, sort_of, split_rows
 from .header import Header, find_header
+from .marks import find_marks
 
 SAMPLE_LINES = 300
 SAMPLE_CHARS = 256 * 2**10  # the line that goes beyond is the last one
@@ -391,7 +392,7 @@ def _describe(
     header = find_header(lines, best.rows, best.dialect, best.width, best.start, best.body, best.sorts, options)
     body = [row.cells for row in best.rows if row.line + 1 >= header.first_line and row.cells and fit(row, best.width)]
     names, padding = _close(header, best, body)
-    dialect, doubts = _find_decimal(best.dialect, body, options)
+    dialect, doubts = find_marks(best.dialect, body, options)
     columns = [[row[column] for row in body] for column in range(min(len(best.sorts), len(names)))]
     numbers = frozenset(
         column for column, cells in enumerate(columns) if _sort_of_column(cells) is Sort.NUMBER or not any(cells)
@@ -448,44 +449,3 @@ def _close(header: Header, best: _Reading, body: Sequence[Sequence[str]]) -> tup
     ):
         names.pop()
     return tuple(names), max(0, best.width + best.padding - len(names))
-
-
-_DECIMAL_COMMA = re.compile(r"[+-]?(?:[0-9]+|[0-9]{1,3}(?:\.[0-9]{3})+)?,[0-9]+(?:[eE][+-]?[0-9]+)?")
-_DECIMAL_POINT = re.compile(r"[+-]?[0-9]*\.[0-9]+(?:[eE][+-]?[0-9]+)?")
-_GROUPED_COMMA = re.compile(r"[+-]?[0-9]{1,3}(?:\.[0-9]{3})+,[0-9]+")
-_GROUPED_POINT = re.compile(r"[+-]?[0-9]{1,3}(?:(?:,[0-9]{3})+\.[0-9]+|(?:,[0-9]{3}){2,})")
-_THOUSAND = re.compile(r"[+-]?[0-9]{1,3}(?:,[0-9]{3})+")
-# Marks of thousands that are no mark of fractions: Switzerland's, and blanks at which lines do not break.
-_GROUPED = re.compile(r"[+-]?[0-9]{1,3}(['’\u00a0\u202f])[0-9]{3}(?:\1[0-9]{3})*(?:[.,][0-9]+)?")
-
-
-def _find_decimal(
-    dialect: Dialect, body: Sequence[Sequence[str]], options: Mapping[str, str]
-) -> tuple[Dialect, tuple[str, ...]]:
-    """The dialect with its decimal mark, and that of thousands where a number shows it; and what is to be told."""
-    cells = [cell.strip() for row in body for cell in row]
-    given = options.get("decimal")
-    marks = Counter(found[1] for cell in cells if (found := _GROUPED.fullmatch(cell)))
-    if marks:
-        thousands = max(marks, key=marks.__getitem__)
-        cells = [cell.replace(thousands, "") for cell in cells]
-        comma = any(map(_DECIMAL_COMMA.fullmatch, cells)) and not any(map(_DECIMAL_POINT.fullmatch, cells))
-        return replace(dialect, decimal=given or ("," if comma else "."), thousands=thousands), ()
-    commas = [cell for cell in cells if "," in cell and _DECIMAL_COMMA.fullmatch(cell)]
-    grouped = any(map(_GROUPED_POINT.fullmatch, cells))
-    points = sum(bool(_DECIMAL_POINT.fullmatch(cell)) for cell in cells if "." in cell)
-    if given == "," or (not given and commas and not grouped and points < len(commas)):
-        thousands_only = dialect.delimiter == "," and all(map(_THOUSAND.fullmatch, commas))
-        if given or not thousands_only:
-            points_group = any(map(_GROUPED_COMMA.fullmatch, cells))
-            return replace(dialect, decimal=",", thousands="." if points_group else None), ()
-    # In quotes, where the comma is the delimiter, a comma before three digits is the mark of thousands.
-    in_quotes = dialect.delimiter == "," and any(map(_THOUSAND.fullmatch, commas))
-    warnings: tuple[str, ...] = ()
-    if in_quotes and not grouped and not points and not given:
-        example = next(filter(_THOUSAND.fullmatch, commas))
-        warnings = (
-            f"The comma in {example!r} was read as the mark of thousands. If it is the decimal mark, say "
-            "--csv decimal=',' (of the whole file).",
-        )
-    return replace(dialect, thousands="," if grouped or in_quotes else None), warnings

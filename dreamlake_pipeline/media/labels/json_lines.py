@@ -1,4 +1,4 @@
-"""JSON Lines: the rows of a file of one JSON object a line, in chunks of bounded size, each with its line number.
+"""JSON Lines: the rows of a file of one JSON object a line, in parts of bounded size, each with its line number.
 
 A block of lines in which nothing is out of the ordinary is parsed at once; any other is parsed line by line, so that
 what is wrong can be located. Both give the same rows:
@@ -31,12 +31,12 @@ from ..text.encoding import Encoding
 from ..text.file import Blocks, problem_of, read_lines, split_lines
 from ..text.marks import is_whole
 from .digits import parse_number
-from .rows import MAX_FIELDS, Chunk
+from .rows import MAX_FIELDS, Rows
 
 MAX_DEPTH = 256  # of lists and objects in each other; Python's own parser and encoder give up near 1,000
 
-# A chunk has the rows of one block (`text.file.Blocks`); rows with few fields in common fill several.
-_CHUNK_CELLS = 2 * 10**6
+# A part has the rows of one block (`text.file.Blocks`); rows with few fields in common fill several.
+_PART_CELLS = 2 * 10**6
 _GROUP = 64  # lines that are tried at once where a block holds a bad one
 _SNIFFED_LINES = 100
 
@@ -83,7 +83,7 @@ class Twins:
 class JsonLines:
     """One JSON object a line (https://jsonlines.org); blank lines are passed over.
 
-    The fields of the rows are the first `MAX_FIELDS` names of the file; a chunk has what else a row has as `others`.
+    The fields of the rows are the first `MAX_FIELDS` names of the file; a part has what else a row has as `others`.
     """
 
     path: Path
@@ -107,8 +107,8 @@ class JsonLines:
             f"all values were kept, the later ones under numbered names ({name + '_2'!r}).",
         )
 
-    def read(self, bad: BadLines, *, fast: bool = True) -> Iterator[Chunk]:
-        """The rows in chunks; what can't be read is added to `bad`."""
+    def read(self, bad: BadLines, *, fast: bool = True) -> Iterator[Rows]:
+        """The rows in parts; what can't be read is added to `bad`."""
         self._twins, self._shared = Twins(), Lines()
         known: dict[str, None] = {}
         number = 1
@@ -120,7 +120,7 @@ class JsonLines:
                 else:
                     numbers, rows = self._read_carefully(lines, number, bad, group=_GROUP if fast else 1)
                 number += len(lines)
-                yield from _to_chunks(numbers, rows, known)
+                yield from _to_rows(numbers, rows, known)
 
     def _read_carefully(
         self, lines: list[str], number: int, bad: BadLines, *, group: int
@@ -324,15 +324,15 @@ def _is_deep(value: Any) -> bool:
     return any(isinstance(outer, dict | list) for outer in level)
 
 
-def _to_chunks(numbers: Sequence[int], rows: list[dict[str, Any]], known: dict[str, None]) -> Iterator[Chunk]:
-    """The rows in chunks of `_CHUNK_CELLS` values; `known` are the fields so far, to which new ones are added."""
+def _to_rows(numbers: Sequence[int], rows: list[dict[str, Any]], known: dict[str, None]) -> Iterator[Rows]:
+    """The rows in parts of `_PART_CELLS` values; `known` are the fields so far, to which new ones are added."""
     names = dict.fromkeys(chain.from_iterable(rows))
     for name in names:
         if len(known) >= MAX_FIELDS:
             break
         known.setdefault(name)
     fields = [name for name in names if name in known]
-    step = max(1, _CHUNK_CELLS // max(len(fields), 1))
+    step = max(1, _PART_CELLS // max(len(fields), 1))
     for start in range(0, len(rows), step):
         some = rows[start : start + step]
         others = None
@@ -341,7 +341,7 @@ def _to_chunks(numbers: Sequence[int], rows: list[dict[str, Any]], known: dict[s
                 {name: value for name, value in row.items() if value is not None and name not in known} or None
                 for row in some
             ]
-        yield Chunk(pa.array(numbers[start : start + step], pa.int64()), _columns_of(some, fields), others)
+        yield Rows(pa.array(numbers[start : start + step], pa.int64()), _columns_of(some, fields), others)
 
 
 def _columns_of(rows: list[dict[str, Any]], names: list[str]) -> dict[str, list[Any]]:

@@ -1,7 +1,7 @@
 """Label tracks: JSONL and CSV to Parquet with inferred types, statistics, and every bad line located.
 
-The source is read in chunks, so that memory is bounded by the chunk, not by the file. What is written has the types
-that the first chunk suggests; where a later one needs others, all of the file is read for its types, and again to be
+The source is read in parts, so that memory is bounded by the part, not by the file. What is written has the types
+that the first part suggests; where a later one needs others, all of the file is read for its types, and again to be
 written.
 """
 
@@ -25,7 +25,7 @@ from .delimited import Csv, describe, open_csv
 from .form import Form
 from .json_lines import JsonLines, is_json_lines
 from .plot import write_plot
-from .rows import MAX_FIELDS, Chunk, LabelFormat, unique_names
+from .rows import MAX_FIELDS, LabelFormat, Rows, unique_names
 from .stats import Statistics, bound, share_of_budget
 from .time_candidates import OTHER_COLUMN
 from .times import LabelTime, find_time
@@ -100,8 +100,8 @@ def make_label_track(
         raise _misread(filename, table, bad, 0) if bad.count else _invalid(f"{filename} holds no entry.")
     if written is None:
         with _Writer(table, fields, path) as written:
-            for chunk in table.read(BadLines()):
-                written.write(chunk)
+            for part in table.read(BadLines()):
+                written.write(part)
     # What is mostly wrong has been misread, or is no table.
     if bad.count > written.entries * (1 if isinstance(table, Csv) else 2):
         raise _misread(filename, table, bad, written.entries)
@@ -155,25 +155,25 @@ def _open_table(source: Path, encoding: Encoding, filename: str, options: Mappin
 
 
 def _infer_and_write(table: JsonLines | Csv, bad: BadLines, path: Path) -> tuple[_Fields, _Writer | None]:
-    """The types that all of the file asks for; and what was written, if the first chunk asks for the same."""
+    """The types that all of the file asks for; and what was written, if the first part asks for the same."""
     inferred = _Inferred(table)
     with ExitStack() as stack:
         writer = None
-        for number, chunk in enumerate(table.read(bad)):
-            inferred.see(chunk)
+        for number, part in enumerate(table.read(bad)):
+            inferred.see(part)
             if number == 0:
                 writer = stack.enter_context(_Writer(table, inferred.fields(), path))
             elif writer and not inferred.agrees_with(writer.fields):
                 stack.close()
                 writer = None
             if writer:
-                writer.write(chunk)
+                writer.write(part)
     inferred.measure()
     return inferred.fields(), writer
 
 
 class _Inferred:
-    """The types of the fields in the chunks seen so far."""
+    """The types of the fields in the parts seen so far."""
 
     def __init__(self, table: JsonLines | Csv) -> None:
         self._table = table
@@ -183,10 +183,10 @@ class _Inferred:
         self._others = 0  # entries with fields beyond the limit
         self._first_other = 0  # line of the first of them
 
-    def see(self, chunk: Chunk) -> None:
-        for name, values in chunk.columns.items():
+    def see(self, part: Rows) -> None:
+        for name, values in part.columns.items():
             self._see(self._inferences.setdefault(name, Inference()), values)
-        if chunk.others and (lines := [line for line, row in zip(chunk.lines, chunk.others, strict=True) if row]):
+        if part.others and (lines := [line for line, row in zip(part.lines, part.others, strict=True) if row]):
             self._first_other = self._first_other or lines[0].as_py()
             self._others += len(lines)
 
@@ -195,10 +195,10 @@ class _Inferred:
         names = [name for name, inference in self._inferences.items() if inference.unmeasured]
         if not names:
             return
-        for chunk in self._table.read(BadLines()):
+        for part in self._table.read(BadLines()):
             for name in names:
-                if name in chunk.columns:
-                    self._measure(self._inferences[name], chunk.columns[name])
+                if name in part.columns:
+                    self._measure(self._inferences[name], part.columns[name])
 
     def agrees_with(self, fields: _Fields) -> bool:
         """Whether what was seen since then has changed nothing."""
@@ -224,7 +224,7 @@ class _Inferred:
 class _Writer:
     """Writes the Parquet file and gathers the statistics by column name.
 
-    A row group has the rows of as many chunks as `_GROUP_BYTES` and `_GROUP_CELLS` allow: of a wide file, a chunk has
+    A row group has the rows of as many parts as `_GROUP_BYTES` and `_GROUP_CELLS` allow: of a wide file, a part has
     few rows, and Parquet notes hundreds of bytes for each column of a row group.
     """
 
@@ -251,12 +251,12 @@ class _Writer:
             self._flush()
         self._file.close()
 
-    def write(self, chunk: Chunk) -> None:
-        rows = len(chunk.lines)
-        nulls: dict[pa.DataType, pa.Array] = {}  # one for all fields of a type that no row of the chunk has
-        columns: list[pa.Array] = [chunk.lines]
+    def write(self, part: Rows) -> None:
+        rows = len(part.lines)
+        nulls: dict[pa.DataType, pa.Array] = {}  # one for all fields of a type that no row of the part has
+        columns: list[pa.Array] = [part.lines]
         for (name, type_), found in zip(self.fields.types.items(), self.statistics.values(), strict=False):
-            if (values := chunk.columns.get(name)) is None:
+            if (values := part.columns.get(name)) is None:
                 found.nulls += rows
                 columns.append(nulls.get(type_.arrow) or nulls.setdefault(type_.arrow, pa.nulls(rows, type_.arrow)))
                 continue
@@ -264,7 +264,7 @@ class _Writer:
             found.see(columns[-1])
             self._group_bytes += columns[-1].nbytes
         if self.fields.others:
-            columns.append(column_of_values(chunk.others or [None] * rows, JSON))
+            columns.append(column_of_values(part.others or [None] * rows, JSON))
             self.statistics[OTHER_COLUMN].see(columns[-1])
             self._group_bytes += columns[-1].nbytes
         self._group.append(pa.RecordBatch.from_arrays(columns, schema=self._schema))

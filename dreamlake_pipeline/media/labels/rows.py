@@ -1,7 +1,7 @@
-"""What the readers of label files give: rows in chunks of bounded size, each with its line number.
+"""What the readers of label files give: rows in parts of bounded size, each with its line number.
 
 `delimited` reads CSV, `json_lines` reads JSON Lines. Both report a line that can't be used to a `BadLines` and pass it
-over, and give the same chunks and the same bad lines whenever they read the same file. A block of lines in which
+over, and give the same parts and the same bad lines whenever they read the same file. A block of lines in which
 nothing is out of the ordinary is read at once by fast code; any other is read line by line, by code that says what is
 wrong and where. Both ways give the same rows.
 """
@@ -20,7 +20,7 @@ MAX_FIELDS = 5000
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class Rows:
     """Rows in source order: `lines` their line numbers (1-based), `columns` their values by source field name.
 
     The values of JSON are a list of Python's; those of a CSV are an Arrow array of strings. `others` is None, or what
