@@ -266,7 +266,7 @@ def tone(encode: Encode, tmp_path_factory: pytest.TempPathFactory) -> Callable[[
 
     def read(name: str) -> bytes:
         path = folder / name
-        codec = {".mp3": "libmp3lame -b:a 64k -write_xing 0 -id3v2_version 0", ".aac": "aac"}[path.suffix]
+        codec = {".mp3": "libmp3lame -b:a 64k -write_xing 0 -id3v2_version 0"}.get(path.suffix, path.suffix[1:])
         return (path if path.exists() else encode(f"-f lavfi -i sine=440:r=44100:d=3 -c:a {codec}", path)).read_bytes()
 
     return read
@@ -284,7 +284,7 @@ BEGINNINGS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("name", ["tone.mp3", "tone.aac"])
+@pytest.mark.parametrize("name", ["tone.mp3", "tone.aac", "tone.ac3"])
 @pytest.mark.parametrize("beginning", BEGINNINGS)
 def test_what_is_no_frame_at_the_start_is_passed_over(
     tone: Callable[[str], bytes],
@@ -310,6 +310,28 @@ def test_what_is_no_frame_at_the_end_is_no_damage(
 ) -> None:
     result = make_audio(written("end.mp3", tone("end.mp3")[:-100] + end), tmp_path / "out", filename="end.mp3")
     assert result.duration == pytest.approx(3, abs=0.1)
+
+
+@pytest.mark.parametrize("name", ["tone.mp3", "tone.aac"])
+@pytest.mark.parametrize("noise", [5_000, 300_000])
+def test_noise_at_the_end_is_left_out_with_a_word(
+    tone: Callable[[str], bytes], written: Callable[[str, bytes], Path], tmp_path: Path, name: str, noise: int
+) -> None:
+    result = make_audio(written(name, tone(name) + NOISE[:noise]), tmp_path / "out", filename=name)
+    assert result.duration == pytest.approx(3, abs=0.1)
+    assert f"The last {noise:,} bytes are no sound, and are left out." in result.warnings
+
+
+def test_damage_in_aac_is_not_copied(
+    tone: Callable[[str], bytes], written: Callable[[str, bytes], Path], tmp_path: Path, hear: Callable[[Stream], Any]
+) -> None:
+    whole = tone("tone.aac")
+    middle = whole.index(whole[:3], len(whole) // 2)
+    damaged = whole[: middle + 40] + b"\xff" * 40 + whole[middle + 80 :]
+    result = make_audio(written("damaged.aac", damaged), tmp_path / "out", filename="damaged.aac")
+    assert result.transcode_reasons == ("audio_damaged: a part of the sound can't be read",)
+    assert any("can't be decoded, and is left out" in warning for warning in result.warnings)
+    assert hear(result.streams[0]).level(440, 1.8, 2.8) == pytest.approx(-18, abs=1)
 
 
 def test_noise_is_not_taken_for_sound(written: Callable[[str, bytes], Path], tmp_path: Path) -> None:

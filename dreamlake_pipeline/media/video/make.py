@@ -14,7 +14,7 @@ import numpy as np
 
 from ...errors import ERRORS, Code, DreamlakeError
 from ...kinds import Kind
-from ..audio.codec import aac_options, audio_reasons, output_rate
+from ..audio.codec import DAMAGED, aac_options, audio_reasons, output_rate
 from ..audio.forms import COUNTED, Form, change_warnings, changes, counted
 from ..containers import mpegts
 from ..containers.claims import read_claims
@@ -25,7 +25,7 @@ from ..hls.verify import Expected, verify
 from ..results import AudioRendition, Mode, Stream, TimeOrigin, VideoResult
 from ..run import ffmpeg
 from . import stills
-from .damage import DAMAGED, LEFT_OUT, damage_warning, pictures_are_whole
+from .damage import LEFT_OUT, damage_warning, pictures_are_whole
 from .fit import size_changes
 from .reasons import MAX_KEYFRAME_GAP, video_reasons
 from .renditions import Best, make_alternates, make_ladder, name_tracks, verify_together
