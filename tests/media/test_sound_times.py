@@ -150,6 +150,20 @@ def test_single_frames_that_are_missing_in_mp4_are_holes_too(
     assert all(abs(flash - beep) < 0.01 for flash, beep in zip(bright, loud, strict=True))
 
 
+@pytest.mark.parametrize(
+    "how", ["-movflags frag_keyframe+empty_moov", "-movflags hybrid_fragmented", "-use_editlist 0"]
+)
+def test_what_an_encoder_puts_before_the_sound_is_no_hole(
+    how: str, encode: Encode, tmp_path: Path, onsets: Callable[[Stream], tuple[list[float], list[float]]]
+) -> None:
+    """Where there are B-frames and no edit list, sound waits for the first picture, and its priming does not."""
+    flash = FLASH.replace("-preset ultrafast", "-preset veryfast -bf 2")
+    result = make_video(encode(f"{flash} -c:a aac {how}", tmp_path / "a.mp4"), tmp_path / "out", filename="a.mp4")
+    assert (result.mode, result.transcode_reasons, result.warnings) == ("copy", (), ())
+    bright, loud = onsets(result.streams[0])
+    assert len(bright) == 2 and all(abs(flash - beep) < 0.03 for flash, beep in zip(bright, loud, strict=True))
+
+
 @pytest.mark.parametrize("sound", ["aac", "libmp3lame", "ac3"])
 def test_lost_packets_of_sound_are_silent_and_what_follows_is_in_step(
     sound: str, encode: Encode, tmp_path: Path, onsets: Callable[[Stream], tuple[list[float], list[float]]]

@@ -205,8 +205,10 @@ class _Attempt:
     def sound_options(self) -> dict[str, Any]:
         if self.found.audio is None:
             return {}
-        how = aac_options(self.found.audio) if self.sound else {"c:a": "copy"}
-        return how | {"bsf:a": segments.DROP_PRIMING}
+        if self.sound:
+            return aac_options(self.found.audio) | {"bsf:a": segments.DROP_PRIMING}
+        apart = self.found.audio.flow.apart
+        return {"c:a": "copy", "bsf:a": segments.DROP_PRIMING + (f"+lt(n\\,{apart})" if apart else "")}
 
     @property
     def sound_rate(self) -> int:
