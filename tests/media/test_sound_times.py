@@ -200,6 +200,18 @@ def test_sound_of_noise_beside_pictures_does_not_take_them_with_it(
     assert any("damaged" in warning for warning in result.warnings)
 
 
+def test_the_next_track_is_heard_where_one_can_not_be_decoded(encode: Encode, tmp_path: Path) -> None:
+    whole, source = tmp_path / "whole.ts", tmp_path / "lost.ts"
+    encode(f"{FLASH} -map 0 -map 1 -map 1 -c:a:0 ac3 -c:a:1 aac -t 2", whole)
+    rows = np.fromfile(whole, np.uint8).reshape(-1, 188)
+    packets = np.flatnonzero(((rows[:, 1].astype(int) & 31) << 8 | rows[:, 2]) == 0x101)
+    np.delete(rows, packets[3:], axis=0).tofile(source)
+    result = make_video(source, tmp_path / "out", filename=source.name)
+    assert (result.frames, result.has_audio, result.transcode_reasons) == (50, True, ())
+    [warning] = result.warnings
+    assert "Stream 1, audio (ac3), can't be decoded and is left out" in warning
+
+
 def test_sound_that_flows_is_copied_without_a_word(encode: Encode, tmp_path: Path) -> None:
     result = make_video(encode(f"{FLASH} -c:a aac", tmp_path / "whole.mkv"), tmp_path / "out", filename="whole.mkv")
     assert result.transcode_reasons == () and result.warnings == ()

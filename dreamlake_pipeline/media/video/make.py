@@ -120,7 +120,8 @@ def _make_whole(source: Path, found: Probe, order: _Order) -> VideoResult:
                 if not pictures_are_whole(source, order.out, found, order.filename, copied=not reasons):
                     raise
                 if lenient:
-                    found, sound, lenient = _without_sound(found), [], False
+                    found, lenient = _without_sound(found), False
+                    sound = audio_reasons(found.audio) if found.audio else []
                 else:
                     sound, lenient = sound or [DAMAGED], True
             elif error.code is not Code.OUTPUT_INVALID:
@@ -138,12 +139,16 @@ def _make_whole(source: Path, found: Probe, order: _Order) -> VideoResult:
 
 
 def _without_sound(found: Probe) -> Probe:
-    """For sound of which nothing can be decoded."""
+    """For sound of which nothing can be decoded: the next track takes its place."""
     assert found.audio is not None
     warning = (
         f"Stream {found.audio.index}, audio ({found.audio.codec}), can't be decoded and is left out: it is damaged."
     )
-    return replace(found, audio=None, alternates=(), warnings=(*found.warnings, warning))
+    # What is told of the sound that would have been heard is no longer so.
+    flow = f"The sound {found.audio.flow.words()}"
+    kept = [one for one in found.warnings if found.audio.flow.is_steady or not one.startswith(flow)]
+    following, *others = (*found.alternates, None)
+    return replace(found, audio=following, alternates=tuple(filter(None, others)), warnings=(*kept, warning))
 
 
 def _make_part(source: Path, order: _Order) -> VideoResult | None:
