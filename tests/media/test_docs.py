@@ -9,8 +9,8 @@ from dreamlake_pipeline.errors import Code
 from dreamlake_pipeline.media.audio import channels, render
 from dreamlake_pipeline.media.audio import codec as audio_codec
 from dreamlake_pipeline.media.containers import flow, frames, sniff
-from dreamlake_pipeline.media.video import damage, reasons, transcode
 from dreamlake_pipeline.media.video import make as video
+from dreamlake_pipeline.media.video import reasons, transcode
 
 PAGE = Path(__file__).parents[2] / "docs" / "media.md"
 
@@ -22,7 +22,7 @@ def rows(section: str) -> list[list[str]]:
 
 def test_every_reason_to_transcode_is_explained() -> None:
     source = "".join(
-        Path(str(module.__file__)).read_text() for module in (video, reasons, damage, audio_codec, channels, render)
+        Path(str(module.__file__)).read_text() for module in (video, reasons, audio_codec, channels, render)
     )
     given = set(re.findall(r"\"([a-z]+(?:_[a-z]+)*): [A-Za-z{]", source))
     explained = {row[0].strip("` |") for row in rows("Transcoded, and why")}

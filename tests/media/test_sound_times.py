@@ -150,6 +150,20 @@ def test_single_frames_that_are_missing_in_mp4_are_holes_too(
     assert all(abs(flash - beep) < 0.01 for flash, beep in zip(bright, loud, strict=True))
 
 
+@pytest.mark.parametrize(
+    "how", ["-movflags frag_keyframe+empty_moov", "-movflags hybrid_fragmented", "-use_editlist 0"]
+)
+def test_what_an_encoder_puts_before_the_sound_is_no_hole(
+    how: str, encode: Encode, tmp_path: Path, onsets: Callable[[Stream], tuple[list[float], list[float]]]
+) -> None:
+    """Where there are B-frames and no edit list, sound waits for the first picture, and its priming does not."""
+    flash = FLASH.replace("-preset ultrafast", "-preset veryfast -bf 2")
+    result = make_video(encode(f"{flash} -c:a aac {how}", tmp_path / "a.mp4"), tmp_path / "out", filename="a.mp4")
+    assert (result.mode, result.transcode_reasons, result.warnings) == ("copy", (), ())
+    bright, loud = onsets(result.streams[0])
+    assert len(bright) == 2 and all(abs(flash - beep) < 0.03 for flash, beep in zip(bright, loud, strict=True))
+
+
 @pytest.mark.parametrize("sound", ["aac", "libmp3lame", "ac3"])
 def test_lost_packets_of_sound_are_silent_and_what_follows_is_in_step(
     sound: str, encode: Encode, tmp_path: Path, onsets: Callable[[Stream], tuple[list[float], list[float]]]
@@ -184,6 +198,18 @@ def test_sound_of_noise_beside_pictures_does_not_take_them_with_it(
     result = make_video(source, tmp_path / "out", filename=source.name)
     assert (result.mode, result.frames, result.has_audio) == ("copy", 50, not everything)
     assert any("damaged" in warning for warning in result.warnings)
+
+
+def test_the_next_track_is_heard_where_one_can_not_be_decoded(encode: Encode, tmp_path: Path) -> None:
+    whole, source = tmp_path / "whole.ts", tmp_path / "lost.ts"
+    encode(f"{FLASH} -map 0 -map 1 -map 1 -c:a:0 ac3 -c:a:1 aac -t 2", whole)
+    rows = np.fromfile(whole, np.uint8).reshape(-1, 188)
+    packets = np.flatnonzero(((rows[:, 1].astype(int) & 31) << 8 | rows[:, 2]) == 0x101)
+    np.delete(rows, packets[3:], axis=0).tofile(source)
+    result = make_video(source, tmp_path / "out", filename=source.name)
+    assert (result.frames, result.has_audio, result.transcode_reasons) == (50, True, ())
+    [warning] = result.warnings
+    assert "Stream 1, audio (ac3), can't be decoded and is left out" in warning
 
 
 def test_sound_that_flows_is_copied_without_a_word(encode: Encode, tmp_path: Path) -> None:
@@ -266,7 +292,7 @@ def tone(encode: Encode, tmp_path_factory: pytest.TempPathFactory) -> Callable[[
 
     def read(name: str) -> bytes:
         path = folder / name
-        codec = {".mp3": "libmp3lame -b:a 64k -write_xing 0 -id3v2_version 0", ".aac": "aac"}[path.suffix]
+        codec = {".mp3": "libmp3lame -b:a 64k -write_xing 0 -id3v2_version 0"}.get(path.suffix, path.suffix[1:])
         return (path if path.exists() else encode(f"-f lavfi -i sine=440:r=44100:d=3 -c:a {codec}", path)).read_bytes()
 
     return read
@@ -284,7 +310,7 @@ BEGINNINGS: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("name", ["tone.mp3", "tone.aac"])
+@pytest.mark.parametrize("name", ["tone.mp3", "tone.aac", "tone.ac3"])
 @pytest.mark.parametrize("beginning", BEGINNINGS)
 def test_what_is_no_frame_at_the_start_is_passed_over(
     tone: Callable[[str], bytes],
@@ -310,6 +336,28 @@ def test_what_is_no_frame_at_the_end_is_no_damage(
 ) -> None:
     result = make_audio(written("end.mp3", tone("end.mp3")[:-100] + end), tmp_path / "out", filename="end.mp3")
     assert result.duration == pytest.approx(3, abs=0.1)
+
+
+@pytest.mark.parametrize("name", ["tone.mp3", "tone.aac"])
+@pytest.mark.parametrize("noise", [5_000, 300_000])
+def test_noise_at_the_end_is_left_out_with_a_word(
+    tone: Callable[[str], bytes], written: Callable[[str, bytes], Path], tmp_path: Path, name: str, noise: int
+) -> None:
+    result = make_audio(written(name, tone(name) + NOISE[:noise]), tmp_path / "out", filename=name)
+    assert result.duration == pytest.approx(3, abs=0.1)
+    assert f"The last {noise:,} bytes are no sound, and are left out." in result.warnings
+
+
+def test_damage_in_aac_is_not_copied(
+    tone: Callable[[str], bytes], written: Callable[[str, bytes], Path], tmp_path: Path, hear: Callable[[Stream], Any]
+) -> None:
+    whole = tone("tone.aac")
+    middle = whole.index(whole[:3], len(whole) // 2)
+    damaged = whole[: middle + 40] + b"\xff" * 40 + whole[middle + 80 :]
+    result = make_audio(written("damaged.aac", damaged), tmp_path / "out", filename="damaged.aac")
+    assert result.transcode_reasons == ("audio_damaged: a part of the sound can't be read",)
+    assert any("can't be decoded, and is left out" in warning for warning in result.warnings)
+    assert hear(result.streams[0]).level(440, 1.8, 2.8) == pytest.approx(-18, abs=1)
 
 
 def test_noise_is_not_taken_for_sound(written: Callable[[str, bytes], Path], tmp_path: Path) -> None:

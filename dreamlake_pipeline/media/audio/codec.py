@@ -21,6 +21,8 @@ _HALF_FRAME = 512
 # recorded. By itself, the filter lets pass what is below a tenth of a second.
 FILL_GAPS = f"aresample=async=1:min_hard_comp={LEAST_HOLE}"
 
+DAMAGED = "audio_damaged: a part of the sound can't be read"
+
 # What of this decides about the bytes that come out; part of the recipe.
 SETTINGS = {
     "rates": _RATES,

@@ -23,6 +23,7 @@ from ..hls.verify import Expected, verify
 from ..results import AudioResult, Stream, TimeOrigin
 from ..run import ffmpeg
 from . import short
+from .codec import DAMAGED
 from .loudness import Loudness, read_summary
 from .render import MOST_SECONDS, Job, Rendered, render
 from .waveform import Waveform
@@ -83,15 +84,18 @@ def _make_of(source: Path, out: Path, filename: str, *, partial: bool = False) -
     assert found.audio is not None
     job = Job.of(found, found.audio, filename)
     try:
-        return _describe(render(source, out, job))
+        rendered = render(source, out, job)
+        if job.reasons or rendered.decoded is None or not rendered.decoded.errors:
+            return _describe(rendered)
+        why = DAMAGED
     except DreamlakeError as error:
         if error.code is not Code.OUTPUT_INVALID or job.reasons:
             raise
         # What no probe foresees, such as a last frame that is cut off.
-        encoded = out / "encoded"
-        encoded.mkdir()
         why = f"audio_copy_failed: {error.message}"
-        return _describe(render(source, encoded, Job.of(found, found.audio, filename, why)))
+    encoded = out / "encoded"
+    encoded.mkdir()
+    return _describe(render(source, encoded, Job.of(found, found.audio, filename, why)))
 
 
 def _make_part(source: Path, out: Path, filename: str) -> AudioResult | None:

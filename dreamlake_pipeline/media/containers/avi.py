@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO
 
 import numpy as np
 
+from . import riff
 from .bounds import MAX_PACKETS
+from .riff import RiffChunk
 
 _MOST = 4096  # chunks in a row; headers have ten, and hours of video a few hundred RIFF lists
 _SUPER_INDEX, _CHUNK_INDEX = 0, 1  # bIndexType
@@ -32,25 +34,18 @@ class Chunks:
     empty: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Chunk:
-    kind: bytes  # of a LIST or RIFF: its form
-    body: int
-    end: int
-
-
 def read_chunks(file: BinaryIO, size: int) -> dict[int, Chunks]:
     """Of each picture stream, by its number; of a file without an index, what its first list of media holds. Never
     raises for what the file holds."""
     found: dict[int, Chunks] = {}
     pictures: list[int] = []
-    media: _Chunk | None = None
-    for riff in _row(file, 0, size):
-        if riff.kind not in (b"AVI ", b"AVIX"):
+    media: RiffChunk | None = None
+    for top in _row(file, 0, size):
+        if top.name not in (b"AVI ", b"AVIX"):
             return found
-        for part in _row(file, riff.body, min(riff.end, size)):
-            if part.kind == b"hdrl":
-                streams = [one for one in _row(file, part.body, min(part.end, size)) if one.kind == b"strl"]
+        for part in _row(file, top.body, min(top.end, size)):
+            if part.name == b"hdrl":
+                streams = [one for one in _row(file, part.body, min(part.end, size)) if one.name == b"strl"]
                 for number, stream in enumerate(streams):
                     header, index = _stream(file, stream, size)
                     if header == b"vids":
@@ -58,43 +53,37 @@ def read_chunks(file: BinaryIO, size: int) -> dict[int, Chunks]:
                         listed = _opendml(file, index, size) if index else None
                         if listed is not None:
                             found[number] = listed
-            elif part.kind == b"movi":
+            elif part.name == b"movi":
                 media = media or part
-            elif part.kind == b"idx1":
+            elif part.name == b"idx1":
                 return _old_index(file, part, size, [number for number in pictures if number not in found]) | found
         if media is not None and not found:
             return _walk(file, media, size, pictures)
     return found
 
 
-def _row(file: BinaryIO, at: int, end: int, most: int = _MOST) -> Iterator[_Chunk]:
-    """The chunks in a row; each begins at an even place."""
-    for _ in range(most):
-        file.seek(at)
-        head = file.read(12)
-        if at + 8 > end or len(head) < 8:
+def _row(file: BinaryIO, at: int, end: int, most: int = _MOST) -> Iterator[RiffChunk]:
+    """The chunks in a row; a list whose size was never written goes up to the end."""
+    for chunk in riff.chunks(file, at, end, most=most):
+        if chunk.form in (b"AVI ", b"movi") and chunk.length in _UNKNOWN:
+            yield replace(chunk, end=end)
             return
-        kind, length = struct.unpack("<4sI", head[:8])
-        holds = kind in (b"RIFF", b"LIST") and len(head) == 12
-        if holds and length in _UNKNOWN and head[8:] in (b"AVI ", b"movi"):
-            length = end - at - 8
-        yield _Chunk(head[8:] if holds else kind, at + (12 if holds else 8), at + 8 + length)
-        at += 8 + length + (length & 1)
+        yield chunk
 
 
-def _stream(file: BinaryIO, stream: _Chunk, size: int) -> tuple[bytes, _Chunk | None]:
+def _stream(file: BinaryIO, stream: RiffChunk, size: int) -> tuple[bytes, RiffChunk | None]:
     """The sort of a stream, and its OpenDML index where it has one."""
     sort, index = b"", None
     for part in _row(file, stream.body, min(stream.end, size)):
-        if part.kind == b"strh":
+        if part.name == b"strh":
             file.seek(part.body)
             sort = file.read(4)
-        elif part.kind == b"indx":
+        elif part.name == b"indx":
             index = part
     return sort, index
 
 
-def _opendml(file: BinaryIO, index: _Chunk, size: int) -> Chunks | None:
+def _opendml(file: BinaryIO, index: RiffChunk, size: int) -> Chunks | None:
     """What an index of chunks lists, or all those that an index of indexes names."""
     file.seek(index.body)
     head = file.read(24)
@@ -130,7 +119,7 @@ def _standard(file: BinaryIO, at: int, size: int) -> Chunks | None:
     return Chunks(count, empty)
 
 
-def _old_index(file: BinaryIO, index: _Chunk, size: int, streams: list[int]) -> dict[int, Chunks]:
+def _old_index(file: BinaryIO, index: RiffChunk, size: int, streams: list[int]) -> dict[int, Chunks]:
     """What an `idx1` lists of the frames of streams."""
     names = {number: _names(number) for number in streams}
     listed = dict.fromkeys(streams, Chunks(0, 0))
@@ -141,16 +130,16 @@ def _old_index(file: BinaryIO, index: _Chunk, size: int, streams: list[int]) -> 
     return listed
 
 
-def _walk(file: BinaryIO, media: _Chunk, size: int, streams: list[int]) -> dict[int, Chunks]:
+def _walk(file: BinaryIO, media: RiffChunk, size: int, streams: list[int]) -> dict[int, Chunks]:
     """The chunks themselves; some writers put those that are read together into lists."""
     names = {name: number for number in streams for name in _names(number)}
     count, empty = dict.fromkeys(streams, 0), dict.fromkeys(streams, 0)
     for held in _row(file, media.body, min(media.end, size), MAX_PACKETS):
-        group = _row(file, held.body, min(held.end, size)) if held.kind == b"rec " else (held,)
+        group = _row(file, held.body, min(held.end, size)) if held.name == b"rec " else (held,)
         for chunk in group:
-            if chunk.kind in names and chunk.end <= size:
-                count[names[chunk.kind]] += 1
-                empty[names[chunk.kind]] += chunk.body == chunk.end
+            if chunk.name in names and chunk.end <= size:
+                count[names[chunk.name]] += 1
+                empty[names[chunk.name]] += chunk.body == chunk.end
     return {number: Chunks(count[number], empty[number]) for number in streams}
 
 

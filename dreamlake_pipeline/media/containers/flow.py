@@ -15,6 +15,7 @@ LEAST_HOLE = 0.02
 _LONGEST_PACKET = 5.0  # seconds of sound
 # Containers whose packets have times that were stored; others have the times that their packets before them add up to.
 _CLOCKS = ("mov", "matroska", "mpegts", "ogg")
+_LONGEST_DELAY = 0.25  # seconds for which pictures are decoded before they are shown, and sound waits for them
 _EVEN = ("aac", "mp3", "mp2", "ac3")  # codecs whose frames all last the same
 _PATIENCE = 0.1  # the share by which a small difference is taken over at each packet, lest rounding add up
 
@@ -25,7 +26,9 @@ class Flow:
     the place of the first one of either, in seconds from the start of the sound. `changes` counts the changes of form
     that the headers of ADTS frames tell of; what is encoded tells of its own. `cuts` are the places on the way where
     an edit list leaves packets out. `damaged` are the seconds of packets of which a part did not arrive, as MPEG-TS
-    shows it."""
+    shows it. `apart` counts the packets before the sound that belong to what an encoder puts before it: FFmpeg writes
+    them so into MP4 without edit lists, such as fragments.
+    """
 
     holes: int = 0
     missing: float = 0.0
@@ -35,6 +38,7 @@ class Flow:
     changes: int = 0
     cuts: int = 0
     damaged: float = 0.0
+    apart: int = 0
 
     @property
     def is_steady(self) -> bool:
@@ -57,7 +61,7 @@ def _count(number: int, what: str) -> str:
 class FlowMeter:
     """Follows the times of the packets of one sound track."""
 
-    def __init__(self, stream: Any, demuxer: str) -> None:
+    def __init__(self, stream: Any, demuxer: str, *, beside_pictures: bool) -> None:
         context = stream.codec_context
         self._time_base = float(stream.time_base)
         self._is_chain = demuxer == "ogg"  # whose times start again with each stream (RFC 3533 4)
@@ -71,6 +75,8 @@ class FlowMeter:
         self._frame = frame / context.sample_rate if frame > 1 and context.sample_rate else None
         self._is_even = context.codec.canonical_name in _EVEN
         self._usual: float | None = None
+        self._is_priming = beside_pictures and demuxer == "mov"  # whether the first packet may be that
+        self._seen = self._apart = 0
         self._start: float | None = None
         self._expected: float | None = None
         self._holes = self._overlaps = 0
@@ -79,7 +85,7 @@ class FlowMeter:
 
     def see(self, packet: Any) -> None:
         if packet.is_discard:  # no part of the presentation
-            self._is_cut = self._start is not None
+            self._is_cut, self._is_priming = self._start is not None, False
             return
         self._cuts, self._is_cut = self._cuts + self._is_cut, False
         time = packet.pts
@@ -95,9 +101,12 @@ class FlowMeter:
         if self._start is None:
             self._start = now
         if self._expected is not None:
+            if self._seen == 1 and self._is_priming and LEAST_HOLE < now - self._expected <= _LONGEST_DELAY:
+                self._start, self._expected, self._apart = now, now, 1
             self._compare(now, self._expected)
             if abs(now - self._expected) <= LEAST_HOLE:
                 now = self._expected + _PATIENCE * (now - self._expected)
+        self._seen += 1
         self._expected = now + lasts if lasts else None
 
     def _see_form(self, packet: Any) -> None:
@@ -138,6 +147,7 @@ class FlowMeter:
             self._changes,
             self._cuts,
             self._damaged,
+            self._apart,
         )
 
 
@@ -167,7 +177,7 @@ def read_flow(container: Any, stream: Any, demuxer: str, subject: str) -> Flow:
     """
     if not has_clock(demuxer):
         return Flow()
-    meter = FlowMeter(stream, demuxer)
+    meter = FlowMeter(stream, demuxer, beside_pictures=False)
     packets: Iterable[Any] = container.demux(stream)
     for seen, packet in enumerate(packets):
         if seen >= MAX_PACKETS:

@@ -20,8 +20,11 @@ _BITRATES = {  # kbit/s by (MPEG-1?, layer)
     (False, 2): (0, 8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160),
 }
 _AC3_BITRATES = (32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 576, 640)  # kbit/s
-# The first two bytes that a header of MPEG audio or ADTS may have.
-_MAYBE = re.compile(rb"\xff[\xe2-\xe5\xf2-\xf5\xfa-\xfd\xf0\xf1\xf8\xf9]")
+# The first two bytes that a header of MPEG audio, ADTS or AC-3 may have.
+_MAYBE = re.compile(rb"\xff[\xe2-\xe5\xf2-\xf5\xfa-\xfd\xf0\xf1\xf8\xf9]|\x0b\x77")
+# What may lie behind the last frame without a word: tags, and bytes that are never sound.
+_TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3")
+_LEAST_FOREIGN = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +100,28 @@ def find(data: bytes, *, is_all: bool) -> tuple[Header, int] | None:
 
     `is_all`: the file ends where the bytes end.
     """
-    for candidate in _MAYBE.finditer(data):
+    return _find(data, 0, is_all=is_all)
+
+
+def _find(data: bytes, begin: int, *, is_all: bool) -> tuple[Header, int] | None:
+    for candidate in _MAYBE.finditer(data, begin):
         at = candidate.start()
-        header = mpeg_audio if data[at + 1] & 6 else adts
+        header = ac3 if data[at] != 0xFF else mpeg_audio if data[at + 1] & 6 else adts
         frames, end = _row(data, at, header, SURE_FRAMES)
         if frames == SURE_FRAMES or (is_all and frames >= _SURE_AT_END and end >= len(data)):
             return header, at
     return None
+
+
+def foreign_end(data: bytes) -> int:
+    """How many bytes at the end of a file, which ends where `data` ends, lie behind the last frame of sound; 0 where
+    those are few, or a tag, or where no frames are found at all."""
+    end = 0
+    while found := _find(data, end, is_all=True):
+        header, begin = found
+        end = _row(data, begin, header, len(data))[1]
+    rest = data[end:] if end else b""
+    return len(rest) if len(rest) >= _LEAST_FOREIGN and not rest.startswith(_TAGS) and any(rest) else 0
 
 
 def _row(data: bytes, at: int, header: Header, most: int) -> tuple[int, int]:

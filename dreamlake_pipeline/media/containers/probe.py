@@ -28,11 +28,12 @@ from .edits import Edit
 from .encryption import SOUNDS, is_encrypted
 from .excerpt import Excerpt
 from .flow import Flow, read_flow
+from .frames import foreign_end
 from .headers import Headers, read_headers
 from .integrity import missing_part, unplayed_part
 from .samples import crowded_fragment
 from .scan import scan
-from .sniff import FOREIGN_MEDIA, Sniffed, sniff_file
+from .sniff import FOREIGN_MEDIA, SEARCHED_BYTES, Sniffed, sniff_file
 from .track import VideoTrack
 
 _NO_VIDEO = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.dependent
@@ -110,11 +111,21 @@ def identify(file: BinaryIO, subject: str) -> Identified:
     _refuse_impossible(file, sniffed.demuxer, subject)
     if sniffed.demuxer == "ogg" and (parts := ogg.parts(file)):
         return Identified(sniffed, parts[0], tuple(parts))
-    if not sniffed.start:
+    size = file.seek(0, os.SEEK_END)
+    behind = _foreign_end(file, sniffed, size)
+    if not sniffed.start and not behind:
         return Identified(sniffed)
-    excerpt = Excerpt(b"", sniffed.start, file.seek(0, os.SEEK_END))
-    passed_over = f"The first {sniffed.start:,} bytes are no sound, and are passed over."
-    return Identified(sniffed, excerpt, warnings=(passed_over,))
+    warnings = [f"The first {sniffed.start:,} bytes are no sound, and are passed over."] * bool(sniffed.start)
+    warnings += [f"The last {behind:,} bytes are no sound, and are left out."] * bool(behind)
+    return Identified(sniffed, Excerpt(b"", sniffed.start, size - behind), warnings=tuple(warnings))
+
+
+def _foreign_end(file: BinaryIO, sniffed: Sniffed, size: int) -> int:
+    """Bytes behind the last frame, where a file is a row of frames and nothing else."""
+    if sniffed.demuxer not in ("mp3", "aac", "ac3", "eac3"):
+        return 0
+    file.seek(max(sniffed.start, size - SEARCHED_BYTES))
+    return foreign_end(file.read(SEARCHED_BYTES))
 
 
 def recognise(file: BinaryIO, subject: str) -> Sniffed:

@@ -12,7 +12,7 @@ MOST = 20_000_000  # in a row: two for each picture of a day
 
 
 @dataclass(frozen=True, slots=True)
-class Chunk:
+class RiffChunk:
     """One chunk: `at` is where it starts, `body` where its content does, `end` where that ends by its own word, padding
     left out. `form` is what a `RIFF` or `LIST` holds; such a one's content begins behind it."""
 
@@ -23,12 +23,17 @@ class Chunk:
     end: int
 
     @property
+    def name(self) -> bytes:
+        """What a list holds, or else what the chunk is."""
+        return self.form or self.kind
+
+    @property
     def length(self) -> int:
         """Bytes, as its header has them."""
         return self.end - self.at - 8
 
 
-def chunks(file: BinaryIO, at: int, end: int, *, most: int = MOST) -> Iterator[Chunk]:
+def chunks(file: BinaryIO, at: int, end: int, *, most: int = MOST) -> Iterator[RiffChunk]:
     """The chunks in a row from `at` to `end`; the last may claim to go on behind it. More than `most` are not looked
     at."""
     while at + 8 <= end and most > 0:
@@ -39,5 +44,5 @@ def chunks(file: BinaryIO, at: int, end: int, *, most: int = MOST) -> Iterator[C
             return
         kind, length = struct.unpack("<4sI", head[:8])
         form = head[8:] if kind in (b"RIFF", b"LIST") else b""
-        yield Chunk(kind, form, at, at + 8 + len(form), at + 8 + length)
+        yield RiffChunk(kind, form, at, at + 8 + len(form), at + 8 + length)
         at += 8 + length + (length & 1)

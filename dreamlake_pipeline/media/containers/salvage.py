@@ -186,7 +186,7 @@ def _samples(file: BinaryIO, size: int, target: Path) -> Salvaged | None:
 
 def _avi(file: BinaryIO, size: int, target: Path) -> bool:
     """All before the first chunk of pictures or sound that is cut off; what holds it becomes as long as that."""
-    holders: list[riff.Chunk] = []
+    holders: list[riff.RiffChunk] = []
     pictures: dict[bytes, int] = {}
     at = end = seen = 0
     while seen < riff.MOST and (chunk := next(riff.chunks(file, at, size, most=1), None)) is not None:
@@ -215,7 +215,7 @@ def _avi(file: BinaryIO, size: int, target: Path) -> bool:
 
 def _count_pictures(file: BinaryIO, size: int, pictures: dict[bytes, int]) -> None:
     """Write how many pictures there are into the headers of their streams (`strh`, dwLength)."""
-    streams: list[riff.Chunk] = []
+    streams: list[riff.RiffChunk] = []
     for top in riff.chunks(file, 0, size, most=1):
         for header in riff.chunks(file, top.body, size, most=1):
             streams += [part for part in riff.chunks(file, header.body, header.end, most=200) if part.form == b"strl"]

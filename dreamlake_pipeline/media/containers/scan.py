@@ -108,7 +108,9 @@ class _Reader:
         self.sound_start: int | None = None
         self.sound_ended_at = -(2**63)
         demuxer = self.format.split(",")[0]
-        self.sound_flow = FlowMeter(audio, demuxer) if audio is not None and has_clock(demuxer) else None
+        self.sound_flow = (
+            FlowMeter(audio, demuxer, beside_pictures=True) if audio is not None and has_clock(demuxer) else None
+        )
         self.longest_sound = int(_LONGEST_SOUND / audio.time_base) if audio is not None and audio.time_base else 0
 
     def read(self) -> None:

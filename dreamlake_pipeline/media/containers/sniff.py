@@ -210,12 +210,20 @@ def _sniff_first_frames(head: bytes) -> Sniffed | None:
     if frames.starts(head, frames.mpeg_audio):
         return _MP3
     if frames.starts(head, frames.ac3):
-        return _EAC3 if frames.is_enhanced(head) else _AC3
+        return _ac3(head)
     return None
+
+
+def _ac3(frame: bytes) -> Sniffed:
+    return _EAC3 if frames.is_enhanced(frame) else _AC3
 
 
 def _sniff_frames(read: ReadAt, at: int = 0) -> Sniffed | None:
     """Frames of sound behind bytes that are none, as when a stream is tapped in the middle of one."""
     data = read(at, SEARCHED_BYTES)
     found = frames.find(data, is_all=len(data) < SEARCHED_BYTES)
-    return replace(_MP3 if found[0] is frames.mpeg_audio else _AAC, start=at + found[1]) if found else None
+    if found is None:
+        return None
+    header, begin = found
+    known = _MP3 if header is frames.mpeg_audio else _AAC if header is frames.adts else _ac3(data[begin:])
+    return replace(known, start=at + begin)

@@ -14,7 +14,6 @@ from .transcode import limits, source_node
 
 # Options of the input by which damage that its demuxer knows of reaches no decoder.
 LEFT_OUT: dict[str, Any] = {"fflags": "discardcorrupt"}
-DAMAGED = "audio_damaged: a part of the sound can't be read"
 
 
 def pictures_are_whole(source: Path, folder: Path, found: Probe, subject: str, *, copied: bool) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ...errors import ERRORS, Code, DreamlakeError
 from ...kinds import Kind
-from ..audio.codec import aac_options, audio_reasons, output_rate
+from ..audio.codec import DAMAGED, aac_options, audio_reasons, output_rate
 from ..audio.forms import COUNTED, Form, change_warnings, changes, counted
 from ..containers import mpegts
 from ..containers.claims import read_claims
@@ -25,7 +25,7 @@ from ..hls.verify import Expected, verify
 from ..results import AudioRendition, Mode, Stream, TimeOrigin, VideoResult
 from ..run import ffmpeg
 from . import stills
-from .damage import DAMAGED, LEFT_OUT, damage_warning, pictures_are_whole
+from .damage import LEFT_OUT, damage_warning, pictures_are_whole
 from .fit import size_changes
 from .reasons import MAX_KEYFRAME_GAP, video_reasons
 from .renditions import Best, make_alternates, make_ladder, name_tracks, verify_together
@@ -120,7 +120,8 @@ def _make_whole(source: Path, found: Probe, order: _Order) -> VideoResult:
                 if not pictures_are_whole(source, order.out, found, order.filename, copied=not reasons):
                     raise
                 if lenient:
-                    found, sound, lenient = _without_sound(found), [], False
+                    found, lenient = _without_sound(found), False
+                    sound = audio_reasons(found.audio) if found.audio else []
                 else:
                     sound, lenient = sound or [DAMAGED], True
             elif error.code is not Code.OUTPUT_INVALID:
@@ -138,12 +139,16 @@ def _make_whole(source: Path, found: Probe, order: _Order) -> VideoResult:
 
 
 def _without_sound(found: Probe) -> Probe:
-    """For sound of which nothing can be decoded."""
+    """For sound of which nothing can be decoded: the next track takes its place."""
     assert found.audio is not None
     warning = (
         f"Stream {found.audio.index}, audio ({found.audio.codec}), can't be decoded and is left out: it is damaged."
     )
-    return replace(found, audio=None, alternates=(), warnings=(*found.warnings, warning))
+    # What is told of the sound that would have been heard is no longer so.
+    flow = f"The sound {found.audio.flow.words()}"
+    kept = [one for one in found.warnings if found.audio.flow.is_steady or not one.startswith(flow)]
+    following, *others = (*found.alternates, None)
+    return replace(found, audio=following, alternates=tuple(filter(None, others)), warnings=(*kept, warning))
 
 
 def _make_part(source: Path, order: _Order) -> VideoResult | None:
@@ -205,8 +210,10 @@ class _Attempt:
     def sound_options(self) -> dict[str, Any]:
         if self.found.audio is None:
             return {}
-        how = aac_options(self.found.audio) if self.sound else {"c:a": "copy"}
-        return how | {"bsf:a": segments.DROP_PRIMING}
+        if self.sound:
+            return aac_options(self.found.audio) | {"bsf:a": segments.DROP_PRIMING}
+        apart = self.found.audio.flow.apart
+        return {"c:a": "copy", "bsf:a": segments.DROP_PRIMING + (f"+lt(n\\,{apart})" if apart else "")}
 
     @property
     def sound_rate(self) -> int:
