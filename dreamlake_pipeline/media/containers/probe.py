@@ -208,19 +208,8 @@ def examine(
         raise encrypted(subject)
     video = _choose(container.streams.video, streams, "video", subject) if wanted is Kind.VIDEO else None
     audio = _choose(container.streams.audio, streams, "audio", subject, needed=video is None)
-    if wanted is Kind.VIDEO and video is None:
-        if audio is not None:
-            raise SoundOnly(Code.NO_VIDEO, f"{subject} holds sound only, and no picture.")
-        instead = _instead(streams)
-        raise DreamlakeError(
-            Code.NO_VIDEO,
-            f"{subject} holds neither pictures nor sound.{instead}",
-            hint=_EXTRACT if "text" in instead else None,
-        )
-    if wanted is Kind.AUDIO and audio is None:
-        instead = _instead(streams)
-        hint = _EXTRACT if "text" in instead else None
-        raise DreamlakeError(Code.NO_AUDIO, f"{subject} holds no audio stream.{instead}", hint=hint)
+    if (video if wanted is Kind.VIDEO else audio) is None:
+        raise _missing(wanted, streams, subject, has_sound=audio is not None)
     others = [found for found in _usable(container.streams.audio, streams, "audio") if video and found is not audio]
     warnings = [*identified.warnings]
     warnings += _warnings(streams, [found for found in (video, audio, *others) if found], video)
@@ -280,6 +269,17 @@ def _in_time(
         return track
     pts, keyframes = shifted(track.pts, shifts), shifted(track.keyframes, shifts)
     return replace(track, pts=pts, keyframes=keyframes, end=track.end + shifts[-1][1], shifts=shifts)
+
+
+def _missing(wanted: Kind, streams: list[dict[str, Any]], subject: str, *, has_sound: bool) -> DreamlakeError:
+    """The error for a file without a stream of the kind that was wanted; it says what the file has instead."""
+    if wanted is Kind.VIDEO and has_sound:
+        return SoundOnly(Code.NO_VIDEO, f"{subject} holds sound only, and no picture.")
+    instead = _instead(streams)
+    hint = _EXTRACT if "text" in instead else None
+    if wanted is Kind.VIDEO:
+        return DreamlakeError(Code.NO_VIDEO, f"{subject} holds neither pictures nor sound.{instead}", hint=hint)
+    return DreamlakeError(Code.NO_AUDIO, f"{subject} holds no audio stream.{instead}", hint=hint)
 
 
 class SoundOnly(DreamlakeError):

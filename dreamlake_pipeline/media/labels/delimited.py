@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from ..text.bad_lines import BadLines, Lines
 from ..text.encoding import Encoding
 from ..text.file import Blocks, problem_of, read_lines, split_lines
-from . import blocks as label_blocks
+from .blocks import parse_csv
 from .dialect import MAX_RECORD_CHARS, Dialect, Sort, sort_of
 from .form import COMMENT, SAMPLE_CHARS, SAMPLE_LINES, TEXT_FORMULA, Form, judge
 from .header import is_rule
@@ -65,7 +65,7 @@ class Csv:
         with Blocks(self.path, self.encoding) as blocks:
             number = _skip_lines(blocks, self.form.first_line)
             while block := blocks.take():
-                if fast and (found := label_blocks.parse_csv(block, self.form)):
+                if fast and (found := parse_csv(block, self.form)):
                     lines, cells = found.lines(number), found.columns
                     number += found.line_count
                 else:
