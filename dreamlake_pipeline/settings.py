@@ -93,11 +93,23 @@ class Settings(BaseSettings):
     batch_lease: int = Field(
         120, ge=10, description="Seconds without a heartbeat after which a batch is offered again."
     )
+    batch_turn: int = Field(
+        60,
+        ge=1,
+        description="Seconds after which a run that works on the files of one kind makes room for another owner who "
+        "waits: it ends what it has begun, and the others go back to the queue.",
+    )
     batch_open: int = Field(
-        3,
+        4,
         ge=1,
         description="Most batches that are offered or worked on at a time; the others wait in BSS, where they cost "
         "nothing. One more than the runs that Dagster lets run at once keeps all of them busy.",
+    )
+    batch_open_per_owner: int = Field(
+        3,
+        ge=1,
+        description="Most of these that are one owner's: with fewer than `DREAMLAKE_BATCH_OPEN`, a place is left for "
+        "the others. One more than the runs that Dagster lets one owner have at once.",
     )
     batch_attempts: int = Field(3, ge=1, description="Attempts at a batch before what is left of it is marked failed.")
     ladder: Annotated[tuple[int, ...] | None, NoDecode] = Field(

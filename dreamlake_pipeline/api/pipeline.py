@@ -67,11 +67,13 @@ class Adopted(Model):
 class ClaimBatches(Model):
     """Limits of one claim. A batch whose lease ended is offered again.
 
-    `max_open`: most batches that are leased at a time. `wait_seconds`: how long the answer may wait for a batch.
+    `max_open`: most batches that are leased at a time, `max_open_per_owner`: most of one owner's. `wait_seconds`: how
+    long the answer may wait for a batch.
     """
 
     max_batches: int = Field(10, ge=1, le=100)
     max_open: int = Field(10_000, ge=1)
+    max_open_per_owner: int = Field(10_000, ge=1)
     wait_seconds: float = Field(0, ge=0, le=50)
     max_files: int = Field(ge=1, le=2**31 - 1)
     max_bytes: int = Field(ge=1, le=2**63 - 1)
@@ -155,6 +157,20 @@ class BatchRef(Model):
     partition: Printable
     run_id: Printable
     lease_seconds: Seconds
+
+
+class Held(Model):
+    """The run has the batch still. `others_wait`: another owner's files wait for a place, and no run works for them."""
+
+    others_wait: bool
+
+
+class GiveBack(Model):
+    """Items that the run has not worked on go back to the queue, and out of the batch."""
+
+    partition: Printable
+    run_id: Printable
+    ids: list[Id] = Field(max_length=10_000)
 
 
 class Chunk(Model):

@@ -50,6 +50,7 @@ def hold_of(context: AssetExecutionContext, batch_tools: BatchTools) -> Hold:
         context.partition_key,
         context.run.run_id,
         lease_seconds=batch_tools.batch_policy.batch_lease,
+        turn_seconds=batch_tools.batch_policy.batch_turn,
         force=batch_tools.redo.force,
         only=tuple(batch_tools.redo.only),
     )
@@ -65,10 +66,12 @@ def takes_whole_batch(context: AssetExecutionContext) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Processed:
-    """The items of one kind: `items` is every one in the batch as it stands now, `outcomes` what this run did."""
+    """The items of one kind: `items` is every one in the batch as it stands now, `outcomes` what this run did.
+    `given_back`: how many left the batch, since another owner's turn had come."""
 
     items: list[Record]
     outcomes: list[Outcome]
+    given_back: int
     seconds: float
 
 
@@ -96,7 +99,9 @@ def process_kind(context: AssetExecutionContext, kind: Kind, batch_tools: BatchT
     if problems:
         # One event, however many there are: the checks and the table name them too.
         context.log.warning("\n".join([f"{len(problems)} files have no result:", *problems[:_MOST_LOGGED]]))
-    return Processed(standing(batch.items, outcomes), outcomes, time.monotonic() - started)
+    given_back = {item.id for item in batch.due} - {outcome.record.id for outcome in outcomes}
+    items = [item for item in standing(batch.items, outcomes) if item.id not in given_back]
+    return Processed(items, outcomes, len(given_back), time.monotonic() - started)
 
 
 def materialized(
@@ -113,6 +118,7 @@ def materialized(
         "files": len(items),
         "processed now": len(processed.outcomes),
         "failed": len(failed),
+        **({"given back, since another owner waits": processed.given_back} if processed.given_back else {}),
         "seconds": round(processed.seconds, 2),
     }
     if items:

@@ -21,6 +21,8 @@ from ..api.pipeline import (
     Deletions,
     FinishBatch,
     ForgetDeletions,
+    GiveBack,
+    Held,
     ItemResult,
     KnownResults,
     LeaseChunks,
@@ -94,13 +96,20 @@ class PipelineClient:
         """Every item of the batch, done or not, of one kind or of all."""
         return self._http.get("/pipeline/batches/items", BatchItems, partition=partition, kind=kind)
 
-    def heartbeat(self, partition: str, run_id: str, *, lease_seconds: float) -> None:
+    def heartbeat(self, partition: str, run_id: str, *, lease_seconds: float) -> Held:
         """Extend the run's hold on the batch to `lease_seconds` from now. CONFLICT: another run took it."""
-        self._http.post(
+        return self._http.post(
             "/pipeline/batches/heartbeat",
             BatchRef(partition=partition, run_id=run_id, lease_seconds=lease_seconds),
-            Success,
+            Held,
         )
+
+    def give_back(self, partition: str, run_id: str, ids: Sequence[str]) -> None:
+        """Items that the run has not worked on go back to the queue. CONFLICT: another run took the batch."""
+        for some in _slices(ids, _MOST_CHUNKS):
+            self._http.post(
+                "/pipeline/batches/give-back", GiveBack(partition=partition, run_id=run_id, ids=some), Success
+            )
 
     def report(self, partition: str, results: Sequence[ItemResult]) -> None:
         """Record what became of items, and the chunks that they refer to."""

@@ -7,8 +7,9 @@ small groups as they come, so that a crash loses little; the batch's lease is ex
 from __future__ import annotations
 
 import logging
+import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -31,17 +32,23 @@ _BUNDLES = 3  # at a time: while one is made, others are fetched and published
 _GROUP = 50
 _GROUP_SECONDS = 2.0
 _TICK = 0.5
+_SETTLE_SECONDS = 20.0  # each time costs a look at every item of the batch
+_MOST_UNTOLD = 15.0  # seconds until a run hears that another owner waits
 _MOST_PREVIEWS = 8  # pictures are for people, and stay in memory
 
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A run's hold on a batch: only the run that began it last has it."""
+    """A run's hold on a batch: only the run that began it last has it.
+
+    After `turn_seconds` at the files of one kind, it makes room for another owner who waits.
+    """
 
     pipeline: PipelineClient
     partition: str
     run_id: str
     lease_seconds: float
+    turn_seconds: float = math.inf
     force: bool = False
     only: Sequence[str] = ()
 
@@ -51,9 +58,14 @@ class Hold:
             self.partition, self.run_id, lease_seconds=self.lease_seconds, force=self.force, only=self.only
         )
 
-    def extend(self) -> None:
-        """Move the end of the lease. Raises CONFLICT when another run has the batch."""
-        self.pipeline.heartbeat(self.partition, self.run_id, lease_seconds=self.lease_seconds)
+    def extend(self) -> bool:
+        """Move the end of the lease; whether another owner waits. Raises CONFLICT when another run has the batch."""
+        held = self.pipeline.heartbeat(self.partition, self.run_id, lease_seconds=self.lease_seconds)
+        return held.others_wait
+
+    def give_back(self, items: Sequence[Record]) -> None:
+        """Queue items that were not begun: another batch is formed of them when it is their owner's turn again."""
+        self.pipeline.give_back(self.partition, self.run_id, [item.id for item in items])
 
     def due(self, kind: Kind, *, took_batch: bool) -> Due:
         """The items of `kind`, and which of them are to be done now.
@@ -94,35 +106,47 @@ def _is_done(item: Record) -> bool:
     )
 
 
-def process_items(hold: Hold, shop: Workshop, items: Sequence[Record], *, workers: int) -> list[Outcome]:
+def process_items(
+    hold: Hold, shop: Workshop, items: Sequence[Record], *, workers: int, settle: Callable[[], None] | None = None
+) -> list[Outcome]:
     """Process items, report what became of each, and return that in their order.
 
+    `settle` is called now and then while slow items are still at work: it makes ready what was reported until then.
+    When another owner waits and this one's turn is over, what has not been begun is given back, and has no outcome.
     Raises DreamlakeError when BSS can't be told, or says that another run has the batch.
     """
+    turn_ends = time.monotonic() + hold.turn_seconds
     if items and (swept := sweep(shop.scratch)):
         log.info("Deleted the temporary folders of %d files whose run was killed.", swept)
     ordered = sorted(items, key=shop.sharing_key)
     groups = [list(same) for _, same in groupby(ordered, key=shop.sharing_key)]
     small = [record for record, *others in groups if not others and is_small(record)]
     alone = [same for same in groups if len(same) > 1 or not is_small(same[0])]
-    reporter = _Reporter(hold)
+    reporter = _Reporter(hold, settle)
     with Workers(workers) as processes, _Threads(workers) as threads:
         shop = replace(shop, workers=processes)
-        pending: set[Future[list[Outcome]]] = {
-            *(
-                threads.bundles.submit(process_bundle, shop, bundle, threads.media, threads.wires)
+        pending: dict[Future[list[Outcome]], Sequence[Record]] = {
+            **{
+                threads.bundles.submit(process_bundle, shop, bundle, threads.media, threads.wires): bundle
                 for bundle in bundles(small)
-            ),
-            *(threads.media.submit(_process_same, shop, same) for same in alone),
+            },
+            **{threads.media.submit(_process_same, shop, same): same for same in alone},
         }
+        given_back: list[Record] = []
         while pending:
-            done, pending = wait(pending, timeout=_TICK, return_when=FIRST_COMPLETED)
-            for future in done:
+            for future in wait(pending, timeout=_TICK, return_when=FIRST_COMPLETED).done:
                 reporter.add(future.result())
+                del pending[future]
             reporter.tick()
+            if reporter.others_wait and time.monotonic() > turn_ends:
+                for future in [future for future in pending if future.cancel()]:
+                    given_back += pending.pop(future)
         while reporter.waiting:
             reporter.tick(at_once=True)
-    return [reporter.outcomes[item.id] for item in items]
+    if given_back:
+        hold.give_back(given_back)
+        log.info("%d files are given back to the queue: another owner waits.", len(given_back))
+    return [reporter.outcomes[item.id] for item in items if item.id in reporter.outcomes]
 
 
 class _Threads:
@@ -150,11 +174,14 @@ class _Reporter:
     BSS may be away for as long as the lease lasts: only then may another run have been given the batch.
     """
 
-    def __init__(self, hold: Hold) -> None:
+    def __init__(self, hold: Hold, settle: Callable[[], None] | None) -> None:
         self.outcomes: dict[str, Outcome] = {}
         self.waiting: list[Outcome] = []
+        self.others_wait = False
         self._hold = hold
-        self._reported_at = self._held_at = time.monotonic()
+        self._settle = settle
+        self._is_settled = True
+        self._reported_at = self._held_at = self._settled_at = time.monotonic()
         self._pictures = 0
 
     def add(self, outcomes: Sequence[Outcome]) -> None:
@@ -166,9 +193,12 @@ class _Reporter:
         try:
             if self.waiting and (at_once or len(self.waiting) >= _GROUP or now - self._reported_at > _GROUP_SECONDS):
                 self._report()
-            if now - self._held_at > self._hold.lease_seconds / 4:
-                self._hold.extend()
+            if now - self._held_at > min(self._hold.lease_seconds / 4, _MOST_UNTOLD):
+                self.others_wait = self._hold.extend()
                 self._held_at = now
+            if self._settle and not self._is_settled and now - self._settled_at > _SETTLE_SECONDS:
+                self._settle()
+                self._settled_at, self._is_settled = now, True
         except DreamlakeError as error:
             if error.code not in PASSING or now - self._held_at > self._hold.lease_seconds:
                 raise
@@ -181,6 +211,7 @@ class _Reporter:
             kept = outcome if self._pictures <= _MOST_PREVIEWS else replace(outcome, preview=None)
             self.outcomes[outcome.record.id] = kept
         self.waiting = []
+        self._is_settled = False
         self._reported_at = time.monotonic()
 
 

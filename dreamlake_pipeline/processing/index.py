@@ -55,6 +55,13 @@ def index_batch(hold: Hold, upsert: Upsert, *, took_batch: bool) -> Indexed:
     return Indexed(items, finished, refs)
 
 
+def index_reported(hold: Hold, upsert: Upsert) -> None:
+    """Make ready what the run has reported so far: it does not wait for the slow files of its batch."""
+    items = hold.pipeline.items(hold.partition).items
+    upsert([asset_of(item) for item in items if item.reported_at is not None])
+    hold.pipeline.finish(hold.partition, hold.run_id)
+
+
 def _finished(item: Record) -> Record:
     """The item as BSS has it once the batch is finished: what has a result is ready."""
     is_done = item.status is Status.PROCESSING and item.reported_at is not None

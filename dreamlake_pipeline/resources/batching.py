@@ -22,7 +22,9 @@ class BatchPolicy(ConfigurableResource):
     batch_bytes: int
     batch_settle: int
     batch_lease: int
+    batch_turn: int
     batch_open: int
+    batch_open_per_owner: int
     batch_attempts: int
     sensor_wait: float
 
@@ -36,6 +38,7 @@ class BatchPolicy(ConfigurableResource):
 
         return ClaimBatches(
             max_open=self.batch_open,
+            max_open_per_owner=self.batch_open_per_owner,
             wait_seconds=self.sensor_wait,
             max_files=self.batch_files,
             max_bytes=self.batch_bytes,

@@ -8,6 +8,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from sqlalchemy import text
+
+from .conftest import LIMITS, Files
 
 METADATA = {"cues": 3, "durationSec": 1.5, "odd": "a\x00b", "nothing": None}
 
@@ -56,7 +59,7 @@ def test_from_queue_to_ready(api, files, owner, claim, begin, report, finish, pi
     assert _ids(items) == [good, bad] and items["attempt"] == 1
     assert {item["status"] for item in items["items"]} == {"processing"}
     beat = {"partition": offer["partition"], "runId": "run-1", "leaseSeconds": 60}
-    assert pipeline.post("/pipeline/batches/heartbeat", json=beat).json() == {"success": True}
+    assert pipeline.post("/pipeline/batches/heartbeat", json=beat).json().keys() == {"othersWait"}
 
     error = {"code": "text_invalid", "message": "There is no cue in /a.srt."}
     answer = report(
@@ -214,6 +217,92 @@ def test_no_more_batches_are_leased_than_there_is_room_for(files, claim, begin, 
     report(first["partition"], _result(item))
     finish(first["partition"])
     assert len(claim(**one, maxOpen=room + 1)) == 1
+
+
+def _owner(pipeline, object_store, name):
+    return Files(pipeline, object_store, name)
+
+
+def test_one_owner_does_not_take_the_places_of_others(files, pipeline, object_store, owner, claim) -> None:
+    files.queued(4)
+    one = {"maxFiles": 1}
+    assert len(claim(**one, maxOpenPerOwner=2)) == 2
+    assert claim(**one, maxOpenPerOwner=2) == []
+    other = _owner(pipeline, object_store, f"{owner}-b")
+    other.queued(1)
+    offers = pipeline.post("/pipeline/batches/claim", json=LIMITS | one | {"maxOpenPerOwner": 2}).json()["batches"]
+    assert [offer["owner"] for offer in offers if offer["owner"].startswith(owner)] == [other.owner]
+    assert len(claim(**one, maxOpenPerOwner=3)) == 1
+
+
+def test_an_owner_whose_batches_lapsed_gets_no_more_places_than_others(files, claim) -> None:
+    files.queued(3)
+    assert len(claim(maxFiles=1, leaseSeconds=0)) == 3
+    time.sleep(0.05)
+    assert len(claim(maxFiles=1, maxOpenPerOwner=2)) == 2
+    assert claim(maxFiles=1, maxOpenPerOwner=2) == []
+    assert len(claim(maxFiles=1, maxOpenPerOwner=4)) == 1
+
+
+def test_the_owner_with_the_fewest_batches_comes_first(files, pipeline, object_store, owner, claim) -> None:
+    files.queued(3)
+    one = LIMITS | {"maxFiles": 1, "maxBatches": 1}
+
+    def next_of_ours():
+        # Other tests' owners may have files that wait, too.
+        for _ in range(1000):
+            [offer] = pipeline.post("/pipeline/batches/claim", json=one).json()["batches"]
+            if offer["owner"].startswith(owner):
+                return offer["owner"]
+        raise AssertionError("nothing of ours was offered")
+
+    assert next_of_ours() == owner
+    other = _owner(pipeline, object_store, f"{owner}-b")
+    other.queued(1)  # later than all of the first one's
+    assert [next_of_ours() for _ in range(3)] == [other.owner, owner, owner]
+
+
+def test_a_run_is_told_that_others_wait_and_gives_back_what_it_has_not_begun(
+    api, files, pipeline, object_store, owner, claim, begin, report, finish
+) -> None:
+    first, second, third = files.queued(3)
+    [offer] = claim()
+    begin(offer["partition"])
+    beat = {"partition": offer["partition"], "runId": "run-1", "leaseSeconds": 60}
+
+    other = _owner(pipeline, object_store, f"{owner}-b")
+    [waiting] = other.queued(1)
+    # A moment's wait is nobody's concern; the clock is the database's, so the file is made to have waited.
+    with pipeline.app.state.database.begin() as connection:
+        connection.execute(
+            text("UPDATE records SET queued_at = now() - interval '1 minute' WHERE id = :id"), {"id": waiting}
+        )
+    assert pipeline.post("/pipeline/batches/heartbeat", json=beat).json() == {"othersWait": True}
+
+    report(offer["partition"], _result(first))
+    back = {"partition": offer["partition"], "runId": "run-1", "ids": [first, second, third]}
+    assert pipeline.post("/pipeline/batches/give-back", json=back | {"runId": "run-2"}).status_code == 409
+    assert pipeline.post("/pipeline/batches/give-back", json=back).status_code == 200
+    assert finish(offer["partition"]).json() == {
+        "partition": offer["partition"], "ready": 1, "failed": 0, "unfinished": 0,
+    }  # fmt: skip
+    assert api.get(f"/text-tracks/{second}").json()["status"] == "queued"
+    [again] = claim()
+    assert again["partition"] != offer["partition"] and again["attempt"] == 1
+    assert _ids(begin(again["partition"])) == [second, third]
+
+
+def test_nobody_waits_whose_batch_is_worked_on(files, pipeline, object_store, owner, claim, begin) -> None:
+    files.queued(1)
+    [offer] = claim()
+    begin(offer["partition"])
+    held = {"partition": offer["partition"], "runId": "run-1", "leaseSeconds": 60}
+    with pipeline.app.state.database.begin() as connection:
+        mine = {"partition": offer["partition"]}
+        # Other tests' owners, whose files wait, are not to be seen here.
+        connection.execute(text("UPDATE records SET queued_at = now() WHERE status = 'queued'"))
+        connection.execute(text("UPDATE batches SET created_at = now() WHERE partition <> :partition"), mine)
+    assert pipeline.post("/pipeline/batches/heartbeat", json=held).json() == {"othersWait": False}
 
 
 def test_batches_are_bounded_by_files_and_bytes(files, claim) -> None:

@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 
 from dreamlake_pipeline.api.bss import Status
-from dreamlake_pipeline.api.pipeline import ItemResult
+from dreamlake_pipeline.api.pipeline import ItemResult, StagedObject
+from dreamlake_pipeline.api.server import BatchAsset
 from dreamlake_pipeline.client.http import ServiceClient
 from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.processing.batch import Hold, process_items, report
+from dreamlake_pipeline.processing.index import index_reported
 from dreamlake_pipeline.processing.work import Workshop, process_item
 
 Begin = Callable[[dict[str, bytes]], Hold]
@@ -72,6 +74,44 @@ def test_a_passing_fault_leaves_the_item_to_the_next_attempt(
     [last] = process_items(held, replace(broken, last_attempt=True), [item], workers=1)
     assert last.result is not None
     assert statuses(held)["/a.srt"].error.code == Code.STORAGE_FAILED
+
+
+def test_a_run_whose_turn_is_over_makes_room_for_an_owner_who_waits(
+    hold: Begin, shop: Workshop, claim: Callable[[], list[str]], owner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dreamlake_pipeline.processing.batch._MOST_UNTOLD", 0)
+    monkeypatch.setattr("dreamlake_pipeline.bss.batches.holding._WHILE", 0)  # the service runs in this process
+    held = replace(hold({f"/{n}.srt": srt(str(n)) for n in range(400)}), turn_seconds=0)
+    items = held.begin().items
+    held.pipeline.adopt([
+        StagedObject(key=f"{owner}-b/lab/staging/{'a' * 64}", owner=f"{owner}-b", project="lab", size=9, etag="e",
+                     kind=Kind.TEXT_TRACK, name="/waits.srt")
+    ])  # fmt: skip
+    outcomes = process_items(held, shop, items, workers=1)
+    assert 0 < len(outcomes) < 400
+    assert held.pipeline.finish(held.partition, held.run_id).unfinished == 0
+    [rest] = claim()
+    again = held.pipeline.begin(rest, "run-2", lease_seconds=60)
+    assert len(again.items) == 400 - len(outcomes)
+    assert {item.id for item in again.items}.isdisjoint(outcome.record.id for outcome in outcomes)
+
+
+def test_files_are_ready_while_slower_ones_of_their_batch_are_at_work(
+    hold: Begin, shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dreamlake_pipeline.processing.batch._SETTLE_SECONDS", 0)
+    monkeypatch.setattr("dreamlake_pipeline.processing.batch._GROUP_SECONDS", 0)
+    held = hold({f"/{n}.srt": srt(str(n)) for n in range(400)})
+    indexed: list[BatchAsset] = []
+    ready: list[int] = []
+
+    def settle() -> None:
+        index_reported(held, lambda assets: indexed.extend(assets) or [])
+        ready.append(sum(item.status is Status.READY for item in held.pipeline.items(held.partition).items))
+        assert ready[-1] <= len({asset.name for asset in indexed})  # what is ready is in the index
+
+    process_items(held, shop, held.begin().items, workers=1, settle=settle)
+    assert 0 < ready[0] < 400 and ready == sorted(ready)
 
 
 def test_a_run_whose_batch_was_taken_over_stops(hold: Begin) -> None:

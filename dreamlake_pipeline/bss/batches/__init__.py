@@ -6,7 +6,7 @@ the order of their ids; claims skip what another claim holds, so two sensors at 
 """
 
 from .claiming import claim
-from .holding import begin, heartbeat, items
+from .holding import begin, give_back, heartbeat, items
 from .reporting import finish, report
 
-__all__ = ["begin", "claim", "finish", "heartbeat", "items", "report"]
+__all__ = ["begin", "claim", "finish", "give_back", "heartbeat", "items", "report"]

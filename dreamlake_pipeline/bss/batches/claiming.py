@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -27,16 +28,39 @@ _UNASKED_LIMIT = 10_000
 def claim(connection: Connection, limits: ClaimBatches) -> list[BatchOffer]:
     """Batches to launch: open ones whose lease ended, then new ones from projects that have settled.
 
-    No more than there is room for: what is offered too early waits in the engine's queue until its lease ends.
+    No more than there is room for, in all and for each owner: what is offered too early waits in the engine's queue
+    until its lease ends, and what one owner's slow files take is not taken from the others.
     """
     _queue_unasked(connection, limits.processing_grace_seconds)
-    room = min(limits.max_batches, limits.max_open - _count_leased(connection))
-    if room <= 0:
-        return []
-    offers = _offer_again(connection, limits, room)
-    while len(offers) < room and (offer := _form(connection, limits)):
+    places = _Places(limits, _count_leased(connection))
+    offers = _offer_again(connection, limits, places)
+    while places.room() > 0 and (offer := _form(connection, limits, places)):
+        places.take(offer.owner)
         offers.append(offer)
     return offers
+
+
+class _Places:
+    """How many batches may still be offered: in this claim, at a time in all, and at a time for one owner."""
+
+    def __init__(self, limits: ClaimBatches, leased: dict[str, int]) -> None:
+        self.leased = Counter(leased)
+        self._limits = limits
+        self._offered = 0
+
+    def room(self) -> int:
+        return min(self._limits.max_batches - self._offered, self._limits.max_open - self.leased.total())
+
+    def room_of(self, owner: str) -> int:
+        return min(self.room(), self._limits.max_open_per_owner - self.leased[owner])
+
+    def take(self, owner: str) -> None:
+        self.leased[owner] += 1
+        self._offered += 1
+
+    def full_owners(self) -> list[str]:
+        """Owners who have as many batches as one may have."""
+        return [owner for owner, count in self.leased.items() if count >= self._limits.max_open_per_owner]
 
 
 def _queue_unasked(connection: Connection, grace_seconds: float) -> None:
@@ -52,29 +76,35 @@ def _queue_unasked(connection: Connection, grace_seconds: float) -> None:
     )
 
 
-def _count_leased(connection: Connection) -> int:
-    """How many batches are offered or worked on."""
-    return int(
-        connection.execute(
-            text("SELECT count(*) FROM batches WHERE state = 'open' AND lease_until >= now()")
-        ).scalar_one()
+def _count_leased(connection: Connection) -> dict[str, int]:
+    """How many batches of each owner are offered or worked on."""
+    rows = connection.execute(
+        text(
+            "SELECT owner, count(*) AS leased FROM batches WHERE state = 'open' AND lease_until >= now() GROUP BY owner"
+        )
     )
+    return {row.owner: row.leased for row in rows}
 
 
-def _offer_again(connection: Connection, limits: ClaimBatches, most: int) -> list[BatchOffer]:
+def _offer_again(connection: Connection, limits: ClaimBatches, places: _Places) -> list[BatchOffer]:
     """Open batches whose lease ended: the next attempt, or the end of those whose attempts are used up."""
     lapsed = connection.execute(
         text("""
-        SELECT partition, begun FROM batches WHERE state = 'open' AND lease_until < now()
-        ORDER BY lease_until LIMIT :limit FOR UPDATE SKIP LOCKED"""),
-        {"limit": most},
+        SELECT partition, owner, begun FROM batches WHERE partition IN (
+            SELECT partition FROM (
+                SELECT partition, lease_until, row_number() OVER (PARTITION BY owner ORDER BY lease_until) AS turn
+                FROM batches WHERE state = 'open' AND lease_until < now() AND owner <> ALL(:full)) ended
+            WHERE turn <= :per_owner ORDER BY turn, lease_until LIMIT :limit)
+        ORDER BY lease_until FOR UPDATE SKIP LOCKED"""),
+        {"full": places.full_owners(), "per_owner": limits.max_open_per_owner, "limit": max(0, places.room())},
     ).all()
     again = []
-    for partition, begun in lapsed:
+    for partition, owner, begun in lapsed:
         # Only runs that began count: an offer that none took says that Dagster was busy or down, and nothing of a file.
         if begun >= limits.max_attempts:
             give_up(connection, partition, begun)
-        if not close_if_done(connection, partition):
+        if not close_if_done(connection, partition) and places.room_of(owner) > 0:
+            places.take(owner)
             again.append(partition)
     if not again:
         return []
@@ -88,8 +118,9 @@ def _offer_again(connection: Connection, limits: ClaimBatches, most: int) -> lis
     return [_offer(row) for row in _unfinished(connection, again)]
 
 
-def _form(connection: Connection, limits: ClaimBatches) -> BatchOffer | None:
-    """One new batch from the project that has waited longest; None when no project is ready for one.
+def _form(connection: Connection, limits: ClaimBatches, places: _Places) -> BatchOffer | None:
+    """One new batch, of the owners with the fewest batches at work from the project that has waited longest; None when
+    no project is ready for one.
 
     A project is ready when nothing was queued in it for the settling time, when it has enough for a full batch, when
     its oldest file has waited for too long, or when it had no batch for a while: then somebody waits for this file, and
@@ -108,23 +139,24 @@ def _form(connection: Connection, limits: ClaimBatches) -> BatchOffer | None:
                 WHERE status = 'queued' AND partition IS NULL AND (owner, project) > (w.owner, w.project)
                 ORDER BY owner, project, queued_at LIMIT 1) following)
         SELECT owner, project FROM waiting w
-        WHERE oldest <= now() - make_interval(secs => :patience)
+        WHERE owner <> ALL(:full) AND (oldest <= now() - make_interval(secs => :patience)
             OR NOT EXISTS (SELECT FROM batches b WHERE b.owner = w.owner AND b.project = w.project
                 AND b.created_at > now() - make_interval(secs => :patience))
             OR (SELECT max(queued_at) FROM records r WHERE status = 'queued' AND partition IS NULL
                 AND r.owner = w.owner AND r.project = w.project) <= now() - make_interval(secs => :settle)
             OR (SELECT count(*) >= :max_files OR sum(size) >= :max_bytes FROM (
                 SELECT size FROM records r WHERE status = 'queued' AND partition IS NULL
-                    AND r.owner = w.owner AND r.project = w.project LIMIT :max_files) first)
+                    AND r.owner = w.owner AND r.project = w.project LIMIT :max_files) first))
         ORDER BY oldest"""),
         {
+            "full": places.full_owners(),
             "settle": limits.settle_seconds,
             "patience": _PATIENCE * limits.settle_seconds,
             "max_files": limits.max_files,
             "max_bytes": limits.max_bytes,
         },
     ).all()
-    for owner, project in projects:
+    for owner, project in sorted(projects, key=lambda row: places.leased[row.owner]):  # stable: the oldest first
         # Locked rows are another claim's: a project all of whose rows are, is passed over.
         picked = connection.execute(
             text("""

@@ -1,7 +1,8 @@
-"""A run's hold on a batch: it takes the batch, keeps its lease, and reads its items."""
+"""A run's hold on a batch: it takes the batch, keeps its lease, reads its items, and gives some back."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, text
@@ -13,6 +14,9 @@ from .. import projects
 from .rows import check_run, lock, no_batch
 
 _RECORD = ", ".join(Record.model_fields)
+
+# Seconds for which others may wait before a run is told of them: a place is mostly free sooner.
+_WHILE = 10
 
 
 def begin(connection: Connection, asked: BeginBatch) -> BatchItems:
@@ -75,14 +79,63 @@ def items(connection: Connection, partition: str, kind: Kind | None = None) -> B
     return _items(connection, batch, rows.mappings())
 
 
-def heartbeat(connection: Connection, partition: str, run_id: str, lease_seconds: float) -> None:
-    """Move the lease of a run's batch. Raises NOT_FOUND, or CONFLICT when another run has it."""
-    check_run(lock(connection, partition), run_id)
+def heartbeat(connection: Connection, partition: str, run_id: str, lease_seconds: float) -> bool:
+    """Move the lease of a run's batch; whether another owner waits for a place.
+
+    Raises NOT_FOUND, or CONFLICT when another run has the batch.
+    """
+    batch = lock(connection, partition)
+    check_run(batch, run_id)
     connection.execute(
         text("""
         UPDATE batches SET lease_until = now() + make_interval(secs => :lease)
         WHERE partition = :partition AND state = 'open'"""),
         {"partition": partition, "lease": lease_seconds},
+    )
+    return _others_wait(connection, batch["owner"])
+
+
+def _others_wait(connection: Connection, owner: str) -> bool:
+    """Whether an owner that no run works for has waited for a while: with files that are in no batch, or with a batch
+    that no run has begun."""
+    # From one owner's first row in the index of what is queued to the next one's, as a claim goes.
+    return bool(
+        connection.execute(
+            text("""
+            WITH RECURSIVE queued AS (
+                (SELECT owner, queued_at FROM records WHERE status = 'queued' AND partition IS NULL
+                 ORDER BY owner, project, queued_at LIMIT 1)
+                UNION ALL
+                SELECT following.* FROM queued q CROSS JOIN LATERAL (
+                    SELECT owner, queued_at FROM records
+                    WHERE status = 'queued' AND partition IS NULL AND owner > q.owner
+                    ORDER BY owner, project, queued_at LIMIT 1) following),
+            waiting AS (
+                SELECT owner FROM queued WHERE queued_at <= now() - make_interval(secs => :while)
+                UNION
+                SELECT owner FROM batches WHERE state = 'open' AND lease_until >= now() AND run_id IS NULL
+                    AND created_at <= now() - make_interval(secs => :while))
+            SELECT EXISTS (SELECT FROM waiting w WHERE owner <> :owner AND NOT EXISTS (
+                SELECT FROM batches b WHERE b.owner = w.owner AND b.state = 'open' AND b.lease_until >= now()
+                    AND b.run_id IS NOT NULL))"""),
+            {"owner": owner, "while": _WHILE},
+        ).scalar()
+    )
+
+
+def give_back(connection: Connection, partition: str, run_id: str, ids: Sequence[str]) -> None:
+    """Queue items that the run has not worked on: they leave the batch, and another is formed of them in their turn.
+
+    What has a result, or is not in the batch any more, is passed over. Raises NOT_FOUND, CONFLICT as `heartbeat` does.
+    """
+    check_run(lock(connection, partition), run_id)
+    connection.execute(
+        text("""
+        UPDATE records SET status = 'queued', partition = NULL, attempts = greatest(attempts - 1, 0),
+            updated_at = now()
+        WHERE id IN (SELECT id FROM records WHERE partition = :partition AND status = 'processing'
+            AND reported_at IS NULL AND id = ANY(:ids) ORDER BY id FOR UPDATE)"""),
+        {"partition": partition, "ids": list(ids)},
     )
 
 

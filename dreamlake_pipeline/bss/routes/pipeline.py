@@ -21,6 +21,8 @@ from ...api.pipeline import (
     Deletions,
     FinishBatch,
     ForgetDeletions,
+    GiveBack,
+    Held,
     KnownResults,
     LeaseChunks,
     LeasedChunks,
@@ -88,9 +90,15 @@ def _written(answer: BatchItems) -> Response:
 
 
 @routes.post("/batches/heartbeat", summary="A run is still at work")
-def heartbeat(body: BatchRef, database: Database) -> Success:
+def heartbeat(body: BatchRef, database: Database) -> Held:
     with database.begin() as connection:
-        batches.heartbeat(connection, body.partition, body.run_id, body.lease_seconds)
+        return Held(others_wait=batches.heartbeat(connection, body.partition, body.run_id, body.lease_seconds))
+
+
+@routes.post("/batches/give-back", summary="Items that the run will not work on")
+def give_back(body: GiveBack, database: Database) -> Success:
+    with database.begin() as connection:
+        batches.give_back(connection, body.partition, body.run_id, body.ids)
     return Success()
 
 
