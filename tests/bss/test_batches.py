@@ -15,6 +15,14 @@ from .conftest import LIMITS, Files
 METADATA = {"cues": 3, "durationSec": 1.5, "odd": "a\x00b", "nothing": None}
 
 
+@pytest.fixture(autouse=True)
+def _nothing_else_waits(pipeline):
+    """What other tests left queued, or leased for a while, takes no place here."""
+    with pipeline.app.state.database.begin() as connection:
+        connection.execute(text("UPDATE records SET status = 'registered', created_at = now() WHERE status = 'queued'"))
+        connection.execute(text("UPDATE batches SET state = 'closed', closed_at = now() WHERE state = 'open'"))
+
+
 @pytest.fixture
 def report(pipeline):
     def reported(partition, *results):
@@ -208,15 +216,14 @@ def test_batches_wait_until_a_project_has_settled(files, claim) -> None:
 def test_no_more_batches_are_leased_than_there_is_room_for(files, claim, begin, finish, report) -> None:
     files.queued(3)
     one = {"maxFiles": 1, "maxBatches": 1}
-    # Other tests' batches take places too.
-    room, [first] = next((room, got) for room in range(1, 1000) if (got := claim(**one, maxOpen=room)))
-    assert claim(**one, maxOpen=room) == []
-    assert len(claim(**one, maxOpen=room + 1)) == 1
-    assert claim(**one, maxOpen=room + 1) == []
+    [first] = claim(**one, maxOpen=1)
+    assert claim(**one, maxOpen=1) == []
+    assert len(claim(**one, maxOpen=2)) == 1
+    assert claim(**one, maxOpen=2) == []
     [item] = _ids(begin(first["partition"]))
     report(first["partition"], _result(item))
     finish(first["partition"])
-    assert len(claim(**one, maxOpen=room + 1)) == 1
+    assert len(claim(**one, maxOpen=2)) == 1
 
 
 def _owner(pipeline, object_store, name):
@@ -248,18 +255,14 @@ def test_the_owner_with_the_fewest_batches_comes_first(files, pipeline, object_s
     files.queued(3)
     one = LIMITS | {"maxFiles": 1, "maxBatches": 1}
 
-    def next_of_ours():
-        # Other tests' owners may have files that wait, too.
-        for _ in range(1000):
-            [offer] = pipeline.post("/pipeline/batches/claim", json=one).json()["batches"]
-            if offer["owner"].startswith(owner):
-                return offer["owner"]
-        raise AssertionError("nothing of ours was offered")
+    def next_owner():
+        [offer] = pipeline.post("/pipeline/batches/claim", json=one).json()["batches"]
+        return offer["owner"]
 
-    assert next_of_ours() == owner
+    assert next_owner() == owner
     other = _owner(pipeline, object_store, f"{owner}-b")
     other.queued(1)  # later than all of the first one's
-    assert [next_of_ours() for _ in range(3)] == [other.owner, owner, owner]
+    assert [next_owner() for _ in range(3)] == [other.owner, owner, owner]
 
 
 def test_a_run_is_told_that_others_wait_and_gives_back_what_it_has_not_begun(
@@ -296,12 +299,14 @@ def test_nobody_waits_whose_batch_is_worked_on(files, pipeline, object_store, ow
     files.queued(1)
     [offer] = claim()
     begin(offer["partition"])
-    held = {"partition": offer["partition"], "runId": "run-1", "leaseSeconds": 60}
+    other = _owner(pipeline, object_store, f"{owner}-b")
+    other.queued(2)
+    one = {"maxFiles": 1, "maxBatches": 1}
+    [theirs] = pipeline.post("/pipeline/batches/claim", json=LIMITS | one).json()["batches"]
+    begin(theirs["partition"])
     with pipeline.app.state.database.begin() as connection:
-        mine = {"partition": offer["partition"]}
-        # Other tests' owners, whose files wait, are not to be seen here.
-        connection.execute(text("UPDATE records SET queued_at = now() WHERE status = 'queued'"))
-        connection.execute(text("UPDATE batches SET created_at = now() WHERE partition <> :partition"), mine)
+        connection.execute(text("UPDATE records SET queued_at = now() - interval '1 minute' WHERE status = 'queued'"))
+    held = {"partition": offer["partition"], "runId": "run-1", "leaseSeconds": 60}
     assert pipeline.post("/pipeline/batches/heartbeat", json=held).json() == {"othersWait": False}
 
 
