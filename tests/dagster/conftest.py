@@ -106,9 +106,10 @@ class World:
             staging_grace=0,
             processing_grace=3600,
             batch_settle=0,
-            batch_lease=60,
+            batch_lease=3600,  # none ends while the tests run
             batch_attempts=3,
             batch_open=1000,  # the worlds share BSS
+            batch_open_per_owner=1000,
             sensor_wait=0,
         )
         resources = {
