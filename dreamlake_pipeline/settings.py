@@ -122,6 +122,11 @@ class Settings(BaseSettings):
         description="Module of the code location that the embedded stack's Dagster loads.",
     )
     workers: int = Field(2, ge=1, description="Files of a batch that are processed side by side.")
+    file_seconds: int = Field(
+        6 * 3600,
+        ge=10,
+        description="Most seconds that the processing of one file may take; a file that takes longer fails.",
+    )
     ffmpeg: Path | None = Field(None, description="The ffmpeg to run; by default the one that imageio-ffmpeg carries.")
     scratch: Path | None = Field(None, description="Folder for temporary files of processing; the system's by default.")
     run_socket: Path | None = Field(

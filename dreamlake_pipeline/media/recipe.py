@@ -16,6 +16,7 @@ from ..kinds import Kind
 from .audio import codec as audio_codec
 from .hls import segments
 from .run import ffmpeg
+from .run.build import build
 from .video import make as video
 
 # Raised by one whenever the code of a kind makes something else of the same bytes.
@@ -45,7 +46,7 @@ def _ingredients(kind: Kind) -> dict[str, Any]:
     if kind in (Kind.TEXT_TRACK, Kind.LABEL_TRACK):
         return {"parquet": version("pyarrow")}
     made = {
-        "ffmpeg": ffmpeg.build().version,
+        "ffmpeg": build().version,
         "probe": version("av"),
         "segmentSeconds": segments.SECONDS,
         "audio": audio_codec.SETTINGS,

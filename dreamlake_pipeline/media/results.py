@@ -1,4 +1,4 @@
-"""What `make_video` and `make_audio` hand back: values only, no behaviour but a stream's name."""
+"""What `make_video` and `make_audio` hand back or raise: values only, no behaviour but a stream's name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+from ..errors import DreamlakeError
+
 Mode = Literal["copy", "transcode"]
+
+
+class SoundOnly(DreamlakeError):
+    """A file that was to be a video has no picture that can be decoded, and sound that can."""
 
 
 @dataclass(frozen=True, slots=True)

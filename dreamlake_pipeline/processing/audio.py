@@ -10,12 +10,11 @@ from ..kinds import Kind
 from ..media.audio.make import make_long_audio, make_short_audio
 from ..media.audio.short import MOST_BYTES, may_be_short
 from ..media.results import AudioResult
+from ..media.run import bounds
 from .hls import hashes_of, segments_of, source_of, time_origin_of
 from .pool import store_chunks
 from .product import Job, Product
 from .publish import publish_files, publish_streams, url_of
-
-_SHORT_SECONDS = 60  # of wall-clock time; a short sound takes a hundredth of one
 
 
 def process_audio(job: Job) -> Product:
@@ -30,23 +29,24 @@ def process_audio(job: Job) -> Product:
 
 
 def make(job: Job) -> AudioResult:
-    """Make and verify; short sounds in a worker process, if there are any."""
+    """Make and verify in a worker process; what is short and plain without ffmpeg."""
     short = _make_short(job) if job.source.size <= MOST_BYTES else None
-    return short or make_long_audio(job.source.path, job.folder, filename=job.filename)
+    return short or job.workers.make(
+        make_long_audio,
+        job.source.path,
+        job.folder,
+        subject=job.filename,
+        bounds=bounds.AUDIO.of(job.source.size),
+        filename=job.filename,
+    )
 
 
 def _make_short(job: Job) -> AudioResult | None:
     data = job.source.read()
     if not may_be_short(data):
         return None
-    if job.workers is None:
-        return make_short_audio(data, filename=job.filename)
     return job.workers.run(
-        make_short_audio,
-        subject=job.filename,
-        seconds=_SHORT_SECONDS,
-        data=data,
-        filename=job.filename,
+        make_short_audio, subject=job.filename, bounds=bounds.SHORT_AUDIO, data=data, filename=job.filename
     )
 
 

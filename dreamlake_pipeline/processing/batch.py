@@ -22,7 +22,7 @@ from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from ..media.run.workers import Workers
 from .bundle import bundles, is_small, process_bundle
-from .scratch import sweep
+from .scratch import scratch_folder, sweep
 from .work import PASSING, Outcome, Workshop, process_item
 
 log = logging.getLogger(__name__)
@@ -123,7 +123,11 @@ def process_items(
     small = [record for record, *others in groups if not others and is_small(record)]
     alone = [same for same in groups if len(same) > 1 or not is_small(same[0])]
     reporter = _Reporter(hold, settle)
-    with Workers(workers) as processes, _Threads(workers) as threads:
+    with (
+        scratch_folder(shop.scratch) as rooms,
+        Workers(workers, rooms) as processes,
+        _Threads(workers) as threads,
+    ):
         shop = replace(shop, workers=processes)
         pending: dict[Future[list[Outcome]], Sequence[Record]] = {
             **{

@@ -69,10 +69,10 @@ def process_bundle(shop: Workshop, records: Sequence[Record], media: Executor, w
 
     Media work goes to `media`, which bounds it; requests to the object store go to `wires`.
     """
-    with scratch_folder(shop.scratch) as scratch:
+    with scratch_folder(shop.scratch) as scratch, shop.staffed() as staffed:
         items = [_Item(record, shop.recipe_of(record)) for record in records]
         try:
-            _Bundle(shop, items, scratch, media, wires).process()
+            _Bundle(staffed, items, scratch, media, wires).process()
         except DreamlakeError as error:
             log.info("A bundle of %d files is processed one by one: %s", len(items), error)
     return [item.outcome or process_item(shop, item.record) for item in items]

@@ -7,6 +7,7 @@ import time
 from ..api.metadata import BadLine, CsvForm, FieldStats, LabelTimeMetadata, LabelTrackMetadata, Processing
 from ..media.labels.make import LabelResult, make_label_track
 from ..media.labels.times import LabelTime
+from ..media.run import bounds
 from .product import Job, Product
 from .publish import publish_files, url_of
 
@@ -16,7 +17,15 @@ _MOST_SKIPPED = 100  # lines that the metadata names
 def process_label_track(job: Job) -> Product:
     """Make and store data.parquet, and a plot if there is a time field. Raises DreamlakeError if there is no entry."""
     started = time.perf_counter()
-    made = make_label_track(job.source.path, job.folder, filename=job.filename, csv_options=job.csv)
+    made = job.workers.make(
+        make_label_track,
+        job.source.path,
+        job.folder,
+        subject=job.filename,
+        bounds=bounds.LABELS.of(job.source.size),
+        filename=job.filename,
+        csv_options=dict(job.csv),
+    )
     publish_files(job.store, job.record, {"data.parquet": made.path, "plot.png": made.plot})
     metadata = LabelTrackMetadata(
         entries=made.entries,

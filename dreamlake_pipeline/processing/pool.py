@@ -7,7 +7,9 @@ a row without references, and perhaps its object. Nothing deletes them; who writ
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +18,7 @@ from .. import layout
 from ..api.metadata import Chunks
 from ..api.pipeline import Chunk
 from ..client.pipeline import PipelineClient
-from ..errors import DreamlakeError
+from ..errors import Code, DreamlakeError
 from ..media.results import RawSegment
 from ..objectstore import ObjectStore
 
@@ -52,6 +54,7 @@ def _store_missing(
     pipeline: PipelineClient, store: ObjectStore, segments: Sequence[RawSegment], each: Callable[..., Iterable[None]]
 ) -> set[str]:
     """Lease the segments, and put those that the pool lacks by `each` (a `map`); the hashes of these."""
+    verify(segments, each)
     distinct = {segment.sha256: segment for segment in segments}
     missing = pipeline.lease_chunks([Chunk(sha256=one.sha256, size=one.size) for one in distinct.values()])
 
@@ -66,6 +69,24 @@ def _store_missing(
         list(each(put, sorted(missing)))
         pipeline.chunks_stored(sorted(missing))
     return missing
+
+
+def verify(segments: Iterable[RawSegment], each: Callable[..., Iterable[None]]) -> None:
+    """Hash segments, as whoever made them says that they are: the pool believes nobody, since a chunk is everybody's.
+
+    Raises OUTPUT_INVALID for one that is something else.
+    """
+    list(each(_verify, segments))
+
+
+def _verify(segment: RawSegment) -> None:
+    if isinstance(segment.content, bytes):
+        size, digest = len(segment.content), hashlib.sha256(segment.content)
+    else:
+        with segment.content.open("rb") as file:
+            size, digest = os.fstat(file.fileno()).st_size, hashlib.file_digest(file, "sha256")
+    if (size, digest.hexdigest()) != (segment.size, segment.sha256):
+        raise DreamlakeError(Code.OUTPUT_INVALID, "A segment is not what its maker says that it is.")
 
 
 def _count(segments: Sequence[RawSegment], stored: set[str]) -> Chunks:

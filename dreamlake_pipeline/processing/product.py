@@ -21,8 +21,8 @@ Metadata = VideoMetadata | AudioMetadata | SoundOnlyMetadata | TextTrackMetadata
 class Job:
     """One item at work: its verified source, where outputs are made, and where results go.
 
-    `folder` is private to this item, and not there yet. `ladder` are heights of further, smaller pictures of a video,
-    `csv` options of a label file; `workers` are processes for short sounds.
+    `folder` is private to this item, and not there yet. `workers` are the processes that read the source: this one
+    never does. `ladder` are heights of further, smaller pictures of a video, `csv` options of a label file.
     """
 
     record: Record
@@ -31,9 +31,9 @@ class Job:
     recipe: str
     pipeline: PipelineClient
     store: ObjectStore
+    workers: Workers
     ladder: tuple[int, ...] = ()
     csv: Mapping[str, str] = field(default_factory=dict)
-    workers: Workers | None = None
 
     @property
     def filename(self) -> str:

@@ -7,6 +7,7 @@ record refers to, and the next attempt writes the same keys again.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,13 @@ from typing import Any
 from .. import layout
 from ..api.bss import Record, Status
 from ..api.pipeline import ItemResult
+from ..errors import Code, DreamlakeError
 from ..media.hls.playlist import master_playlist, media_playlist
 from ..media.results import AudioRendition, Stream
 from ..objectstore import ObjectStore
 
 PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
+_UNSAYABLE = re.compile(r'["\x00-\x1f\x7f\x85\u2028\u2029]')
 
 
 def prefix_of(record: Record) -> str:
@@ -30,8 +33,11 @@ def publish_streams(
 ) -> None:
     """Store a media playlist per stream and other sound track, and the master that names them.
 
-    Their chunks must be in the pool.
+    Their chunks must be in the pool. Raises OUTPUT_INVALID for text that no playlist can hold.
     """
+    for text in (*(stream.codecs for stream in streams), *(f"{one.name}{one.language}" for one in audio)):
+        if _UNSAYABLE.search(text):  # the line would end there, and another one could name what is not the record's
+            raise DreamlakeError(Code.OUTPUT_INVALID, f"{record.name} has a stream whose name can't be written.")
     where = (record.owner, record.project, record.kind, record.id)
     for stream in [*streams, *(track.stream for track in audio if track.stream is not None)]:
         playlist = media_playlist(stream, layout.chunk_uri)

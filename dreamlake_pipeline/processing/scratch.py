@@ -27,6 +27,8 @@ _YOUNG_SECONDS = 60  # a folder that was just made may not be locked yet
 def scratch_folder(parent: Path | None) -> Iterator[Path]:
     """A folder below `parent`, or the system's place for temporary files, that is gone at the end."""
     with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent) as name:
+        # A worker may be another user: it comes through to its room, and can list nothing on the way.
+        Path(name).chmod(0o711)
         lock = os.open(name, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
+from itertools import groupby
 from pathlib import PurePosixPath
 
 from pydantic import ValidationError
@@ -25,7 +27,9 @@ from ..api.pipeline import StagedKeys, StagedObject
 from ..client.pipeline import PipelineClient
 from ..errors import ERRORS, Code, DreamlakeError
 from ..kinds import Kind, content_type_of, kind_of
-from ..media.containers.sniff import sniff
+from ..media.containers.sniff import Sniffed, sniff
+from ..media.run import bounds
+from ..media.run.workers import Workers
 from ..objectstore import ObjectInfo, ObjectStore, Page
 from ..systemfiles import system_part
 
@@ -36,6 +40,8 @@ MOST_SECONDS = 15.0  # of a tick that finds what nobody registered
 _QUIET_SECONDS = 0.3  # of one that does not; a page is always finished
 _PAGE = 1000
 _LOOKS = 16  # objects that are looked at side by side
+_LOOKERS = 2  # workers that look at their content
+_MOST_READ = 8 * 2**20  # bytes at a time
 _NO_ETAG = "-"  # some servers have none for files that were laid into their folder
 _REST = 9.0  # s seconds of listing are followed by 9 s of rest
 
@@ -116,13 +122,27 @@ def _adopt_page(pipeline: PipelineClient, store: ObjectStore, page: Page, grace:
     unknown = _unknown(pipeline, list(old_enough.values()), found)
     if not unknown:
         return False
-    with ThreadPoolExecutor(min(_LOOKS, len(unknown)), thread_name_prefix="look") as pool:
-        understood = list(pool.map(lambda key: _look(store, old_enough[key]), unknown))
+    understood = [
+        one for _, same in groupby(unknown, _owner_of) for one in _look_at(store, [old_enough[k] for k in same])
+    ]
     found.left += [item for item in understood if isinstance(item, str)]
     objects = [item for item in understood if isinstance(item, StagedObject)]
     if objects:
         _adopt(pipeline, objects, found)
     return bool(objects)
+
+
+def _owner_of(key: str) -> str:
+    return key.partition("/")[0]
+
+
+def _look_at(store: ObjectStore, items: Sequence[ObjectInfo]) -> list[StagedObject | str | None]:
+    """What objects of one owner are, side by side."""
+    with (
+        Workers(_LOOKERS) as workers,
+        ThreadPoolExecutor(min(_LOOKS, len(items)), thread_name_prefix="look") as pool,
+    ):
+        return list(pool.map(partial(_look, store, workers), items))
 
 
 def _unknown(pipeline: PipelineClient, items: Sequence[ObjectInfo], found: Found) -> list[str]:
@@ -142,11 +162,11 @@ def _unknown(pipeline: PipelineClient, items: Sequence[ObjectInfo], found: Found
     return pipeline.unknown_keys(sayable) if sayable else []
 
 
-def _look(store: ObjectStore, item: ObjectInfo) -> StagedObject | str | None:
+def _look(store: ObjectStore, workers: Workers, item: ObjectInfo) -> StagedObject | str | None:
     """What the object is. Whatever happens while one is looked at concerns no other: one whose content can't be looked
     at is to be ignored, and one that the object store does not give today is left for a later round (why, as text)."""
     try:
-        return understand(store, item)
+        return understand(store, workers, item)
     except DreamlakeError as error:
         if error.code is Code.NOT_FOUND:
             return None  # it went away
@@ -237,8 +257,9 @@ def _is_ours(check: Callable[[str], str], folder: str) -> bool:
     return _checked(check, folder.rstrip("/")) is not None
 
 
-def understand(store: ObjectStore, item: ObjectInfo) -> StagedObject | None:
-    """What a staged object is: by its user metadata, else by its key's extension, else by its first bytes.
+def understand(store: ObjectStore, workers: Workers, item: ObjectInfo) -> StagedObject | None:
+    """What a staged object is: by its user metadata, else by its key's extension, else by its first bytes, at which a
+    worker looks.
 
     What systems and tools leave in folders (systemfiles.py), which uploads of whole folders bring along, is no kind.
     Without a kind it is to be ignored, with the reason. None when it is gone in the meantime.
@@ -271,13 +292,22 @@ def understand(store: ObjectStore, item: ObjectInfo) -> StagedObject | None:
     kind = _kind_told(told.get("kind")) or kind_of(named or key.rest)
     extension = PurePosixPath(key.rest).suffix.lower()
     if kind is None:
-        sniffed = sniff(lambda at, length: store.read(item.key, start=at, length=length)) if head.size else None
+        sniffed = _sniff(store, workers, item.key) if head.size else None
         if sniffed is None or sniffed.kind is None:
             what = sniffed.container if sniffed else "of no known kind" if head.size else "empty"
             return staged(None, None, None, f"{item.key} is {what}, which is none of the kinds that are processed.")
         kind, extension = sniffed.kind, sniffed.extension
     name = named or f"/unnamed/{_stem_of(key.rest)}{extension}"
     return staged(kind, name, content_type_of(name), None)
+
+
+def _sniff(store: ObjectStore, workers: Workers, key: str) -> Sniffed | None:
+    def read(at: int, length: int) -> bytes:
+        if at < 0 or not 0 <= length <= _MOST_READ:
+            raise DreamlakeError(Code.NOT_MEDIA, f"{key} can't be looked at.")
+        return store.read(key, start=at, length=length) if length else b""
+
+    return workers.run(sniff, subject=key, bounds=bounds.LOOK, read=read)
 
 
 def _name_of_key(rest: str) -> str | None:

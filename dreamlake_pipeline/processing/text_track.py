@@ -6,6 +6,7 @@ import dataclasses
 import time
 
 from ..api.metadata import BadLine, Processing, Telemetry, TelemetryField, TextTrackMetadata
+from ..media.run import bounds
 from ..media.text.make import make_text_track
 from .product import Job, Product
 from .publish import publish_files, url_of
@@ -17,7 +18,14 @@ def process_text_track(job: Job) -> Product:
     Raises DreamlakeError for a file that is no text track.
     """
     started = time.perf_counter()
-    made = make_text_track(job.source.path, job.folder, filename=job.filename)
+    made = job.workers.make(
+        make_text_track,
+        job.source.path,
+        job.folder,
+        subject=job.filename,
+        bounds=bounds.TEXT.of(job.source.size),
+        filename=job.filename,
+    )
     table = made.telemetry
     publish_files(job.store, job.record, {"track.vtt": made.path, "data.parquet": table.path if table else None})
     metadata = TextTrackMetadata(

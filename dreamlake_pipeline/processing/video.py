@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 
 from ..api.metadata import AudioTrack, Mode, Processing, Rendition, VideoMetadata
-from ..media.containers.probe import SoundOnly
+from ..media.results import SoundOnly
+from ..media.run import bounds
 from ..media.video.make import make_video
 from .audio import process_audio
 from .hls import hashes_of, segments_of, source_of, time_origin_of
@@ -25,7 +26,16 @@ def process_video(job: Job) -> Product:
 def _process_pictures(job: Job) -> Product:
     started = time.perf_counter()
     with EarlyChunks(job.pipeline, job.store) as pool:
-        made = make_video(job.source.path, job.folder, filename=job.filename, ladder=job.ladder, on_segment=pool.add)
+        made = job.workers.make(
+            make_video,
+            job.source.path,
+            job.folder,
+            subject=job.filename,
+            bounds=bounds.VIDEO.of(job.source.size),
+            filename=job.filename,
+            ladder=job.ladder,
+            on_segment=pool.add,
+        )
         chunks = pool.finish(segments_of(made.all_streams))
     publish_streams(job.store, job.record, made.streams, made.audio)
     publish_files(job.store, job.record, {"poster.jpg": made.poster, "contact-sheet.jpg": made.contact_sheet})

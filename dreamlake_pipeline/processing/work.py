@@ -6,8 +6,9 @@ import errno
 import json
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
@@ -32,7 +33,7 @@ log = logging.getLogger(__name__)
 _SHARED_KINDS = frozenset({Kind.VIDEO, Kind.AUDIO})
 
 # Faults of the machinery around, not of the file: the next attempt at the batch may well succeed.
-PASSING = frozenset({Code.UNREACHABLE, Code.OVERLOADED, Code.STORAGE_FAILED, Code.STORAGE_FULL})
+PASSING = frozenset({Code.UNREACHABLE, Code.OVERLOADED, Code.STORAGE_FAILED, Code.STORAGE_FULL, Code.STACK_FAILED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Workshop:
     `ladder` are heights of further, smaller pictures of videos that say nothing of it themselves, `csv` options of
     label files that do not.
     `last_attempt`: there is no next attempt to leave anything to.
-    `workers` are processes for sounds that need no ffmpeg; without them, this process makes these.
+    `workers` are the processes that read what strangers sent; without them, each item gets its own.
     """
 
     pipeline: PipelineClient
@@ -69,8 +70,18 @@ class Workshop:
     last_attempt: bool = False
     workers: Workers | None = None
 
+    @contextmanager
+    def staffed(self) -> Iterator[Workshop]:
+        """The same with workers."""
+        if self.workers is not None:
+            yield self
+            return
+        with scratch_folder(self.scratch) as rooms, Workers(1, rooms) as workers:
+            yield replace(self, workers=workers)
+
     def job(self, record: Record, source: Source, scratch: Path, recipe: str) -> Job:
-        """The record at work; `scratch` is a folder that may be shared with others."""
+        """The record at work; `scratch` is a folder that may be shared with others. There must be workers."""
+        assert self.workers is not None
         return Job(
             record,
             source,
@@ -78,9 +89,9 @@ class Workshop:
             recipe,
             self.pipeline,
             self.store,
+            self.workers,
             self.ladder_of(record),
             self.csv_options_of(record),
-            self.workers,
         )
 
     def ladder_of(self, record: Record) -> tuple[int, ...]:
@@ -108,7 +119,8 @@ def process_item(shop: Workshop, record: Record, twin: Outcome | None = None) ->
     `twin` is the outcome of the same staged object under another name, when there is a good one.
     """
     try:
-        result, preview = _process(shop, record, twin)
+        with shop.staffed() as staffed:
+            result, preview = _process(staffed, record, twin)
         return Outcome(record, result, preview)
     except Exception as fault:
         return outcome_of_fault(shop, record, fault)

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..errors import Code, DreamlakeError
-from ..media.run import ffmpeg
+from ..media.run.build import build
 
 SECONDS = 8
 _FPS = 25
@@ -86,7 +86,7 @@ def _encode(path: Path, arguments: list[str]) -> None:
     unfinished = path.with_name(f".unfinished-{path.name}")
     done = subprocess.run(
         [
-            *(ffmpeg.build().path, "-hide_banner", "-nostdin", "-loglevel", "error", "-y"),
+            *(build().path, "-hide_banner", "-nostdin", "-loglevel", "error", "-y"),
             *(*arguments, "-t", str(SECONDS), f"file:{unfinished}"),
         ],
         stdin=subprocess.DEVNULL,

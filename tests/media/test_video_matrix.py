@@ -21,9 +21,8 @@ import numpy as np
 import pytest
 
 from dreamlake_pipeline.errors import Code, DreamlakeError
-from dreamlake_pipeline.media.containers.probe import SoundOnly
 from dreamlake_pipeline.media.hls.playlist import media_playlist
-from dreamlake_pipeline.media.results import Stream, VideoResult
+from dreamlake_pipeline.media.results import SoundOnly, Stream, VideoResult
 from dreamlake_pipeline.media.video.make import make_video
 
 P = "-f lavfi -i testsrc2=size=160x120:rate=25"  # a picture that is nowhere like itself turned or mirrored

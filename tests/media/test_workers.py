@@ -9,6 +9,7 @@ import time
 import wave
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +20,8 @@ import pytest
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.media.audio.make import make_audio, make_short_audio
 from dreamlake_pipeline.media.results import AudioResult
-from dreamlake_pipeline.media.run.workers import Workers
+from dreamlake_pipeline.media.run.bounds import LOOK, SHORT_AUDIO
+from dreamlake_pipeline.media.run.workers import WorkerFault, Workers
 
 
 @pytest.fixture
@@ -42,7 +44,7 @@ def sound(tmp_path: Path) -> Path:
 
 def make(workers: Workers, source: Path) -> AudioResult | None:
     return workers.run(
-        make_short_audio, subject="sound.wav", seconds=60, data=source.read_bytes(), filename="sound.wav"
+        make_short_audio, subject="sound.wav", bounds=SHORT_AUDIO, data=source.read_bytes(), filename="sound.wav"
     )
 
 
@@ -92,14 +94,14 @@ def test_an_error_is_the_same_as_without_a_worker(workers: Workers, sound: Path,
 
 def test_a_file_that_kills_its_process_fails_alone(workers: Workers, sound: Path, tmp_path: Path) -> None:
     with pytest.raises(DreamlakeError) as caught:
-        workers.run(os.abort, subject="evil.wav", seconds=60)
+        workers.run(os.abort, subject="evil.wav", bounds=LOOK)
     assert caught.value.code is Code.MEDIA_CORRUPT and "evil.wav" in caught.value.message
     assert make(workers, sound) is not None
 
 
 def test_a_file_whose_process_somebody_killed_is_done_by_another(workers: Workers) -> None:
     with ThreadPoolExecutor(1) as threads:
-        call = threads.submit(workers.run, subprocess.check_output, subject="x", seconds=60, args=["sleep", "1"])
+        call = threads.submit(workers.run, subprocess.check_output, subject="x", bounds=LOOK, args=["sleep", "1"])
         deadline = time.monotonic() + 30
         while not (found := [one for one in of_a_worker() if one.children()]) and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -110,7 +112,9 @@ def test_a_file_whose_process_somebody_killed_is_done_by_another(workers: Worker
 def test_a_file_that_never_ends_is_stopped(workers: Workers, sound: Path, tmp_path: Path) -> None:
     started = time.monotonic()
     with pytest.raises(DreamlakeError) as caught:
-        workers.run(subprocess.check_output, subject="endless.wav", seconds=1.5, args=["sleep", "5"])
+        workers.run(
+            subprocess.check_output, subject="endless.wav", bounds=replace(LOOK, seconds=1.5), args=["sleep", "5"]
+        )
     assert caught.value.code is Code.MEDIA_TIMEOUT and "endless.wav" in caught.value.message
     assert time.monotonic() - started < 4
     assert make(workers, sound) is not None
@@ -121,7 +125,7 @@ def test_a_process_that_does_not_listen_is_stopped(workers: Workers, sound: Path
     [idle] = of_a_worker()
     idle.suspend()
     with pytest.raises(DreamlakeError) as caught:
-        workers.run(len, subject="large.wav", seconds=1, obj=bytes(2**20))
+        workers.run(len, subject="large.wav", bounds=replace(LOOK, seconds=1), obj=bytes(2**20))
     assert caught.value.code is Code.MEDIA_TIMEOUT
     assert not idle.is_running()
     assert make(workers, sound) is not None
@@ -129,17 +133,17 @@ def test_a_process_that_does_not_listen_is_stopped(workers: Workers, sound: Path
 
 def test_a_file_can_not_eat_the_memory(workers: Workers) -> None:
     with pytest.raises(DreamlakeError) as caught:
-        workers.run(np.ones, subject="bomb.wav", seconds=60, shape=3 * 2**30, dtype="u1")
+        workers.run(np.ones, subject="bomb.wav", bounds=LOOK, shape=3 * 2**30, dtype="u1")
     assert caught.value.code is Code.MEDIA_TOO_LARGE
 
 
 def test_a_worker_knows_no_secret(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
-    assert workers.run(os.getenv, subject="x", seconds=60, key="AWS_SECRET_ACCESS_KEY") is None
+    assert workers.run(os.getenv, subject="x", bounds=LOOK, key="AWS_SECRET_ACCESS_KEY") is None
 
 
 def test_an_answer_is_values_and_nothing_that_is_called(workers: Workers) -> None:
     """What unpickles as a call is what somebody answers who has taken over the process."""
-    with pytest.raises(DreamlakeError, match="died of it"):
-        workers.run(logging.getLogger, subject="evil.wav", seconds=60, name="x")  # pickled as a call of itself
-    assert workers.run(os.fspath, subject="x", seconds=60, path="/plain") == "/plain"
+    with pytest.raises(WorkerFault, match="Logger is no plain value"):
+        workers.run(logging.getLogger, subject="evil.wav", bounds=LOOK, name="x")  # pickled as a call of itself
+    assert workers.run(os.fspath, subject="x", bounds=LOOK, path="/plain") == "/plain"

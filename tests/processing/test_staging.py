@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
 from typing import Any
@@ -14,12 +15,19 @@ from hypothesis import strategies as st
 from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import Kind
+from dreamlake_pipeline.media.run.workers import Workers
 from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.processing import staging
 from dreamlake_pipeline.processing.staging import Found, Position, adopt_unregistered, understand
 
 ODD_DIGEST = sha256("next\x85line.csv".encode()).hexdigest()[:32]
 SRT = b"1\n00:00:00,000 --> 00:00:01,000\nHello\n"
+
+
+@pytest.fixture(scope="module")
+def workers() -> Iterator[Workers]:
+    with Workers(1) as workers:
+        yield workers
 
 
 def put(store: ObjectStore, *keys: str, data: bytes = SRT) -> None:
@@ -110,13 +118,13 @@ def test_a_whole_round_is_followed_by_a_rest(pipeline: PipelineClient, bucket: O
     ],
 )
 def test_understanding(
-    bucket: ObjectStore, owner: str, rest: str, data: bytes, kind: Kind | None, name: str | None
+    bucket: ObjectStore, workers: Workers, owner: str, rest: str, data: bytes, kind: Kind | None, name: str | None
 ) -> None:
     key = f"{owner}/lab/staging/{rest}"
     put(bucket, key, data=data)
     found = bucket.head(key)
     assert found is not None
-    understood = understand(bucket, found)
+    understood = understand(bucket, workers, found)
     assert understood is not None
     assert (understood.kind, understood.name) == (kind, name)
     assert (understood.reason is None) == (kind is not None)
@@ -124,10 +132,12 @@ def test_understanding(
 
 
 @pytest.mark.parametrize("rest", ["cam/._front.mp4", ".Trash-1000/files/front.mp4", "@eaDir/labels.csv"])
-def test_what_systems_leave_in_folders_is_left_out(bucket: ObjectStore, owner: str, rest: str) -> None:
+def test_what_systems_leave_in_folders_is_left_out(
+    bucket: ObjectStore, workers: Workers, owner: str, rest: str
+) -> None:
     put(bucket, f"{owner}/lab/staging/{rest}")
     [found] = bucket.list_page(f"{owner}/lab/staging/").objects
-    understood = understand(bucket, found)
+    understood = understand(bucket, workers, found)
     assert understood is not None and understood.kind is None
     assert understood.reason is not None and "system's file" in understood.reason
 
@@ -144,13 +154,13 @@ def test_refused_content_is_refused_once_and_other_content_looked_at_again(
     assert walk(pipeline, bucket, Position()).registered == 1
 
 
-def test_an_object_that_went_away_is_no_object(bucket: ObjectStore, owner: str) -> None:
+def test_an_object_that_went_away_is_no_object(bucket: ObjectStore, workers: Workers, owner: str) -> None:
     key = f"{owner}/lab/staging/a.srt"
     put(bucket, key)
     found = bucket.head(key)
     assert found is not None
     bucket.delete([key])
-    assert understand(bucket, found) is None
+    assert understand(bucket, workers, found) is None
 
 
 @given(st.text(), st.floats(0, 1e10))

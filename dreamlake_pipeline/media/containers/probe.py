@@ -19,6 +19,7 @@ from av.video.stream import VideoStream
 
 from ...errors import Code, DreamlakeError
 from ...kinds import Kind
+from ..results import SoundOnly
 from ..run import ffmpeg
 from . import codecs, ogg, wave
 from .bounds import MAX_PIXELS, cut_off, encrypted, refuse_large, refuse_long
@@ -280,10 +281,6 @@ def _missing(wanted: Kind, streams: list[dict[str, Any]], subject: str, *, has_s
     if wanted is Kind.VIDEO:
         return DreamlakeError(Code.NO_VIDEO, f"{subject} holds neither pictures nor sound.{instead}", hint=hint)
     return DreamlakeError(Code.NO_AUDIO, f"{subject} holds no audio stream.{instead}", hint=hint)
-
-
-class SoundOnly(DreamlakeError):
-    """A file that was to be a video has no picture that can be decoded, and sound that can."""
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -110,7 +111,7 @@ def make_label_track(
     time, time_warnings = find_time(path, written.statistics, units, unnamed)
     plot = out / "plot.png" if time else None
     if time and plot:
-        write_plot(time.counts, plot)
+        write_plot(np.array(time.counts), plot)
     return LabelResult(
         path=path,
         plot=plot,

@@ -48,7 +48,7 @@ class LabelTime:
     duration: float | None
     left_out: int
     goes_back: int
-    counts: np.ndarray
+    counts: tuple[int, ...]
     warnings: tuple[str, ...]
 
 
@@ -151,6 +151,6 @@ def _measure(series: _Series, scale: Scale, sample: Sample) -> LabelTime | None:
         duration=None if one_time else float((exactly(span.high) - exactly(span.low)) * scale.per),
         left_out=span.unset + span.far + span.unknown,
         goes_back=span.goes_back,
-        counts=histogram,
+        counts=tuple(histogram.tolist()),
         warnings=tuple(warnings),
     )

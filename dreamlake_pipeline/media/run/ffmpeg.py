@@ -20,14 +20,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import ffmpeg
-import imageio_ffmpeg
 
 from ...errors import Code, DreamlakeError
+from .bounds import MEMORY
+from .build import build
 
 SOURCE = "source"  # what an input is called inside the private directory
 THREADS = 2  # fixed: x264's output depends on it
@@ -47,25 +47,12 @@ _LOG_LINES = 200
 _SHOWN, _SHOWN_LINES = b"_showinfo_", 1000
 _LOG_BYTES = 8 * 2**20
 _EVIDENCE_LINES = 8
-_MEMORY = 16 * 2**30  # address space, which is several times what is really touched
 _TICK = 0.2
 _LONGEST_SILENCE = 48 * 3600  # seconds: more than any input lasts
 _COMPLAINT = re.compile(rb"\[(error|fatal|panic|warning)\]")
 # Sound takes another form, and the filters for it are made anew; astats counts what went through the old ones.
 _CHANGE = re.compile(rb"because audio parameters changed|\[Parsed_astats_\d+ @ .*Number of samples: ")
 _MOST_CHANGES = 10_000
-
-# Releases before these read outside a buffer on hostile input (CVE-2026-8461, CVE-2026-107697).
-_SAFE_RELEASES = {7: (7, 1, 5), 8: (8, 1, 3)}
-_OLDEST_MAJOR = min(_SAFE_RELEASES)
-
-
-@dataclass(frozen=True, slots=True)
-class Build:
-    """The ffmpeg that runs: its path, and the version line that is part of every recipe."""
-
-    path: str
-    version: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,34 +72,6 @@ class Finished:
     shown: tuple[str, ...]
     changes: tuple[str, ...]
     seconds: float
-
-
-@cache
-def build() -> Build:
-    """The ffmpeg of the setting `ffmpeg`, else the one that imageio-ffmpeg carries.
-
-    Raises DreamlakeError(STACK_FAILED) when it can't be run or has known holes.
-    """
-    from ...settings import Settings  # half of all that a worker process imports, and none of them runs ffmpeg
-
-    path = str(Settings().ffmpeg or imageio_ffmpeg.get_ffmpeg_exe())
-    try:
-        output = subprocess.run(
-            [path, "-hide_banner", "-version"], capture_output=True, text=True, timeout=30, check=True
-        ).stdout
-    except (OSError, subprocess.SubprocessError) as error:
-        raise DreamlakeError(Code.STACK_FAILED, f"ffmpeg does not run at {path}: {error}.") from None
-    version = output.splitlines()[0]
-    release = re.search(r"version n?(\d+)\.(\d+)(?:\.(\d+))?", version)
-    if release:
-        number = tuple(int(part or 0) for part in release.groups())
-        if number[0] < _OLDEST_MAJOR or number < _SAFE_RELEASES.get(number[0], (0,)):
-            raise DreamlakeError(
-                Code.STACK_FAILED,
-                f"The ffmpeg at {path} is too old to be given files of strangers ({version}).",
-                hint="Use 7.1.5, 8.1.3 or newer, or leave DREAMLAKE_FFMPEG unset for the one that is included.",
-            )
-    return Build(path, version)
 
 
 def input_options(demuxer: str) -> dict[str, str]:
@@ -224,7 +183,7 @@ def _run(
 def _bound_memory(pid: int) -> None:
     if hasattr(resource, "prlimit"):  # Linux; elsewhere time and output bounds have to do
         with contextlib.suppress(ProcessLookupError, PermissionError):
-            resource.prlimit(pid, resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+            resource.prlimit(pid, resource.RLIMIT_AS, (MEMORY, MEMORY))
 
 
 def _watch(

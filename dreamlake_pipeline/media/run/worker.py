@@ -1,74 +1,110 @@
-"""A worker process: `python -I -m dreamlake_pipeline.media.run.worker`, started by workers.py and by nobody else.
+"""A worker process: reads calls, does what they say, and answers, until its run has nothing more to say.
 
-It reads calls from stdin and writes answers to stdout until stdin ends, and bounds itself before it does.
+workers.py starts one by `python -I -m dreamlake_pipeline.media.run.worker SPEC`.
 """
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
-import pickle
 import resource
 import sys
+import threading
+import traceback
+from functools import partial
+from pathlib import Path
 from typing import Any, BinaryIO
 
 from ...errors import Code, DreamlakeError
+from . import build
+from .bounds import Bounds
+from .messages import Call, Callback, Failure, framed, receive
+from .sealed import seal
 
-_MEMORY = 2 * 2**30  # address space; a file at work takes a hundredth of it
-_FILE = 512 * 2**20  # bytes of any file that is written
-
-
-def packed(message: Any) -> bytes:
-    """A message as it is sent: its length in 8 bytes, and itself."""
-    body = pickle.dumps(message)
-    return len(body).to_bytes(8, "big") + body
+_MOST_TRACEBACK = 8000  # characters
 
 
 def serve(calls: BinaryIO, answers: BinaryIO) -> None:
-    """Answer calls, `(function, arguments, seconds)`, with `("done", result)` or `("failed", error)`."""
+    """Answer calls until there are none any more."""
+    wire = _Wire(calls, answers)
     while True:
         try:
-            function, arguments, seconds = receive(calls)
+            call: Call = receive(calls)
         except EOFError:
             return
-        _bound_time(seconds)
-        try:
-            answer = ("done", function(**arguments))
-        except DreamlakeError as error:
-            answer = ("failed", (str(error.code), error.message, error.hint, error.details))
-        except MemoryError:
-            answer = ("failed", (str(Code.MEDIA_TOO_LARGE), "It needs more memory than one file may take.", None, {}))
-        answers.write(packed(answer))
-        answers.flush()
+        wire.send(_answer(call, wire))
 
 
-def receive(stream: BinaryIO) -> Any:
-    """Read one message. Raises EOFError where there is none any more."""
-    head = stream.read(8)
-    body = stream.read(int.from_bytes(head, "big")) if len(head) == 8 else b""
-    if not body:
-        raise EOFError
-    return pickle.loads(body)  # noqa: S301 (both ends are this program)
+def _answer(call: Call, wire: _Wire) -> bytes:
+    _bound(call.bounds)
+    build.tell(call.build)
+    arguments = {name: wire.given(value) for name, value in call.arguments.items()}
+    try:
+        if call.out:
+            Path(call.out).mkdir()
+        return seal(["done", call.function(**arguments)])
+    except DreamlakeError as error:
+        return _failure(error)
+    except MemoryError:
+        return _failure(DreamlakeError(Code.MEDIA_TOO_LARGE, "It needs more memory than one file may take."))
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            return _failure(DreamlakeError(Code.STORAGE_FULL, "The disk for temporary files is full."))
+        return _fault()
+    except Exception:
+        return _fault()
 
 
-def _bound(limit: int, value: int) -> None:
-    with contextlib.suppress(ValueError, OSError):  # a system may not know a limit, or have a lower one
-        resource.setrlimit(limit, (value, resource.getrlimit(limit)[1]))
+def _failure(error: DreamlakeError) -> bytes:
+    return seal(["failed", Failure(type(error).__name__, str(error.code), error.message, error.hint, error.details)])
 
 
-def _bound_time(seconds: float) -> None:
-    """The parent's clock ends a call that takes too long; this one holds when there is no parent any more."""
+def _fault() -> bytes:
+    return seal(["fault", traceback.format_exc()[-_MOST_TRACEBACK:]])
+
+
+class _Wire:
+    """The two pipes to the run, which a call's threads share."""
+
+    def __init__(self, calls: BinaryIO, answers: BinaryIO) -> None:
+        self._calls, self._answers = calls, answers
+        self._lock = threading.Lock()
+
+    def send(self, message: bytes) -> None:
+        self._answers.write(framed(message))
+        self._answers.flush()
+
+    def given(self, value: Any) -> Any:
+        """An argument; where it is one of the run's functions, what calls that."""
+        return partial(self._call, value.name) if isinstance(value, Callback) else value
+
+    def _call(self, name: str, *arguments: Any) -> Any:
+        with self._lock:
+            self.send(seal(["call", [name, arguments]]))
+            return receive(self._calls)
+
+
+def _bound(bounds: Bounds) -> None:
+    """The run's own clock and count hold without this; these hold for what it does not see in time."""
     used = resource.getrusage(resource.RUSAGE_SELF)
-    _bound(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime + seconds) + 1)
+    # Of each process by itself, and ffmpeg has several threads.
+    _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime + bounds.seconds * (os.cpu_count() or 1)) + 1)
+    _limit(resource.RLIMIT_AS, bounds.memory)
+    _limit(resource.RLIMIT_FSIZE, bounds.output)
+
+
+def _limit(limit: int, value: int) -> None:
+    hard = resource.getrlimit(limit)[1]
+    with contextlib.suppress(ValueError, OSError):  # a system may not know a limit
+        resource.setrlimit(limit, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
 
 
 def main() -> None:
     # Libraries may print: that must not get between the answers.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    _bound(resource.RLIMIT_AS, _MEMORY)
-    _bound(resource.RLIMIT_FSIZE, _FILE)
-    _bound(resource.RLIMIT_CORE, 0)
+    build.work_with(sys.argv[1])
     serve(sys.stdin.buffer, answers)
 
 

@@ -1,89 +1,103 @@
-"""Worker processes for media that is handled inside Python: what one file does to its process, no other notices.
+"""Worker processes: everything that reads a stranger's file runs in one, and nothing that knows a secret does.
 
-A file of strangers may crash a decoder, make it eat memory, or never end. Its worker then ends, by its own bounds or
-by ours, and the next file gets a new one. Workers know nothing that is worth stealing: their environment is empty.
+A file may crash a decoder, make it eat memory, never end, or take it over. Its worker then ends, by its own bounds or
+by ours, and the next file gets a new one. What a worker says is values of the expected types (sealed.py) and files of
+its own folder (room.py).
 """
 
 from __future__ import annotations
 
-import contextlib
-import io
+import logging
 import os
-import pickle
 import selectors
-import subprocess
-import sys
+import shutil
 import threading
 import time
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
 from ...errors import Code, DreamlakeError
 from .. import results
-from . import worker
+from . import build
+from .bounds import Bounds
+from .messages import HEAD, Call, Callback, Failure, pickled
+from .room import Room, Takings, Untaken
+from .sealed import MOST_BYTES, Message, Signature, Unsealable, signature
+from .start import Process, start
+
+log = logging.getLogger(__name__)
 
 Result = TypeVar("Result")
 
-# Modules whose types are in answers.
-_VALUES = (results.__name__, "fractions", "pathlib")
-
 _ATTEMPTS = 2  # a process may also die of what others do: the system, short of memory, picks one to kill
 _MOST_CALLS = 5000  # of one process: what it leaks is gone then
+_TICK = 0.5  # seconds between two looks at what a call has written; more where a look takes long
+_LEAST_DISK = 64 * 2**20
+_ERRORS = {one.__name__: one for one in (DreamlakeError, results.SoundOnly)}
 
-_ENVIRONMENT = {
-    "PATH": os.defpath,
-    "LC_ALL": "C.UTF-8",
-    # More threads would only take memory: the files are short, and there are other workers.
-    "OPENBLAS_NUM_THREADS": "1",
-    # glibc gives large blocks back to the system at once, and each file needs the same ones again: a sixth of the time.
-    "MALLOC_MMAP_THRESHOLD_": str(64 * 2**20),
-    "MALLOC_TRIM_THRESHOLD_": str(128 * 2**20),
-}
+
+class WorkerFault(Exception):
+    """A fault of this program in a worker; its text is the traceback there."""
 
 
 class Workers:
-    """At most `count` worker processes, started when they are needed. Safe to share between threads; close it, or use
-    it as a context manager."""
+    """At most `count` worker processes, started when they are needed; their folders are below `scratch`, else in the
+    system's place. All of them are of one owner. Safe to share between threads; close it, or use it as a context."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, scratch: Path | None = None) -> None:
         self._free = threading.Semaphore(count)
+        self._scratch = scratch
         self._idle: list[_Worker] = []
         self._lock = threading.Lock()
         self._closed = False
 
-    def run(self, function: Callable[..., Result], *, subject: str, seconds: float, **arguments: Any) -> Result:
-        """`function(**arguments)` in a worker; it must be a module's own, its arguments and result plain values.
+    def run(self, function: Callable[..., Result], *, subject: str, bounds: Bounds, **arguments: Any) -> Result:
+        """`function(**arguments)` in a worker; it must be a module's own, its arguments plain values, or functions of
+        ours, which are then called here with what its annotations say. So does the result have the annotated type.
 
-        Raises the DreamlakeError that it raises; MEDIA_TIMEOUT after `seconds`; MEDIA_CORRUPT when the process died
-        of it, twice. `subject` is the file's name for messages.
+        Raises the DreamlakeError that it raises, or that such a function raises here; MEDIA_TIMEOUT, MEDIA_TOO_LARGE
+        for more than `bounds`; MEDIA_CORRUPT when the process died of it, twice; STACK_FAILED when there can be no
+        worker; WorkerFault. `subject` is the file's name for messages.
         """
-        call = (function, arguments, seconds)
+        return self._run(_Task(function, arguments, subject, bounds))
+
+    def make(
+        self,
+        maker: Callable[..., Result],
+        source: Path,
+        out: Path,
+        *,
+        subject: str,
+        bounds: Bounds,
+        **arguments: Any,
+    ) -> Result:
+        """`run` of a maker, `maker(source, out, …)`: it reads a file and makes others, which are in `out` then."""
+        return self._run(_Task(maker, arguments, subject, bounds, source, out))
+
+    def _run(self, task: _Task) -> Any:
         with self._free:
             for _ in range(_ATTEMPTS):
                 one = self._take()
                 try:
-                    verdict, value = one.ask(call, seconds)
+                    result = one.do(task)
                 except _Died:
-                    one.kill()
+                    one.close()
                     continue
-                except TimeoutError:
-                    one.kill()
-                    raise DreamlakeError(
-                        Code.MEDIA_TIMEOUT, f"{subject} took longer than {seconds:.0f} seconds and was stopped."
-                    ) from None
+                except DreamlakeError:
+                    # The call ended as calls do; a broken one has closed its worker.
+                    self._give_back(one)
+                    raise
                 except BaseException:
-                    one.kill()
+                    one.close()
                     raise
                 self._give_back(one)
-                if verdict == "failed":
-                    code, message, hint, details = value
-                    raise DreamlakeError(Code(code), message, hint=hint, **details)
-                result: Result = value
                 return result
         raise DreamlakeError(
             Code.MEDIA_CORRUPT,
-            f"{subject} is damaged: the process that read it died of it.",
+            f"{task.subject} is damaged: the process that read it died of it.",
             hint="Play it locally to see whether the original is whole, and upload it again.",
         )
 
@@ -91,14 +105,14 @@ class Workers:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-        return _Worker()
+        return _Worker(self._scratch)
 
     def _give_back(self, one: _Worker) -> None:
         with self._lock:
-            if not self._closed and one.calls < _MOST_CALLS:
+            if not self._closed and not one.is_closed and one.calls < _MOST_CALLS:
                 self._idle.append(one)
                 return
-        one.kill()
+        one.close()
 
     def close(self) -> None:
         """End the idle processes; one that is at work ends with its call."""
@@ -106,7 +120,7 @@ class Workers:
             self._closed = True
             idle, self._idle = self._idle, []
         for one in idle:
-            one.kill()
+            one.close()
 
     def __enter__(self) -> Workers:
         return self
@@ -116,84 +130,199 @@ class Workers:
 
 
 class _Died(Exception):
-    """The process ended before it answered."""
+    """The process ended before it answered, or says what makes no sense."""
 
 
-class _Answer(pickle.Unpickler):
-    """Only values are taken from a worker: what a file made of it might answer with calls instead."""
+class _Task:
+    """What is asked of a worker, and how to read what it says to that."""
 
-    def find_class(self, module: str, name: str) -> Any:
-        """A type that results are made of. Raises UnpicklingError for anything else."""
-        if module in _VALUES and "." not in name:
-            found = super().find_class(module, name)
-            if isinstance(found, type):
-                return found
-        raise pickle.UnpicklingError(f"an answer with {module}.{name} in it")
+    def __init__(
+        self,
+        function: Callable[..., Any],
+        arguments: dict[str, Any],
+        subject: str,
+        bounds: Bounds,
+        source: Path | None = None,
+        out: Path | None = None,
+    ) -> None:
+        self.function, self.subject, self.bounds = function, subject, bounds.within(_most_seconds())
+        self.source, self.out = source, out
+        self.types: Signature = signature(function)
+        self.callbacks = {name: value for name, value in arguments.items() if name in self.types.callbacks and value}
+        self.arguments = arguments | {name: Callback(name) for name in self.callbacks}
+
+
+@cache
+def _most_seconds() -> float:
+    from ...settings import Settings
+
+    return Settings().file_seconds
 
 
 class _Worker:
-    """One process, with one call at a time."""
+    """One process with its room, and one call at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, scratch: Path | None) -> None:
         self.calls = 0
-        self._process = subprocess.Popen(
-            [sys.executable, "-I", "-m", worker.__name__],
-            env=_ENVIRONMENT,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        assert self._process.stdin is not None
-        os.set_blocking(self._process.stdin.fileno(), False)
-
-    def ask(self, call: Any, seconds: float) -> tuple[str, Any]:
-        """The answer. Raises _Died, or TimeoutError."""
-        self.calls += 1
-        deadline = time.monotonic() + seconds
+        self.is_closed = False
+        self._room = Room(scratch)
         try:
-            self._send(worker.packed(call), deadline)
-            return self._receive(deadline)
-        except (OSError, EOFError, pickle.UnpicklingError) as error:
-            if isinstance(error, TimeoutError):
-                raise
-            raise _Died from None
+            self._process = start(self._room)
+        except BaseException:
+            self._leave()
+            raise
 
-    def _send(self, message: bytes, deadline: float) -> None:
+    def do(self, task: _Task) -> Any:
+        """What the task gives. Raises _Died, DreamlakeError, WorkerFault. All but an error of the task itself are to be
+        followed by `close`, which a broken bound has been already."""
+        self.calls += 1
+        arguments, place, takings = task.arguments, None, None
+        if task.source and task.out:
+            task.out.mkdir(parents=True, exist_ok=True)
+            place = self._room.outputs / str(self.calls)
+            takings = self._room.takings(place, task.out)
+            arguments = arguments | {"source": self._room.lay(task.source), "out": place}
+        call = Call(task.function, arguments, task.bounds, str(place) if place else None, build.known())
+        conversation = _Conversation(self._process, task, takings, self._room)
+        try:
+            conversation.send(pickled(call))
+            result = conversation.follow()
+        except (OSError, EOFError, Unsealable, Untaken) as error:
+            if isinstance(error, TimeoutError):
+                self.close()
+                raise DreamlakeError(
+                    Code.MEDIA_TIMEOUT,
+                    f"{task.subject} took longer than {task.bounds.seconds:.0f} seconds and was stopped.",
+                ) from None
+            raise _Died from error
+        except _TooMuch as error:
+            self.close()
+            raise error.args[0] from None
+        except _Failed as failed:
+            self._tidy(task)
+            raise failed.args[0] from None
+        except DreamlakeError:  # of a function that was called here: the worker waits for its answer
+            self.close()
+            raise
+        self._tidy(task)
+        return result
+
+    def _tidy(self, task: _Task) -> None:
+        if task.source:
+            self._room.clear()
+
+    def close(self) -> None:
+        """End the process, and what it started, and delete its room."""
+        if not self.is_closed:
+            self.is_closed = True
+            self._process.kill()
+            self._leave()
+
+    def _leave(self) -> None:
+        try:
+            self._room.close()
+        except OSError as fault:
+            log.warning("The folder of a worker could not be deleted: %s", fault)
+
+
+class _Failed(Exception):
+    """The task raised the DreamlakeError that is the argument."""
+
+
+class _TooMuch(Exception):
+    """The task went over a bound; the argument is the DreamlakeError that says so."""
+
+
+class _Conversation:
+    """One call, from its being sent to its answer. Raises TimeoutError, and what `_Worker.do` says."""
+
+    def __init__(self, process: Process, task: _Task, takings: Takings | None, room: Room) -> None:
+        self._process, self._task, self._room = process, task, room
+        self._claim = takings.take if takings else _take_nothing
+        self._deadline = time.monotonic() + task.bounds.seconds
+        self._look_at = time.monotonic() + _TICK
+
+    def send(self, message: bytes) -> None:
         """Write a message, which may be more than the pipe holds: who does not read it is out of time."""
-        assert self._process.stdin is not None
-        pipe = self._process.stdin.fileno()
         left = memoryview(message)
         with selectors.PollSelector() as selector:
-            selector.register(pipe, selectors.EVENT_WRITE)
+            selector.register(self._process.calls, selectors.EVENT_WRITE)
             while left:
-                if not selector.select(max(0, deadline - time.monotonic())):
-                    raise TimeoutError
-                left = left[os.write(pipe, left) :]
+                if not selector.select(max(0, self._deadline - time.monotonic())):
+                    if time.monotonic() >= self._deadline:
+                        raise TimeoutError
+                    continue
+                left = left[os.write(self._process.calls, left) :]
 
-    def _receive(self, deadline: float) -> tuple[str, Any]:
-        assert self._process.stdout is not None
-        pipe = self._process.stdout.fileno()
-        received, wanted = bytearray(), 8
+    def follow(self) -> Any:
+        """Answer what the worker asks until it has a result."""
+        while True:
+            message = Message(self._receive(), self._claim)
+            match message.value:
+                case ["call", [str(name), list(given)]] if name in self._task.callbacks:
+                    types = self._task.types.callbacks[name]
+                    if len(given) != len(types):
+                        raise Unsealable
+                    arguments = [message.read(value, kind) for value, kind in zip(given, types, strict=True)]
+                    self.send(pickled(self._task.callbacks[name](*arguments)))
+                case ["done", value]:
+                    return message.read(value, self._task.types.result)
+                case ["failed", value]:
+                    raise _Failed(_error(message.read(value, Failure)))
+                case ["fault", str(text)]:
+                    raise WorkerFault(text)
+                case _:
+                    raise Unsealable
+
+    def _receive(self) -> bytearray:
+        received, wanted = bytearray(), HEAD
         with selectors.PollSelector() as selector:
-            selector.register(pipe, selectors.EVENT_READ)
+            selector.register(self._process.answers, selectors.EVENT_READ)
             while len(received) < wanted:
-                if not selector.select(max(0, deadline - time.monotonic())):
+                now = time.monotonic()
+                if now >= self._deadline:
                     raise TimeoutError
-                data = os.read(pipe, 1 << 20)
+                if now >= self._look_at:
+                    self._look()
+                if not selector.select(max(0, min(self._deadline, self._look_at) - now)):
+                    continue
+                data = os.read(self._process.answers, min(1 << 20, wanted - len(received)))
                 if not data:
                     raise EOFError
                 received += data
-                if wanted == 8 and len(received) >= 8:
-                    wanted += int.from_bytes(received[:8], "big")
-        answer: tuple[str, Any] = _Answer(io.BytesIO(received[8:])).load()
-        return answer
+                if wanted == HEAD and len(received) == HEAD:
+                    wanted += int.from_bytes(received, "big")
+                    if wanted > HEAD + MOST_BYTES:
+                        raise Unsealable
+        return received[HEAD:]
 
-    def kill(self) -> None:
-        with contextlib.suppress(ProcessLookupError):
-            self._process.kill()
-        self._process.wait()
-        for pipe in (self._process.stdin, self._process.stdout):
-            assert pipe is not None
-            with contextlib.suppress(OSError):
-                pipe.close()
+    def _look(self) -> None:
+        """Whether the room holds more than it may, and the disk less than everybody needs."""
+        started = time.monotonic()
+        task, bounds = self._task, self._task.bounds
+        if self._room.used(bounds.output, bounds.files):
+            raise _TooMuch(
+                DreamlakeError(
+                    Code.MEDIA_TOO_LARGE,
+                    f"{task.subject} became more than {bounds.output // 2**20} MiB or {bounds.files:,} files of output "
+                    "and was stopped.",
+                )
+            )
+        if shutil.disk_usage(self._room.path).free < _LEAST_DISK:
+            message = f"The disk of temporary files filled up while {task.subject} was processed."
+            raise _TooMuch(DreamlakeError(Code.STORAGE_FULL, message))
+        now = time.monotonic()
+        self._look_at = now + max(_TICK, 20 * (now - started))
+
+
+def _error(failure: Failure) -> DreamlakeError:
+    try:
+        code = Code(failure.code)
+    except ValueError:
+        raise Unsealable from None
+    kind = _ERRORS.get(failure.kind, DreamlakeError)
+    return kind(code, failure.message, hint=failure.hint, **failure.details)
+
+
+def _take_nothing(text: str) -> Path:
+    raise Untaken

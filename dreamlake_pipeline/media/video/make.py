@@ -18,11 +18,11 @@ from ..audio.codec import DAMAGED, aac_options, audio_reasons, output_rate
 from ..audio.forms import COUNTED, Form, change_warnings, changes, counted
 from ..containers import mpegts
 from ..containers.claims import read_claims
-from ..containers.probe import Probe, SoundOnly, VideoTrack, probe, recognise
+from ..containers.probe import Probe, VideoTrack, probe, recognise
 from ..containers.salvage import LEAST_SALVAGED, salvage
 from ..hls import segments
 from ..hls.verify import Expected, verify
-from ..results import AudioRendition, Mode, Stream, TimeOrigin, VideoResult
+from ..results import AudioRendition, Mode, SoundOnly, Stream, TimeOrigin, VideoResult
 from ..run import ffmpeg
 from . import stills
 from .damage import LEFT_OUT, damage_warning, pictures_are_whole
