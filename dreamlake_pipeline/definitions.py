@@ -12,6 +12,7 @@ from dagster import (
     EnvVar,
     define_asset_job,
     in_process_executor,
+    mem_io_manager,
 )
 
 from .assets import (
@@ -30,7 +31,8 @@ from .resources import (
     FolderTreeResource,
     MediaToolsResource,
     ObjectStoreResource,
-    Redo,
+    closed,
+    redo,
 )
 from .sensors import build_catalog_schedule, build_staging_sensor, deleted_records, failed_runs, retire_partitions
 from .settings import Settings
@@ -61,8 +63,6 @@ media_tools = MediaToolsResource(
     scratch=str(settings.scratch) if settings.scratch else None,
 )
 batch_policy = BatchPolicy.of(settings)
-# Run config of a run by hand: `resources: {redo: {config: {force: true, only: [<id>, …]}}}`.
-redo = Redo.configure_at_launch()
 
 defs = Definitions(
     assets=[
@@ -83,16 +83,20 @@ defs = Definitions(
         retire_partitions,
     ],
     schedules=[build_catalog_schedule(write_catalog)],
+    # Closed, but for `redo`: whoever starts a run says what is to be done again, and never where secrets go.
     resources={
-        "bss": bss,
-        "object_store": object_store,
-        "folder_tree": FolderTreeResource(postgres_url=EnvVar("DREAMLAKE_POSTGRES_URL")),
-        "media_tools": media_tools,
-        "batch_policy": batch_policy,
+        "bss": closed(bss),
+        "object_store": closed(object_store),
+        "folder_tree": closed(FolderTreeResource(postgres_url=EnvVar("DREAMLAKE_POSTGRES_URL"))),
+        "media_tools": closed(media_tools),
+        "batch_policy": closed(batch_policy),
+        # Run config of a run by hand: `resources: {redo: {config: {force: true, only: [<id>, …]}}}`.
         "redo": redo,
-        "batch_tools": BatchTools(
-            bss=bss, object_store=object_store, media_tools=media_tools, batch_policy=batch_policy, redo=redo
+        "batch_tools": closed(
+            BatchTools(bss=bss, object_store=object_store, media_tools=media_tools, batch_policy=batch_policy)
         ),
+        # No asset hands a value to another one. Dagster's default would read and write wherever run config says.
+        "io_manager": closed(mem_io_manager),
     },
     # One process per run: every process costs seconds of imports, and items already run side by side inside an asset.
     executor=in_process_executor,

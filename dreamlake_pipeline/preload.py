@@ -13,11 +13,10 @@ import sqlalchemy.dialects.postgresql.psycopg2  # noqa: F401
 from botocore.exceptions import BotoCoreError
 
 from .client import pipeline  # noqa: F401
-from .definitions import defs
+from .definitions import object_store
 from .processing import audio, batch, index, label_track, text_track, video  # noqa: F401
 from .server import index as folder_tree  # noqa: F401
 
 # Making a client costs 0.1 s of CPU. Without a region or credentials there is none yet, and a run says so.
 with suppress(BotoCoreError):
-    assert defs.resources is not None
-    defs.resources["object_store"].get_client()
+    object_store.get_client()

@@ -41,6 +41,11 @@ class Settings(BaseSettings):
     remote: str | None = Field(None, description="URL of DreamLake Server.")
     bss_url: str | None = Field(None, description="URL of BSS.")
     dagster_url: str | None = Field(None, description="URL of the Dagster UI, for links.")
+    dagster_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Further addresses that Dagster's webserver answers under, as browsers name them: `host` or "
+        "`host:port`, with commas between them. `127.0.0.1`, `localhost` and `[::1]` with its port always are.",
+    )
     api_key: SecretStr | None = Field(None, description="Bearer token of the CLI and of the pipeline.")
     postgres_url: SecretStr | None = Field(
         None,
@@ -55,6 +60,11 @@ class Settings(BaseSettings):
     # Secrets
     auth_secret: SecretStr | None = Field(
         None, description="Key that signs and verifies tokens (HS256), 32 bytes or more."
+    )
+    dagster_secret: SecretStr | None = Field(
+        None,
+        description="What logs in to Dagster's webserver, 32 bytes or more: `/login?secret=…` in a browser, a bearer "
+        "token of programs. Without it, the webserver does not start.",
     )
 
     # Uploads and playback
@@ -133,13 +143,19 @@ class Settings(BaseSettings):
         None, description="Unix socket of the process that runs are forked from; `$DAGSTER_HOME/runs.sock` by default."
     )
 
-    @field_validator("auth_secret")
+    @field_validator("auth_secret", "dagster_secret")
     @classmethod
     def _is_long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
         """RFC 7518, 3.2: a key for HS256 has 256 bits or more. An empty variable counts as unset."""
         if secret and secret.get_secret_value() and len(secret.get_secret_value().encode()) < _SECRET_BYTES:
             raise ValueError(f"it needs {_SECRET_BYTES} bytes or more")
         return secret
+
+    @field_validator("dagster_hosts", mode="before")
+    @classmethod
+    def _read_hosts(cls, value: Any) -> Any:
+        """Names between commas, with or without blanks; an empty variable counts as unset."""
+        return [host.strip() for host in value.split(",") if host.strip()] if isinstance(value, str) else value or ()
 
     @field_validator("ladder", mode="before")
     @classmethod

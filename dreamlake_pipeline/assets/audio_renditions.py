@@ -1,9 +1,9 @@
 """The audio files of a batch as AAC in HLS."""
 
-from dagster import AssetExecutionContext, MaterializeResult, asset
+from dagster import AssetExecutionContext, MaterializeResult, ResourceParam, asset
 
 from ..kinds import Kind
-from ..resources import BatchTools
+from ..resources import BatchTools, Redo
 from . import checks
 from .partitions import batches
 from .run import GROUP, OWNERS, STAGING_OBJECTS, materialized, process_kind, total
@@ -14,6 +14,7 @@ from .run import GROUP, OWNERS, STAGING_OBJECTS, materialized, process_kind, tot
     deps=[STAGING_OBJECTS],
     group_name=GROUP,
     owners=OWNERS,
+    config_schema={},
     kinds={"ffmpeg", "s3"},
     check_specs=checks.specs(
         "audio_renditions",
@@ -27,8 +28,10 @@ from .run import GROUP, OWNERS, STAGING_OBJECTS, materialized, process_kind, tot
         "The originals are untouched."
     ),
 )
-def audio_renditions(context: AssetExecutionContext, batch_tools: BatchTools) -> MaterializeResult:
-    processed = process_kind(context, Kind.AUDIO, batch_tools)
+def audio_renditions(
+    context: AssetExecutionContext, batch_tools: BatchTools, redo: ResourceParam[Redo]
+) -> MaterializeResult:
+    processed = process_kind(context, Kind.AUDIO, batch_tools, redo)
     return materialized(
         processed,
         batch_tools.object_store,

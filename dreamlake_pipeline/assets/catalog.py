@@ -12,6 +12,7 @@ from .run import OWNERS, plain_failure
     deps=[dreamlake_index],
     group_name="catalog",
     owners=OWNERS,
+    config_schema={},
     kinds={"parquet", "s3"},
     check_specs=checks.specs("catalog", checks.EVERY_ROW_WRITTEN),
     description="Every file of every project, one row each, as one Parquet file in the bucket. Replaced whole.",

@@ -1,4 +1,4 @@
-"""How a run shows its items to people: tables, pictures, links. Nothing here decides anything.
+"""How a run shows its items to people: tables, pictures, commands. Nothing here decides anything.
 
 Metadata lives in the event's row in Postgres: tables are cut, pictures are few and small.
 """
@@ -204,9 +204,9 @@ def pictures(previews: Iterable[tuple[str, bytes]]) -> MetadataValue | None:
     return MetadataValue.md(text) if text else None
 
 
-def links(named: Iterable[tuple[str, str]]) -> MetadataValue:
-    """URLs under their names, as Markdown."""
-    return MetadataValue.md("\n".join(f"- [{_plain(name)}]({url})" for name, url in named))
+def commands(named: Iterable[tuple[str, str]]) -> MetadataValue:
+    """Commands for a shell under their names, as Markdown."""
+    return MetadataValue.md("\n".join(f"- {_plain(name)}: `{command}`" for name, command in named))
 
 
 def _plain(name: str) -> str:

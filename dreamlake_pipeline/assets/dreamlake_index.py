@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from dagster import AssetExecutionContext, MaterializeResult, asset
+from dagster import AssetExecutionContext, MaterializeResult, ResourceParam, asset
 
 from ..kinds import Kind
-from ..resources import BatchTools, FolderTreeResource
+from ..resources import BatchTools, FolderTreeResource, Redo
 from . import checks, display
 from .audio_renditions import audio_renditions
 from .hls_streams import hls_streams
@@ -17,9 +17,8 @@ from .text_tracks import text_tracks
 
 if TYPE_CHECKING:
     from ..api.bss import Record
-    from ..client.pipeline import PipelineClient
 
-_MOST_LINKS = 8
+_MOST_COMMANDS = 8
 
 
 @asset(
@@ -27,6 +26,7 @@ _MOST_LINKS = 8
     deps=[hls_streams, audio_renditions, text_tracks, label_tracks],
     group_name=GROUP,
     owners=OWNERS,
+    config_schema={},
     kinds={"postgres"},
     check_specs=checks.specs("dreamlake_index", checks.INDEX_COMPLETE),
     metadata={"dagster/table_name": "dreamlake.assets"},
@@ -36,15 +36,17 @@ _MOST_LINKS = 8
     ),
 )
 def dreamlake_index(
-    context: AssetExecutionContext, batch_tools: BatchTools, folder_tree: FolderTreeResource
+    context: AssetExecutionContext,
+    batch_tools: BatchTools,
+    redo: ResourceParam[Redo],
+    folder_tree: FolderTreeResource,
 ) -> MaterializeResult:
     from ..processing.index import index_batch
 
     with plain_failure():
-        hold = hold_of(context, batch_tools)
+        hold = hold_of(context, batch_tools, redo)
         indexed = index_batch(hold, folder_tree.upsert, took_batch=takes_whole_batch(context))
         found = folder_tree.statuses([ref.id for ref in indexed.refs])
-        links = _playback_links(hold.pipeline, indexed.items)
     return MaterializeResult(
         metadata={
             "batch": display.counts(indexed.items),
@@ -53,14 +55,15 @@ def dreamlake_index(
             "left for the next attempt": indexed.unfinished,
             "dagster/row_count": len(found),
             "items": display.index_table(indexed.items),
-            **links,
+            **_ways_to_play(indexed.items),
         },
         check_results=[checks.index_complete(indexed.indexed, indexed.refs, found)],
     )
 
 
-def _playback_links(pipeline: "PipelineClient", items: Sequence["Record"]) -> dict[str, Any]:
-    """Links that play the first few files of the batch, for as long as their tokens are valid."""
+def _ways_to_play(items: Sequence["Record"]) -> dict[str, Any]:
+    """The commands that play the first few files of the batch. A URL that plays is a key to the file: it would stay in
+    the run's events for ever, before everybody who looks at them."""
     playable = [item for item in items if item.status == "ready" and item.kind in (Kind.VIDEO, Kind.AUDIO)]
-    links = [(item.name, pipeline.playback(item.kind, item.id).url) for item in playable[:_MOST_LINKS]]
-    return {"playback (expires)": display.links(links)} if links else {}
+    ways = [(item.name, f"dreamlake play {item.id} --open") for item in playable[:_MOST_COMMANDS]]
+    return {"to play": display.commands(ways)} if ways else {}

@@ -1,9 +1,9 @@
 """The label files of a batch as Parquet."""
 
-from dagster import AssetExecutionContext, MaterializeResult, asset
+from dagster import AssetExecutionContext, MaterializeResult, ResourceParam, asset
 
 from ..kinds import Kind
-from ..resources import BatchTools
+from ..resources import BatchTools, Redo
 from . import checks
 from .partitions import batches
 from .run import GROUP, OWNERS, STAGING_OBJECTS, materialized, process_kind, total
@@ -14,6 +14,7 @@ from .run import GROUP, OWNERS, STAGING_OBJECTS, materialized, process_kind, tot
     deps=[STAGING_OBJECTS],
     group_name=GROUP,
     owners=OWNERS,
+    config_schema={},
     kinds={"parquet", "s3"},
     check_specs=checks.specs(
         "label_tracks",
@@ -25,8 +26,10 @@ from .run import GROUP, OWNERS, STAGING_OBJECTS, materialized, process_kind, tot
         "The label files of the batch (JSONL, CSV) as Parquet with inferred types, and statistics of every field."
     ),
 )
-def label_tracks(context: AssetExecutionContext, batch_tools: BatchTools) -> MaterializeResult:
-    processed = process_kind(context, Kind.LABEL_TRACK, batch_tools)
+def label_tracks(
+    context: AssetExecutionContext, batch_tools: BatchTools, redo: ResourceParam[Redo]
+) -> MaterializeResult:
+    processed = process_kind(context, Kind.LABEL_TRACK, batch_tools, redo)
     return materialized(
         processed,
         batch_tools.object_store,

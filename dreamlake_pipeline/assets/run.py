@@ -13,7 +13,7 @@ from dagster import AssetCheckResult, AssetExecutionContext, AssetKey, Failure, 
 from .. import layout
 from ..errors import DreamlakeError
 from ..kinds import Kind
-from ..resources import BatchTools, ObjectStoreResource
+from ..resources import BatchTools, ObjectStoreResource, Redo
 from . import display
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def plain_failure() -> Iterator[None]:
         ) from error
 
 
-def hold_of(context: AssetExecutionContext, batch_tools: BatchTools) -> Hold:
+def hold_of(context: AssetExecutionContext, batch_tools: BatchTools, redo: Redo) -> Hold:
     """This run's hold on the batch that its partition is."""
     from ..processing.batch import Hold
 
@@ -51,8 +51,8 @@ def hold_of(context: AssetExecutionContext, batch_tools: BatchTools) -> Hold:
         context.run.run_id,
         lease_seconds=batch_tools.batch_policy.batch_lease,
         turn_seconds=batch_tools.batch_policy.batch_turn,
-        force=batch_tools.redo.force,
-        only=tuple(batch_tools.redo.only),
+        force=redo.force,
+        only=redo.only,
     )
 
 
@@ -75,7 +75,7 @@ class Processed:
     seconds: float
 
 
-def process_kind(context: AssetExecutionContext, kind: Kind, batch_tools: BatchTools) -> Processed:
+def process_kind(context: AssetExecutionContext, kind: Kind, batch_tools: BatchTools, redo: Redo) -> Processed:
     """Process what is due of one kind in the run's batch."""
     from ..processing.batch import process_items
     from ..processing.work import Workshop, standing
@@ -83,7 +83,7 @@ def process_kind(context: AssetExecutionContext, kind: Kind, batch_tools: BatchT
     started = time.monotonic()
     media_tools = batch_tools.media_tools
     with plain_failure():
-        hold = hold_of(context, batch_tools)
+        hold = hold_of(context, batch_tools, redo)
         batch = hold.due(kind, took_batch=takes_whole_batch(context))
         shop = Workshop(
             hold.pipeline,

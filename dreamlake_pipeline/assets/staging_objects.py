@@ -1,9 +1,9 @@
 """The raw files of a batch: what was uploaded, as it lies under the staging prefix."""
 
-from dagster import AssetExecutionContext, MaterializeResult, asset
+from dagster import AssetExecutionContext, MaterializeResult, ResourceParam, asset
 
 from .. import layout
-from ..resources import BatchTools
+from ..resources import BatchTools, Redo
 from . import display
 from .partitions import batches
 from .run import GROUP, OWNERS, hold_of, plain_failure
@@ -13,15 +13,18 @@ from .run import GROUP, OWNERS, hold_of, plain_failure
     partitions_def=batches,
     group_name=GROUP,
     owners=OWNERS,
+    config_schema={},
     kinds={"s3"},
     description=(
         "The raw files of one batch in S3, kept for ever: everything else can be made again from them. "
         "Materializing it takes the batch for this run, and says what is to be done."
     ),
 )
-def staging_objects(context: AssetExecutionContext, batch_tools: BatchTools) -> MaterializeResult:
+def staging_objects(
+    context: AssetExecutionContext, batch_tools: BatchTools, redo: ResourceParam[Redo]
+) -> MaterializeResult:
     with plain_failure():
-        hold = hold_of(context, batch_tools)
+        hold = hold_of(context, batch_tools, redo)
         due = hold.begin().items
         batch = hold.pipeline.items(context.partition_key)
     return MaterializeResult(

@@ -1,9 +1,9 @@
 """The text tracks of a batch as clean WebVTT."""
 
-from dagster import AssetExecutionContext, MaterializeResult, asset
+from dagster import AssetExecutionContext, MaterializeResult, ResourceParam, asset
 
 from ..kinds import Kind
-from ..resources import BatchTools
+from ..resources import BatchTools, Redo
 from . import checks
 from .partitions import batches
 from .run import GROUP, OWNERS, STAGING_OBJECTS, materialized, process_kind, total
@@ -14,6 +14,7 @@ from .run import GROUP, OWNERS, STAGING_OBJECTS, materialized, process_kind, tot
     deps=[STAGING_OBJECTS],
     group_name=GROUP,
     owners=OWNERS,
+    config_schema={},
     kinds={"webvtt", "s3"},
     check_specs=checks.specs(
         "text_tracks",
@@ -23,8 +24,10 @@ from .run import GROUP, OWNERS, STAGING_OBJECTS, materialized, process_kind, tot
     ),
     description=("The subtitles and transcripts of the batch as clean UTF-8 WebVTT, from VTT or SRT in any encoding."),
 )
-def text_tracks(context: AssetExecutionContext, batch_tools: BatchTools) -> MaterializeResult:
-    processed = process_kind(context, Kind.TEXT_TRACK, batch_tools)
+def text_tracks(
+    context: AssetExecutionContext, batch_tools: BatchTools, redo: ResourceParam[Redo]
+) -> MaterializeResult:
+    processed = process_kind(context, Kind.TEXT_TRACK, batch_tools, redo)
     return materialized(
         processed,
         batch_tools.object_store,

@@ -53,7 +53,7 @@ def _row(process: ProcessStatus) -> str:
         f"{'healthy' if process.healthy else '' if process.state == 'stopped' else 'not healthy':<11}",
         f"{f'pid {process.pid}' if process.pid else '':<11}",
         f"{'' if process.uptime is None else _show_uptime(process.uptime):<7}",
-        process.url or "",
+        process.login_url or process.url or "",
         f"({plural(process.restarts, 'restart')})" if process.restarts else "",
     ]
     return " ".join(columns).rstrip()

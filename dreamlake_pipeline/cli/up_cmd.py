@@ -35,7 +35,7 @@ def up(as_json: AsJson = False) -> None:
 def describe(stack: Stack) -> str:
     """Every URL of the stack, for a person."""
     rows = [
-        ("Dagster", stack.url_of("dagster-webserver")),
+        ("Dagster", stack.login_url),
         ("BSS API", f"{stack.url_of('bss')}/docs"),
         ("Server API", f"{stack.url_of('server')}/docs"),
         ("S3", stack.url_of("s3")),

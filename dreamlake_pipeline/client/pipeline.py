@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeVar
 
-from ..api.bss import Playback, Record, Success
+from ..api.bss import Record, Success
 from ..api.pipeline import (
     Adopted,
     AdoptObjects,
@@ -160,10 +160,6 @@ class PipelineClient:
                 "/pipeline/results/lookup", LookupResults(owner=owner, keys=some), KnownResults
             ).items
         ]
-
-    def playback(self, kind: Kind, record_id: str) -> Playback:
-        """A URL that plays a ready video or audio in a browser."""
-        return self._http.get(f"/{kind.spec.route}/{record_id}/playback", Playback)
 
 
 def _slices(items: Sequence[Item], size: int) -> Iterator[list[Item]]:

@@ -18,7 +18,7 @@ from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import ConfigurableClass, serialize_value
 from dagster._serdes.config_class import ConfigurableClassData
 
-from .wire import Line, socket_path
+from .wire import Line, is_of_this_user, socket_path
 from .worker import Worker
 
 WORKER_TAG = "dreamlake/process"
@@ -122,6 +122,9 @@ def _run_server() -> Iterator[Line]:
                     "`python -m dreamlake_pipeline.instance.run_server …` has to run beside the daemon."
                 ) from fault
             time.sleep(_PAUSE)
+    if not is_of_this_user(connection):
+        connection.close()
+        raise DagsterLaunchFailedError(f"What listens at {path} is another user's process, not the run server.")
     line = Line(connection, _PATIENCE)
     try:
         yield line

@@ -7,6 +7,7 @@ processes for each run, which cost as much as a small run.
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,7 +23,8 @@ from dagster._utils import ensure_file, touch_file
 
 
 class RunLogFiles(LocalComputeLogManager):
-    """`LocalComputeLogManager` under `$DAGSTER_HOME/storage` that writes files and nothing else."""
+    """`LocalComputeLogManager` under `$DAGSTER_HOME/storage` that writes files and nothing else, which no other
+    user can reach."""
 
     @classmethod
     def config_type(cls) -> UserConfigSchema:
@@ -30,7 +32,12 @@ class RunLogFiles(LocalComputeLogManager):
 
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> RunLogFiles:
-        return cls(str(Path(os.environ["DAGSTER_HOME"]) / "storage"), inst_data=inst_data)
+        folder = Path(os.environ["DAGSTER_HOME"]) / "storage"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Runs print names of files, and whatever else a library says.
+        if (mode := stat.S_IMODE(folder.stat().st_mode)) & 0o007:
+            folder.chmod(mode & ~0o007)
+        return cls(str(folder), inst_data=inst_data)
 
     @contextmanager
     def capture_logs(self, log_key: Sequence[str]) -> Iterator[CapturedLogContext]:

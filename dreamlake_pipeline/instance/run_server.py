@@ -25,7 +25,7 @@ from typing import NoReturn
 
 import psutil
 
-from .wire import Line, socket_path
+from .wire import Line, is_of_this_user, socket_path
 from .worker import Worker
 
 log = logging.getLogger("dreamlake.runs")
@@ -88,6 +88,11 @@ class RunServer:
             connection, _ = self._listener.accept()
         except OSError:
             return
+        # A run is code that the caller names: whoever may ask for one may do whatever this user may.
+        if not is_of_this_user(connection):
+            log.warning("another user's process was turned away")
+            connection.close()
+            return
         pid = os.fork()
         if pid == 0:
             self._listener.close()
@@ -146,6 +151,8 @@ def _converse(line: Line) -> int:
         if "stop" in asked:
             worker = Worker.parse(asked["stop"])
             process = worker.process() if worker else None
+            if process is not None and not _is_fork(process):
+                process = None
             line.send({"stopping": process is not None})
             line.close()
             end([process] if process else [], _GRACE)
@@ -157,6 +164,19 @@ def _converse(line: Line) -> int:
     finally:
         line.close()
     return _execute(asked["run"])
+
+
+def _is_fork(process: psutil.Process) -> bool:
+    """Whether this is a fork of a run server, this one's or an earlier one's: which process a run has is said by the
+    run's tags, and those are what somebody wrote there."""
+    try:
+        return (
+            "dreamlake_pipeline.instance.run_server" in process.cmdline()
+            and os.getsid(process.pid) == process.pid
+            and process.pid != os.getppid()
+        )
+    except (psutil.Error, OSError):
+        return False
 
 
 def _execute(arguments: str) -> int:
@@ -233,6 +253,8 @@ def main() -> None:
     parser.add_argument("--children", default="", help=argparse.SUPPRESS)
     given = parser.parse_args()
     _log_to_stderr()
+    # What runs print and keep is nobody else's business.
+    os.umask(0o077)
     listener = _bind(socket_path()) if given.listener is None else socket.socket(fileno=given.listener)
     os.environ.update(_NO_THREADS)
     for name in ("dagster._cli.api", *given.modules):

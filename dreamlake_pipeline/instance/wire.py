@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,19 @@ from ..settings import Settings
 def socket_path() -> Path:
     """Where the run server listens: the setting `run_socket`, else `$DAGSTER_HOME/runs.sock`."""
     return Settings().run_socket or Path(os.environ.get("DAGSTER_HOME", ".")) / "runs.sock"
+
+
+def is_of_this_user(connection: socket.socket) -> bool:
+    """Whether the process at the other end is this user's, or root's.
+
+    The kernel says who connected or listened (SO_PEERCRED, unix(7)). Where it can't be asked, the modes of the socket
+    and its folder alone keep others out.
+    """
+    if not hasattr(socket, "SO_PEERCRED"):
+        return True
+    told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    _, uid, _ = struct.unpack("3i", told)
+    return uid in (os.geteuid(), 0)
 
 
 class Line:

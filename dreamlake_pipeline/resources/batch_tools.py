@@ -1,8 +1,8 @@
 """What the assets of a batch work with, as one resource."""
 
-from dagster import ConfigurableResource, ResourceDependency
+from dagster import ConfigurableResource
 
-from .batching import BatchPolicy, Redo
+from .batching import BatchPolicy
 from .bss import BssResource
 from .media_tools import MediaToolsResource
 from .object_store import ObjectStoreResource
@@ -18,4 +18,3 @@ class BatchTools(ConfigurableResource):
     object_store: ObjectStoreResource
     media_tools: MediaToolsResource
     batch_policy: BatchPolicy
-    redo: ResourceDependency[Redo]

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dagster import ConfigurableResource
-from pydantic import Field
+from dagster import ConfigurableResource, Field, InitResourceContext, resource
 
 from ..settings import Settings
 
@@ -49,11 +49,25 @@ class BatchPolicy(ConfigurableResource):
         )
 
 
-class Redo(ConfigurableResource):
-    """What of a batch is to be done again: the run config of a run that somebody starts by hand.
+@dataclass(frozen=True, slots=True)
+class Redo:
+    """What of a batch is to be done again: `force` also processes what is ready and shares no earlier result; `only`
+    are ids of BSS records, every item of the batch when there are none. By default, what is not done yet is done."""
 
-    Without it, a run does what is not done yet.
-    """
+    force: bool = False
+    only: tuple[str, ...] = ()
 
-    force: bool = Field(False, description="Also process what is ready, and share no earlier result.")
-    only: list[str] = Field(default_factory=list, description="Ids of BSS records; every item of the batch by default.")
+
+# The fields of a ConfigurableResource would take `{env: NAME}` too, and an id that is unknown is named in a run's log.
+@resource(
+    config_schema={
+        "force": Field(
+            bool, default_value=False, description="Also process what is ready, and share no earlier result."
+        ),
+        "only": Field([str], default_value=[], description="Ids of BSS records; every item of the batch by default."),
+    }
+)
+def redo(context: InitResourceContext) -> Redo:
+    """What of a batch is to be done again: the one thing that the config of a run can say."""
+    config = context.resource_config
+    return Redo(force=config["force"], only=tuple(config["only"]))

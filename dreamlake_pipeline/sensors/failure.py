@@ -8,6 +8,7 @@ from ..resources import BssResource
 
 _ATTEMPT = "dreamlake/attempt"
 _PAUSE_SECONDS = 15.0
+_MOST_ATTEMPTS = 8  # with which the pause grows, to an hour
 
 
 @run_failure_sensor(
@@ -22,13 +23,20 @@ def failed_runs(context: RunFailureSensorContext, bss: BssResource) -> SkipReaso
     run = context.dagster_run
     told = f"Run {run.run_id} of {run.job_name} failed: {_cause(context)}"
     if (partition := run.tags.get(PARTITION_TAG)) is not None:
-        failures = int(run.tags.get(_ATTEMPT, "1"))
+        failures = _attempt(run.tags.get(_ATTEMPT, ""))
         if not context.get_step_failure_events():
             # It did not fail but was ended, by a kill or a reboot: nothing has to recover before the next attempt.
             failures -= 1
         told += f" {_release(bss, partition, run.run_id, pause=_PAUSE_SECONDS * (2**failures - 1))}"
     context.log.error(told)
     return SkipReason(told)
+
+
+def _attempt(tag: str) -> int:
+    """Which attempt at its batch a run was, as far as the pause grows with it. Whoever starts a run by hand writes its
+    tags: what is no number counts as the first attempt."""
+    number = int(tag[:9]) if tag.isascii() and tag.isdigit() else 1
+    return min(max(number, 1), _MOST_ATTEMPTS)
 
 
 def _cause(context: RunFailureSensorContext) -> str:

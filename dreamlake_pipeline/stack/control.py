@@ -29,7 +29,8 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 
 @dataclass(frozen=True, slots=True)
 class ProcessStatus:
-    """One process as `dreamlake status` shows it. `uptime` in seconds; `problem` says why it is not healthy."""
+    """One process as `dreamlake status` shows it. `uptime` in seconds; `problem` says why it is not healthy;
+    `login_url` logs a browser in, where one needs that."""
 
     name: str
     state: str
@@ -37,6 +38,7 @@ class ProcessStatus:
     uptime: float | None
     restarts: int
     url: str | None
+    login_url: str | None
     healthy: bool
     problem: str | None
     log: str
@@ -51,6 +53,7 @@ class ProcessStatus:
             "uptimeSec": uptime,
             "restarts": self.restarts,
             "url": self.url,
+            "loginUrl": self.login_url,
             "healthy": self.healthy,
             "problem": self.problem,
             "log": self.log,
@@ -133,6 +136,7 @@ def _status_of(stack: Stack, process: Process, info: ProcessInfo) -> ProcessStat
         uptime=info.uptime,
         restarts=info.restarts,
         url=stack.url_of(process.name),
+        login_url=stack.login_url if process.name == "dagster-webserver" else None,
         healthy=healthy,
         problem=problem,
         log=str(stack.log_of(process.name)),

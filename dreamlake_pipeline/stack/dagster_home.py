@@ -24,7 +24,10 @@ def write(stack: Stack) -> None:
 def query(stack: Stack, document: str, **variables: Any) -> dict[str, Any]:
     """The data that the webserver answers with. Raises httpx.TransportError when it does not answer."""
     answer = local_http().post(
-        f"{stack.url_of('dagster-webserver')}/graphql", json={"query": document, "variables": variables}, timeout=10
+        f"{stack.url_of('dagster-webserver')}/graphql",
+        json={"query": document, "variables": variables},
+        headers={"Authorization": f"Bearer {stack.credentials.dagster_secret}"},
+        timeout=10,
     )
     body = answer.json() if answer.is_success else {}
     if not body.get("data") or body.get("errors"):

@@ -38,7 +38,7 @@ def problem_of(stack: Stack, name: str, *, since: float) -> str | None:
                     connection.connect(str(stack.run_socket))
                     return None
             case "dagster-webserver":
-                return _problem_of_answer(stack, name, "/server_info") or _problem_of_location(stack)
+                return _problem_of_answer(stack, name, "/healthz") or _problem_of_location(stack)
             case "dagster-daemon":
                 return _problem_of_daemon(stack, since)
     except (httpx.TransportError, OSError) as fault:

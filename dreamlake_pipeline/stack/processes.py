@@ -85,7 +85,7 @@ def command(stack: Stack, name: str) -> list[str]:
         case "dagster-runs":
             return [*python, "dreamlake_pipeline.instance.run_server", "dreamlake_pipeline.preload"]
         case "dagster-webserver":
-            return [*python, "dagster_webserver", "--host", HOST, "--port", port, *workspace]
+            return [*python, "dreamlake_pipeline.instance.webserver", "--host", HOST, "--port", port, *workspace]
         case "dagster-daemon":
             return [*python, "dagster._daemon", "run", *workspace]
     raise ValueError(f"the stack has no process {name!r}")
@@ -117,9 +117,12 @@ def environment(stack: Stack, name: str, inherited: Mapping[str, str]) -> dict[s
             "NANIO_ACCESS_KEY": keys.s3_access_key,
             "NANIO_SECRET_KEY": keys.s3_secret_key,
         }
+    known = stack.environment()
+    if name != "dagster-webserver":
+        del known["DREAMLAKE_DAGSTER_SECRET"]
     return {
         **common,
-        **stack.environment(),
+        **known,
         "DREAMLAKE_API_KEY": keys.service_token,
         # A run over a batch plans and reports one event per asset and partition; in groups they cost a third.
         "DAGSTER_EVENT_BATCH_SIZE": "200",
@@ -127,4 +130,4 @@ def environment(stack: Stack, name: str, inherited: Mapping[str, str]) -> dict[s
 
 
 # Settings of other installations that a user's shell may carry and that would lead a process away from this stack.
-_FOREIGN = ("AWS_", "DAGSTER_", "NANIO_", "PG", "SUPERVISOR_", "UVICORN_")
+_FOREIGN = ("AWS_", "DAGSTER_", "DREAMLAKE_DAGSTER_SECRET", "NANIO_", "PG", "SUPERVISOR_", "UVICORN_")

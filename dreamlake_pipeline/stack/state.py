@@ -11,6 +11,7 @@ objects/           what the S3 server stores
 
 from __future__ import annotations
 
+import hmac
 import json
 import os
 import secrets
@@ -47,6 +48,7 @@ class Credentials:
     s3_access_key: str
     s3_secret_key: str
     auth_secret: str
+    dagster_secret: str
     cli_token: str
     service_token: str
 
@@ -97,6 +99,11 @@ class Stack:
             return f"postgresql://{DATABASE_USER}@{HOST}:{self.ports[process]}/{DATABASE}"
         return f"http://{HOST}:{self.ports[process]}"
 
+    @property
+    def login_url(self) -> str:
+        """The link that logs a browser in to Dagster's webserver (instance/webserver/session.py)."""
+        return f"{self.url_of('dagster-webserver')}/login?secret={self.credentials.dagster_secret}"
+
     def postgres_url(self, database: str = DATABASE) -> str:
         password = self.credentials.postgres_password
         return f"postgresql://{DATABASE_USER}:{password}@{HOST}:{self.ports['postgres']}/{database}"
@@ -119,6 +126,7 @@ class Stack:
             "DREAMLAKE_BUCKET": BUCKET,
             "DREAMLAKE_POSTGRES_URL": self.postgres_url(),
             "DREAMLAKE_AUTH_SECRET": keys.auth_secret,
+            "DREAMLAKE_DAGSTER_SECRET": keys.dagster_secret,
             "AWS_ENDPOINT_URL": f"http://{HOST}:{self.ports['s3']}",
             "AWS_ACCESS_KEY_ID": keys.s3_access_key,
             "AWS_SECRET_ACCESS_KEY": keys.s3_secret_key,
@@ -174,7 +182,7 @@ def load(home: Path) -> Stack | None:
             id=str(remembered["id"]),
             ports={name: int(remembered["ports"][name]) for name in LISTENERS},
             socket=Path(remembered["socket"]),
-            credentials=Credentials(**keys),
+            credentials=Credentials(**{"dagster_secret": _derived(keys["auth_secret"])} | keys),
         )
     except PermissionError as fault:
         raise DreamlakeError(
@@ -243,9 +251,15 @@ def _new_credentials() -> Credentials:
         s3_access_key=f"DL{secrets.token_hex(9).upper()}",
         s3_secret_key=secrets.token_hex(20),
         auth_secret=secret,
+        dagster_secret=secrets.token_hex(32),
         cli_token=token("local"),
         service_token=token("pipeline"),
     )
+
+
+def _derived(auth_secret: str) -> str:
+    """The login secret of a stack that was made without one."""
+    return hmac.digest(auth_secret.encode(), b"login to dagster", "sha256").hex()
 
 
 def _socket_path(home: Path) -> Path:

@@ -13,7 +13,7 @@ from typing import Any
 
 import imageio_ffmpeg
 import pytest
-from dagster import AssetKey, DagsterInstance, Definitions, ExecuteInProcessResult, JobDefinition
+from dagster import AssetKey, ConfigurableResource, DagsterInstance, Definitions, ExecuteInProcessResult, JobDefinition
 from fastapi import FastAPI
 
 from dreamlake_pipeline import layout
@@ -45,6 +45,7 @@ from dreamlake_pipeline.resources import (
     MediaToolsResource,
     ObjectStoreResource,
     Redo,
+    closed,
 )
 from dreamlake_pipeline.settings import Settings
 
@@ -118,7 +119,7 @@ class World:
             "folder_tree": FolderTreeResource(postgres_url=self.postgres_url),
             "media_tools": MediaToolsResource(workers=2),
             "batch_policy": BatchPolicy.of(settings.model_copy(update=self.policy)),
-            "redo": Redo(**redo),
+            "redo": Redo(force=redo.get("force", False), only=tuple(redo.get("only", ()))),
         } | self.replaced
         carried = {name: resources[name] for name in BatchTools.model_fields}
         return resources | {"batch_tools": BatchTools(**carried)}
@@ -184,7 +185,11 @@ class World:
         return self.job("write_catalog").execute_in_process(instance=self.instance)
 
     def job(self, name: str, **redo: Any) -> JobDefinition:
-        here = Definitions(assets=defs.assets, jobs=defs.jobs, resources=self.resources(**redo))
+        resources = {
+            name: closed(one) if isinstance(one, ConfigurableResource) else one
+            for name, one in self.resources(**redo).items()
+        }
+        here = Definitions(assets=defs.assets, jobs=defs.jobs, resources=resources)
         return here.resolve_job_def(name)
 
     def records(self, ids: dict[str, str]) -> dict[str, Record]:

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 from dagster import ExecuteInProcessResult
 
-from dreamlake_pipeline.api.bss import Record, Status
+from dreamlake_pipeline.api.bss import Playback, Record, Status
 from dreamlake_pipeline.database import SERVER_SCHEMA, open_engine
 from dreamlake_pipeline.kinds import Kind
 
@@ -104,7 +104,7 @@ def test_the_stored_playlists_play_from_the_bucket_alone(batch: Batch, name: str
 
 @pytest.mark.parametrize(("name", "kind"), [(GOOD, Kind.VIDEO), (MEMO, Kind.VIDEO), (TONE, Kind.AUDIO)])
 def test_bss_plays_it_in_a_player_that_sends_no_header(batch: Batch, name: str, kind: Kind) -> None:
-    url = batch.world.pipeline.playback(kind, batch.ids[name]).url
+    url = batch.world.http.get(f"/{kind.spec.route}/{batch.ids[name]}/playback", Playback).url
     for _ in range(2):  # the master, then its media playlist
         playlist = httpx.get(url).raise_for_status().text
         url = urljoin(url, next(line for line in playlist.splitlines() if line and not line.startswith("#")))
@@ -190,7 +190,7 @@ def test_checks_name_the_files_that_failed(batch: Batch) -> None:
     }
 
 
-def test_a_run_shows_tables_pictures_and_links(batch: Batch) -> None:
+def test_a_run_shows_tables_pictures_and_commands(batch: Batch) -> None:
     def shown(asset: str) -> dict[str, Any]:
         [materialization] = batch.result.asset_materializations_for_node(asset)
         return dict(materialization.metadata)
@@ -207,4 +207,4 @@ def test_a_run_shows_tables_pictures_and_links(batch: Batch) -> None:
     assert shown("label_tracks")["dagster/row_count"].value == 3
     index = shown("dreamlake_index")
     assert (index["ready"].value, index["failed"].value) == (len(READY), len(FAILED))
-    assert f"/videos/{batch.ids[GOOD]}/stream/master.m3u8?token=" in index["playback (expires)"].value
+    assert f"- {GOOD}: `dreamlake play {batch.ids[GOOD]} --open`" in index["to play"].value

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from dagster import AssetsDefinition, DefaultScheduleStatus, DefaultSensorStatus, Definitions
+from dagster._config import ConfigTypeKind, validate_config
 
 from dreamlake_pipeline.definitions import defs
 
@@ -78,14 +81,82 @@ def test_loading_it_imports_nothing_heavy() -> None:
     assert set(loaded) - set(anyway) == set()
 
 
-def test_run_config_reaches_what_is_done_again_and_no_more_than_each_resource_itself() -> None:
-    """What carries other resources gives run config no second way to their fields, secrets among them."""
-    schema = defs.resolve_job_def("process_batch").run_config_schema.config_type
-    resources = schema.fields["resources"].config_type.fields
-    fields = {
-        name: set(resource.config_type.fields["config"].config_type.fields) for name, resource in resources.items()
-    }
-    assert fields["batch_tools"] == set()
-    assert fields["redo"] == {"force", "only"}
-    assert fields["bss"] == {"url", "token"} and fields["folder_tree"] == {"postgres_url"}
-    assert all(not field.is_required for field in resources.values())
+def leaves(config_type: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Every value that a config can hold: where, and of which type."""
+    if fields := getattr(config_type, "fields", None):
+        for name, field in fields.items():
+            yield from leaves(field.config_type, f"{path}.{name}" if path else name)
+    elif inner := getattr(config_type, "inner_type", None):
+        yield from leaves(inner, f"{path}[]")
+    elif config_type.kind is ConfigTypeKind.SCALAR_UNION:
+        yield path, config_type.scalar_type
+        yield from leaves(config_type.non_scalar_type, path)
+    elif config_type.kind is not ConfigTypeKind.STRICT_SHAPE:  # one without fields takes nothing
+        yield path, config_type
+
+
+# Dagster's own: whether a step is tried again, where the UI's timeline ends, how loudly the console logs and as whom.
+HARMLESS = {
+    "execution.config.marker_to_close",
+    "execution.config.step_dependency_config.require_upstream_step_success",
+    "loggers.console.config.log_level",
+    "loggers.console.config.name",
+}
+
+
+@pytest.mark.parametrize("job", ["process_batch", "write_catalog", "__ASSET_JOB"])
+def test_run_config_says_what_is_done_again_and_nothing_else(job: str) -> None:
+    """No address, no secret, no `{env: NAME}`, nothing that takes anything."""
+    config_type = defs.resolve_job_def(job).run_config_schema.config_type
+    found = {path: one.given_name for path, one in leaves(config_type) if path not in HARMLESS}
+    redo = {"resources.redo.config.force": "Bool", "resources.redo.config.only[]": "String"}
+    assert found == redo
+
+
+RESOURCES = sorted(set(defs.resources or {}) - {"redo"})
+ENV = {"env": "DREAMLAKE_AUTH_SECRET"}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        *(
+            {"resources": {name: {"config": {field: value}}}}
+            for name in RESOURCES
+            for field in ("url", "token", "bucket")
+            for value in ("http://attacker", ENV)
+        ),
+        {"resources": {"bss": {"config": {"url": "http://attacker", "token": ENV}}}},
+        {"resources": {"object_store": {"config": {"endpoint_url": "http://attacker", "aws_secret_access_key": ENV}}}},
+        {"resources": {"folder_tree": {"config": {"postgres_url": {"env": "DREAMLAKE_POSTGRES_URL"}}}}},
+        {"resources": {"media_tools": {"config": {"scratch": "/etc"}}}},
+        {"resources": {"batch_policy": {"config": {"batch_open": 10**9}}}},
+        {"resources": {"batch_tools": {"config": {"bss": {"url": "http://attacker"}}}}},
+        {"resources": {"io_manager": {"config": {"base_dir": "/etc"}}}},
+        {"resources": {"redo": {"config": {"only": [ENV]}}}},
+        {"resources": {"redo": {"config": {"only": ENV}}}},
+        {"resources": {"redo": {"config": {"force": ENV}}}},
+        {"resources": {"another": {"config": {}}}},
+        {"ops": {"hls_streams": {"config": {"path": ENV}}}},
+        {"ops": {"hls_streams": {"config": ENV}}},
+        {"ops": {"hls_streams": {"inputs": {"x": {"pickle": {"path": "/tmp/x"}}}}}},
+        {"ops": {"hls_streams": {"outputs": [{"result": {"json": {"path": "/tmp/x"}}}]}}},
+        {"loggers": {"console": {"config": {"name": ENV}}}},
+        {"loggers": {"file": {"config": {"path": "/tmp/x"}}}},
+        {"execution": {"config": {"multiprocess": {}}}},
+        {"execution": {"config": {"marker_to_close": ENV}}},
+        {"inputs": {"x": {"value": 1}}},
+    ],
+    ids=str,
+)
+def test_run_config_that_names_anything_else_is_refused(config: dict[str, Any]) -> None:
+    job = defs.resolve_job_def("process_batch")
+    validated = validate_config(job.run_config_schema.config_type, config)
+    assert not validated.success
+
+
+def test_run_config_that_says_what_is_done_again_is_taken() -> None:
+    job = defs.resolve_job_def("process_batch")
+    config = {"resources": {"redo": {"config": {"force": True, "only": ["a"]}}}}
+    assert validate_config(job.run_config_schema.config_type, config).success
+    assert validate_config(job.run_config_schema.config_type, {}).success

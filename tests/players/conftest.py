@@ -15,6 +15,7 @@ import pytest
 from dreamlake_pipeline import layout
 from dreamlake_pipeline.api.bss import Record
 from dreamlake_pipeline.api.pipeline import ClaimBatches, StagedObject
+from dreamlake_pipeline.client.bss import BssClient
 from dreamlake_pipeline.client.http import ServiceClient
 from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.kinds import kind_of
@@ -85,17 +86,18 @@ class Served:
 
 
 @pytest.fixture(scope="session")
-def pipeline(services: Any) -> Iterator[PipelineClient]:
+def http(services: Any) -> Iterator[ServiceClient]:
     with ServiceClient("BSS", services.bss_url, services.token("*")) as http:
-        yield PipelineClient(http)
+        yield http
 
 
 ServeFiles = Callable[..., dict[str, Served]]
 
 
 @pytest.fixture(scope="session")
-def serve_files(pipeline: PipelineClient, object_store: ObjectStore) -> ServeFiles:
+def serve_files(http: ServiceClient, object_store: ObjectStore) -> ServeFiles:
     """Process files, by name, as a run does, with a ladder; all of them must become ready."""
+    pipeline, client = PipelineClient(http), BssClient(http)
 
     def serve(files: dict[str, bytes], ladder: tuple[int, ...] = ()) -> dict[str, Served]:
         owner = f"o{secrets.token_hex(5)}"
@@ -125,7 +127,7 @@ def serve_files(pipeline: PipelineClient, object_store: ObjectStore) -> ServeFil
             assert outcome.error is None, (outcome.record.name, outcome.error)
         pipeline.finish(partition, hold.run_id)
         records = pipeline.items(partition).items
-        return {record.name: Served(record, pipeline.playback(record.kind, record.id).url) for record in records}
+        return {record.name: Served(record, client.playback(record.kind, record.id).url) for record in records}
 
     return serve
 
