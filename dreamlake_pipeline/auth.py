@@ -1,22 +1,35 @@
-"""Bearer tokens: JWT, HS256 (RFC 7519). Claims: sub, namespaces, scope, exp.
+"""Bearer tokens: JWT, HS256 (RFC 7519). Claims: sub, namespaces, scope, jti, iat, exp.
 
 A token reaches the namespaces it names (`*` is all of them) with scope `read` or `write`. A playback
-token (scope `play`) reaches one asset and nothing else: it travels in URLs that a browser opens.
+token (scope `play`) plays one asset and does nothing else: it travels in URLs that a browser opens.
+
+Several keys may verify tokens, the first of which signs them: so a key is replaced without a moment at which valid
+tokens are refused. A token is revoked by its id (`revocation.py`), which is its `jti`; of a token without one, a hash.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import Annotated, Any
 
 import jwt
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from .errors import Code, DreamlakeError
+from .ids import ID_PATTERN, new_id
+from .names import SLUG_PATTERN
 
 _ALGORITHM = "HS256"
 EVERY_NAMESPACE = "*"
+
+TOKEN_ID_PATTERN = r"^[A-Za-z0-9._:-]{1,128}$"  # noqa: S105 - a form, and no secret
+_LONGEST_TOKEN = 16_384  # characters
 
 # Seconds by which the clock of the machine that made a token may differ from the clock of the one that checks it
 # (RFC 7519, 4.1.4 to 4.1.6: "a small leeway").
@@ -36,6 +49,7 @@ class Principal:
     sub: str
     namespaces: tuple[str, ...]
     scope: Scope
+    token_id: str
     expires_at: datetime | None = None
     asset: str | None = None  # playback tokens only
 
@@ -60,13 +74,17 @@ class Principal:
             raise DreamlakeError(Code.FORBIDDEN, "Only a token for every namespace may use pipeline routes.")
         self._require_scope(Scope.WRITE)
 
-    def require_play(self, namespace: str, asset: str) -> None:
-        """Raise FORBIDDEN unless this principal may read `asset`, by a playback token for it or as a reader."""
-        if self.scope is Scope.PLAY:
-            if self.asset != asset:
-                raise DreamlakeError(Code.FORBIDDEN, "This playback URL is for another file.")
-            return
-        self.require(namespace, Scope.READ)
+    def require_play(self, asset: str) -> None:
+        """Raise FORBIDDEN unless this is a playback token for `asset`."""
+        if self.scope is not Scope.PLAY or self.asset != asset:
+            raise DreamlakeError(Code.FORBIDDEN, "This playback URL is for another file.")
+
+    def seconds_left(self, most: int) -> int:
+        """For how many seconds something that this principal is given may be valid: `most`, and not longer than its
+        token."""
+        if self.expires_at is None:
+            return most
+        return max(1, min(most, int(self.expires_at.timestamp() - time.time())))
 
     def _require_scope(self, scope: Scope) -> None:
         if scope is Scope.WRITE and self.scope is not Scope.WRITE:
@@ -74,11 +92,24 @@ class Principal:
 
 
 def issue_token(
-    secret: str, *, sub: str, namespaces: list[str], scope: Scope, ttl: float | None, asset: str | None = None
+    secret: str,
+    *,
+    sub: str,
+    namespaces: list[str],
+    scope: Scope,
+    ttl: float | None,
+    asset: str | None = None,
+    token_id: str | None = None,
 ) -> str:
-    """A signed token, valid for `ttl` seconds from now (None: for ever)."""
+    """A signed token, valid for `ttl` seconds from now (None: for ever). Its id is a new one, unless it is given."""
     now = int(time.time())
-    claims: dict[str, object] = {"sub": sub, "namespaces": namespaces, "scope": str(scope), "iat": now}
+    claims: dict[str, object] = {
+        "sub": sub,
+        "namespaces": namespaces,
+        "scope": str(scope),
+        "jti": token_id or new_id(),
+        "iat": now,
+    }
     if ttl is not None:
         claims["exp"] = now + int(ttl)
     if asset is not None:
@@ -86,31 +117,85 @@ def issue_token(
     return jwt.encode(claims, secret, algorithm=_ALGORITHM)
 
 
-def verify_token(secret: str, token: str) -> Principal:
+# A NumericDate (RFC 7519, 2), up to the last second that `datetime` knows.
+_Instant = Annotated[float, Field(strict=True, ge=0, le=253_402_300_799, allow_inf_nan=False)]
+_Text = Annotated[str, Field(strict=True, min_length=1, max_length=255)]
+
+
+class _Claims(BaseModel):
+    """The claims of a token, each of its type and in its bounds; others are passed over."""
+
+    sub: _Text
+    scope: Scope
+    namespaces: list[Annotated[str, Field(strict=True, pattern=rf"{SLUG_PATTERN}|^\*$")]] = []
+    jti: Annotated[str, Field(strict=True, pattern=TOKEN_ID_PATTERN)] | None = None
+    asset: Annotated[str, Field(strict=True, pattern=ID_PATTERN)] | None = None
+    exp: _Instant | None = None
+    nbf: _Instant | None = None
+    iat: _Instant | None = None
+
+    @model_validator(mode="after")
+    def _names_an_asset_if_it_plays(self) -> _Claims:
+        if (self.asset is not None) != (self.scope is Scope.PLAY):
+            raise ValueError("an asset is named by playback tokens, and by no others")
+        return self
+
+
+def verify_token(keys: str | Sequence[str], token: str) -> Principal:
     """Who the token speaks for. Raises DreamlakeError(UNAUTHENTICATED) when it is expired, forged or malformed.
 
-    `exp`, `nbf` and `iat` hold to within `CLOCK_SKEW`.
+    One of `keys` must have signed it. `exp`, `nbf` and `iat` hold to within `CLOCK_SKEW`.
     """
     try:
-        claims = jwt.decode(
-            token, secret, algorithms=[_ALGORITHM], leeway=CLOCK_SKEW, options={"require": ["sub", "scope"]}
-        )
-        expires = claims.get("exp")
-        namespaces = claims.get("namespaces", [])
-        if not isinstance(namespaces, list):
-            raise TypeError("namespaces is not a list")
-        return Principal(
-            sub=str(claims["sub"]),
-            namespaces=tuple(map(str, namespaces)),
-            scope=Scope(claims["scope"]),
-            expires_at=datetime.fromtimestamp(expires, UTC) if expires else None,
-            asset=claims.get("asset"),
-        )
-    except jwt.ExpiredSignatureError:
+        claims = _Claims.model_validate(_signed_claims([keys] if isinstance(keys, str) else keys, token))
+    # A header that is nested deeply enough ends in a RecursionError of the JSON parser.
+    except (jwt.PyJWTError, ValidationError, ValueError, TypeError, RecursionError):
+        raise _refused() from None
+    now = time.time()
+    if claims.exp is not None and claims.exp <= now - CLOCK_SKEW:
         raise DreamlakeError(
             Code.UNAUTHENTICATED, "The token has expired.", hint="Make a new one: `dreamlake token create`."
-        ) from None
-    except (jwt.InvalidTokenError, ValueError, TypeError):
-        raise DreamlakeError(
-            Code.UNAUTHENTICATED, "The token is not valid here.", hint="Check DREAMLAKE_API_KEY."
-        ) from None
+        )
+    if max(claims.nbf or 0, claims.iat or 0) > now + CLOCK_SKEW:
+        raise _refused()
+    return Principal(
+        sub=claims.sub,
+        namespaces=tuple(claims.namespaces),
+        scope=claims.scope,
+        token_id=claims.jti or _hash_id(token),
+        expires_at=None if claims.exp is None else datetime.fromtimestamp(claims.exp, UTC),
+        asset=claims.asset,
+    )
+
+
+def _refused() -> DreamlakeError:
+    return DreamlakeError(Code.UNAUTHENTICATED, "The token is not valid here.", hint="Check DREAMLAKE_API_KEY.")
+
+
+def _signed_claims(keys: Sequence[str], token: str) -> Any:
+    """What the token claims, if one of the keys signed it. Times and types are not looked at yet."""
+    if len(token) > _LONGEST_TOKEN:
+        raise ValueError("the token is too long")
+    times = {"verify_exp": False, "verify_nbf": False, "verify_iat": False, "verify_sub": False, "verify_jti": False}
+    for key in keys[:-1]:
+        try:
+            return jwt.decode(token, key, algorithms=[_ALGORITHM], options=times)  # type: ignore[arg-type]
+        except jwt.InvalidSignatureError:
+            continue
+    return jwt.decode(token, keys[-1], algorithms=[_ALGORITHM], options=times)  # type: ignore[arg-type]
+
+
+def token_id(token: str) -> str:
+    """The id by which a token is revoked, without a look at who signed it. Raises ValueError for what is no token."""
+    try:
+        jti = jwt.decode(token, options={"verify_signature": False}).get("jti")
+    except (jwt.PyJWTError, RecursionError, json.JSONDecodeError):
+        raise ValueError("it is no token") from None
+    return jti if isinstance(jti, str) and jti else _hash_id(token)
+
+
+def _hash_id(token: str) -> str:
+    """The id of a token without a `jti`: the hash of what is signed. The signature is left out, since its base64 can be
+    spelled in several ways."""
+    signed = token.rpartition(".")[0]
+    return f"sha256:{hashlib.sha256(signed.encode()).hexdigest()}"

@@ -28,6 +28,8 @@ class Code(StrEnum):
     UNKNOWN_KIND = "unknown_kind"
     SYSTEM_FILE = "system_file"
     USAGE = "usage"
+    REQUEST_TOO_LARGE = "request_too_large"
+    REQUEST_TIMEOUT = "request_timeout"
     # Who may do what
     UNAUTHENTICATED = "unauthenticated"
     FORBIDDEN = "forbidden"
@@ -92,6 +94,10 @@ ERRORS: dict[Code, ErrorSpec] = {
         422, ExitCode.USAGE, False, "The file is what a system or tool left beside people's files, and nobody's data."
     ),
     Code.USAGE: ErrorSpec(400, ExitCode.USAGE, False, "The command's words do not fit together."),
+    Code.REQUEST_TOO_LARGE: ErrorSpec(
+        413, ExitCode.USAGE, False, "The request has more bytes than the route takes: send it in several calls."
+    ),
+    Code.REQUEST_TIMEOUT: ErrorSpec(408, _FILE, True, "The request did not arrive whole in time."),
     Code.UNAUTHENTICATED: ErrorSpec(401, ExitCode.USAGE, False, "No valid bearer token came with the request."),
     Code.FORBIDDEN: ErrorSpec(403, ExitCode.USAGE, False, "The token does not reach this namespace or may only read."),
     Code.NOT_FOUND: ErrorSpec(404, _FILE, False, "There is no such record, route or path."),

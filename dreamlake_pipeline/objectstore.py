@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -37,6 +38,7 @@ _BLOCK = 1 << 20
 _BLOCKS_AHEAD = 8
 _SMALL = 4 << 20  # bytes of a file that is held in memory whole and moved by one request
 _METADATA_PREFIX = "x-amz-meta-"
+_UPLOAD_ID = re.compile(r"[A-Za-z0-9._~+=-]{1,1024}")
 _BAD_RANGE = {"InvalidRange", "InvalidArgument"}
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 
@@ -349,6 +351,8 @@ class ObjectStore:
         sha256: str | None = None,
     ) -> SignedRequest:
         """A PUT of one part; with `size` and `sha256` (hex), those are signed and must be sent."""
+        if not _is_upload_id(upload_id):
+            raise DreamlakeError(Code.UPLOAD_EXPIRED, f"The upload of {key!r} is gone.")
         headers = {}
         if size is not None:
             headers["Content-Length"] = str(size)
@@ -380,12 +384,17 @@ class ObjectStore:
         """
         extra: dict[str, Any] = {"ChecksumAlgorithm": "SHA256"} if checksums else {}
         with _translated("begin an upload to", key):
-            return self.client.create_multipart_upload(
+            upload_id = self.client.create_multipart_upload(
                 Bucket=self.bucket, Key=key, ContentType=content_type, Metadata=metadata, **extra
             )["UploadId"]
+        if not _is_upload_id(upload_id):
+            raise DreamlakeError(Code.STORAGE_FAILED, f"The object store gave an upload of {key!r} an id that is none.")
+        return upload_id
 
     def list_parts(self, key: str, upload_id: str) -> list[UploadedPart] | None:
         """The parts that have arrived, in order; None when the upload is not (or no longer) there."""
+        if not _is_upload_id(upload_id):
+            return None
         parts: list[UploadedPart] = []
         marker = 0
         while True:
@@ -411,6 +420,8 @@ class ObjectStore:
 
         Parts of an upload that was created with checksums must carry theirs (`list_parts` gives them).
         """
+        if not _is_upload_id(upload_id):
+            raise DreamlakeError(Code.UPLOAD_EXPIRED, f"The upload of {key!r} is gone.")
         try:
             with _translated("complete the upload of", key):
                 self.client.complete_multipart_upload(
@@ -429,6 +440,8 @@ class ObjectStore:
 
     def abort_multipart(self, key: str, upload_id: str) -> None:
         """Give an upload up and free its parts; one that is already gone is no error."""
+        if not _is_upload_id(upload_id):
+            return
         try:
             with _translated("abort the upload of", key):
                 self.client.abort_multipart_upload(Bucket=self.bucket, Key=key, UploadId=upload_id)
@@ -501,6 +514,12 @@ def _page(found: Any) -> Page:
 def _is_bad_range(error: DreamlakeError) -> bool:
     cause = error.__cause__
     return isinstance(cause, ClientError) and cause.response["Error"].get("Code") in _BAD_RANGE
+
+
+def _is_upload_id(text: str) -> bool:
+    """Whether this may be an upload id: of those that S3, MinIO, Ceph and nanio give, none has another character, or is
+    dots alone, which a server on a file system takes for a folder of its own."""
+    return _UPLOAD_ID.fullmatch(text) is not None and text.strip(".") != ""
 
 
 def _completed(part: UploadedPart) -> Any:

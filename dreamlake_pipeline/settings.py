@@ -7,6 +7,7 @@ boto3's own variables (`AWS_ENDPOINT_URL`, `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCE
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 from typing import Annotated, Any
@@ -19,6 +20,7 @@ from .ladder import check_ladder, parse_ladder
 
 ENV_PREFIX = "DREAMLAKE_"
 _SECRET_BYTES = 32
+_LONGEST_URL = 7 * 86_400  # what SigV4 allows (X-Amz-Expires, "Authenticating Requests: Using Query Parameters")
 
 
 class Settings(BaseSettings):
@@ -61,6 +63,12 @@ class Settings(BaseSettings):
     auth_secret: SecretStr | None = Field(
         None, description="Key that signs and verifies tokens (HS256), 32 bytes or more."
     )
+    auth_secrets: Annotated[tuple[SecretStr, ...] | None, NoDecode] = Field(
+        None,
+        description="Several such keys, separated by commas or as a JSON list, in the place of the one: the first "
+        "signs, all verify. So a key is replaced: put the new one first, and take the old one away when its tokens "
+        "have ended.",
+    )
     dagster_secret: SecretStr | None = Field(
         None,
         description="What logs in to Dagster's webserver, 32 bytes or more: `/login?secret=…` in a browser, a bearer "
@@ -71,7 +79,12 @@ class Settings(BaseSettings):
     part_size: int = Field(
         8 * 2**20, ge=5 * 2**20, description="Bytes of a multipart part; files up to this size go by one PUT."
     )
-    url_ttl: int = Field(6 * 3600, ge=60, description="Seconds for which a presigned or playback URL is valid.")
+    url_ttl: int = Field(
+        6 * 3600,
+        ge=60,
+        le=_LONGEST_URL,
+        description="Seconds for which a presigned or playback URL is valid, 7 days at most.",
+    )
 
     # The pipeline
     sensor_interval: int = Field(3, ge=1, description="Seconds between two ticks of the staging sensor.")
@@ -157,6 +170,19 @@ class Settings(BaseSettings):
         """Names between commas, with or without blanks; an empty variable counts as unset."""
         return [host.strip() for host in value.split(",") if host.strip()] if isinstance(value, str) else value or ()
 
+    @field_validator("auth_secrets", mode="before")
+    @classmethod
+    def _read_secrets(cls, value: Any) -> Any:
+        """An empty variable counts as unset. What is wrong with a list is said without the keys that are in it."""
+        if not value:
+            return None
+        if isinstance(value, str):
+            value = _json_list(value) if value.lstrip().startswith("[") else value.split(",")
+        keys = [key.get_secret_value() if isinstance(key, SecretStr) else key for key in value]
+        if any(not isinstance(key, str) or len(key.strip().encode()) < _SECRET_BYTES for key in keys):
+            raise ValueError(f"each of its keys needs {_SECRET_BYTES} bytes or more")
+        return [key.strip() for key in keys]
+
     @field_validator("ladder", mode="before")
     @classmethod
     def _read_ladder(cls, value: Any) -> Any:
@@ -177,6 +203,12 @@ class Settings(BaseSettings):
             message = f"{variable} cannot be used: {problem['msg'].removeprefix('Value error, ')}."
             raise DreamlakeError(Code.USAGE, message) from None
 
+    def token_keys(self) -> tuple[str, ...]:
+        """The keys that verify tokens, the first of which signs. Raises DreamlakeError(USAGE) when there is none."""
+        if self.auth_secrets:
+            return tuple(key.get_secret_value() for key in self.auth_secrets)
+        return (self.require("auth_secret"),)
+
     def require(self, field: str) -> str:
         """The value of a text setting that this process cannot do without.
 
@@ -191,3 +223,13 @@ class Settings(BaseSettings):
                 hint="Start the embedded stack with `dreamlake up`, or set the variable.",
             )
         return text
+
+
+def _json_list(text: str) -> list[Any]:
+    try:
+        found = json.loads(text)
+    except ValueError:
+        found = None
+    if not isinstance(found, list) or not found:
+        raise ValueError("it is no JSON list of keys")
+    return found

@@ -1,31 +1,38 @@
-"""What both services share: bearer auth, errors as `{error: {code, message}}`, `/healthz`, `/metrics`."""
+"""What both services share: routes that admit their callers, errors as `{error: {code, message}}`, the audit trail,
+`/healthz`, `/metrics`."""
 
 from __future__ import annotations
 
 import gc
 import logging
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import Annotated
+from typing import Any
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import __version__
-from .auth import Principal, verify_token
+from . import __version__, audit, revocation
+from .admission import Room, Route
+from .api.common import ErrorResponse
 from .errors import ERRORS, Code, DreamlakeError
+from .printable import printable
 
 log = logging.getLogger(__name__)
 
-_bearer = HTTPBearer(auto_error=False, description="A token made by `dreamlake token create`.")
+# Bytes of the path, the query and all headers of a request. Common servers and proxies take 8 to 64 KiB.
+_MOST_HEAD_BYTES = 48 * 1024
+
+# What every route that asks for a token may answer, for the OpenAPI document.
+_ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": ErrorResponse} for status in (401, 403, 413, 422)}
 
 _CODE_OF_STATUS = {
     404: Code.NOT_FOUND,
@@ -39,17 +46,20 @@ def create_service(
     *,
     title: str,
     description: str,
-    secret: str,
+    keys: Sequence[str],
     is_healthy: Callable[[], None],
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
+    revocations: revocation.Revocations | None = None,
 ) -> FastAPI:
-    """A FastAPI application with the manners of this house; the caller adds its routers.
+    """A FastAPI application with the manners of this house; the caller adds its routers (`admission.new_router`).
 
-    `is_healthy` raises when the service cannot do its work (its database does not answer).
+    `keys` verify tokens, and the first signs them. `is_healthy` raises when the service cannot do its work (its
+    database does not answer).
     """
 
     @asynccontextmanager
     async def started(service: FastAPI) -> AsyncIterator[None]:
+        audit.configure()
         async with lifespan(service) if lifespan else nullcontext():
             _spare_the_collector()
             yield
@@ -58,7 +68,10 @@ def create_service(
     service = FastAPIOffline(
         redoc_url=None, title=title, description=description, version=__version__, lifespan=started
     )
-    service.state.secret = secret
+    service.router.route_class = Route
+    service.state.keys = tuple(keys)
+    service.state.revocations = revocations
+    service.state.room = Room()
     registry = CollectorRegistry()
     service.state.metrics = registry
     requests = Counter(
@@ -69,18 +82,9 @@ def create_service(
     )
     seconds = Histogram("dreamlake_http_request_seconds", "Time to answer.", ["method", "route"], registry=registry)
 
-    @service.middleware("http")
-    async def measure(request: Request, call_next: Callable) -> Response:
-        started = time.perf_counter()
-        status = 500  # of a fault that passes through here on its way to the handler of unexpected ones
-        try:
-            response: Response = await call_next(request)
-            status = response.status_code
-            return response
-        finally:
-            route = getattr(request.scope.get("route"), "path", "unknown")
-            requests.labels(request.method, route, status).inc()
-            seconds.labels(request.method, route).observe(time.perf_counter() - started)
+    service.add_middleware(_Head)
+    service.add_middleware(audit.AuditTrail, service=title)
+    service.add_middleware(_Measure, requests=requests, seconds=seconds)
 
     @service.get("/healthz", tags=["operations"], summary="Whether the service can do its work")
     def healthz() -> dict[str, str]:
@@ -95,8 +99,67 @@ def create_service(
     def metrics() -> Response:
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
+    if revocations is not None:
+        service.include_router(revocation.router(revocations), responses=_ERRORS)
     _add_error_handlers(service)
     return service
+
+
+class _Head:
+    """ASGI middleware: the head of a request is bounded, and no browser guesses what an answer is."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def mark(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), (b"x-content-type-options", b"nosniff")]
+            await send(message)
+
+        size = len(scope["path"]) + len(scope["query_string"]) + sum(len(n) + len(v) for n, v in scope["headers"])
+        if size > _MOST_HEAD_BYTES:
+            error = DreamlakeError(
+                Code.REQUEST_TOO_LARGE, f"The request's URL and headers have more than {_MOST_HEAD_BYTES} bytes."
+            )
+            response = _error_response(error)
+            response.status_code = 431  # RFC 6585, 5
+            await response(scope, receive, mark)
+            return
+        await self.app(scope, receive, mark)
+
+
+class _Measure:
+    """ASGI middleware that counts answers and their times, by route."""
+
+    def __init__(self, app: ASGIApp, requests: Counter, seconds: Histogram) -> None:
+        self.app = app
+        self.requests = requests
+        self.seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        status = 500  # of a fault that passes through here on its way to the handler of unexpected ones
+
+        async def watch(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watch)
+        finally:
+            route = getattr(scope.get("route"), "path", "unknown")
+            self.requests.labels(scope["method"], route, status).inc()
+            self.seconds.labels(scope["method"], route).observe(time.perf_counter() - started)
 
 
 def _spare_the_collector() -> None:
@@ -109,23 +172,15 @@ def _spare_the_collector() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-def authenticate(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
-) -> Principal:
-    """The caller, from the Authorization header."""
-    if credentials is None:
-        raise DreamlakeError(
-            Code.UNAUTHENTICATED, "A bearer token is needed.", hint="Send `Authorization: Bearer <token>`."
-        )
-    return verify_token(request.app.state.secret, credentials.credentials)
-
-
-Caller = Annotated[Principal, Depends(authenticate)]
-
-
 def _error_response(error: DreamlakeError) -> JSONResponse:
     headers = {"WWW-Authenticate": "Bearer"} if error.spec.status == 401 else None
     return JSONResponse({"error": error.as_dict()}, status_code=error.spec.status, headers=headers)
+
+
+def _problem(found: dict[str, Any]) -> str:
+    """What is wrong with a field, as pydantic found it; of what is no JSON, the reason."""
+    message = str(found["msg"]).removeprefix("Value error, ")
+    return f"{message}: {found['ctx']['error']}" if found["type"] == "json_invalid" else message
 
 
 def _add_error_handlers(service: FastAPI) -> None:
@@ -136,8 +191,7 @@ def _add_error_handlers(service: FastAPI) -> None:
     @service.exception_handler(RequestValidationError)
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         problems = [
-            {"field": ".".join(map(str, problem["loc"])), "problem": problem["msg"].removeprefix("Value error, ")}
-            for problem in error.errors()
+            {"field": ".".join(map(str, problem["loc"])), "problem": _problem(problem)} for problem in error.errors()
         ]
         first = problems[0]
         return _error_response(
@@ -148,7 +202,9 @@ def _add_error_handlers(service: FastAPI) -> None:
     async def http(request: Request, error: HTTPException) -> Response:
         code = _CODE_OF_STATUS.get(error.status_code, Code.INVALID_REQUEST)
         message = (
-            f"There is no route {request.method} {request.url.path}." if error.status_code == 404 else str(error.detail)
+            f"There is no route {request.method} {printable(request.url.path)}."
+            if error.status_code == 404
+            else str(error.detail)
         )
         response = _error_response(DreamlakeError(code, message))
         response.status_code = error.status_code
@@ -157,7 +213,7 @@ def _add_error_handlers(service: FastAPI) -> None:
 
     @service.exception_handler(OperationalError)
     async def database(request: Request, error: OperationalError) -> Response:
-        log.warning("%s %s: %s", request.method, request.url.path, error.orig)
+        log.warning("%s %s: %s", request.method, printable(request.url.path), error.orig)
         # With an SQLSTATE it answers, but had to give up (a lock, a timeout); without one there is no connection.
         if getattr(error.orig, "sqlstate", None):
             return _error_response(DreamlakeError(Code.OVERLOADED, "The database is too busy; try again later."))
@@ -165,10 +221,10 @@ def _add_error_handlers(service: FastAPI) -> None:
 
     @service.exception_handler(PoolTimeoutError)
     async def busy(request: Request, _: PoolTimeoutError) -> Response:
-        log.warning("%s %s: no database connection became free", request.method, request.url.path)
+        log.warning("%s %s: no database connection became free", request.method, printable(request.url.path))
         return _error_response(DreamlakeError(Code.OVERLOADED, "Too many requests are under way; try again later."))
 
     @service.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
-        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        log.error("%s %s failed", request.method, printable(request.url.path), exc_info=error)
         return _error_response(DreamlakeError(Code.INTERNAL, ERRORS[Code.INTERNAL].meaning))

@@ -8,24 +8,21 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Depends, Query, Request
-from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from fastapi import Depends, Query
 from sqlalchemy import Engine
 
+from ..admission import Admission
 from ..api.bss import Record
-from ..auth import Principal, Scope, verify_token
+from ..auth import Principal, Scope
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
-from ..web import authenticate
 from . import records
-
-_bearer = HTTPBearer(auto_error=False, description="A token made by `dreamlake token create`.")
 
 
 def find(database: Engine, caller: Principal, kind: Kind, record_id: str, scope: Scope) -> Record:
     """The record, for a caller who may do `scope` to it. Raises NOT_FOUND, FORBIDDEN."""
     record = _get(database, kind, record_id)
-    if caller.scope is not Scope.PLAY and not caller.reaches(record.owner):
+    if not caller.reaches(record.owner):
         raise _not_found(kind, record_id)
     caller.require(record.owner, scope)
     return record
@@ -34,7 +31,7 @@ def find(database: Engine, caller: Principal, kind: Kind, record_id: str, scope:
 def _find_viewable(database: Engine, viewer: Principal, kind: Kind, record_id: str) -> Record:
     """The record, for somebody who may play it. Raises NOT_FOUND, FORBIDDEN."""
     if viewer.scope is Scope.PLAY:
-        viewer.require_play("", record_id)
+        viewer.require_play(record_id)
         return _get(database, kind, record_id)
     return find(database, viewer, kind, record_id, Scope.READ)
 
@@ -65,19 +62,20 @@ def _not_found(kind: Kind, record_id: str) -> DreamlakeError:
     return DreamlakeError(Code.NOT_FOUND, f"There is no {kind} {record_id}.")
 
 
-def view(
-    request: Request,
-    credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)],
+def _check_viewer(viewer: Principal) -> None:
+    if viewer.scope is not Scope.PLAY:
+        viewer.require_any(Scope.READ)
+
+
+_admit_viewer = Admission(_check_viewer, in_url=True)
+
+
+async def view(
+    viewer: Annotated[Principal, Depends(_admit_viewer)],
     token: Annotated[str | None, Query(description="A playback token, where no header can be sent.")] = None,
 ) -> Principal:
-    """Who watches: from the Authorization header, or from a playback token in the URL.
-
-    Other tokens are refused in URLs, which end up in logs and histories.
-    """
-    if credentials is not None or token is None:
-        return authenticate(request, credentials)
-    viewer = verify_token(request.app.state.secret, token)
-    if viewer.scope is not Scope.PLAY:
+    """Other tokens are refused in URLs, which end up in logs and histories."""
+    if token is not None and viewer.scope is not Scope.PLAY:
         raise DreamlakeError(
             Code.FORBIDDEN,
             "Only a playback token may travel in a URL.",
@@ -86,4 +84,5 @@ def view(
     return viewer
 
 
+# Who watches: by a token in the Authorization header, or by a playback token there or in the URL.
 Viewer = Annotated[Principal, Depends(view)]

@@ -13,6 +13,7 @@ from .. import database
 from ..api.common import ErrorResponse
 from ..kinds import KINDS
 from ..objectstore import ObjectStore, open_client
+from ..revocation import Revocations
 from ..settings import Settings
 from ..web import create_service
 from .gauges import WorkGauges
@@ -34,42 +35,42 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     settings = settings or Settings()
     postgres_url = settings.require("postgres_url")
+    engine = database.open_engine(postgres_url, schema=database.BSS_SCHEMA, pool_size=settings.database_connections)
     service: FastAPI
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database.migrate(postgres_url, schema=database.BSS_SCHEMA, package="dreamlake_pipeline.bss")
-        app.state.database = database.open_engine(
-            postgres_url, schema=database.BSS_SCHEMA, pool_size=settings.database_connections
-        )
-        gauges = WorkGauges(app.state.database)
+        gauges = WorkGauges(engine)
         app.state.metrics.register(gauges)
         app.state.store = ObjectStore(open_client(), settings.bucket)
         try:
             yield
         finally:
             app.state.metrics.unregister(gauges)
-            app.state.database.dispose()
+            engine.dispose()
 
     def check_health() -> None:
-        with service.state.database.connect() as connection:
+        with engine.connect() as connection:
             connection.execute(text("SELECT 1"))
         service.state.store.check()
 
     service = create_service(
         title="BSS",
         description=_DESCRIPTION,
-        secret=settings.require("auth_secret"),
+        keys=settings.token_keys(),
         is_healthy=check_health,
         lifespan=lifespan,
+        revocations=Revocations(engine),
     )
+    service.state.database = engine
     service.state.settings = settings
     # Players in a browser load playlists from pages of other origins. Tokens are sent explicitly, never as cookies.
     service.add_middleware(
         CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], allow_headers=["Authorization", "Range"]
     )
 
-    errors = {status: {"model": ErrorResponse} for status in (401, 403, 404, 409, 422)}
+    errors = {status: {"model": ErrorResponse} for status in (401, 403, 404, 409, 413, 422)}
     kinds = list(KINDS.values())
     for routes in (
         *(uploads.router(spec) for spec in kinds),

@@ -35,6 +35,7 @@ def plan(database: Engine, store: ObjectStore, asked: PlanUploads, *, part_size:
     with database.begin() as connection:
         known, wrong = staged.known(connection, keys)
         sizes = {key: size for key, size in known.items() if key not in wrong}
+        verified = staged.verified_sizes(connection, keys)
         registered = records.find(connection, [_new_record(asked, file) for file in asked.files])
         unseen = {key: file.size for file, key in zip(asked.files, keys, strict=True) if key not in sizes}
         small = {key: size for key, size in unseen.items() if size <= part_size}
@@ -44,8 +45,12 @@ def plan(database: Engine, store: ObjectStore, asked: PlanUploads, *, part_size:
     heads = staged.side_by_side(store.head, possible)
     sizes |= {head.key: head.size for head in heads if head is not None}
 
-    # An object of another size than its hash promises was not sent by a client of ours: it is written again.
-    missing = [(file, key) for file, key in zip(asked.files, keys, strict=True) if sizes.get(key) != file.size]
+    # An object of another size than its hash promises was not sent by a client of ours: it is written again. One whose
+    # bytes were verified is not: who names another size than theirs is told so when the file is registered.
+    staged_keys = {
+        key for file, key in zip(asked.files, keys, strict=True) if sizes.get(key) == file.size or key in verified
+    }
+    missing = [(file, key) for file, key in zip(asked.files, keys, strict=True) if key not in staged_keys]
     in_parts = uploads.start_many(
         database,
         store,
@@ -54,7 +59,7 @@ def plan(database: Engine, store: ObjectStore, asked: PlanUploads, *, part_size:
     )
 
     def how(file: PlannedFile, key: str, record: KnownRecord | None) -> Plan:
-        if sizes.get(key) == file.size:
+        if key in staged_keys:
             # A record whose name stands for another one has to be registered again to get it back.
             if record is None or not record.holds_name:
                 return Plan(action=PlanAction.STAGED, key=key)
@@ -93,12 +98,23 @@ def finish(database: Engine, store: ObjectStore, asked: FinishUploads) -> list[F
     with database.connect() as connection:
         sizes = uploads.signed_sizes(connection, acknowledged) if acknowledged else {}
         sizes |= staged.known(connection, keys).sizes
+        verified = staged.verified_sizes(connection, keys)
+    in_parts = uploads.states(
+        database, {(file.upload_id, key) for file, key in zip(asked.files, keys, strict=True) if file.upload_id}
+    )
 
     def verify(n: int) -> DreamlakeError | None:
         file, key = asked.files[n], keys[n]
         try:
             if file.upload_id is not None:
-                uploads.complete(store, key, file.upload_id, file.parts)
+                uploads.complete(
+                    store,
+                    key,
+                    file.upload_id,
+                    file.parts,
+                    state=in_parts.get((file.upload_id, key)),
+                    verified_size=verified.get(key),
+                )
                 staged.require(store, key, size=file.size)
             elif key in sizes:
                 staged.check_size(key, sizes[key], promised=file.size)
@@ -113,7 +129,7 @@ def finish(database: Engine, store: ObjectStore, asked: FinishUploads) -> list[F
     faults = [answered[n] if n in answered else verify(n) for n in range(len(keys))]
     over = [file.upload_id for file, fault in zip(asked.files, faults, strict=True) if file.upload_id and not fault]
     if over:
-        uploads.forget(database, over)
+        uploads.end(database, over, completed=True)
 
     good = [n for n, fault in enumerate(faults) if fault is None]
     outcomes = {n: Finished(error=_body(fault)) for n, fault in enumerate(faults) if fault is not None}

@@ -81,6 +81,18 @@ def known(connection: Connection, keys: Iterable[str]) -> KnownObjects:
     )
 
 
+def verified_sizes(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
+    """The sizes of those of the staged objects whose bytes were read and are what their hash promised."""
+    rows = connection.execute(
+        text("""
+        SELECT staging_key, max(size) FROM records
+        WHERE staging_key = ANY(:keys) AND starts_with(sha256, staging_hash) AND size IS NOT NULL
+        GROUP BY staging_key"""),
+        {"keys": list(set(keys))},
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 def unknown(connection: Connection, keys: Sequence[str], etags: Sequence[str]) -> list[str]:
     """Those of the keys that no record, no upload under way and no earlier refusal accounts for, in order.
 

@@ -1,13 +1,17 @@
 """Multipart uploads to the staging prefix, and the table that lets a client find its own again.
 
-The object store holds the truth (which parts have arrived); a row only remembers an upload's id, part size and
-checksum mode. It goes when the upload is completed, aborted, or found to be gone.
+The object store holds the truth (which parts have arrived); a row only remembers an upload's id, key, part size and
+checksum mode. When the upload is completed, aborted, or found to be gone, a row of `ended_uploads` takes its place.
+
+An id means something only together with the key that it was given out for. Both are looked up here before the object
+store hears of the id: to some servers `.` is an upload, and the folder of everybody's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from sqlalchemy import Connection, Engine, text
 
@@ -15,14 +19,19 @@ from .. import layout, names
 from ..api.bss import CompletedPart, DonePart, PartPlan, PartsDone, PartUrl, UploadInitiated
 from ..auth import Principal, Scope
 from ..errors import Code, DreamlakeError
-from ..kinds import Kind, content_type_of
+from ..kinds import KINDS, Kind, content_type_of
 from ..objectstore import ObjectStore, SignedRequest, UploadedPart
 from .staged import side_by_side
 
 MAX_PARTS = 10_000
 
+# Types that browsers show as text or offer as a download, beside all of video and audio.
+_PASSIVE_TYPES = {told for spec in KINDS.values() for told in spec.extensions.values()} | {"text/plain"}
+
 # Days for which it is remembered that a PUT URL was given out: a client that goes on later sends the object again.
 _PUTS_KEPT_DAYS = 30
+# Days for which it is remembered what became of an upload: as long as its URLs may be valid, and more.
+_ENDED_KEPT_DAYS = 30
 _MIB = 2**20
 
 
@@ -64,9 +73,17 @@ def wanted(
         staging_key=layout.staging_key(owner, project, content_hash),
         checksummed=checksummed,
         size=size,
-        content_type=content_type or content_type_of(name or ""),
+        content_type=stored_type(content_type or content_type_of(name or "")),
         metadata=layout.staging_metadata(kind=kind, name=name, episode=episode, content_hash=content_hash),
     )
+
+
+def stored_type(content_type: str) -> str:
+    """The type under which a staged object lies in the bucket: as its uploader says, unless a browser that is given its
+    URL might run what is in it (text/html, image/svg+xml, any XML)."""
+    told = content_type.partition(";")[0].strip().lower()
+    is_passive = told.startswith(("video/", "audio/")) or told in _PASSIVE_TYPES
+    return content_type if is_passive else "application/octet-stream"
 
 
 def part_size_for(size: int | None, smallest: int) -> int:
@@ -90,7 +107,7 @@ def start(database: Engine, store: ObjectStore, want: Wanted, *, part_size: int)
     """Begin an upload, or find the one of the same object that is still alive."""
     found = _find(database, [want.staging_key], want.checksummed).get(want.staging_key)
     if found and store.list_parts(found.staging_key, found.upload_id) is None:
-        forget(database, [found.upload_id])
+        end(database, [found.upload_id], completed=False)
     upload = start_many(database, store, [want], part_size=part_size)[want.staging_key]
     return UploadInitiated(upload_id=upload.upload_id, key=upload.staging_key, part_size=upload.part_size)
 
@@ -108,7 +125,8 @@ def start_many(
     by_key = {want.staging_key: want for want in wants}
     found = _find(database, list(by_key), checksummed)
     for upload in [upload for upload in found.values() if not _fits(upload, by_key[upload.staging_key].size)]:
-        give_up(database, store, upload.staging_key, upload.upload_id)
+        store.abort_multipart(upload.staging_key, upload.upload_id)
+        end(database, [upload.upload_id], completed=False)
         del found[upload.staging_key]
 
     def begin(want: Wanted) -> OpenUpload:
@@ -143,13 +161,10 @@ def sign_parts(
 
     Raises UPLOAD_EXPIRED for an upload that was never begun under this key, or was completed or aborted.
     """
-    with database.connect() as connection:
-        checksummed = connection.execute(
-            text("SELECT checksummed FROM uploads WHERE upload_id = :upload_id AND staging_key = :key"),
-            {"upload_id": upload_id, "key": key},
-        ).scalar()
-    if checksummed is None:
-        raise DreamlakeError(Code.UPLOAD_EXPIRED, f"This upload of {key!r} is not under way.", hint="Start it again.")
+    upload = state(database, key, upload_id)
+    if upload is None or upload.is_over:
+        raise not_under_way(key)
+    checksummed = upload.checksummed
 
     def url(number: int, signed: SignedRequest) -> PartUrl:
         return PartUrl(part_number=number, url=signed.url, headers=signed.headers)
@@ -171,10 +186,15 @@ def sign_parts(
 
 
 def parts_done(database: Engine, store: ObjectStore, key: str, upload_id: str) -> PartsDone:
-    """Which parts have arrived; `expired` when the upload is gone."""
-    arrived = store.list_parts(key, upload_id)
+    """Which parts have arrived; `expired` when the upload is over, or gone. Raises UPLOAD_EXPIRED for one that was
+    never begun under this key."""
+    upload = state(database, key, upload_id)
+    if upload is None:
+        raise not_under_way(key)
+    arrived = None if upload.is_over else store.list_parts(key, upload_id)
     if arrived is None:
-        forget(database, [upload_id])
+        if not upload.is_over:
+            end(database, [upload_id], completed=False)
         return PartsDone(expired=True, parts=[])
     return PartsDone(
         expired=False,
@@ -182,15 +202,75 @@ def parts_done(database: Engine, store: ObjectStore, key: str, upload_id: str) -
     )
 
 
-def complete(store: ObjectStore, key: str, upload_id: str, parts: Sequence[CompletedPart]) -> None:
-    """Join the parts (all that arrived, when none are named); the caller then forgets the row.
+class UploadState(NamedTuple):
+    """An upload as the tables have it. `completed` is None while it is under way."""
 
-    An upload that is gone while its object exists was completed before: a success. Raises UPLOAD_EXPIRED, CONFLICT.
+    checksummed: bool
+    completed: bool | None
+
+    @property
+    def is_over(self) -> bool:
+        return self.completed is not None
+
+
+def state(database: Engine, key: str, upload_id: str) -> UploadState | None:
+    """What is known of an upload; None when it was never begun under this key."""
+    return states(database, [(upload_id, key)]).get((upload_id, key))
+
+
+def states(database: Engine, asked: Collection[tuple[str, str]]) -> dict[tuple[str, str], UploadState]:
+    """What is known of uploads, by id and key; those that were never begun under their key are left out."""
+    if not asked:
+        return {}
+    with database.connect() as connection:
+        rows = connection.execute(
+            text("""
+            SELECT upload_id, staging_key, u.checksummed, CAST(NULL AS boolean) AS completed
+            FROM unnest(CAST(:ids AS text[]), CAST(:keys AS text[])) AS a(upload_id, staging_key)
+            JOIN uploads u USING (upload_id, staging_key)
+            UNION ALL
+            SELECT upload_id, staging_key, false, e.completed
+            FROM unnest(CAST(:ids AS text[]), CAST(:keys AS text[])) AS a(upload_id, staging_key)
+            JOIN ended_uploads e USING (upload_id, staging_key)"""),
+            {"ids": [upload_id for upload_id, _ in asked], "keys": [key for _, key in asked]},
+        ).all()
+    return {(upload_id, key): UploadState(checksummed, completed) for upload_id, key, checksummed, completed in rows}
+
+
+def not_under_way(key: str) -> DreamlakeError:
+    """What to answer for an upload that is over, and for one that was never begun under this key."""
+    return DreamlakeError(Code.UPLOAD_EXPIRED, f"This upload of {key!r} is not under way.", hint="Start it again.")
+
+
+def complete(
+    store: ObjectStore,
+    key: str,
+    upload_id: str,
+    parts: Sequence[CompletedPart],
+    *,
+    state: UploadState | None,
+    verified_size: int | None,
+) -> None:
+    """Join the parts (all that arrived, when none are named); the caller then ends the upload (`end`).
+
+    `state` is what `states` says of the upload, `verified_size` what `staged.verified_sizes` says of the key. One that
+    was completed before is a success while its object exists. Where verified bytes lie under the key, what was sent
+    is given up, and it is a success too: nobody puts others in their place. Raises UPLOAD_EXPIRED, CONFLICT.
     """
+    if state is None or state.completed is False:
+        raise not_under_way(key)
+    stored = store.head(key) if state.is_over or verified_size is not None else None
+    if state.is_over:
+        if stored is None:
+            raise not_under_way(key)
+        return
+    if stored is not None and stored.size == verified_size:
+        store.abort_multipart(key, upload_id)
+        return
     arrived = store.list_parts(key, upload_id)
     if arrived is None:
         if store.head(key) is None:
-            raise DreamlakeError(Code.UPLOAD_EXPIRED, f"This upload of {key!r} is gone.", hint="Start it again.")
+            raise not_under_way(key)
         return
     # An upload with checksums wants them again when it is completed: they are those that arrived with the parts.
     checksums = {part.part_number: part.sha256 for part in arrived}
@@ -242,15 +322,36 @@ def forget_puts(connection: Connection, keys: Iterable[str]) -> None:
 
 
 def give_up(database: Engine, store: ObjectStore, key: str, upload_id: str) -> None:
-    """Abort an upload and free its parts; one that is gone is no error."""
-    store.abort_multipart(key, upload_id)
-    forget(database, [upload_id])
+    """Abort an upload and free its parts; one that is over is no error. Raises UPLOAD_EXPIRED for one that was never
+    begun under this key."""
+    upload = state(database, key, upload_id)
+    if upload is None:
+        raise not_under_way(key)
+    if not upload.is_over:
+        store.abort_multipart(key, upload_id)
+        end(database, [upload_id], completed=False)
 
 
-def forget(database: Engine, upload_ids: Sequence[str]) -> None:
-    """Drop the rows of uploads that are over."""
+def end(database: Engine, upload_ids: Sequence[str], *, completed: bool) -> None:
+    """These uploads are over: their rows go, and what became of them is remembered."""
     with database.begin() as connection:
-        connection.execute(text("DELETE FROM uploads WHERE upload_id = ANY(:ids)"), {"ids": sorted(upload_ids)})
+        connection.execute(
+            text("""
+            DELETE FROM ended_uploads WHERE upload_id IN (
+                SELECT upload_id FROM ended_uploads WHERE ended_at < now() - make_interval(days => :days)
+                FOR UPDATE SKIP LOCKED)"""),
+            {"days": _ENDED_KEPT_DAYS},
+        )
+        connection.execute(
+            text("""
+            WITH over AS (
+                DELETE FROM uploads WHERE upload_id IN (
+                    SELECT upload_id FROM uploads WHERE upload_id = ANY(:ids) ORDER BY upload_id FOR UPDATE)
+                RETURNING upload_id, staging_key)
+            INSERT INTO ended_uploads (upload_id, staging_key, completed)
+            SELECT upload_id, staging_key, :completed FROM over ON CONFLICT DO NOTHING"""),
+            {"ids": sorted(upload_ids), "completed": completed},
+        )
 
 
 def _fits(upload: OpenUpload, size: int | None) -> bool:

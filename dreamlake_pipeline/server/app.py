@@ -10,6 +10,7 @@ from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import text
 
 from ..database import SERVER_SCHEMA, migrate, open_engine
+from ..revocation import Revocations
 from ..settings import Settings
 from ..web import create_service
 from .routes import assets, auth, tree
@@ -35,7 +36,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     Raises DreamlakeError(USAGE) when DREAMLAKE_AUTH_SECRET, DREAMLAKE_POSTGRES_URL or DREAMLAKE_BSS_URL is not set.
     """
     settings = settings or Settings()
-    secret, bss_url = settings.require("auth_secret"), settings.require("bss_url")
+    keys, bss_url = settings.token_keys(), settings.require("bss_url")
     postgres_url = settings.require("postgres_url")
     engine = open_engine(postgres_url, schema=SERVER_SCHEMA, pool_size=settings.database_connections)
 
@@ -50,7 +51,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             connection.execute(text("SELECT 1 FROM assets LIMIT 1"))
 
     service = create_service(
-        title="DreamLake Server", description=_DESCRIPTION, secret=secret, is_healthy=is_healthy, lifespan=lifespan
+        title="DreamLake Server",
+        description=_DESCRIPTION,
+        keys=keys,
+        is_healthy=is_healthy,
+        lifespan=lifespan,
+        revocations=Revocations(engine),
     )
     service.openapi_tags = _TAGS
     service.state.engine = engine

@@ -34,8 +34,13 @@ def get_asset(connection: Connection, kind: Kind, asset_id: str) -> Asset:
     """Raises DreamlakeError(NOT_FOUND), also when the id is of another kind."""
     asset = assets_by_id(connection, [asset_id]).get(asset_id)
     if asset is None or asset.kind is not kind:
-        raise DreamlakeError(Code.NOT_FOUND, f"There is no {kind} with id {asset_id}.")
+        raise no_asset(kind, asset_id)
     return asset
+
+
+def no_asset(kind: Kind, asset_id: str) -> DreamlakeError:
+    """What to answer for an id that is not there, and for one that the caller does not reach: ids give nothing away."""
+    return DreamlakeError(Code.NOT_FOUND, f"There is no {kind} with id {asset_id}.")
 
 
 def find_asset(

@@ -46,7 +46,8 @@ def token() -> Callable[..., dict[str, str]]:
     """Makes the header of a token."""
 
     def make(*namespaces: str, scope: str = "write", ttl: float | None = 60) -> dict[str, str]:
-        issued = issue_token(SECRET, sub="tester", namespaces=list(namespaces), scope=scope, ttl=ttl)  # type: ignore[arg-type]
+        asset = new_id() if scope == "play" else None
+        issued = issue_token(SECRET, sub="tester", namespaces=list(namespaces), scope=scope, ttl=ttl, asset=asset)  # type: ignore[arg-type]
         return {"Authorization": f"Bearer {issued}"}
 
     return make

@@ -42,6 +42,8 @@ def test_the_api_describes_itself(service: TestClient) -> None:
         "get /namespaces/{namespace}/projects/{project}/episodes",
         "get /namespaces/{namespace}/projects/{project}/nodes",
         "get /auth/me",
+        "post /auth/revoke",
+        "get /auth/revoked",
         "get /healthz",
         "get /metrics",
     }

@@ -12,9 +12,10 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from pydantic import BaseModel
 
+from dreamlake_pipeline.admission import Reader
 from dreamlake_pipeline.auth import Scope, issue_token
 from dreamlake_pipeline.errors import Code, DreamlakeError
-from dreamlake_pipeline.web import Caller, create_service
+from dreamlake_pipeline.web import create_service
 
 SECRET = "a secret for tests only, 32 bytes or more"
 
@@ -35,10 +36,10 @@ def service(health: list[Exception]) -> FastAPI:
         if health:
             raise health[0]
 
-    service = create_service(title="Test", description="", secret=SECRET, is_healthy=check)
+    service = create_service(title="Test", description="", keys=[SECRET], is_healthy=check)
 
     @service.get("/lab/{name}")
-    def read(name: str, caller: Caller) -> dict[str, str]:
+    def read(name: str, caller: Reader) -> dict[str, str]:
         caller.require("lab", Scope.READ)
         if name == "broken":
             raise RuntimeError("secret detail")
@@ -153,7 +154,7 @@ def test_metrics_count_every_answer_by_route(client: TestClient) -> None:
 
 
 def test_two_services_in_one_process_count_apart(service: FastAPI) -> None:
-    other = create_service(title="Other", description="", secret=SECRET, is_healthy=lambda: None)
+    other = create_service(title="Other", description="", keys=[SECRET], is_healthy=lambda: None)
     TestClient(service).get("/healthz")
     assert "/healthz" not in TestClient(other).get("/metrics").text
 

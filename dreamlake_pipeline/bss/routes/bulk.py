@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
+from ...admission import MIB, Reader, Writer, most_bytes, new_router
 from ...api.bss import (
     CompareFiles,
     Differences,
@@ -16,48 +15,54 @@ from ...api.bss import (
     Requeue,
 )
 from ...auth import Scope
-from ...web import Caller
 from .. import bulk, records
 from ..compare import compare
 from ..context import Config, Database, Store
 
-routes = APIRouter(tags=["bulk"])
+routes = new_router(tags=["bulk"])
+
+_LONG = most_bytes(8 * MIB)  # 1,000 of the longest names, every character of them escaped
 
 
-@routes.post("/uploads/compare", summary="What of many files is new")
-def compare_files(body: CompareFiles, caller: Caller, database: Database) -> Differences:
+@routes.post("/uploads/compare", summary="What of many files is new", openapi_extra=_LONG)
+def compare_files(body: CompareFiles, caller: Reader, database: Database) -> Differences:
     """For each file: new, changed, unchanged, or stored under another name. Has no effect."""
     caller.require(body.owner, Scope.READ)
     with database.connect() as connection:
         return Differences(files=compare(connection, body))
 
 
-@routes.post("/uploads/plan", summary="How to upload many files", response_model_exclude_none=True)
-def plan(body: PlanUploads, caller: Caller, database: Database, store: Store, config: Config) -> PlannedUploads:
+@routes.post("/uploads/plan", summary="How to upload many files", openapi_extra=_LONG, response_model_exclude_none=True)
+def plan(body: PlanUploads, caller: Writer, database: Database, store: Store, config: Config) -> PlannedUploads:
     """For each file: its bytes are there already (`staged`), one PUT, or a multipart upload with checksums."""
     caller.require(body.owner, Scope.WRITE)
-    return PlannedUploads(files=bulk.plan(database, store, body, part_size=config.part_size, expires=config.url_ttl))
+    return PlannedUploads(
+        files=bulk.plan(database, store, body, part_size=config.part_size, expires=caller.seconds_left(config.url_ttl))
+    )
 
 
-@routes.post("/uploads/finish", summary="Complete, verify, register and queue", response_model_exclude_none=True)
-def finish(body: FinishUploads, caller: Caller, database: Database, store: Store) -> FinishedUploads:
+@routes.post(
+    "/uploads/finish",
+    summary="Complete, verify, register and queue",
+    openapi_extra=most_bytes(32 * MIB),
+    response_model_exclude_none=True,
+)
+def finish(body: FinishUploads, caller: Writer, database: Database, store: Store) -> FinishedUploads:
     """Each file has its own outcome. Ready files stay ready; failed ones are queued again."""
     caller.require(body.owner, Scope.WRITE)
     return FinishedUploads(files=bulk.finish(database, store, body))
 
 
 @routes.post("/records/query", summary="Many records by id")
-def query(body: Ids, caller: Caller, database: Database) -> Records:
+def query(body: Ids, caller: Reader, database: Database) -> Records:
     """Those that exist and that the caller may read, in the order of the ids."""
-    caller.require_any(Scope.READ)
     with database.connect() as connection:
         return Records(items=records.get_many(connection, body.ids, caller))
 
 
 @routes.post("/records/requeue", summary="Process again")
-def requeue(body: Requeue, caller: Caller, database: Database) -> Records:
+def requeue(body: Requeue, caller: Writer, database: Database) -> Records:
     """What failed or was never processed; with `force`, also what is ready. The records as they are then."""
-    caller.require_any(Scope.WRITE)
     with database.begin() as connection:
         reachable = [record.id for record in records.get_many(connection, body.ids, caller)]
         records.queue(connection, reachable, records.SETTLED if body.force else records.UNPROCESSED)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response
+from fastapi import Depends, Query, Response
 
+from ...admission import MIB, most_bytes, new_router, reads_for_pipeline, writes_for_pipeline
 from ...api.bss import Success
 from ...api.common import Printable
 from ...api.pipeline import (
@@ -34,34 +35,41 @@ from ...api.pipeline import (
     UnknownKeys,
 )
 from ...kinds import Kind
-from ...web import Caller
 from .. import batches, chunks, deletions, records, staged
 from ..context import Database
-
-
-def _require_service(caller: Caller) -> None:
-    caller.require_service()
-
 
 # Seconds between two looks of a claim that waits: each costs a millisecond or two.
 _LOOK_AGAIN = 0.3
 
-routes = APIRouter(prefix="/pipeline", tags=["pipeline"], dependencies=[Depends(_require_service)])
+routes = new_router(prefix="/pipeline", tags=["pipeline"])
+
+_LOOKUP = [Depends(reads_for_pipeline)]
+_CHANGE = [Depends(writes_for_pipeline)]
 
 
-@routes.post("/staged/unknown", summary="Staged objects that nobody accounts for")
+@routes.post(
+    "/staged/unknown",
+    summary="Staged objects that nobody accounts for",
+    dependencies=_LOOKUP,
+    openapi_extra=most_bytes(8 * MIB),
+)
 def unknown(body: StagedKeys, database: Database) -> UnknownKeys:
     with database.connect() as connection:
         return UnknownKeys(keys=staged.unknown(connection, body.keys, body.etags))
 
 
-@routes.post("/staged/adopt", summary="Register staged objects, or remember that they are none of ours")
+@routes.post(
+    "/staged/adopt",
+    summary="Register staged objects, or remember that they are none of ours",
+    dependencies=_CHANGE,
+    openapi_extra=most_bytes(16 * MIB),
+)
 def adopt(body: AdoptObjects, database: Database) -> Adopted:
     with database.begin() as connection:
         return staged.adopt(connection, body.objects)
 
 
-@routes.post("/batches/claim", summary="Batches to launch")
+@routes.post("/batches/claim", summary="Batches to launch", dependencies=_CHANGE)
 def claim(body: ClaimBatches, database: Database) -> BatchOffers:
     deadline = time.monotonic() + body.wait_seconds
     while True:
@@ -72,13 +80,24 @@ def claim(body: ClaimBatches, database: Database) -> BatchOffers:
         time.sleep(min(_LOOK_AGAIN, max(0.0, deadline - time.monotonic())))
 
 
-@routes.post("/batches/begin", summary="A run takes a batch", response_model=BatchItems)
+@routes.post(
+    "/batches/begin",
+    summary="A run takes a batch",
+    dependencies=_CHANGE,
+    openapi_extra=most_bytes(1 * MIB),
+    response_model=BatchItems,
+)
 def begin(body: BeginBatch, database: Database) -> Response:
     with database.begin() as connection:
         return _written(batches.begin(connection, body))
 
 
-@routes.get("/batches/items", summary="Every item of a batch, or those of one kind", response_model=BatchItems)
+@routes.get(
+    "/batches/items",
+    summary="Every item of a batch, or those of one kind",
+    dependencies=_LOOKUP,
+    response_model=BatchItems,
+)
 def items(database: Database, partition: Annotated[Printable, Query()], kind: Kind | None = None) -> Response:
     with database.connect() as connection:
         return _written(batches.items(connection, partition, kind))
@@ -89,58 +108,69 @@ def _written(answer: BatchItems) -> Response:
     return Response(answer.model_dump_json(by_alias=True), media_type="application/json")
 
 
-@routes.post("/batches/heartbeat", summary="A run is still at work")
+@routes.post("/batches/heartbeat", summary="A run is still at work", dependencies=_CHANGE)
 def heartbeat(body: BatchRef, database: Database) -> Held:
     with database.begin() as connection:
         return Held(others_wait=batches.heartbeat(connection, body.partition, body.run_id, body.lease_seconds))
 
 
-@routes.post("/batches/give-back", summary="Items that the run will not work on")
+@routes.post("/batches/give-back", summary="Items that the run will not work on", dependencies=_CHANGE)
 def give_back(body: GiveBack, database: Database) -> Success:
     with database.begin() as connection:
         batches.give_back(connection, body.partition, body.run_id, body.ids)
     return Success()
 
 
-@routes.post("/batches/results", summary="What became of items")
+@routes.post(
+    "/batches/results", summary="What became of items", dependencies=_CHANGE, openapi_extra=most_bytes(64 * MIB)
+)
 def results(body: ReportResults, database: Database) -> Success:
     with database.begin() as connection:
         batches.report(connection, body.partition, body.results)
     return Success()
 
 
-@routes.post("/batches/finish", summary="The items with results are indexed: they are ready")
+@routes.post("/batches/finish", summary="The items with results are indexed: they are ready", dependencies=_CHANGE)
 def finish(body: FinishBatch, database: Database) -> BatchSummary:
     with database.begin() as connection:
         return batches.finish(connection, body.partition, body.run_id)
 
 
-@routes.post("/chunks/lease", summary="Announce chunks; which of them must be stored")
+@routes.post(
+    "/chunks/lease",
+    summary="Announce chunks; which of them must be stored",
+    dependencies=_CHANGE,
+    openapi_extra=most_bytes(2 * MIB),
+)
 def lease(body: LeaseChunks, database: Database) -> LeasedChunks:
     with database.begin() as connection:
         return LeasedChunks(missing=chunks.lease(connection, body.chunks, body.lease_seconds))
 
 
-@routes.post("/chunks/stored", summary="Chunks are in the pool now")
+@routes.post(
+    "/chunks/stored", summary="Chunks are in the pool now", dependencies=_CHANGE, openapi_extra=most_bytes(2 * MIB)
+)
 def stored(body: StoredChunks, database: Database) -> Success:
     with database.begin() as connection:
         chunks.mark_stored(connection, body.chunks)
     return Success()
 
 
-@routes.post("/results/lookup", summary="Results that exist already")
+@routes.post(
+    "/results/lookup", summary="Results that exist already", dependencies=_LOOKUP, openapi_extra=most_bytes(4 * MIB)
+)
 def lookup(body: LookupResults, database: Database) -> KnownResults:
     with database.connect() as connection:
         return KnownResults(items=records.known_results(connection, body.owner, body.keys))
 
 
-@routes.post("/deletions/pending", summary="Deleted records of which the index was not told")
+@routes.post("/deletions/pending", summary="Deleted records of which the index was not told", dependencies=_LOOKUP)
 def pending_deletions(body: PendingDeletions, database: Database) -> Deletions:
     with database.connect() as connection:
         return Deletions(items=deletions.pending(connection, min_age_seconds=body.min_age_seconds, limit=body.limit))
 
 
-@routes.post("/deletions/forget", summary="The index was told of deletions")
+@routes.post("/deletions/forget", summary="The index was told of deletions", dependencies=_CHANGE)
 def forget_deletions(body: ForgetDeletions, database: Database) -> Success:
     with database.begin() as connection:
         deletions.forget(connection, body.record_ids)

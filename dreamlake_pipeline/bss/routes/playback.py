@@ -10,19 +10,19 @@ from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import APIRouter, Path, Request
+from fastapi import Depends, Path, Request
 from fastapi.responses import RedirectResponse, Response, StreamingResponse
 from sqlalchemy import Engine
 
 from ... import layout, names
+from ...admission import Reader, new_router, reads
 from ...api.bss import Playback, Record
-from ...auth import Scope, issue_token
+from ...auth import Principal, Scope, issue_token
 from ...errors import Code, DreamlakeError
 from ...kinds import KINDS, Kind, KindSpec
 from ...objectstore import ObjectStore
-from ...web import Caller
 from .. import access, chunks, playlists, published, subtitles
-from ..access import Viewer
+from ..access import Viewer, view
 from ..context import Config, Database, RecordId, Store
 
 _STREAMED = (Kind.VIDEO, Kind.AUDIO)
@@ -30,7 +30,7 @@ StreamHash = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 SegmentNumber = Annotated[int, Path(ge=0, le=2**31)]
 ChunkHash = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
 
-routes = APIRouter(tags=["playback"])
+routes = new_router(tags=["playback"])
 
 
 class PlaylistResponse(Response):
@@ -51,7 +51,8 @@ def chunk(hash: ChunkHash, viewer: Viewer, database: Database, store: Store, con
     with database.connect() as connection:
         if not chunks.is_readable(connection, hash, viewer):
             raise DreamlakeError(Code.NOT_FOUND, f"There is no chunk {hash}.")
-    return store.presign_get(layout.chunk_key(hash), expires=config.url_ttl, content_type=layout.CHUNK_TYPE)
+    expires = viewer.seconds_left(config.url_ttl)
+    return store.presign_get(layout.chunk_key(hash), expires=expires, content_type=layout.CHUNK_TYPE)
 
 
 def _add_streams(spec: KindSpec) -> None:
@@ -94,6 +95,7 @@ def _add_streams(spec: KindSpec) -> None:
         record = access.find_playable(database, viewer, spec.kind, id)
         playlist = _read(store, layout.stream_key(record.owner, record.project, spec.kind, id, hash))
         token = request.query_params.get("token")
+        expires = viewer.seconds_left(config.url_ttl)
 
         def reachable(uri: str) -> str:
             sha256 = layout.chunk_of_uri(uri)
@@ -101,7 +103,7 @@ def _add_streams(spec: KindSpec) -> None:
                 return uri
             if token is not None:
                 return f"{request.base_url}{spec.route}/{id}/stream/{sha256}.ts?token={quote(token)}"
-            return store.presign_get(layout.chunk_key(sha256), expires=config.url_ttl)
+            return store.presign_get(layout.chunk_key(sha256), expires=expires)
 
         return PlaylistResponse(playlists.replace_uris(playlist, reachable))
 
@@ -184,32 +186,37 @@ def _hand_on_token(playlist: str, request: Request) -> str:
 def _add_playback(spec: KindSpec) -> None:
     @routes.get(f"/{spec.route}/{{id}}/playback", summary=f"A URL that opens one of {spec.label} with no header")
     def playback(
-        id: RecordId, request: Request, caller: Caller, database: Database, store: Store, config: Config
+        id: RecordId, request: Request, caller: Reader, database: Database, store: Store, config: Config
     ) -> Playback:
         """Video and audio: a playlist. Text tracks: WebVTT. Label tracks: Parquet.
 
-        The table of a text track that holds telemetry is its `data.parquet`.
+        The table of a text track that holds telemetry is its `data.parquet`. The URL ends with the token that asks for
+        it, at the latest; a playback token gets none.
         """
         record = access.find_playable(database, caller, spec.kind, id)
-        expires = int(time.time()) + config.url_ttl
+        ttl = caller.seconds_left(config.url_ttl)
+        expires = int(time.time()) + ttl
         if spec.kind in _STREAMED:
+            # It has the id of the token that it is made with: whoever revokes that one ends this one, too.
             token = issue_token(
-                request.app.state.secret,
+                request.app.state.keys[0],
                 sub=caller.sub,
                 namespaces=[],
                 scope=Scope.PLAY,
-                ttl=config.url_ttl,
+                ttl=ttl,
                 asset=record.id,
+                token_id=caller.token_id,
             )
             url = f"{request.base_url}{spec.route}/{id}/stream/{layout.MASTER_PLAYLIST}?token={token}"
         else:
             filename = next(iter(layout.RESULT_FILES[spec.kind]))
-            url = _presigned(store, record, filename, config.url_ttl)
+            url = _presigned(store, record, filename, ttl)
         return Playback(url=url, expires_at=datetime.fromtimestamp(expires, UTC))
 
 
 def _add_result(spec: KindSpec, filename: str) -> None:
-    """One file that was made from a record."""
+    """One file that was made from a record. Those beside a stream are for players, too."""
+    admit = view if spec.kind in _STREAMED else reads
 
     @routes.get(
         f"/{spec.route}/{{id}}/{filename}",
@@ -217,11 +224,13 @@ def _add_result(spec: KindSpec, filename: str) -> None:
         status_code=302,
         response_class=RedirectResponse,
     )
-    def result(id: RecordId, viewer: Viewer, database: Database, store: Store, config: Config) -> str:
+    def result(
+        id: RecordId, database: Database, store: Store, config: Config, viewer: Principal = Depends(admit)
+    ) -> str:
         record = access.find_playable(database, viewer, spec.kind, id)
         if store.head(layout.result_key(record.owner, record.project, spec.kind, id, filename)) is None:
             raise DreamlakeError(Code.NOT_FOUND, f"{record.name} has no {filename}.")
-        return _presigned(store, record, filename, config.url_ttl)
+        return _presigned(store, record, filename, viewer.seconds_left(config.url_ttl))
 
 
 for _spec in KINDS.values():

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
 from sqlalchemy import Engine
 
+from ...admission import Writer, new_router
 from ...api.bss import AudioProcess, HlsSplit, Queued, Status
 from ...auth import Principal, Scope
 from ...kinds import Kind
-from ...web import Caller
 from .. import access, records
 from ..context import Database
 
-routes = APIRouter(prefix="/lambdas", tags=["processing"])
+routes = new_router(prefix="/lambdas", tags=["processing"])
 
 
 @routes.post("/hls-split", summary="Queue a video for processing, again if it was processed before", status_code=202)
-def hls_split(body: HlsSplit, caller: Caller, database: Database) -> Queued:
+def hls_split(body: HlsSplit, caller: Writer, database: Database) -> Queued:
     """What is queued or being processed already is left alone."""
     return _queue(database, caller, Kind.VIDEO, body.video_id)
 
 
 @routes.post("/audio-process", summary="Queue an audio file for processing, again if it was before", status_code=202)
-def audio_process(body: AudioProcess, caller: Caller, database: Database) -> Queued:
+def audio_process(body: AudioProcess, caller: Writer, database: Database) -> Queued:
     """What is queued or being processed already is left alone."""
     return _queue(database, caller, Kind.AUDIO, body.audio_id)
 

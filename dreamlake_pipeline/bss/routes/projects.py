@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-
+from ...admission import Reader, Writer, new_router
 from ...api.bss import ProjectSettings
 from ...api.common import Owner, Project
 from ...auth import Scope
-from ...web import Caller
 from .. import projects
 from ..context import Database
 
-routes = APIRouter(prefix="/projects/{owner}/{project}/settings", tags=["projects"])
+routes = new_router(prefix="/projects/{owner}/{project}/settings", tags=["projects"])
 
 
 @routes.get("", summary="What was decided about a project")
-def get(owner: Owner, project: Project, caller: Caller, database: Database) -> ProjectSettings:
+def get(owner: Owner, project: Project, caller: Reader, database: Database) -> ProjectSettings:
     """Of a project of which nothing is stored yet, too: settings may come first. Null is the installation's."""
     caller.require(owner, Scope.READ)
     with database.connect() as connection:
@@ -23,7 +21,7 @@ def get(owner: Owner, project: Project, caller: Caller, database: Database) -> P
 
 
 @routes.put("", summary="Decide about a project")
-def put(owner: Owner, project: Project, body: ProjectSettings, caller: Caller, database: Database) -> ProjectSettings:
+def put(owner: Owner, project: Project, body: ProjectSettings, caller: Writer, database: Database) -> ProjectSettings:
     """In the place of all its settings. They hold for what is processed from now on; what is ready stays as it is."""
     caller.require(owner, Scope.WRITE)
     with database.begin() as connection:

@@ -8,21 +8,24 @@ from fastapi import APIRouter, Query
 from fastapi.responses import RedirectResponse
 
 from ... import layout
+from ...admission import Reader, Writer, new_router
 from ...api.bss import Record, Register, Registered, Status
 from ...api.common import Episode, Listing, Owner, Project
 from ...auth import EVERY_NAMESPACE, Scope
 from ...errors import Code, DreamlakeError
 from ...kinds import Kind, KindSpec, content_type_of
 from ...names import split_name
-from ...web import Caller
 from .. import access, deletions, records, staged
 from ..context import Config, Database, RecordId, Store
 from ..records import NewRecord
 
+# Raw files are what strangers made. A browser would run what is in one of type text/html or image/svg+xml.
+_RAW_TYPE = "application/octet-stream"
+
 
 def router(spec: KindSpec) -> APIRouter:
     """The record routes of one kind."""
-    routes = APIRouter(prefix=f"/{spec.route}", tags=[spec.label])
+    routes = new_router(prefix=f"/{spec.route}", tags=[spec.label])
     _add_registration(routes, spec)
     _add_list(routes, spec)
     _add_reading(routes, spec)
@@ -32,7 +35,7 @@ def router(spec: KindSpec) -> APIRouter:
 
 def _add_registration(routes: APIRouter, spec: KindSpec) -> None:
     @routes.post("", summary="Register an uploaded file", response_model_exclude_none=True)
-    def register(body: Register, caller: Caller, database: Database, store: Store) -> Registered:
+    def register(body: Register, caller: Writer, database: Database, store: Store) -> Registered:
         """The same file under the same name again is the same record. Its bytes must have arrived.
 
         Another ladder, and other options of a CSV, hold for its next processing, which is asked for by itself.
@@ -77,7 +80,7 @@ def _add_registration(routes: APIRouter, spec: KindSpec) -> None:
 def _add_list(routes: APIRouter, spec: KindSpec) -> None:
     @routes.get("", summary=f"List {spec.label}")
     def list_records(
-        caller: Caller,
+        caller: Reader,
         database: Database,
         owner: Annotated[Owner | None, Query(description="Needed unless the token reaches every namespace.")] = None,
         project: Annotated[Project | None, Query()] = None,
@@ -108,11 +111,11 @@ def _add_list(routes: APIRouter, spec: KindSpec) -> None:
 
 def _add_reading(routes: APIRouter, spec: KindSpec) -> None:
     @routes.get("/{id}", summary="One record")
-    def get(id: RecordId, caller: Caller, database: Database) -> Record:
+    def get(id: RecordId, caller: Reader, database: Database) -> Record:
         return access.find(database, caller, spec.kind, id, Scope.READ)
 
     @routes.get("/{id}/metadata", summary="What is known of its content")
-    def metadata(id: RecordId, caller: Caller, database: Database) -> dict[str, Any]:
+    def metadata(id: RecordId, caller: Reader, database: Database) -> dict[str, Any]:
         """409 `not_ready` until it has been processed."""
         record = access.find(database, caller, spec.kind, id, Scope.READ)
         if record.metadata is None:
@@ -120,15 +123,20 @@ def _add_reading(routes: APIRouter, spec: KindSpec) -> None:
         return record.metadata
 
     @routes.get("/{id}/raw", summary="The file as it was uploaded", status_code=302, response_class=RedirectResponse)
-    def raw(id: RecordId, caller: Caller, database: Database, store: Store, config: Config) -> str:
-        """A redirect to a URL that gives the bytes, as a download of the file's own name."""
+    def raw(id: RecordId, caller: Reader, database: Database, store: Store, config: Config) -> str:
+        """A redirect to a URL that gives the bytes, as a download of the file's own name: no browser shows them."""
         record = access.find(database, caller, spec.kind, id, Scope.READ)
-        return store.presign_get(record.staging_key, expires=config.url_ttl, filename=split_name(record.name).filename)
+        return store.presign_get(
+            record.staging_key,
+            expires=caller.seconds_left(config.url_ttl),
+            filename=split_name(record.name).filename,
+            content_type=_RAW_TYPE,
+        )
 
 
 def _add_deletion(routes: APIRouter, spec: KindSpec) -> None:
     @routes.delete("/{id}", summary="Forget a record and what was made from it", status_code=204)
-    def delete(id: RecordId, caller: Caller, database: Database, store: Store) -> None:
+    def delete(id: RecordId, caller: Writer, database: Database, store: Store) -> None:
         """Removes the record, its playlists and other results. Two things stay: the uploaded bytes (other records
         may share them; registering them again needs no upload), and its chunks, which belong to the common pool.
         The index hears of it within two minutes; who wants it at once deletes the file there, too.

@@ -7,13 +7,13 @@ from typing import Annotated
 
 from fastapi import Query, Request
 
+from ...admission import MIB, Reader, Writer, most_bytes
 from ...api.common import Id, Listing, Name, Owner, Project, Text
 from ...api.server import Asset, AssetBatch, AssetIn, AssetRef, AssetRefs, BatchAsset, Download
 from ...auth import Scope
 from ...errors import Code, DreamlakeError
 from ...kinds import Kind
-from ...web import Caller
-from ..assets import assets_by_id, find_asset, get_asset, list_assets
+from ..assets import assets_by_id, find_asset, get_asset, list_assets, no_asset
 from ..index import upsert_assets
 from ..paging import Cursor, Limit
 from ..removal import IndexedFile, remove_asset, remove_files
@@ -22,8 +22,8 @@ from .parameters import DEFAULT_LIMIT, NOT_FOUND, NOT_JSON, Database, EpisodeOrN
 router = new_router("assets")
 
 
-@router.post("/assets/batch", summary="Register many files", responses=NOT_JSON)
-def register_batch(body: AssetBatch, caller: Caller, database: Database) -> AssetRefs:
+@router.post("/assets/batch", summary="Register many files", openapi_extra=most_bytes(32 * MIB), responses=NOT_JSON)
+def register_batch(body: AssetBatch, caller: Writer, database: Database) -> AssetRefs:
     """Upserts all of them in one transaction, or none. The references come in the order of the request."""
     for namespace in {asset.namespace for asset in body.assets}:
         caller.require(namespace, Scope.WRITE)
@@ -31,8 +31,8 @@ def register_batch(body: AssetBatch, caller: Caller, database: Database) -> Asse
         return AssetRefs(items=upsert_assets(connection, body.assets))
 
 
-@router.post("/assets/{kind}", summary="Register a file", responses=NOT_JSON)
-def register_asset(kind: Kind, body: AssetIn, caller: Caller, database: Database) -> AssetRef:
+@router.post("/assets/{kind}", summary="Register a file", openapi_extra=most_bytes(4 * MIB), responses=NOT_JSON)
+def register_asset(kind: Kind, body: AssetIn, caller: Writer, database: Database) -> AssetRef:
     """Upserts project and episode, ensures the folders, and creates the file's entry or updates it: the same name
     twice is one entry. The BSS id is expected under the key of the kind."""
     caller.require(body.namespace, Scope.WRITE)
@@ -48,7 +48,7 @@ def register_asset(kind: Kind, body: AssetIn, caller: Caller, database: Database
 @router.get("/assets/{kind}", summary="List files of a kind", responses=NOT_FOUND)
 def list_assets_of_kind(
     kind: Kind,
-    caller: Caller,
+    caller: Reader,
     database: Database,
     namespace: Owner,
     project: Annotated[Project | None, Query(description="Absent: all projects of the namespace.")] = None,
@@ -83,7 +83,7 @@ def list_assets_of_kind(
 def download_asset(
     request: Request,
     kind: Kind,
-    caller: Caller,
+    caller: Reader,
     database: Database,
     namespace: Owner,
     project: Project,
@@ -103,7 +103,7 @@ _IF_RECORD = Query(alias="bssId", description="Only as long as the name stands f
 @router.delete("/assets/{kind}", summary="Remove a file from the index, by its name", status_code=204)
 def remove_asset_by_name(
     kind: Kind,
-    caller: Caller,
+    caller: Writer,
     database: Database,
     namespace: Owner,
     project: Project,
@@ -120,22 +120,21 @@ def remove_asset_by_name(
 
 @router.delete("/assets/{kind}/{id}", summary="Remove a file from the index", status_code=204, responses=NOT_FOUND)
 def remove_asset_by_id(
-    kind: Kind, id: Id, caller: Caller, database: Database, bss_id: Annotated[Id | None, _IF_RECORD] = None
+    kind: Kind, id: Id, caller: Writer, database: Database, bss_id: Annotated[Id | None, _IF_RECORD] = None
 ) -> None:
-    """As by its name. 404 when the file is of another kind."""
-    caller.require_any(Scope.WRITE)
+    """As by its name. 404 when the file is of another kind. A file that the token does not reach is not there."""
     with database.begin() as connection:
         asset = assets_by_id(connection, [id]).get(id)
-        if asset is None:
+        if asset is None or not caller.reaches(asset.namespace):
             return
-        caller.require(asset.namespace, Scope.WRITE)
         get_asset(connection, kind, id)
         remove_asset(connection, id, bss_id)
 
 
 @router.get("/assets/{kind}/{id}", summary="A file of the index", responses=NOT_FOUND)
-def get_asset_by_id(kind: Kind, id: Id, caller: Caller, database: Database) -> Asset:
+def get_asset_by_id(kind: Kind, id: Id, caller: Reader, database: Database) -> Asset:
     with database.connect() as connection:
         asset = get_asset(connection, kind, id)
-    caller.require(asset.namespace, Scope.READ)
+    if not caller.reaches(asset.namespace):
+        raise no_asset(kind, id)
     return asset

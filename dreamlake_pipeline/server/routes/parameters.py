@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi.routing import APIRoute
 from sqlalchemy import Engine
 
-from ... import names
+from ... import admission, names
 from ...api.common import ErrorResponse
 
 NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"model": ErrorResponse, "description": "There is no such thing."}}
@@ -16,6 +16,7 @@ NOT_JSON: dict[int | str, dict[str, Any]] = {400: {"model": ErrorResponse, "desc
 _ERRORS: dict[int | str, dict[str, Any]] = {
     401: {"model": ErrorResponse, "description": "No valid token."},
     403: {"model": ErrorResponse, "description": "The token does not reach the namespace, or may only read."},
+    413: {"model": ErrorResponse, "description": "The body has more bytes than the route takes."},
     422: {"model": ErrorResponse, "description": "A name, id or field breaks its rules."},
 }
 
@@ -29,7 +30,7 @@ def _operation_id(route: APIRoute) -> str:
 
 
 def new_router(tag: str) -> APIRouter:
-    return APIRouter(tags=[tag], responses=_ERRORS, generate_unique_id_function=_operation_id)
+    return admission.new_router(tags=[tag], responses=_ERRORS, generate_unique_id_function=_operation_id)
 
 
 def _engine(request: Request) -> Engine:

@@ -7,11 +7,10 @@ from typing import Annotated
 from fastapi import Query
 
 from ... import names
+from ...admission import Reader
 from ...api.common import Listing, Owner, Project
 from ...api.server import EpisodeInfo, NamespaceInfo, Node, ProjectInfo
 from ...auth import EVERY_NAMESPACE, Scope
-from ...errors import Code, DreamlakeError
-from ...web import Caller
 from .. import tree
 from ..paging import Cursor, Limit
 from .parameters import DEFAULT_LIMIT, NOT_FOUND, Database, EpisodeOrNone, episode_or_none, new_router
@@ -21,11 +20,9 @@ router = new_router("tree")
 
 @router.get("/namespaces", summary="Namespaces that the token reaches")
 def list_namespaces(
-    caller: Caller, database: Database, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
+    caller: Reader, database: Database, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
 ) -> Listing[NamespaceInfo]:
     """Those in which something is registered."""
-    if caller.scope is Scope.PLAY:
-        raise DreamlakeError(Code.FORBIDDEN, "A playback token reaches no namespace.")
     reached = None if EVERY_NAMESPACE in caller.namespaces else list(caller.namespaces)
     with database.connect() as connection:
         return tree.list_namespaces(connection, reached, cursor=cursor, limit=limit)
@@ -33,7 +30,7 @@ def list_namespaces(
 
 @router.get("/namespaces/{namespace}/projects", summary="Projects of a namespace", responses=NOT_FOUND)
 def list_projects(
-    namespace: Owner, caller: Caller, database: Database, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
+    namespace: Owner, caller: Reader, database: Database, cursor: Cursor = None, limit: Limit = DEFAULT_LIMIT
 ) -> Listing[ProjectInfo]:
     """By name, each with the number of its files."""
     caller.require(namespace, Scope.READ)
@@ -45,7 +42,7 @@ def list_projects(
 def list_episodes(
     namespace: Owner,
     project: Project,
-    caller: Caller,
+    caller: Reader,
     database: Database,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
@@ -62,7 +59,7 @@ def list_episodes(
 def list_nodes(
     namespace: Owner,
     project: Project,
-    caller: Caller,
+    caller: Reader,
     database: Database,
     episode: EpisodeOrNone = None,
     path: Annotated[str, Query(description="A folder, or one file.")] = "/",

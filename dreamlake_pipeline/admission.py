@@ -1,0 +1,236 @@
+"""Who may call a route, and how much it reads: decided before a byte of the body is read.
+
+A route says who may call it by the type of a parameter, `caller: Reader` or `caller: Writer`, or by a dependency of its
+router. `Route` finds that, and answers 401 or 403 from the request's head alone. Then it reads the body whole, within
+the bytes that the route takes (`most_bytes`, by default `DEFAULT_BYTES`) and within `BODY_SECONDS`; FastAPI, which by
+itself reads and parses a body of any size before it asks who sent it, finds it read and checked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import threading
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.dependencies.models import Dependant
+from fastapi.responses import Response
+from fastapi.routing import APIRoute
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from pydantic_core import from_json
+from starlette.requests import ClientDisconnect
+
+from .auth import Principal, Scope, verify_token
+from .errors import Code, DreamlakeError
+
+MIB = 2**20
+DEFAULT_BYTES = 64 * 1024
+BODY_SECONDS = 120.0
+
+_BYTES_UNDER_WAY = 256 * MIB
+_BYTES_PER_TOKEN = 96 * MIB
+
+_LIMIT = "x-max-body-bytes"  # in the OpenAPI document, where a client may look it up
+_CALLER, _WRITES, _BODY = "caller", "writes", "body"
+
+_bearer = HTTPBearer(auto_error=False, description="A token made by `dreamlake token create`.")
+
+
+class Admission:
+    """A dependency that gives the caller, and by which a route says who may call it.
+
+    `check` raises FORBIDDEN for a principal who may not, whatever the request names. `writes`: the route changes
+    something, and its requests are audited. `in_url`: a playback token may come as `?token=`.
+    """
+
+    def __init__(self, check: Callable[[Principal], None], *, writes: bool = False, in_url: bool = False) -> None:
+        self.check = check
+        self.writes = writes
+        self.in_url = in_url
+
+    async def __call__(
+        self, request: Request, _: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]
+    ) -> Principal:
+        principal: Principal = request.scope["state"][_CALLER]
+        return principal
+
+    async def admit(self, request: Request) -> Principal:
+        """Who calls. Raises UNAUTHENTICATED, FORBIDDEN."""
+        principal = verify_token(request.app.state.keys, self._token(request))
+        if (revocations := request.app.state.revocations) is not None:
+            await revocations.check(principal)
+        request.scope["state"][_CALLER] = principal
+        self.check(principal)
+        return principal
+
+    def _token(self, request: Request) -> str:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() == "bearer" and token:
+            return token.strip()
+        in_url = request.query_params.get("token") if self.in_url and not scheme else None
+        if in_url is None:
+            raise DreamlakeError(
+                Code.UNAUTHENTICATED, "A bearer token is needed.", hint="Send `Authorization: Bearer <token>`."
+            )
+        return in_url
+
+
+def _check_reader(principal: Principal) -> None:
+    principal.require_any(Scope.READ)
+
+
+def _check_writer(principal: Principal) -> None:
+    principal.require_any(Scope.WRITE)
+
+
+reads = Admission(_check_reader)
+
+Reader = Annotated[Principal, Depends(reads)]
+Holder = Annotated[Principal, Depends(Admission(_check_reader, writes=True))]  # of any token, about that token
+Writer = Annotated[Principal, Depends(Admission(_check_writer, writes=True))]
+
+# The pipeline: a token that writes everywhere. The former for routes that only look something up.
+reads_for_pipeline = Admission(Principal.require_service)
+writes_for_pipeline = Admission(Principal.require_service, writes=True)
+
+
+def most_bytes(count: int) -> dict[str, Any]:
+    """For a route's `openapi_extra`: how many bytes of body it takes."""
+    return {_LIMIT: count}
+
+
+def caller_of(scope: Any) -> Principal | None:
+    """Who sent the request of this ASGI scope, as far as it was found out."""
+    found: Principal | None = scope.get("state", {}).get(_CALLER)
+    return found
+
+
+def is_write(scope: Any) -> bool:
+    """Whether the request of this ASGI scope asks a route to change something."""
+    return bool(scope.get("state", {}).get(_WRITES))
+
+
+def body_of(scope: Any) -> Any:
+    """The JSON body of the request of this ASGI scope, if it was read."""
+    return scope.get("state", {}).get(_BODY)
+
+
+class Route(APIRoute):
+    """A route that knows its caller, and how long the body may be, before it reads it."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        handle = super().get_route_handler()
+        admission = next(_admissions(self.dependant), None)
+        reads_body = self.body_field is not None
+        most = (self.openapi_extra or {}).get(_LIMIT, DEFAULT_BYTES)
+
+        async def admitted(request: Request) -> Response:
+            if admission is not None:
+                request.scope.setdefault("state", {})[_WRITES] = admission.writes and request.method != "GET"
+                await admission.admit(request)
+            if not reads_body:
+                return await handle(request)
+            token_id = caller.token_id if (caller := caller_of(request.scope)) else ""
+            with request.app.state.room.take(token_id, _announced_bytes(request, most)):
+                return await handle(_ReadRequest(request, await _read(request, most)))
+
+        return admitted
+
+
+def new_router(**options: Any) -> APIRouter:
+    """A router whose routes are `Route`s."""
+    return APIRouter(route_class=Route, **options)
+
+
+def _admissions(dependant: Dependant) -> Iterator[Admission]:
+    """The first is what the router says of all its routes, if it does."""
+    for needed in dependant.dependencies:
+        if isinstance(needed.call, Admission):
+            yield needed.call
+        yield from _admissions(needed)
+
+
+class _ReadRequest(Request):
+    """A request whose body was read. JSON is parsed by jiter, which is not recursive in Python: arrays and objects may
+    be 200 deep, and what is deeper is no JSON to it."""
+
+    def __init__(self, request: Request, body: bytes) -> None:
+        super().__init__(request.scope, request.receive)
+        self._body = body
+
+    async def json(self) -> Any:
+        try:
+            parsed = from_json(self._body)
+        except ValueError as problem:
+            # FastAPI answers this one as it answers any body that breaks the rules of its model.
+            raise json.JSONDecodeError(str(problem), "", 0) from None
+        self.scope["state"][_BODY] = parsed
+        return parsed
+
+
+def _announced_bytes(request: Request, most: int) -> int:
+    """How many bytes come: as many as the head says, else as many as may. Raises REQUEST_TOO_LARGE, INVALID_REQUEST."""
+    encoding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding != "identity":
+        raise DreamlakeError(
+            Code.INVALID_REQUEST, "The body has a Content-Encoding, and bodies are read as they are: send it without."
+        )
+    announced = request.headers.get("Content-Length", "")
+    if not (announced.isascii() and announced.isdigit()) or len(announced) > 18:
+        return most
+    if int(announced) > most:
+        raise _too_large(most)
+    return int(announced)
+
+
+async def _read(request: Request, most: int) -> bytes:
+    """The body. Raises REQUEST_TOO_LARGE as soon as there are more bytes than `most`, whatever the head said, and
+    REQUEST_TIMEOUT."""
+    body = bytearray()
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            async for block in request.stream():
+                if len(body) + len(block) > most:
+                    raise _too_large(most)
+                body += block
+    except TimeoutError:
+        raise DreamlakeError(
+            Code.REQUEST_TIMEOUT, f"The body did not arrive whole in {BODY_SECONDS:.0f} seconds."
+        ) from None
+    except ClientDisconnect:
+        raise DreamlakeError(Code.INVALID_REQUEST, "The body broke off.") from None
+    return bytes(body)
+
+
+def _too_large(most: int) -> DreamlakeError:
+    return DreamlakeError(Code.REQUEST_TOO_LARGE, f"The body has more than the {most} bytes that this route takes.")
+
+
+class Room:
+    """What a process has room for: bytes of bodies that are worked on at a time, in all and for one token.
+
+    A parsed body takes about ten times as many bytes as it has.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._taken: Counter[str] = Counter()
+
+    @contextmanager
+    def take(self, token_id: str, count: int) -> Iterator[None]:
+        """While a body of so many bytes is worked on. Raises OVERLOADED when that is too much beside the others."""
+        with self._lock:
+            if self._taken[token_id] + count > _BYTES_PER_TOKEN or self._taken.total() + count > _BYTES_UNDER_WAY:
+                raise DreamlakeError(Code.OVERLOADED, "Too much is being sent at a time; try again later.")
+            self._taken[token_id] += count
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._taken[token_id] -= count
+                if not self._taken[token_id]:
+                    del self._taken[token_id]
