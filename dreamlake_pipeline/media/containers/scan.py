@@ -199,7 +199,8 @@ class _Reader:
         """What the NAL units of a packet of H.264 are; whether it is an IDR picture."""
         size = self.length_size
         units = h264.units_with_length(memoryview(packet), size) if size else h264.units_with_start_code(bytes(packet))
-        kinds, sets = set(), []
+        kinds: set[int] = set()
+        sets: list[memoryview] = []
         try:
             for unit in units:
                 kind = h264.unit_type(unit)
