@@ -6,7 +6,9 @@ A request of urllib3 costs about 350 µs of one core, one of `http.client` 120, 
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import select
 import socket
 import ssl
@@ -14,7 +16,7 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 from urllib.parse import SplitResult, urlsplit
 
 _BLOCK = 1 << 20
@@ -22,6 +24,13 @@ _CONNECT_SECONDS = 10.0
 _SILENCE_SECONDS = 120.0
 _MOST_OF_ANSWER = 1 << 16  # of an error's text, nobody needs more
 _MOST_OF_LINE = 1 << 16
+_MOST_OF_HEAD = 1 << 17  # bytes of all header or trailer lines
+_MOST_INTERIM = 10  # answers (1xx) before the real one
+
+_STATUS_LINE = re.compile(rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: .*)?")  # RFC 9112, 4
+_FIELD_LINE = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):([^\r\n\0]*)")  # RFC 9112, 5
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;.*)?")  # RFC 9112, 7.1
+_LENGTH = re.compile(r"[0-9]{1,18}")  # RFC 9110, 8.6
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -35,6 +44,10 @@ def host_header(url: SplitResult) -> str:
     host = f"[{host}]" if ":" in host else host  # an IPv6 literal (RFC 3986, 3.2.2)
     is_default = url.port in (None, _DEFAULT_PORTS.get(url.scheme))
     return host if is_default else f"{host}:{url.port}"
+
+
+class ProtocolError(ConnectionError):
+    """What came is no answer by RFC 9112: nothing of it, and nothing behind it, can be relied on."""
 
 
 class Response(NamedTuple):
@@ -118,6 +131,9 @@ class Connections:
         try:
             connection.send(method, parts, headers, body)
             return connection.answer(method, lambda: self._give_back(server, connection))
+        except ProtocolError:
+            connection.close()
+            raise
         except ConnectionError:
             connection.close()
             # The server may have closed a kept connection at that moment; such a request may be sent again (RFC 9112,
@@ -177,7 +193,7 @@ class StreamedResponse:
         """`left`: bytes of the body; None when it ends with the connection, or comes in chunks."""
         self.status, self.headers = status, headers
         self._connection, self._left, self._keep = connection, left, keep
-        self._is_chunked = left is None and "chunked" in headers.get("transfer-encoding", "").lower()
+        self._is_chunked = left is None and "transfer-encoding" in headers
         self._in_chunk = 0
 
     def read(self, size: int) -> bytes:
@@ -193,28 +209,29 @@ class StreamedResponse:
         return data
 
     def _read_chunks(self, size: int) -> bytes:
-        data = b""
-        while len(data) < size and self._is_chunked:
+        blocks, read = [], 0
+        while read < size and self._is_chunked:
             if not self._in_chunk:
                 self._in_chunk = self._next_chunk()
             if not self._in_chunk:
-                self._connection.headers()  # trailers
+                self._connection.fields()  # trailers, of no use here
                 self._is_chunked, self._left = False, 0
                 break
-            some = self._connection.read(min(size - len(data), self._in_chunk))
+            some = self._connection.read(min(size - read, self._in_chunk))
             if not some:
                 raise ConnectionError("the connection was closed before the answer was whole")
-            data += some
+            blocks.append(some)
+            read += len(some)
             self._in_chunk -= len(some)
-            if not self._in_chunk:
-                self._connection.line()
-        return data
+            if not self._in_chunk and self._connection.line():
+                raise ProtocolError("the answer is not HTTP: a chunk is longer than it says")
+        return b"".join(blocks)
 
     def _next_chunk(self) -> int:
-        try:
-            return int(self._connection.line().split(b";")[0], 16)
-        except ValueError:
-            raise ConnectionError("the answer is not HTTP") from None
+        found = _CHUNK_LINE.fullmatch(self._connection.line())
+        if not found:
+            raise ProtocolError("the answer is not HTTP: a chunk has no size")
+        return int(found[1], 16)
 
     def __enter__(self) -> StreamedResponse:
         return self
@@ -224,7 +241,7 @@ class StreamedResponse:
 
     def close(self) -> None:
         """No more of it is read."""
-        if self._left == 0 and self._connection.is_reusable:
+        if self._left == 0 and self._connection.is_reusable and not self._connection.has_more:
             self._left = None
             self._keep()
         else:
@@ -246,6 +263,17 @@ class _Connection:
         readable.register(self._socket, select.POLLIN)
         return bool(readable.poll(0))
 
+    @property
+    def has_more(self) -> bool:
+        """Whether anything came behind the answer. It would be taken for the next request's."""
+        self._socket.settimeout(0)
+        try:
+            return bool(cast(io.BufferedReader, self._answers).peek(1))
+        except OSError:  # as TLS says that nothing came; what else is wrong, the next request finds out
+            return False
+        finally:
+            self._socket.settimeout(_SILENCE_SECONDS)
+
     def send(self, method: str, parts: SplitResult, headers: Mapping[str, str], body: bytes | Range) -> None:
         target = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"
         lines = [f"{method} {target} HTTP/1.1", f"Host: {host_header(parts)}"]
@@ -264,36 +292,50 @@ class _Connection:
             self.is_reusable = False
 
     def answer(self, method: str, keep: Callable[[], None]) -> StreamedResponse:
-        status = 100
-        while status < 200:  # 1xx: the real response follows
-            version, code, *_ = [*self.line().split(None, 2), b"", b""]
-            if not version.startswith(b"HTTP/1.") or not code.isdigit():
-                raise ConnectionError("the answer is not HTTP")
-            status, headers = int(code), self.headers()
-        is_chunked = "chunked" in headers.get("transfer-encoding", "").lower()
-        length = headers.get("content-length", "")
-        left: int | None = None
+        """The answer to the request that was sent. Raises ProtocolError for one whose end is not certain: a server
+        that is trusted with the next request too does not leave that open (RFC 9112, 6.1 and 6.3)."""
+        for _ in range(_MOST_INTERIM):  # 1xx: the real response follows
+            found = _STATUS_LINE.fullmatch(self.line())
+            if not found or found[2] == b"101":
+                raise ProtocolError("the answer is not HTTP")
+            status, headers = int(found[2]), self.fields()
+            if status >= 200:
+                break
+        else:
+            raise ProtocolError("the answer does not come to an end")
+        coding, length = headers.get("transfer-encoding"), headers.get("content-length")
+        if coding is not None and (coding.lower() != "chunked" or length is not None or found[1] == b"0"):
+            raise ProtocolError("the answer is not HTTP: its transfer coding is not known here, or it has a length too")
+        if length is not None and not _LENGTH.fullmatch(length):
+            raise ProtocolError("the answer is not HTTP: its length is no number, or there are several")
+        left = None if length is None else int(length)
         if method == "HEAD" or status in (204, 304):  # RFC 9112, 6.3
             left = 0
-        elif not is_chunked and length.isdigit():
-            left = int(length)
-        ends_with_connection = left is None and not is_chunked
-        if ends_with_connection or version == b"HTTP/1.0" or "close" in headers.get("connection", "").lower():
+        ends_with_connection = left is None and coding is None
+        if ends_with_connection or found[1] == b"0" or "close" in headers.get("connection", "").lower():
             self.is_reusable = False
         return StreamedResponse(self, status, headers, left, keep)
 
-    def headers(self) -> dict[str, str]:
-        headers = {}
+    def fields(self) -> dict[str, str]:
+        """Header or trailer lines. Those of one name are joined with commas (RFC 9110, 5.3)."""
+        fields: dict[str, str] = {}
+        left = _MOST_OF_HEAD
         while line := self.line():
-            name, _, value = line.partition(b":")
-            headers[name.decode("latin-1").lower()] = value.strip().decode("latin-1")
-        return headers
+            left -= len(line) + 2
+            found = _FIELD_LINE.fullmatch(line)
+            if left < 0 or not found:
+                raise ProtocolError("the answer is not HTTP: its headers are too many, or none")
+            name, value = found[1].decode("ascii").lower(), found[2].strip(b" \t").decode("latin-1")
+            fields[name] = f"{fields[name]}, {value}" if name in fields else value
+        return fields
 
     def line(self) -> bytes:
         line = self._answers.readline(_MOST_OF_LINE)
         if not line.endswith(b"\n"):
+            if len(line) >= _MOST_OF_LINE:
+                raise ProtocolError("the answer is not HTTP: a line does not come to an end")
             raise ConnectionError("the connection was closed before the answer was whole")
-        return line.rstrip(b"\r\n")
+        return line[:-2] if line.endswith(b"\r\n") else line[:-1]
 
     def read(self, size: int) -> bytes:
         return self._answers.read(size)

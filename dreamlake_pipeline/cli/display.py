@@ -6,6 +6,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Protocol
 
+from ..visible import visible
 from .output import note, show_bytes, show_clock
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class _Bars:
         color = {"failed": "red", "skipped": "yellow", "warning": "yellow", "ready": "green"}.get(
             text.split(" ", 1)[0], ""
         )
-        self._console.print(Text(text, style=color), soft_wrap=True)
+        self._console.print(Text(visible(text), style=color), soft_wrap=True)
 
     def sending(self, progress: Progress) -> None:
         self._numbers = self._pace.describe(progress)

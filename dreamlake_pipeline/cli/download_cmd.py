@@ -25,7 +25,7 @@ def download(
     from ..names import split_name
     from .connection import connect
     from .locate import find_named
-    from .output import print_json, show_bytes
+    from .output import print_json, say, show_bytes
 
     with connect() as lake:
         record = find_named(lake, what, episode)
@@ -37,4 +37,4 @@ def download(
     if as_json:
         print_json({"path": str(target), "id": record.id, "size": target.stat().st_size, "sha256": sha256})
     else:
-        typer.echo(f"{target}  {show_bytes(target.stat().st_size)}  sha256 {sha256}")
+        say(f"{target}  {show_bytes(target.stat().st_size)}  sha256 {sha256}")

@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-import typer
-
 if TYPE_CHECKING:
     from ..api.bss import Record
 
@@ -52,6 +50,8 @@ def _under(name: str, lines: Iterator[str]) -> Rows:
 
 def _conformance(conformance: Mapping[str, Any]) -> Iterator[str]:
     """What the validator of published HLS found: how many of the rules hold, and a line for each rule."""
+    from .output import style
+
     checks = conformance.get("checks", [])
     if not checks:
         return
@@ -59,9 +59,9 @@ def _conformance(conformance: Mapping[str, Any]) -> Iterator[str]:
     yield f"{held} of {len(checks)} rules hold"
     for check in checks:
         if check["ok"]:
-            verdict = typer.style("ok    ", fg="green")
+            verdict = style("ok    ", fg="green")
         else:
-            verdict = typer.style("broken", fg="red" if check["level"] == "must" else "yellow")
+            verdict = style("broken", fg="red" if check["level"] == "must" else "yellow")
         yield f"{verdict}  {check['rule']}" + (f" ({check['detail']})" if check["detail"] else "")
 
 
@@ -194,10 +194,7 @@ def _inline(values: Mapping[str, Any]) -> str:
 
 
 def _text(value: Any) -> str:
-    """A single value: numbers without exponents, and with all digits where they are large, as times are.
-
-    Characters of the file that a terminal obeys or does not show are escaped.
-    """
+    """A single value: numbers without exponents, and with all digits where they are large, as times are."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):
@@ -206,4 +203,4 @@ def _text(value: Any) -> str:
         return " ".join(map(_text, value))
     if isinstance(value, dict):
         return f"({_inline(value)})"
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in str(value))
+    return str(value)

@@ -1,34 +1,55 @@
-"""What goes to the terminal: results on stdout, everything else on stderr; JSON is one object a line."""
+"""What goes to the terminal: results on stdout, everything else on stderr; JSON is one object a line.
+
+All text goes through `say`, and so by the rule of `visible.py`: only our own styles reach the terminal as such.
+"""
 
 from __future__ import annotations
 
 import json
 import re
+import secrets
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
 
+from ..visible import visible
+
 if TYPE_CHECKING:
     from ..api.common import Model
 
-_STYLE = re.compile(r"\x1b\[[0-9;]*m")
+# Stands for the escape character of our own styles until they are printed. No file can hold it.
+_ESCAPE = f"<{secrets.token_hex(16)}>"
+_STYLE = re.compile(rf"{_ESCAPE}\[[0-9;]*m")
 
 
 class Interrupted(Exception):
     """Ctrl-C, with a sentence that says what remains and how to go on."""
 
 
+def say(text: str = "", *, err: bool = False) -> None:
+    """One line of text and of what `style` made."""
+    typer.echo(visible(text).replace(_ESCAPE, "\x1b"), err=err)
+
+
+def style(text: str, **how: Any) -> str:
+    """The text with a style (as `typer.style` takes it) around, to be said."""
+    return typer.style(visible(text), **how).replace("\x1b", _ESCAPE)
+
+
 def complain(message: str, hint: str | None = None) -> None:
-    """One line that says what is wrong, and one that says what to do."""
-    typer.echo(f"{typer.style('error:', fg='red', bold=True)} {message}", err=True)
+    """One line that says what is wrong, with further ones indented, and one that says what to do."""
+    first, *more = message.split("\n")
+    say(f"{style('error:', fg='red', bold=True)} {first}", err=True)
+    for line in more:
+        say(f"    {line.removeprefix('    ')}", err=True)
     if hint:
-        typer.echo(f"{typer.style('hint:', fg='cyan', bold=True)} {hint}", err=True)
+        say(f"{style('hint:', fg='cyan', bold=True)} {hint}", err=True)
 
 
 def note(message: str) -> None:
     """A remark that is no result."""
-    typer.echo(message, err=True)
+    say(message, err=True)
 
 
 def print_json(value: dict[str, Any]) -> None:
@@ -85,11 +106,12 @@ def as_returned(model: Model) -> dict[str, Any]:
 def print_columns(rows: Sequence[Sequence[str]]) -> None:
     """Rows of text with their columns aligned."""
     for line in align(rows):
-        typer.echo(line)
+        say(line)
 
 
 def align(rows: Sequence[Sequence[str]]) -> Iterator[str]:
     """A line for each row, their columns aligned; styles do not count as width."""
+    rows = [[visible(cell) for cell in row] for row in rows]
     widths = [max(len(unstyle(cell)) for cell in column) for column in zip(*rows, strict=True)]
     for row in rows:
         cells = [cell + " " * (width - len(unstyle(cell))) for cell, width in zip(row, widths, strict=True)]
@@ -104,4 +126,4 @@ _STATUS_COLORS = {"ready": "green", "failed": "red", "processing": "cyan", "queu
 
 
 def show_status(status: str) -> str:
-    return typer.style(status, fg=_STATUS_COLORS.get(status))
+    return style(status, fg=_STATUS_COLORS.get(status))

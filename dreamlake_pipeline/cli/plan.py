@@ -7,10 +7,8 @@ from pathlib import Path
 from textwrap import TextWrapper
 from typing import TYPE_CHECKING
 
-import typer
-
 from ..errors import Code, DreamlakeError
-from .output import plural, print_columns, print_json, show_bytes, show_files
+from .output import plural, print_columns, print_json, say, show_bytes, show_files
 from .progress import Watcher, run, show_place, show_skipped
 
 if TYPE_CHECKING:
@@ -69,13 +67,14 @@ class _PlanWatcher(Watcher):
             return
         if 0 < len(self._first) <= _FILES_SHOWN:
             for event in self._first:
-                typer.echo(f"{event.plan or event.status:<10} {show_place(event)}  {show_bytes(event.size)}")
-            typer.echo()
+                say(f"{event.plan or event.status:<10} {show_place(event)}  {show_bytes(event.size)}")
+            say()
         if summary.plan:
             print_columns(_table(summary))
-            typer.echo()
+            say()
         for name, what in self._remarks(summary):
-            typer.echo(_REMARK.fill(f"{name:<10} {what}"))
+            for line in _REMARK.wrap(f"{name:<10} {what}"):
+                say(line)
 
     def _remarks(self, summary: Summary) -> Iterator[tuple[str, str]]:
         """The lines below the table: what there is to do, and what is left out."""

@@ -20,7 +20,7 @@ def play(
 
     from .connection import connect
     from .locate import find_named
-    from .output import as_returned, note, print_json
+    from .output import as_returned, note, print_json, say
 
     with connect() as lake:
         record = find_named(lake, what, episode)
@@ -28,6 +28,6 @@ def play(
     if as_json:
         print_json(as_returned(playback))
     else:
-        typer.echo(playback.url)
+        say(playback.url)
     if in_browser and not webbrowser.open(playback.url):
         note("No browser could be opened; the URL works in any.")

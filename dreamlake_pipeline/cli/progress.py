@@ -11,11 +11,9 @@ from contextlib import contextmanager
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING
 
-import typer
-
 from ..errors import Code, ExitCode
 from .display import new_display, show_states
-from .output import Interrupted, complain, note, plural, print_json, show_bytes, show_seconds
+from .output import Interrupted, complain, note, plural, print_json, say, show_bytes, show_seconds
 
 if TYPE_CHECKING:
     from ..client.events import Event, FileEvent, Processing, Progress, Summary, Warned
@@ -187,7 +185,7 @@ class Watcher:
         if self.as_json:
             print_json(summary.as_json())
         else:
-            typer.echo(_totals(summary))
+            say(_totals(summary))
         if summary.unfinished:
             complain(
                 f"gave up waiting for {plural(summary.unfinished, 'file')}.",

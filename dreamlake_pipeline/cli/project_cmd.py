@@ -102,7 +102,7 @@ def _target(lake: DreamLake, name: str) -> Target:
 def _print(target: Target, settings: ProjectSettings, *, as_json: bool) -> None:
     from ..csv_options import show_csv_options
     from ..ladder import show_ladder
-    from .output import as_returned, print_columns, print_json
+    from .output import as_returned, print_columns, print_json, style
 
     if as_json:
         print_json({"namespace": target.namespace, "project": target.project} | as_returned(settings))
@@ -110,4 +110,4 @@ def _print(target: Target, settings: ProjectSettings, *, as_json: bool) -> None:
     ladder = "as DREAMLAKE_LADDER of the pipeline says" if settings.ladder is None else show_ladder(settings.ladder)
     csv = "found out from each file" if settings.csv is None else show_csv_options(settings.csv)
     rows = [("project", str(target)), ("csv", csv), ("ladder", ladder)]
-    print_columns([[typer.style(field, dim=True), value] for field, value in rows])
+    print_columns([[style(field, dim=True), value] for field, value in rows])

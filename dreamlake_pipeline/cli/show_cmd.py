@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-import typer
-
 from .options import AsJson, OptionalEpisode, What
 
 if TYPE_CHECKING:
@@ -17,14 +15,14 @@ def show(what: What, episode: OptionalEpisode = None, as_json: AsJson = False) -
     """Show the whole record of a file: status, why it failed, what was found in it, how it was processed."""
     from .connection import connect
     from .locate import find_named
-    from .output import as_returned, print_columns, print_json
+    from .output import as_returned, print_columns, print_json, style
 
     with connect() as lake:
         record = find_named(lake, what, episode)
     if as_json:
         print_json(as_returned(record))
     else:
-        print_columns([[typer.style(field, dim=True), value] for field, value in _fields(record)])
+        print_columns([[style(field, dim=True), value] for field, value in _fields(record)])
 
 
 def _fields(record: Record) -> Iterator[tuple[str, str]]:

@@ -24,7 +24,7 @@ def tree(
 ) -> None:
     """Show a project or an episode as a tree: kind, duration, size and status of each file."""
     from .connection import connect
-    from .output import as_returned, plural, print_json
+    from .output import as_returned, plural, print_json, say, style
 
     with connect() as lake:
         where = lake.target(target)
@@ -41,15 +41,16 @@ def tree(
                     print_json(as_returned(node))
                 continue
             place = f"{where.project}@{where.namespace}" + (f":{episode}" if episode else "")
-            typer.echo(typer.style(place, bold=True))
+            say(style(place, bold=True))
             _draw(nodes, live_states(lake, nodes))
         if not as_json:
-            typer.echo(plural(files, "file"))
+            say(plural(files, "file"))
 
 
 def _draw(nodes: list[Node], states: dict[str, Status]) -> None:
     """Print nodes that come in tree order, each folder followed by what it holds."""
-    from .output import unstyle
+    from ..visible import visible
+    from .output import say, style, unstyle
 
     depths = [node.path.count("/") for node in nodes]
     top = min(depths, default=0)
@@ -66,11 +67,11 @@ def _draw(nodes: list[Node], states: dict[str, Status]) -> None:
         ended[depth] = last
         branch = "└── " if last else "├── "
         if node.asset is None:
-            rows.append((guides + branch + typer.style(node.name + "/", fg="blue"), []))
+            rows.append((guides + branch + style(node.name + "/", fg="blue"), []))
         else:
-            rows.append((guides + branch + node.name, file_columns(node.asset, states[node.asset.bss_id])))
+            rows.append((guides + branch + visible(node.name), file_columns(node.asset, states[node.asset.bss_id])))
     name_width = max((len(unstyle(name)) for name, _ in rows), default=0)
     widths = [max((len(unstyle(cells[column])) for _, cells in rows if cells), default=0) for column in range(4)]
     for name, cells in rows:
         padded = [cell + " " * (width - len(unstyle(cell))) for cell, width in zip(cells, widths, strict=False)]
-        typer.echo("  ".join([name + " " * (name_width - len(unstyle(name))), *padded]).rstrip())
+        say("  ".join([name + " " * (name_width - len(unstyle(name))), *padded]).rstrip())

@@ -25,8 +25,8 @@ def download(bss: BssClient, record: Record, path: Path, on_bytes: Callable[[int
     """Write the raw bytes of `record` to `path`, replacing what is there; their SHA-256 (hex).
 
     They go to a temporary file beside it, which takes its place once the hash is right. A connection that
-    breaks is taken up where it broke. Raises HASH_MISMATCH, NOT_FOUND, FILE_UNREADABLE when `path` cannot be
-    written, STORAGE_FULL when the disk is full, STORAGE_FAILED, UNREACHABLE.
+    breaks is taken up where it broke; more bytes than the record has are not taken. Raises HASH_MISMATCH, NOT_FOUND,
+    FILE_UNREADABLE when `path` cannot be written, STORAGE_FULL when the disk is full, STORAGE_FAILED, UNREACHABLE.
     """
     partial = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
     transfer = Transfer(1)
@@ -37,6 +37,8 @@ def download(bss: BssClient, record: Record, path: Path, on_bytes: Callable[[int
             for attempt in stamina.retry_context(on=StoreAway, attempts=_ATTEMPTS, wait_max=5, timeout=None):
                 with attempt:
                     for block in transfer.get(bss.raw_url(record.kind, record.id), start=written):
+                        if record.size is not None and written + len(block) > record.size:
+                            raise _too_long(record)
                         out.write(block)
                         digest.update(block)
                         written += len(block)
@@ -58,3 +60,11 @@ def download(bss: BssClient, record: Record, path: Path, on_bytes: Callable[[int
     finally:
         transfer.close()
         partial.unlink(missing_ok=True)
+
+
+def _too_long(record: Record) -> DreamlakeError:
+    return DreamlakeError(
+        Code.HASH_MISMATCH,
+        f"What is stored for {record.name} has more than its {record.size:,} bytes.",
+        hint="The stored bytes are not those that were uploaded; upload the file again.",
+    )

@@ -43,8 +43,10 @@ def look(file: LocalFile) -> Seen:
         return _look(file)
     except (DreamlakeError, ValueError, EOFError):
         return Seen(file)
-    except Exception:
-        log.warning("%s could not be looked at; it is sent all the same.", show_path(file.path), exc_info=True)
+    except Exception as fault:  # also what no parser should raise: one file is no reason to leave out the others
+        what = type(fault).__name__
+        log.warning("%s could not be looked at (%s); it is sent all the same.", show_path(file.path), what)
+        log.debug("the look at %s", show_path(file.path), exc_info=True)
         return Seen(file)
 
 

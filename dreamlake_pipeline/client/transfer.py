@@ -69,11 +69,12 @@ class Transfer:
         return self._retried(size, attempt, stopping)
 
     def get(self, url: str, *, start: int = 0) -> Iterator[bytes]:
-        """The object's bytes from `start` on, in blocks. Raises StoreAway when the connection fails or breaks off,
+        """The object's bytes from `start` on, in blocks, as they are stored: no Content-Encoding is undone, which any
+        uploader may have set. Raises StoreAway when the connection fails or breaks off,
         DreamlakeError(NOT_FOUND, STORAGE_FAILED).
         """
         place = urlsplit(url).netloc
-        headers = {"Range": f"bytes={start}-"} if start else {}
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
         try:
             response = self._pools.of(url).request(
                 "GET", url, headers=headers, retries=False, redirect=False, timeout=_TIMEOUT, preload_content=False
@@ -84,8 +85,8 @@ class Transfer:
                 if response.status != (206 if start else 200):
                     if response.status == 404:
                         raise DreamlakeError(Code.NOT_FOUND, "The raw file is no longer stored.")
-                    raise refusal(response.status, response.read(2000), place)
-                yield from response.stream(_BLOCK)
+                    raise refusal(response.status, response.read(2000, decode_content=False), place)
+                yield from response.stream(_BLOCK, decode_content=False)
             finally:
                 response.close()
         except UrlExpired as fault:

@@ -17,6 +17,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from ..assets.partitions import BATCHES, PARTITION_TAG, batches
 from ..errors import DreamlakeError
 from ..resources import BatchPolicy, BssResource, ObjectStoreResource
+from ..visible import visible
 
 
 def build_staging_sensor(job: UnresolvedAssetJobDefinition, *, interval: int) -> SensorDefinition:
@@ -48,17 +49,20 @@ def build_staging_sensor(job: UnresolvedAssetJobDefinition, *, interval: int) ->
             )
         except DreamlakeError as error:
             trouble = f"{error} The next tick tries again; nothing is lost."
-        # Batches are made of what is registered, so they are launched although the walk has failed.
+        except Exception as fault:
+            trouble = f"The walk through the staged objects failed ({type(fault).__name__}: {fault})."
+            context.log.exception("the walk through the staged objects failed")
+        # Batches are made of what is registered, so they are launched although the walk has failed, in whatever way.
         try:
             offers = bss.pipeline.claim(batch_policy.claim())
         except DreamlakeError as error:
             return SkipReason(f"{error} The next tick tries again; nothing is lost.")
         if trouble and not offers:
-            return SkipReason(trouble)
+            return SkipReason(visible(trouble))
         for reason in filter(None, [trouble, *found.left]):
-            context.log.warning(reason)
+            context.log.warning(visible(reason))
         for reason in found.ignored:
-            context.log.info("ignored: %s", reason)
+            context.log.info("ignored: %s", visible(reason))
         if found.registered:
             context.log.info("registered %d objects that nobody had registered", found.registered)
 

@@ -426,9 +426,9 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, extension: str) -> N
     each is there from the first few on.
     """
     script = (
-        "import re, sys; from pathlib import Path; from dreamlake_pipeline.media.labels import make\n"
+        "import re, sys; from pathlib import Path; from dreamlake_pipeline.media.labels import make, writer\n"
         "from dreamlake_pipeline.media.text import file\n"
-        "file.BLOCK_CHARS, make._GROUP_BYTES = 2**18, 2**20\n"
+        "file.BLOCK_CHARS, writer._GROUP_BYTES = 2**18, 2**20\n"
         "result = make.make_label_track(Path(sys.argv[1]), Path(sys.argv[1]).parent, filename=sys.argv[1])\n"
         "print(result.entries, re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1])"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from botocore.auth import _host_from_url
 
-from dreamlake_pipeline.http1 import Connections, Range, _Connection, host_header
+from dreamlake_pipeline.http1 import Connections, ProtocolError, Range, _Connection, host_header
 
 OK = b'HTTP/1.1 200 OK\r\nETag: "abc"\r\nContent-Length: 0\r\n\r\n'
 
@@ -251,3 +252,76 @@ def test_the_host_that_is_sent_is_the_one_that_botocore_signs(scheme: str, port:
         head = server.recv(10_000).decode()
     sent = head.partition("Host: ")[2].partition("\r\n")[0]
     assert sent == host_header(urlsplit(url)) == _host_from_url(url)
+
+
+BEHIND = {
+    "a length": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",
+    "chunks": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+    "no body": b"HTTP/1.1 204 No Content\r\n\r\n",
+    "a head": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("form", BEHIND)
+@pytest.mark.parametrize("more", [OK.replace(b"abc", b"evil"), b"o", b"\r\n", b"HTTP/1.1 200"])
+def test_what_comes_behind_an_answer_is_not_the_next_one(
+    serve: Callable[..., Server], connections: Connections, form: str, more: bytes
+) -> None:
+    """RFC 9112, 9.3: an answer belongs to the request that it follows, so nobody else's may lie in the buffer."""
+    server = serve(BEHIND[form] + more + b"", OK, OK)
+    method = "HEAD" if form == "a head" else "GET"
+    assert connections.request(method, server.url, {}).status in (200, 204)
+    assert connections.request("PUT", server.url, headers(1), b"x").headers["etag"] == '"abc"'
+    assert server.connections == 2
+
+
+def test_what_comes_behind_an_answer_closes_its_connection(
+    serve: Callable[..., Server], connections: Connections
+) -> None:
+    server = serve(OK + OK.replace(b"abc", b"evil"))
+    assert connections.request("PUT", server.url, headers(1), b"x").status == 200
+    assert not any(connections._idle.values())
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        *(b"HTTP/1.1 200 OK\r\nContent-Length: %s\r\n\r\n" % text for text in (
+            b"-1", b"+2", b"0x2", b"2_0", b"\xb2", b"2, 2", b"2,3", b"", b"2 2", b"9" * 5000,
+        )),
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length : 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\n folded: 2\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: a\rContent-Length: 2\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 100_000,
+        b"HTTP/1.1 200 OK\r\nX: " + b"y" * 200_000,
+        b"HTTP/1.1 \xb2\xb2\xb2 OK\r\n\r\n",
+        b"HTTP/1.1 2 OK\r\n\r\n",
+        b"HTTP/1.1 99999 OK\r\n\r\n",
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 100,
+        b"HTTP/2 200\r\n\r\n",
+        *(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n%s\r\nok\r\n0\r\n\r\n" % text for text in (
+            b"-5", b"+2", b"0x2", b"0_2", b"\xb2", b" 2", b"", b"g", b"2 2", b"1", b"f" * 5000, b";x",
+        )),
+    ],
+)  # fmt: skip
+def test_what_is_no_answer_is_an_error_of_one_sort(
+    serve: Callable[..., Server], connections: Connections, head: bytes
+) -> None:
+    server = serve(head)
+    with pytest.raises(ProtocolError, match="answer"):
+        connections.request("GET", server.url, {})
+    assert not any(connections._idle.values())
+
+
+def test_blanks_in_a_header_take_no_time(serve: Callable[..., Server], connections: Connections) -> None:
+    started = time.process_time()
+    server = serve(b"HTTP/1.1 200 OK\r\nX: " + b" " * 60_000 + b"y\r\nContent-Length:\t2 \r\n\r\nok")
+    assert connections.request("GET", server.url, {}).body == b"ok"
+    assert time.process_time() - started < 0.5

@@ -18,6 +18,7 @@ from .bounds import MAX_PACKETS
 from .riff import RiffChunk
 
 _MOST = 4096  # chunks in a row; headers have ten, and hours of video a few hundred RIFF lists
+_MOST_STREAMS = 100  # their numbers have two digits
 _SUPER_INDEX, _CHUNK_INDEX = 0, 1  # bIndexType
 _OLD_ENTRY = np.dtype([("id", "S4"), ("flags", "<u4"), ("at", "<u4"), ("size", "<u4")])
 _NEW_ENTRY = np.dtype([("at", "<u4"), ("size", "<u4")])
@@ -43,11 +44,12 @@ def read_chunks(file: BinaryIO, size: int) -> dict[int, Chunks]:
     for top in _row(file, 0, size):
         if top.name not in (b"AVI ", b"AVIX"):
             return found
-        for part in _row(file, top.body, min(top.end, size)):
+        end = min(top.end, size)
+        for part in _row(file, top.body, end):
             if part.name == b"hdrl":
-                streams = [one for one in _row(file, part.body, min(part.end, size)) if one.name == b"strl"]
-                for number, stream in enumerate(streams):
-                    header, index = _stream(file, stream, size)
+                streams = [one for one in _row(file, part.body, min(part.end, end)) if one.name == b"strl"]
+                for number, stream in enumerate(streams[: _MOST_STREAMS - len(pictures)]):
+                    header, index = _stream(file, stream, min(part.end, end))
                     if header == b"vids":
                         pictures.append(number)
                         listed = _opendml(file, index, size) if index else None
@@ -71,10 +73,10 @@ def _row(file: BinaryIO, at: int, end: int, most: int = _MOST) -> Iterator[RiffC
         yield chunk
 
 
-def _stream(file: BinaryIO, stream: RiffChunk, size: int) -> tuple[bytes, RiffChunk | None]:
-    """The sort of a stream, and its OpenDML index where it has one."""
+def _stream(file: BinaryIO, stream: RiffChunk, end: int) -> tuple[bytes, RiffChunk | None]:
+    """The sort of a stream, and its OpenDML index where it has one; what holds the stream ends at `end`."""
     sort, index = b"", None
-    for part in _row(file, stream.body, min(stream.end, size)):
+    for part in _row(file, stream.body, min(stream.end, end)):
         if part.name == b"strh":
             file.seek(part.body)
             sort = file.read(4)
@@ -101,6 +103,8 @@ def _opendml(file: BinaryIO, index: RiffChunk, size: int) -> Chunks | None:
         if listed is None:
             return None
         count, empty = count + listed.count, empty + listed.empty
+        if 8 * count > size:  # each chunk has a header; several entries name the same index
+            return None
     return Chunks(count, empty) if count else None
 
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from .boxes import Box, boxes
+from .boxes import Box, boxes, inside
 
 _MOST = 200  # boxes in a row that are looked at
-_MOST_EDITS = 100_000  # of a track
+_MOST_EDITS = 100_000  # of a file
 _NORMAL = 0x10000  # a rate of one, as a fixed-point number
 _NOTHING = -1
 
@@ -44,18 +44,20 @@ def read_edits(file: BinaryIO, size: int) -> dict[int, list[Edit]]:
     found: dict[int, list[Edit]] = {}
     if movie is None:
         return found
-    scale = 0
-    for box in _inside(file, movie, size):
+    scale, left = 0, _MOST_EDITS
+    for box in inside(file, movie, size, most=_MOST):
         if box.kind == b"mvhd":
             scale = _time_scale(file, box)
         elif box.kind == b"trak" and scale:
-            track = 0
-            for held in _inside(file, box, size):
+            track, end = 0, min(box.end, movie.end, size)
+            for held in inside(file, box, end, most=_MOST):
                 if held.kind == b"tkhd":
                     track = _track_id(file, held)
                 elif held.kind == b"edts":
-                    lists = [one for one in _inside(file, held, size) if one.kind == b"elst"]
-                    found.setdefault(track, []).extend(edit for one in lists[:1] for edit in _edits(file, one, scale))
+                    lists = [one for one in inside(file, held, end, most=_MOST) if one.kind == b"elst"]
+                    edits = [edit for one in lists[:1] for edit in _edits(file, one, min(held.end, end), scale, left)]
+                    found.setdefault(track, []).extend(edits)
+                    left -= len(edits)
     return found
 
 
@@ -67,10 +69,6 @@ def odd_edits(edits: Iterable[Edit]) -> list[Edit]:
             odd.append(edit)
         begun = begun or not edit.empty
     return odd
-
-
-def _inside(file: BinaryIO, box: Box, size: int) -> Iterator[Box]:
-    return boxes(file, box.body, min(box.end, size), most=_MOST)
 
 
 def _time_scale(file: BinaryIO, header: Box) -> int:
@@ -89,14 +87,15 @@ def _track_id(file: BinaryIO, header: Box) -> int:
     return int.from_bytes(body[at : at + 4], "big")
 
 
-def _edits(file: BinaryIO, box: Box, scale: int) -> Iterator[Edit]:
+def _edits(file: BinaryIO, box: Box, end: int, scale: int, most: int) -> Iterator[Edit]:
+    """The first edits of a list that is no longer than what holds it, which ends at `end`."""
     file.seek(box.body)
     head = file.read(8)
     if len(head) < 8:
         return
     form = ">QqI" if head[0] == 1 else ">IiI"
     length = struct.calcsize(form)
-    count = min(int.from_bytes(head[4:], "big"), _MOST_EDITS, (box.end - box.body - 8) // length)
+    count = min(int.from_bytes(head[4:], "big"), most, (min(box.end, end) - box.body - 8) // length)
     data, at = file.read(max(0, count) * length), 0.0
     for duration, start, rate in struct.iter_unpack(form, data[: len(data) // length * length]):
         end = at + duration / scale

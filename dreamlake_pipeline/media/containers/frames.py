@@ -25,6 +25,7 @@ _MAYBE = re.compile(rb"\xff[\xe2-\xe5\xf2-\xf5\xfa-\xfd\xf0\xf1\xf8\xf9]|\x0b\x7
 # What may lie behind the last frame without a word: tags, and bytes that are never sound.
 _TAGS = (b"TAG", b"APETAGEX", b"LYRICSBEGIN", b"ID3")
 _LEAST_FOREIGN = 4096
+_MOST_TAGS = 4  # between two frames; one is usual
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +133,9 @@ def _row(data: bytes, at: int, header: Header, most: int) -> tuple[int, int]:
     form, count = None, 0
     while count < most and (frame := header(data, at)) and (form is None or frame.form == form):
         form, count, at = frame.form, count + 1, at + frame.length
-        while tag := id3_length(data[at : at + 10]):
+        for _ in range(_MOST_TAGS):
+            tag = id3_length(data[at : at + 10])
+            if not tag:
+                break
             at += tag
     return count, at

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 IDR, SPS, PPS = 5, 7, 8
 SLICES = frozenset({1, 2, 3, 4, IDR})
@@ -13,6 +14,9 @@ _HIGH_PROFILES = {100, 110, 122, 244, 44, 83, 86, 118, 128, 138, 139, 134, 135}
 
 # Bytes up to the cropping: twelve scaling lists and 255 offsets of frames take less than half of it (7.3.2.1.1).
 _LONGEST_SPS = 4096
+
+# In one packet: no level of the standard has a thousand slices in a picture (table A-1), and few units are no slices.
+MOST_UNITS = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +39,13 @@ class SequenceParameters:
 def units_with_length(data: bytes | memoryview, length_size: int) -> Iterator[memoryview]:
     """The NAL units of an access unit whose units carry their length (ISO/IEC 14496-15).
 
-    Raises ValueError when the lengths do not add up, which is how damage shows without decoding.
+    Raises ValueError when the lengths do not add up, which is how damage shows without decoding, and for more than
+    MOST_UNITS.
     """
     view = memoryview(data)
-    at, end = 0, len(view)
+    at, end, left = 0, len(view), MOST_UNITS
     while at < end:
+        left = _count_down(left)
         start = at + length_size
         length = int.from_bytes(view[at:start], "big")
         at = start + length
@@ -49,15 +55,22 @@ def units_with_length(data: bytes | memoryview, length_size: int) -> Iterator[me
 
 
 def units_with_start_code(data: bytes) -> Iterator[memoryview]:
-    """The NAL units of a byte stream (Annex B)."""
-    view = memoryview(data)
+    """The NAL units of a byte stream (Annex B). Raises ValueError for more than MOST_UNITS."""
+    view, left = memoryview(data), MOST_UNITS
     start = data.find(b"\x00\x00\x01")
     while start >= 0:
+        left = _count_down(left)
         following = data.find(b"\x00\x00\x01", start + 3)
         unit = view[start + 3 : following if following >= 0 else len(data)]
         if len(unit):
             yield unit
         start = following
+
+
+def _count_down(left: int) -> int:
+    if not left:
+        raise ValueError(f"a packet has more than {MOST_UNITS:,} NAL units")
+    return left - 1
 
 
 def unit_type(unit: memoryview) -> int:
@@ -70,11 +83,14 @@ def length_size(extradata: bytes | None) -> int | None:
 
 
 def parameter_sets(extradata: bytes | None) -> list[memoryview]:
-    """The SPS and PPS units of a stream's header: avcC or Annex B."""
+    """The SPS and PPS units of a stream's header: avcC or Annex B; none of a header that has too many units."""
     if not extradata:
         return []
     if length_size(extradata) is None:
-        return list(units_with_start_code(extradata))
+        try:
+            return list(units_with_start_code(extradata))
+        except ValueError:
+            return []
     view, at, units = memoryview(extradata), 6, []
     counts = [extradata[5] & 31, None]
     for count in counts:
@@ -91,7 +107,11 @@ def parameter_sets(extradata: bytes | None) -> list[memoryview]:
 
 def parse_sps(unit: memoryview) -> SequenceParameters:
     """Raises ValueError when it is no whole SPS. What lies behind its first _LONGEST_SPS bytes is not read."""
-    payload = bytes(unit[1:_LONGEST_SPS]).replace(b"\x00\x00\x03", b"\x00\x00")
+    return _parse_sps(bytes(unit[1:_LONGEST_SPS]).replace(b"\x00\x00\x03", b"\x00\x00"))
+
+
+@lru_cache(maxsize=32)  # many streams repeat it at each keyframe
+def _parse_sps(payload: bytes) -> SequenceParameters:
     if len(payload) < 4:
         raise ValueError("the sequence parameter set is too short")
     profile, constraints, level = payload[0], payload[1], payload[2]

@@ -212,10 +212,10 @@ def _read_head(
     """What the picture in the packets from `start` to `end` begins with: the NAL unit types up to its first slice, and
     the sequence parameter sets among them."""
     of_picture = mine[np.searchsorted(mine, start) : np.searchsorted(mine, end)]
-    units = _units_before_slices(_payload(rows, offsets, of_picture[:_HEAD_PACKETS]))
-    if not units or h264.unit_type(units[-1]) not in h264.SLICES:
-        units = _units_before_slices(_payload(rows, offsets, of_picture))
     try:
+        units = _units_before_slices(_payload(rows, offsets, of_picture[:_HEAD_PACKETS]))
+        if not units or h264.unit_type(units[-1]) not in h264.SLICES:
+            units = _units_before_slices(_payload(rows, offsets, of_picture))
         parameters = [h264.parse_sps(unit) for unit in units if h264.unit_type(unit) == h264.SPS]
     except ValueError as error:
         raise MalformedSegment(str(error)) from None

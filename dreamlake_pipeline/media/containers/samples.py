@@ -21,6 +21,7 @@ from .boxes import Box, at_path, boxes
 MOST_BYTES = 512 * 2**20  # of a `moov` box: a day of pictures takes a fifth of it
 _NESTED = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl"})
 _MOST_BOXES = 1000  # in a row
+_MOST_DEPTH = 8  # of boxes in a track; its tables lie in the fourth
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +94,12 @@ def read_index(file: BinaryIO, movie: Box) -> Index | None:
 def _sample_tables(data: bytes) -> Iterator[tuple[int, dict[bytes, Box]]]:
     """The place of each `trak`, and the boxes of its `stbl` by kind."""
 
-    def tables(box: Box, end: int) -> Iterator[Box]:
+    def tables(box: Box, end: int, depth: int = _MOST_DEPTH) -> Iterator[Box]:
         for child in boxes(stream, box.body, min(box.end, end), most=_MOST_BOXES):
             if child.kind == b"stbl":
                 yield from boxes(stream, child.body, min(child.end, box.end, end), most=_MOST_BOXES)
-            elif child.kind in _NESTED:
-                yield from tables(child, min(box.end, end))
+            elif child.kind in _NESTED and depth:
+                yield from tables(child, min(box.end, end), depth - 1)
 
     stream = io.BytesIO(data)
     movie = next(boxes(stream, 0, len(data)))
@@ -167,17 +168,17 @@ class _Cut:
         self._stream = io.BytesIO(data)
         self._ticks = 0  # how long the kept samples of the track that is being written last
 
-    def box(self, box: Box, track: int | None = None, end: int | None = None) -> bytes:
+    def box(self, box: Box, track: int | None = None, end: int | None = None, depth: int = _MOST_DEPTH + 2) -> bytes:
         """One box as it comes out; empty where it is left out. `track` is the `trak` that it belongs to."""
         limit = min(box.end, len(self._data) if end is None else end)
         if box.kind == b"trak":
             track = box.at
             if track in self._tracks and not self._kept[track]:
                 return b""
-        if box.kind in _NESTED:
+        if box.kind in _NESTED and depth:
             children = list(boxes(self._stream, box.body, limit, most=_MOST_BOXES))
             # The media's header comes before its tables, which tell how long it is.
-            inner = {child.at: self.box(child, track, limit) for child in reversed(children)}
+            inner = {child.at: self.box(child, track, limit, depth - 1) for child in reversed(children)}
             return _box(box.kind, b"".join(inner[child.at] for child in children))
         body = self._data[box.body : limit]
         if track in self._tracks:

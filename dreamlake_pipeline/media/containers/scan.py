@@ -30,6 +30,7 @@ from .track import VideoTrack, read_picture
 _BACKWARDS = Fraction(1, 2)  # seconds by which a clock may jitter
 _REORDERED = 17  # pictures that may be shown after the last one that is decoded (ITU-T H.264 C.4.5.3)
 _TAIL_PACKETS = 3000  # of the last group of pictures, which is decoded where no length tells whether it is whole
+_TAIL_BYTES = 128 * 2**20
 _LONGEST_LAST = Fraction(60)  # seconds for which the last picture is shown at most, unless there is sound so long
 _LONGEST_SOUND = Fraction(5)  # seconds of sound that one packet has at most
 
@@ -103,6 +104,7 @@ class _Reader:
         self.starts_with_keyframe = False
         self.aspect_changed: tuple[int | None, tuple[int, int]] | None = None  # when first, and to what
         self.tail: list[Any] = []  # the packets since the last keyframe, where the container has no length
+        self.tail_bytes = 0
         # Whole ticks of the streams' own clocks: fractions for every packet would take longer than reading them.
         self.decoded_at = -(2**63)
         self.sound_start: int | None = None
@@ -181,9 +183,10 @@ class _Reader:
 
     def _keep_tail(self, packet: Any) -> None:
         if packet.is_keyframe:
-            self.tail = [packet]
-        elif 0 < len(self.tail) < _TAIL_PACKETS:
+            self.tail, self.tail_bytes = [packet], packet.size
+        elif 0 < len(self.tail) < _TAIL_PACKETS and self.tail_bytes + packet.size <= _TAIL_BYTES:
             self.tail.append(packet)
+            self.tail_bytes += packet.size
         else:
             self.tail = []
 
@@ -194,20 +197,22 @@ class _Reader:
 
     def _see_units(self, packet: Any) -> bool:
         """What the NAL units of a packet of H.264 are; whether it is an IDR picture."""
+        size = self.length_size
+        units = h264.units_with_length(memoryview(packet), size) if size else h264.units_with_start_code(bytes(packet))
+        kinds: set[int] = set()
+        sets: list[memoryview] = []
         try:
-            size = self.length_size
-            units = list(
-                h264.units_with_length(memoryview(packet), size) if size else h264.units_with_start_code(bytes(packet))
-            )
+            for unit in units:
+                kind = h264.unit_type(unit)
+                kinds.add(kind)
+                if kind == h264.SPS and not sets:
+                    sets.append(unit)
         except ValueError:
             self.damaged += 1
             return False
-        if not packet.is_keyframe and self.beginning.found:
-            return False
-        kinds = {h264.unit_type(unit) for unit in units}
         if not packet.is_keyframe:
-            return h264.IDR in kinds
-        own = _first_sps(units)
+            return h264.IDR in kinds and not self.beginning.found
+        own = _first_sps(sets)
         self.sps = self.sps or own
         self.changes += own is not None and own != self.sps
         first = self.sps.sample_aspect if self.sps is not None else None

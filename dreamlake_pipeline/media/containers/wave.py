@@ -23,6 +23,7 @@ _ROUNDING = Fraction(1, 10)  # seconds by which a header may be wrong without be
 _SEARCHED = 2**20  # bytes in which `data` is looked for where chunks do not lead to it, and chunks behind sound
 _PADDING = 4096  # empty bytes behind the sound that need no word
 _MOST_CHUNKS = 10_000
+_MOST_CHANNELS = 4096  # whose samples fit into the two bytes that a block's size has
 _PROBES = 64  # places at which bytes behind the sound are looked at
 # Chunks that are common in WAV files (RIFF, EBU Tech 3285 and 3306, Adobe, Apple, ID3), by which a missing pad byte is
 # found out.
@@ -54,7 +55,8 @@ class Format:
     @property
     def is_plain(self) -> bool:
         """Whether samples lie side by side, so that all sizes follow from the format."""
-        return self.tag in (_PCM, _FLOAT) and self.channels > 0 and 0 < self.bits <= 64 and self.sample_rate > 0
+        has_form = self.tag in (_PCM, _FLOAT) and 0 < self.channels <= _MOST_CHANNELS
+        return has_form and 0 < self.bits <= 64 and self.sample_rate > 0
 
     @property
     def true_block(self) -> int:
@@ -184,6 +186,8 @@ class _Reader:
         if tag == _EXTENSIBLE and len(raw) >= 26:
             tag = int.from_bytes(raw[24:26], "little")
         form = Format(tag, channels, sample_rate, byte_rate, block, bits, raw)
+        if form.is_plain and form.true_block * form.sample_rate >= 2**32:
+            return None  # no sound has so many channels at such a rate
         if form.is_plain and form.corrected()[12:] != raw[12:]:
             self.is_regular = False
         return form

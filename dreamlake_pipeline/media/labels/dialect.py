@@ -18,6 +18,7 @@ from ...csv_options import BLANKS, TAB
 from ..text.file import MAX_LINE_CHARS
 
 MAX_RECORD_CHARS = 4 * 2**20  # of a record of several lines
+MAX_CELLS = 20_000  # of a record of the first lines; no table has so many columns
 
 # Delimiters that no one types: `BLANK` stands for any run of blanks and tabs, `NO_DELIMITER` occurs nowhere.
 BLANK = " "
@@ -120,6 +121,7 @@ def split_rows(lines: Sequence[str], dialect: Dialect) -> list[Row]:
         feed = _Feed(squeezed, at)
         try:
             for cells in dialect.reader(feed):
+                del cells[MAX_CELLS:]
                 if any(cells) or len(cells) > 1:
                     rows.append(Row(at, feed.at - at, cells))
                 at = feed.at
@@ -179,9 +181,12 @@ _QUOTE_AT_EDGE = re.compile(r"(?<!\S)'|'(?!\S)")
 _BRACKETS = str.maketrans("{}()", "[][]")
 
 
-@lru_cache(maxsize=2**14)  # the same cells are looked at under several dialects
 def sort_of(cell: str) -> Sort:
     """What a cell looks like, whichever decimal mark its numbers have."""
+    return _sort_of_short(cell) if len(cell) <= _SHORT else _sort_of(cell)
+
+
+def _sort_of(cell: str) -> Sort:
     text = cell.strip()
     if not text:
         return Sort.EMPTY
@@ -205,3 +210,8 @@ def sort_of(cell: str) -> Sort:
     if plain.count("[") != plain.count("]") or _ODD.search(text) or _NUMBERS.fullmatch(text):
         return Sort.ODD
     return Sort.TEXT if " " in text else Sort.WORD
+
+
+_SHORT = 256
+# The same cells are looked at under several dialects.
+_sort_of_short = lru_cache(maxsize=2**14)(_sort_of)

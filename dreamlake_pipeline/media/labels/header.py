@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -236,16 +237,16 @@ def _splits(text: str, dialect: Dialect) -> list[list[str]]:
 
 def _join_brackets(words: Sequence[str]) -> list[str]:
     """The words with what stands in brackets joined to the word before it: `Time (s)` is one name."""
-    joined: list[str] = []
+    joined: list[list[str]] = []
+    open_ = 0  # brackets of the last name that are not closed
     for word in words:
-        open_ = bool(joined) and joined[-1].count("(") + joined[-1].count("[") > joined[-1].count(")") + joined[
-            -1
-        ].count("]")
-        if joined and (open_ or word[:1] in "(["):
-            joined[-1] += f" {word}"
+        if joined and (open_ > 0 or word[:1] in "(["):
+            joined[-1].append(word)
         else:
-            joined.append(word)
-    return joined
+            joined.append([word])
+            open_ = 0
+        open_ += word.count("(") + word.count("[") - word.count(")") - word.count("]")
+    return [" ".join(name) for name in joined]
 
 
 def _uneven(lines: Sequence[str], rows: Sequence[Row], dialect: Dialect, body: int, width: int) -> list[_Line]:
@@ -300,9 +301,10 @@ def _are_units(cells: Sequence[str], names: Sequence[str], sorts: Sequence[Sort 
 def _with_groups(names: list[str], above: Sequence[_Line]) -> list[str]:
     """The names with the group that stands above each, where names come several times: `Wrist X`, `Elbow X`."""
     for row in reversed(above):
-        if len(set(names)) == len(names):
+        times = Counter(names)
+        if len(times) == len(names):
             break
-        twice = [cell for cell, name in zip(row.cells, names, strict=False) if names.count(name) > 1]
+        twice = [cell for cell, name in zip(row.cells, names, strict=False) if times[name] > 1]
         if all(sort_of(cell) in (Sort.NUMBER, Sort.EMPTY) for cell in twice):
             continue
         groups, last = [], ""
@@ -310,8 +312,7 @@ def _with_groups(names: list[str], above: Sequence[_Line]) -> list[str]:
             last = cell.strip() or last
             groups.append(last)
         joined = [
-            f"{group} {name}".strip() if names.count(name) > 1 else name
-            for group, name in zip(groups, names, strict=False)
+            f"{group} {name}".strip() if times[name] > 1 else name for group, name in zip(groups, names, strict=False)
         ]
         if len(joined) == len(names) and len(set(joined)) > len(set(names)):
             names = joined

@@ -15,6 +15,7 @@ import gc
 import json
 import re
 import secrets
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -31,12 +32,13 @@ from ..text.encoding import Encoding
 from ..text.file import Blocks, problem_of, read_lines, split_lines
 from ..text.marks import is_whole
 from .digits import parse_number
-from .rows import MAX_FIELDS, Rows
+from .rows import MAX_FIELDS, Rows, is_sparse
 
 MAX_DEPTH = 256  # of lists and objects in each other; Python's own parser and encoder give up near 1,000
 
-# A part has the rows of one block (`text.file.Blocks`); rows with few fields in common fill several.
+# A part has the rows of one block (`text.file.Blocks`), or some of them where they have many fields.
 _PART_CELLS = 2 * 10**6
+_SPARSE_PART_ROWS = 2**16
 _GROUP = 64  # lines that are tried at once where a block holds a bad one
 _SNIFFED_LINES = 100
 
@@ -83,7 +85,8 @@ class Twins:
 class JsonLines:
     """One JSON object a line (https://jsonlines.org); blank lines are passed over.
 
-    The fields of the rows are the first `MAX_FIELDS` names of the file; a part has what else a row has as `others`.
+    The fields of the rows are the first `MAX_FIELDS` names of the file. Those that few rows of a part have, and all
+    further ones, are its `others`.
     """
 
     path: Path
@@ -332,16 +335,25 @@ def _to_rows(numbers: Sequence[int], rows: list[dict[str, Any]], known: dict[str
             break
         known.setdefault(name)
     fields = [name for name in names if name in known]
+    sparse: tuple[str, ...] = ()
+    if is_sparse(sum(map(len, rows)), len(fields) * len(rows)):
+        counts = Counter(chain.from_iterable(rows))
+        sparse = tuple(name for name in fields if is_sparse(counts[name], len(rows)))
+        fields = [name for name in fields if not is_sparse(counts[name], len(rows))]
     step = max(1, _PART_CELLS // max(len(fields), 1))
+    if sparse:
+        step = min(step, _SPARSE_PART_ROWS)
+    dense = set(fields)
     for start in range(0, len(rows), step):
         some = rows[start : start + step]
         others = None
         if len(fields) < len(names):
             others = [
-                {name: value for name, value in row.items() if value is not None and name not in known} or None
+                {name: value for name, value in row.items() if value is not None and name not in dense} or None
                 for row in some
             ]
-        yield Rows(pa.array(numbers[start : start + step], pa.int64()), _columns_of(some, fields), others)
+        found = pa.array(numbers[start : start + step], pa.int64())
+        yield Rows(found, _columns_of(some, fields), others, sparse)
 
 
 def _columns_of(rows: list[dict[str, Any]], names: list[str]) -> dict[str, list[Any]]:

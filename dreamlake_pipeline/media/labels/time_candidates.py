@@ -10,13 +10,12 @@ from itertools import pairwise
 import pyarrow as pa
 
 from .clock import Order
+from .rows import OTHER_COLUMN
 from .stats import Statistics
 from .time_names import SECONDS_OF_UNIT, find_date_and_clock, find_parts, find_week_and_seconds, parse_name
 from .time_readers import ClockReader, NumberReader, PartsReader, Reader, Table, WeekReader
 from .time_scale import GUESSED_UNITS, LEAST_SURE, MOST_SURE
 from .types import JSON
-
-OTHER_COLUMN = "_other"  # of fields beyond the limit
 
 
 def find_candidates(table: Table, statistics: Mapping[str, Statistics]) -> Iterator[tuple[str, ...]]:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from .clock import NS_OF_DAY, NS_OF_SECOND, Order, read_moments
+from .rows import MAX_NAME_CHARS
 from .time_names import SECONDS_OF_UNIT
 
 _BATCH_ROWS = 1 << 17
 _NESTED_BATCH_ROWS = 1 << 13
 _MAX_NESTED_DEPTH = 4
 _LOOKED_AT = 1000  # rows whose objects are looked at
+_MOST_NESTED = 1000  # fields of a file within objects
 NS = Fraction(1, NS_OF_SECOND)
 
 _NUMBER_TEXT = r"^\s*(?P<whole>[+-]?(?:[0-9]{1,18}|[0-8][0-9]{18}))(?:\.(?P<fraction>[0-9]*))?\s*$"
@@ -86,7 +88,8 @@ class Table:
             first = next(file.iter_batches(_LOOKED_AT, columns=list(columns)))
         for column in columns:
             objects = [found for found in _parse(first.column(column)) if isinstance(found, dict)]
-            for path in dict.fromkeys(chain.from_iterable(map(_paths, objects))):
+            paths = dict.fromkeys(chain.from_iterable(map(_paths, objects)))
+            for path in islice(paths, _MOST_NESTED - len(self._nested)):
                 self._nested.setdefault(".".join((column, *path)), (column, path))
         return list(self._nested)
 
@@ -273,6 +276,8 @@ def _texts_at(objects: list[Any], path: tuple[str, ...]) -> pa.Array:
 
 def _paths(value: dict[str, Any], depth: int = 1) -> Iterator[tuple[str, ...]]:
     for name, inner in value.items():
+        if len(name) > MAX_NAME_CHARS:
+            continue
         if isinstance(inner, dict) and depth < _MAX_NESTED_DEPTH:
             yield from ((name, *path) for path in _paths(inner, depth + 1))
         elif isinstance(inner, int | str) and type(inner) is not bool:

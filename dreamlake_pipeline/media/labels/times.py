@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,7 @@ from .time_readers import ClockReader, Counts, Reader, Table
 from .time_scale import Sample, Scale, find_scale, take_sample
 from .time_span import BARS, Span, add, count_in_parts, exactly, explain, is_time, show
 
+_MOST_TRIED = 50  # candidates, each of which is read as a whole
 _KEPT_ROWS = 2**21  # of whose counts 36 MB are kept
 
 
@@ -66,16 +67,17 @@ def find_time(
     table = Table(path)
     known = {field: unit for field, text in (units or {}).items() if (unit := unit_of(text))}
     warnings: list[str] = []
-    for fields in chain(find_unnamed_pairs(statistics, unnamed), find_candidates(table, statistics)):
+    candidates = chain(find_unnamed_pairs(statistics, unnamed), find_candidates(table, statistics))
+    for fields in islice(candidates, _MOST_TRIED):
         with np.errstate(over="ignore", invalid="ignore"):  # of what is no time anyway
             found = _read_time(table, fields, statistics, known, warnings)
         if found:
             return found, [*warnings, *found.warnings]
-    for name in unnamed:
-        if name in statistics and may_be_unix(statistics[name]):
-            found = _read_time(table, (name,), statistics, known, warnings)
-            if found and found.origin == "unix" and found.duration and not found.goes_back:
-                return found, [*warnings, *found.warnings]
+    numbers = (name for name in unnamed if name in statistics and may_be_unix(statistics[name]))
+    for name in islice(numbers, _MOST_TRIED):
+        found = _read_time(table, (name,), statistics, known, warnings)
+        if found and found.origin == "unix" and found.duration and not found.goes_back:
+            return found, [*warnings, *found.warnings]
     return None, warnings
 
 

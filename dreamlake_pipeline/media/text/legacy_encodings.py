@@ -114,12 +114,12 @@ _SAME_SCRIPT = 1e-4
 _FOREIGN = 1e-6
 _CONTROL = 1e-9
 _MIXED = math.log(1e-3)  # letters of two scripts side by side, a capital behind a small letter, a sign inside a word
-_WORD = re.compile(rb"[^\t\n\r ]*[\x80-\xff][^\t\n\r ]*")
+_BLANKS = re.compile(rb"[\t\n\r ]+")
 
 
 def guess_legacy_encoding(sample: bytes, language: str | None = None) -> Guess:
     """The likeliest encoding of text that is not UTF-8; `language` is its BCP 47 tag where something tells it."""
-    words = b" ".join(_WORD.findall(sample)[:_MOST_WORDS])
+    words = b" ".join([word for word in _BLANKS.split(sample) if not word.isascii()][:_MOST_WORDS])
     primary = (language or "").split("-")[0].lower()
     readings: dict[str, _Reading] = {}
     scores: dict[str, tuple[float, str]] = {}  # by the text that comes out

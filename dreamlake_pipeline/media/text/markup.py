@@ -25,6 +25,8 @@ _OVERRIDE = re.compile(r"\{\\[^{}]*\}")
 _TOP = re.compile(r"\{\\an?[789][\\}]")
 _ANY_TAG = re.compile(r"<[^<>]*>")
 _REFERENCE = re.compile(r"&(#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+# What HTML makes U+FFFD of: numbers above the last character (HTML 13.2.5.80). Python reads no number of 4,301 digits.
+_HUGE_REFERENCE = re.compile(r"&#(?:0*[1-9][0-9]{7,}|[xX]0*[1-9a-fA-F][0-9a-fA-F]{6,});?")
 _AMPERSAND = re.compile(r"&(?!#)([A-Za-z0-9]{0,32})([;=]?)")
 
 
@@ -73,7 +75,8 @@ def _escape_loose(found: re.Match[str]) -> str:
 
 def plain_text(payload: list[str]) -> str:
     """The words of WebVTT cue text, lines kept."""
-    return html.unescape(_ANY_TAG.sub("", "\n".join(payload)))
+    text = _ANY_TAG.sub("", "\n".join(payload))
+    return html.unescape(_HUGE_REFERENCE.sub("\ufffd", text) if "&#" in text else text)
 
 
 def _escape(text: str) -> str:

@@ -1,0 +1,34 @@
+"""The one rule for text of others on a terminal or in a log: what a terminal obeys, or does not show, is written out.
+
+Names of files, fields of their tables and titles of their streams are anybody's. Escape sequences (ECMA-48) move the
+cursor and set titles and clipboards, bidirectional controls (Unicode 23.2, CVE-2021-42574) show other text than there
+is, line ends make entries of a log that nobody wrote.
+"""
+
+from __future__ import annotations
+
+import logging
+import unicodedata
+
+
+def visible(text: str) -> str:
+    """The text with an escape as Python writes it (`\\x1b`, `\\u202e`) for each control and format character (Unicode's
+    categories Cc and Cf), line and paragraph separator, half of a surrogate pair, and what no version of Unicode known
+    here has assigned. A text that is shown so stays as it is when it is shown again."""
+    if text.isprintable():
+        return text
+    return "".join(char if _is_shown(char) else repr(char)[1:-1] for char in text)
+
+
+def _is_shown(char: str) -> bool:
+    return char.isprintable() or unicodedata.category(char) == "Zs"
+
+
+class VisibleFormatter(logging.Formatter):
+    """Formats records of a log as `logging.Formatter` does, each a line, and further lines only for a traceback."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:
+        return visible(super().formatMessage(record))
+
+    def formatException(self, ei: object) -> str:
+        return "\n".join(map(visible, super().formatException(ei).split("\n")))  # type: ignore[arg-type]
