@@ -57,6 +57,7 @@ write_catalog = define_asset_job(
 
 bss = BssResource(url=EnvVar("DREAMLAKE_BSS_URL"), token=EnvVar("DREAMLAKE_API_KEY"))
 object_store = ObjectStoreResource(bucket=settings.bucket)
+folder_tree = FolderTreeResource(postgres_url=EnvVar("DREAMLAKE_POSTGRES_URL"))
 media_tools = MediaToolsResource(
     workers=settings.workers,
     ladder=list(settings.ladder or ()),
@@ -87,13 +88,19 @@ defs = Definitions(
     resources={
         "bss": closed(bss),
         "object_store": closed(object_store),
-        "folder_tree": closed(FolderTreeResource(postgres_url=EnvVar("DREAMLAKE_POSTGRES_URL"))),
+        "folder_tree": closed(folder_tree),
         "media_tools": closed(media_tools),
         "batch_policy": closed(batch_policy),
         # Run config of a run by hand: `resources: {redo: {config: {force: true, only: [<id>, …]}}}`.
         "redo": redo,
         "batch_tools": closed(
-            BatchTools(bss=bss, object_store=object_store, media_tools=media_tools, batch_policy=batch_policy)
+            BatchTools(
+                bss=bss,
+                object_store=object_store,
+                folder_tree=folder_tree,
+                media_tools=media_tools,
+                batch_policy=batch_policy,
+            )
         ),
         # No asset hands a value to another one. Dagster's default would read and write wherever run config says.
         "io_manager": closed(mem_io_manager),

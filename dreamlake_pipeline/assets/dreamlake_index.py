@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from dagster import AssetExecutionContext, MaterializeResult, ResourceParam, asset
 
 from ..kinds import Kind
-from ..resources import BatchTools, FolderTreeResource, Redo
+from ..resources import BatchTools, Redo
 from . import checks, display
 from .audio_renditions import audio_renditions
 from .hls_streams import hls_streams
@@ -36,13 +36,11 @@ _MOST_COMMANDS = 8
     ),
 )
 def dreamlake_index(
-    context: AssetExecutionContext,
-    batch_tools: BatchTools,
-    redo: ResourceParam[Redo],
-    folder_tree: FolderTreeResource,
+    context: AssetExecutionContext, batch_tools: BatchTools, redo: ResourceParam[Redo]
 ) -> MaterializeResult:
     from ..processing.index import index_batch
 
+    folder_tree = batch_tools.folder_tree
     with plain_failure():
         hold = hold_of(context, batch_tools, redo)
         indexed = index_batch(hold, folder_tree.upsert, took_batch=takes_whole_batch(context))

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dagster import AssetCheckResult, AssetExecutionContext, AssetKey, Failure, MaterializeResult
@@ -78,6 +79,7 @@ class Processed:
 def process_kind(context: AssetExecutionContext, kind: Kind, batch_tools: BatchTools, redo: Redo) -> Processed:
     """Process what is due of one kind in the run's batch."""
     from ..processing.batch import process_items
+    from ..processing.index import index_reported
     from ..processing.work import Workshop, standing
 
     started = time.monotonic()
@@ -94,7 +96,8 @@ def process_kind(context: AssetExecutionContext, kind: Kind, batch_tools: BatchT
             share=not hold.force,
             last_attempt=batch.runs >= batch_tools.batch_policy.batch_attempts,
         )
-        outcomes = process_items(hold, shop, batch.due, workers=media_tools.workers)
+        settle = partial(index_reported, hold, batch_tools.folder_tree.upsert)
+        outcomes = process_items(hold, shop, batch.due, workers=media_tools.workers, settle=settle)
     problems = [f"{outcome.record.name}: {outcome.error.message}" for outcome in outcomes if outcome.error]
     if problems:
         # One event, however many there are: the checks and the table name them too.

@@ -4,6 +4,7 @@ from dagster import ConfigurableResource
 
 from .batching import BatchPolicy
 from .bss import BssResource
+from .folder_tree import FolderTreeResource
 from .media_tools import MediaToolsResource
 from .object_store import ObjectStoreResource
 
@@ -16,5 +17,6 @@ class BatchTools(ConfigurableResource):
 
     bss: BssResource
     object_store: ObjectStoreResource
+    folder_tree: FolderTreeResource
     media_tools: MediaToolsResource
     batch_policy: BatchPolicy
