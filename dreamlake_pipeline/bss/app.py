@@ -1,4 +1,5 @@
-"""The application: `uvicorn --factory dreamlake_pipeline.bss.app:create_app`."""
+"""The application: `uvicorn --http dreamlake_pipeline.connections:Connection --factory
+dreamlake_pipeline.bss.app:create_app`."""
 
 from __future__ import annotations
 
