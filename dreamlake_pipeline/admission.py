@@ -180,9 +180,9 @@ def _announced_bytes(request: Request, most: int) -> int:
             Code.INVALID_REQUEST, "The body has a Content-Encoding, and bodies are read as they are: send it without."
         )
     announced = request.headers.get("Content-Length", "")
-    if not (announced.isascii() and announced.isdigit()) or len(announced) > 18:
+    if not (announced.isascii() and announced.isdigit()):
         return most
-    if int(announced) > most:
+    if len(announced) > 18 or int(announced) > most:
         raise _too_large(most)
     return int(announced)
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -192,6 +193,10 @@ def token_id(token: str) -> str:
     except (jwt.PyJWTError, RecursionError, json.JSONDecodeError):
         raise ValueError("it is no token") from None
     return jti if isinstance(jti, str) and jti else _hash_id(token)
+
+
+def is_token_id(text: str) -> bool:
+    return re.fullmatch(TOKEN_ID_PATTERN, text) is not None
 
 
 def _hash_id(token: str) -> str:

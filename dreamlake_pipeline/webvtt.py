@@ -6,6 +6,7 @@ What media writes to track.vtt and what BSS serves of it agree by this module. T
 from __future__ import annotations
 
 import re
+from typing import NamedTuple
 
 HEADER = "WEBVTT"
 ARROW = "-->"
@@ -40,21 +41,35 @@ def format_timing(start: int, end: int, settings: str = "") -> str:
 
 def times_of(block: str) -> tuple[int, int] | None:
     """When a cue starts and ends; None when the block is no cue. The line of times is the first or the second one."""
-    for line in block.split("\n", 2)[:2]:
-        if found := _TIMING.match(line):
-            return parse_time(found[1]), parse_time(found[2])
-    return None
+    found = _find_timing(block)
+    return None if found is None else (parse_time(found[1]), parse_time(found[2]))
 
 
-def move_cue(block: str, milliseconds: int) -> str:
-    """The cue with its times, and the time tags in its text, so much later."""
-    lines = block.split("\n")
-    at = next((at for at, line in enumerate(lines[:2]) if _TIMING.match(line)), None)
-    if at is not None and (found := _TIMING.match(lines[at])):
-        start, end = parse_time(found[1]) + milliseconds, parse_time(found[2]) + milliseconds
-        lines[at] = format_timing(start, end) + lines[at][found.end() :]
-        lines[at + 1 :] = [move_time_tags(line, milliseconds) for line in lines[at + 1 :]]
-    return "\n".join(lines)
+class MovedCue(NamedTuple):
+    """A cue whose `text` says that it is shown later than from `start` to `end`."""
+
+    start: int
+    end: int
+    text: str
+
+
+def move_cue(block: str, milliseconds: int) -> MovedCue | None:
+    """The cue with its times, and the time tags in its text, so much later; None when the block is no cue."""
+    found = _find_timing(block)
+    if found is None:
+        return None
+    start, end = parse_time(found[1]), parse_time(found[2])
+    rest = block[found.end() :]
+    moved = move_time_tags(rest, milliseconds) if "<" in rest else rest
+    timing = format_timing(start + milliseconds, end + milliseconds)
+    return MovedCue(start, end, f"{block[: found.start()]}{timing}{moved}")
+
+
+def _find_timing(block: str) -> re.Match[str] | None:
+    found = _TIMING.match(block)
+    if found is None and (second := block.find("\n") + 1):
+        return _TIMING.match(block, second)
+    return found
 
 
 def move_time_tags(text: str, milliseconds: int) -> str:

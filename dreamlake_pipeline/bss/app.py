@@ -1,4 +1,5 @@
-"""The application: `uvicorn --factory dreamlake_pipeline.bss.app:create_app`."""
+"""The application: `uvicorn --http dreamlake_pipeline.connections:Connection --factory
+dreamlake_pipeline.bss.app:create_app`."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ from ..settings import Settings
 from ..web import create_service
 from .gauges import WorkGauges
 from .routes import bulk, pipeline, playback, processing, projects, records, uploads
+from .timelines import TimelineCache
 
 _DESCRIPTION = """
 Binary storage of dreamlake-pipeline: files are uploaded straight to S3, registered here, processed by the pipeline,
@@ -64,6 +66,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         revocations=Revocations(engine),
     )
     service.state.database = engine
+    service.state.timelines = TimelineCache()
     service.state.settings = settings
     # Players in a browser load playlists from pages of other origins. Tokens are sent explicitly, never as cookies.
     service.add_middleware(

@@ -19,6 +19,7 @@ from ..api.bss import Record
 from ..names import split_name
 from ..subtitlenames import SubtitleName, read_suffixes
 from . import playlists, records
+from .timelines import Cues
 
 CONTENT_TYPE = "text/vtt; charset=utf-8"
 _GROUP = "subtitles"
@@ -122,26 +123,23 @@ def media_playlist(stream: str, track_id: str) -> str:
     return segments.replace("#EXT-X-INDEPENDENT-SEGMENTS\n", "")
 
 
-def segment(track: str, stream: str, number: int, stream_start: float) -> str | None:
-    """The WebVTT segment beside segment `number` (from 0) of the video's playlist `stream`; None when it has no such.
+def clock_start(stream_start: float) -> int:
+    """By how many milliseconds the cues of a track are moved to the clock of the video, whose first segment starts
+    `stream_start` seconds into MPEG-TS."""
+    return round(stream_start * 1000)
 
-    `track` is a track.vtt; every cue of it that overlaps the segment is there, whole (RFC 8216 3.5). `stream_start` is
-    the time in seconds of the video's first segment in MPEG-TS. Cues are moved to that clock, and the map says so
-    too: players that pass over X-TIMESTAMP-MAP, as FFmpeg does, still show them at the right time.
+
+def segment(cues: Cues, start: float, end: float, stream_start: float) -> bytes:
+    """The WebVTT segment beside a segment of the video that is shown from `start` to `end` (milliseconds).
+
+    `cues` are those of a track, moved by `clock_start`; every one of them that overlaps the segment is there, whole
+    (RFC 8216 3.5). They are on the clock of MPEG-TS, and the map says so too: players that pass over X-TIMESTAMP-MAP,
+    as FFmpeg does, still show them at the right time.
     """
-    durations = playlists.durations(stream)
-    if number >= len(durations):
-        return None
-    start, end = sum(durations[:number]) * 1000, sum(durations[: number + 1]) * 1000
-    local, ticks = round(stream_start * 1000), round(stream_start * _CLOCK) % 2**33
-    blocks = [f"WEBVTT\nX-TIMESTAMP-MAP=LOCAL:{webvtt.format_time(local)},MPEGTS:{ticks}"]
-    for block in track.rstrip("\n").split("\n\n")[1:]:
-        times = webvtt.times_of(block)
-        if times is None and block.startswith(("STYLE", "REGION")):
-            blocks.append(block)
-        elif times and times[0] < end and times[1] > start:
-            blocks.append(webvtt.move_cue(block, local))
-    return "\n\n".join(blocks) + "\n"
+    local, ticks = clock_start(stream_start), round(stream_start * _CLOCK) % 2**33
+    title = f"WEBVTT\nX-TIMESTAMP-MAP=LOCAL:{webvtt.format_time(local)},MPEGTS:{ticks}".encode()
+    blocks = [title, *([cues.head] if cues.head else []), *cues.between(start, end)]
+    return b"\n\n".join(blocks) + b"\n"
 
 
 def _names(tracks: Sequence[Subtitles]) -> list[str]:

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
+from ..printable import printable
 from .options import AsJson, parse_duration
 
-token = typer.Typer(help="Make bearer tokens.", no_args_is_help=True)
+token = typer.Typer(help="Make bearer tokens, and revoke them.", no_args_is_help=True)
 
-_SECRET = "DREAMLAKE_AUTH_SECRET"  # noqa: S105 - the variable's name
+_SECRETS = ("DREAMLAKE_AUTH_SECRETS", "DREAMLAKE_AUTH_SECRET")
 
 
 @token.callback()
@@ -39,28 +40,25 @@ def create(
     subject: Annotated[str, typer.Option("--subject", help="Whom it speaks for, in logs.")] = "cli",
     as_json: AsJson = False,
 ) -> None:
-    """Sign a token with DREAMLAKE_AUTH_SECRET, or with the secret of the embedded stack."""
+    """Sign a token with DREAMLAKE_AUTH_SECRET (the first key of DREAMLAKE_AUTH_SECRETS), or with the secret of the
+    embedded stack."""
     from datetime import UTC, datetime, timedelta
 
-    from ..auth import EVERY_NAMESPACE, Scope, issue_token
-    from ..errors import Code, DreamlakeError
+    from ..auth import EVERY_NAMESPACE, Scope, issue_token, token_id
     from ..names import check_owner
-    from .connection import stack_variables
     from .output import print_json
 
     for namespace in namespaces:
         if namespace != EVERY_NAMESPACE:
             check_owner(namespace)
-    secret = os.environ.get(_SECRET) or stack_variables().get(_SECRET)
-    if not secret:
-        raise DreamlakeError(Code.USAGE, f"{_SECRET} is not set.", hint="It is the key that the services verify with.")
     scope = Scope.READ if read_only else Scope.WRITE
-    signed = issue_token(secret, sub=subject, namespaces=namespaces, scope=scope, ttl=ttl)
+    signed = issue_token(_signing_key(), sub=subject, namespaces=namespaces, scope=scope, ttl=ttl)
     if as_json:
         expires = datetime.now(UTC) + timedelta(seconds=ttl)
         print_json(
             {
                 "token": signed,
+                "id": token_id(signed),
                 "namespaces": namespaces,
                 "scope": str(scope),
                 "expiresAt": expires.isoformat(timespec="seconds").replace("+00:00", "Z"),
@@ -68,3 +66,66 @@ def create(
         )
     else:
         typer.echo(signed)
+
+
+@token.command()
+def revoke(
+    ids: Annotated[
+        list[str],
+        typer.Argument(metavar="ID|TOKEN...", help="The id that `--json` gave (its claim `jti`), or the token itself."),
+    ],
+) -> None:
+    """End tokens before they expire, at both services, within seconds; with them, the playback URLs they made.
+
+    DREAMLAKE_API_KEY must write in every namespace, or be the token that is to end.
+    """
+    from .connection import connect
+
+    chosen = [_id_of(text) for text in ids]
+    with connect() as lake:
+        lake.revoke_tokens(chosen)
+
+
+@token.command("list")
+def list_revoked(as_json: AsJson = False) -> None:
+    """The tokens that were revoked. Tokens that are valid are kept nowhere but with those who have them."""
+    from .connection import connect
+    from .output import print_json
+
+    with connect() as lake:
+        for one in lake.revoked_tokens():
+            if as_json:
+                print_json(one.token.wire() | {"services": list(one.services)})
+            else:
+                revoked = f"{one.token.revoked_at:%Y-%m-%d %H:%M} by {printable(one.token.revoked_by)}"
+                where = "" if len(one.services) > 1 else f", at {one.services[0]} only: revoke it again"
+                typer.echo(f"{one.token.id}  {revoked}{where}")
+
+
+def _id_of(text: str) -> str:
+    """The id of a token, given by itself or as the token. Raises DreamlakeError(USAGE) for what is neither."""
+    from ..auth import is_token_id, token_id
+    from ..errors import Code, DreamlakeError
+
+    try:
+        found = token_id(text) if text.startswith("ey") and text.count(".") == 2 else text
+    except ValueError:
+        found = ""
+    if not is_token_id(found):
+        raise DreamlakeError(
+            Code.USAGE, "That is neither the id of a token nor a token.", hint="`token create --json` shows the id."
+        )
+    return found
+
+
+def _signing_key() -> str:
+    """The key of the environment, else of the embedded stack. Raises DreamlakeError(USAGE) when there is none."""
+    from ..settings import Settings
+    from .connection import stack_variables
+
+    if any(os.environ.get(name) for name in _SECRETS):
+        return Settings().token_keys()[0]
+    given = {
+        name.removeprefix("DREAMLAKE_").lower(): value for name in _SECRETS if (value := stack_variables().get(name))
+    }
+    return Settings(**given).token_keys()[0]

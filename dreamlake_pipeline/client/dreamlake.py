@@ -15,6 +15,7 @@ from ..kinds import Kind
 from ..ladder import check_ladder
 from ..names import check_folder
 from ..settings import Settings
+from . import tokens
 from .bss import BssClient, in_slices
 from .cache import HashCache
 from .download import download
@@ -257,6 +258,16 @@ class DreamLake:
             path=record.name,
             bss_id=record.id,
         )
+
+    # Tokens
+
+    def revoke_tokens(self, ids: Sequence[str]) -> None:
+        """Revoke tokens by their ids (`auth.token_id`), at both services. Needs a token that writes everywhere."""
+        tokens.revoke(self._services, ids)
+
+    def revoked_tokens(self) -> list[tokens.Revoked]:
+        """The tokens that were revoked, the last first."""
+        return tokens.revoked(self._services)
 
     # For notebooks
 

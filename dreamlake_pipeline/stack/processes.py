@@ -65,6 +65,7 @@ def command(stack: Stack, name: str) -> list[str]:
             return [
                 *(*python, "uvicorn", "--factory", f"dreamlake_pipeline.{name}.app:create_app"),
                 *("--host", HOST, "--port", port, "--no-access-log", "--timeout-graceful-shutdown", "5"),
+                *("--http", "dreamlake_pipeline.connections:Connection"),
             ]
         case "dagster-code":
             # Imported here: every process of the stack reads this module before it starts (become.py).

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import secrets
-from urllib.parse import urljoin, urlsplit
+import time
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import httpx
+import jwt
 import m3u8
 import pytest
 
-from dreamlake_pipeline.auth import Scope, issue_token
+from dreamlake_pipeline.auth import Scope, issue_token, token_id
 
 SECRET = "a secret for tests only, 32 bytes or more"
 STREAM = "5" * 32
@@ -122,6 +124,11 @@ def test_a_playback_token_opens_its_own_asset_only(service, api, as_caller, file
     assert service.post("/records/query", json={"ids": [record]}, headers=bearer).status_code == 403
     full = issue_token(SECRET, sub="t", namespaces=[owner], scope=Scope.READ, ttl=60)
     assert service.get(f"/videos/{record}/stream/master.m3u8?token={full}").status_code == 403
+    # It gives itself no other, reads nothing but the stream, and is no way to the files themselves.
+    for path in ("playback", "metadata", "raw"):
+        assert service.get(f"/videos/{record}/{path}", headers=bearer).status_code == 403
+        assert service.get(f"/videos/{record}/{path}?{token}").status_code == 401
+    assert service.get(f"/videos/{record}/stream/master.m3u8", headers=bearer).status_code == 200
     expired = issue_token(SECRET, sub="t", namespaces=[], scope=Scope.PLAY, ttl=-120, asset=record)
     assert service.get(f"/videos/{record}/stream/master.m3u8?token={expired}").status_code == 401
     assert service.get(f"/videos/{record}/stream/master.m3u8").status_code == 401
@@ -139,6 +146,39 @@ def test_what_is_not_ready_does_not_play(api, files) -> None:
     for path in ("stream/master.m3u8", f"stream/{STREAM}.m3u8", "playback", "waveform.png", "metadata"):
         answer = api.get(f"/audio/{record}/{path}")
         assert answer.status_code == 409 and answer.json()["error"]["code"] == "not_ready", path
+
+
+def test_nothing_that_a_token_gives_outlives_it(service, api, video, owner) -> None:
+    record, chunks = video
+    short = {"Authorization": f"Bearer {issue_token(SECRET, sub='t', namespaces=[owner], scope=Scope.WRITE, ttl=30)}"}
+
+    def seconds(url):
+        return int(parse_qs(urlsplit(url).query)["X-Amz-Expires"][0])
+
+    url = service.get(f"/videos/{record}/playback", headers=short).json()["url"]
+    play = jwt.decode(parse_qs(urlsplit(url).query)["token"][0], options={"verify_signature": False})
+    assert play["exp"] - time.time() <= 30
+    token = urlsplit(url).query
+    plan = {"owner": owner, "project": "lab", "files": [{"kind": "video", "name": "/n", "hash": "ab" * 32, "size": 1}]}
+    for given in (
+        service.get(f"/videos/{record}/poster.jpg?{token}").headers["Location"],
+        service.get(f"/chunks/{next(iter(chunks))}.ts?{token}").headers["Location"],
+        service.get(f"/videos/{record}/raw", headers=short).headers["Location"],
+        _uris(service.get(f"/videos/{record}/stream/{STREAM}.m3u8", headers=short).text)[0],
+        service.post("/uploads/plan", json=plan, headers=short).json()["files"][0]["url"],
+    ):
+        assert 1 <= seconds(given) <= 30
+    assert seconds(api.get(f"/videos/{record}/poster.jpg").headers["Location"]) in range(31, 61)
+
+
+def test_a_playback_url_ends_when_its_token_is_revoked(service, api, pipeline, video) -> None:
+    record, _ = video
+    url = api.get(f"/videos/{record}/playback").json()["url"]
+    assert service.get(url).status_code == 200
+    mine = token_id(api.headers["Authorization"].removeprefix("Bearer "))
+    assert pipeline.post("/auth/revoke", json={"ids": [mine]}).json() == {"success": True}
+    refused = service.get(url)
+    assert refused.status_code == 401 and "revoked" in refused.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(
@@ -239,7 +279,7 @@ def test_a_text_track_that_arrives_first_is_a_subtitle_of_the_video_too(api, add
     assert [media.uri for media in _subtitles(api, record)] == [f"subtitles/{track}.m3u8"]
 
 
-def test_subtitles_are_cut_as_the_video_is(service, api, video, add_track) -> None:
+def test_subtitles_are_cut_as_the_video_is(service, api, video, add_track, object_store, owner, make_ready) -> None:
     record, _ = video
     track = add_track("/cam/a.en.vtt")
     url = api.get(f"/videos/{record}/playback").json()["url"]
@@ -259,6 +299,14 @@ def test_subtitles_are_cut_as_the_video_is(service, api, video, add_track) -> No
     assert first.text == f"{head}00:00:01.467 --> 00:00:07.467\nOnly the first.\n\n{both}"
     assert second.text == head + both
     assert api.get(f"/videos/{record}/stream/subtitles/{track}/2.vtt").status_code == 404
+
+    # Made again, it is read again; what did not change is not.
+    key = f"{owner}/lab/text-tracks/{track}/track.vtt"
+    object_store.put(key, TRACK.replace("Only", "Just").encode(), content_type="text/vtt")
+    assert service.get(urljoin(url, parsed.segments[0].uri)).text == first.text
+    assert api.post("/records/requeue", json={"ids": [track], "force": True}).status_code == 200
+    make_ready(track, metadata={"streams": []})
+    assert "Just the first." in service.get(urljoin(url, parsed.segments[0].uri)).text
     assert api.get(f"/videos/{record}/stream/subtitles/{track}/-1.vtt").status_code == 422
 
 
@@ -274,7 +322,7 @@ def test_a_playback_token_reads_its_own_subtitles_only(service, api, as_caller, 
         assert service.get(f"{subtitles}/{name}?{token}").status_code == 404
         assert service.get(f"/videos/{other}/stream/subtitles/{name}?{token}").status_code == 403
     # The track itself, and what lies behind it, stay closed.
-    for path in ("track.vtt", "playback", "raw", "metadata"):
+    for path in ("track.vtt", "data.parquet", "playback", "raw", "metadata"):
         assert service.get(f"/text-tracks/{own}/{path}?{token}").status_code in (401, 403), path
     assert service.get(f"{subtitles}/{own}/0.vtt").status_code == 401
     outsider = as_caller(f"{owner}x", scope=Scope.READ)

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
+import jwt
 import pytest
 
 from dreamlake_pipeline.api.metadata import (
@@ -261,6 +263,39 @@ def test_a_token_reaches_what_it_names(
     [described] = dreamlake("token", "create", "-n", owner, "-n", "other", "--json").events
     assert (described["namespaces"], described["scope"]) == ([owner, "other"], "write")
     assert dreamlake("token", "create", "-n", "Not A Name").code == 2
+
+
+def test_a_token_is_revoked_at_both_services(
+    dreamlake: Callable[..., Any], services: Any, owner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "a secret for tests only, 32 bytes or more"
+    monkeypatch.setenv("DREAMLAKE_AUTH_SECRETS", json.dumps([secret, "another secret that is not used yet"]))
+    old = jwt.encode({"sub": "robot", "namespaces": [owner], "scope": "read"}, secret)
+    [created] = dreamlake("token", "create", "-n", owner, "--json").events
+    ways = {created["token"]: created["id"], old: old}
+    for token, given in ways.items():
+        for url in (services.bss_url, services.remote):
+            assert httpx.get(f"{url}/auth/revoked", headers=bearer(token)).status_code == 403
+        monkeypatch.setenv("DREAMLAKE_API_KEY", services.token(owner))
+        assert dreamlake("token", "revoke", given).code == 2  # another one's
+        monkeypatch.setenv("DREAMLAKE_API_KEY", services.token("*"))
+        assert dreamlake("token", "revoke", given).code == dreamlake("token", "revoke", given).code == 0
+        for url in (services.bss_url, services.remote):
+            refused = httpx.get(f"{url}/auth/revoked", headers=bearer(token))
+            assert refused.status_code == 401 and "revoked" in refused.json()["error"]["message"]
+    listed = {event["id"]: event for event in dreamlake("token", "list", "--json").events}
+    assert listed[created["id"]]["services"] == ["BSS", "DreamLake Server"]
+    assert created["id"] in dreamlake("token", "list").out and "only" not in dreamlake("token", "list").out
+    # A token may end itself.
+    monkeypatch.setenv("DREAMLAKE_API_KEY", itself := services.token(owner))
+    assert dreamlake("token", "revoke", itself).code == 0
+    assert dreamlake("ls", "robot").code == 2
+    for nonsense in ("a b", "eyJ.x.y", ""):
+        assert dreamlake("token", "revoke", nonsense).code == 2
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
 
 
 VERBS = {"up", "down", "status", "env", "demo", "ingest", "upload", "retry", "ls", "tree", "show", "download", "play"}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -69,6 +70,13 @@ def test_a_ladder_is_a_list_of_heights(monkeypatch: pytest.MonkeyPatch) -> None:
         ("WORKERS", "0"),
         ("BATCH_LEASE", "soon"),
         ("AUTH_SECRET", "x" * 31),
+        ("AUTH_SECRETS", "x" * 31),
+        ("AUTH_SECRETS", f"{'x' * 32},{'y' * 31}"),
+        ("AUTH_SECRETS", f"{'x' * 32},"),
+        ("AUTH_SECRETS", f'["{"x" * 32}", 7]'),
+        ("AUTH_SECRETS", "[]"),
+        ("AUTH_SECRETS", '["'),
+        ("URL_TTL", str(7 * 86_400 + 1)),
         ("LADDER", "tall"),
         ("LADDER", "721"),
     ],
@@ -91,8 +99,28 @@ def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Settings().require("auth_secret") == "k" * 32
 
 
+def test_keys_of_tokens_are_one_or_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, new, old = "o" * 32, "n" * 32, "a key, with a comma, of 32 bytes"
+    monkeypatch.setenv("DREAMLAKE_AUTH_SECRET", one)
+    monkeypatch.setenv("DREAMLAKE_AUTH_SECRETS", "")
+    assert Settings().token_keys() == (one,)
+    monkeypatch.setenv("DREAMLAKE_AUTH_SECRETS", f"{new}, {one}")
+    assert Settings().token_keys() == (new, one)
+    monkeypatch.setenv("DREAMLAKE_AUTH_SECRETS", json.dumps([new, old]))
+    assert Settings().token_keys() == (new, old)
+    monkeypatch.setenv("DREAMLAKE_AUTH_SECRETS", "hush," + new)
+    with pytest.raises(DreamlakeError) as caught:
+        Settings()
+    assert "hush" not in str(caught.value) and new not in str(caught.value)
+
+
 def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
-    secrets = {"AUTH_SECRET": "hush-1" * 8, "API_KEY": "hush-2", "POSTGRES_URL": "postgresql://u:hush-3@h/d"}
+    secrets = {
+        "AUTH_SECRET": "hush-1" * 8,
+        "AUTH_SECRETS": "hush-4" * 8,
+        "API_KEY": "hush-2",
+        "POSTGRES_URL": "postgresql://u:hush-3@h/d",
+    }
     for name, value in secrets.items():
         monkeypatch.setenv(ENV_PREFIX + name, value)
     assert "hush" not in repr(Settings()) + str(Settings()) + Settings().model_dump_json()

@@ -31,7 +31,6 @@ def test_times_of_a_block(block: str, times: tuple[int, int] | None) -> None:
 
 def test_a_cue_is_moved_with_its_time_tags_and_nothing_else() -> None:
     block = "at 00:00:01.000\n00:00:01.000 --> 00:00:02.000 line:0\nat 00:00:01.500 <00:00:01.500>now"
-    assert webvtt.move_cue(block, 1467) == (
-        "at 00:00:01.000\n00:00:02.467 --> 00:00:03.467 line:0\nat 00:00:01.500 <00:00:02.967>now"
-    )
-    assert webvtt.move_cue("NOTE <00:00:01.500>", 1000) == "NOTE <00:00:01.500>"
+    moved = "at 00:00:01.000\n00:00:02.467 --> 00:00:03.467 line:0\nat 00:00:01.500 <00:00:02.967>now"
+    assert webvtt.move_cue(block, 1467) == (1000, 2000, moved)
+    assert webvtt.move_cue("NOTE <00:00:01.500>", 1000) is None

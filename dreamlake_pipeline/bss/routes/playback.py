@@ -24,6 +24,7 @@ from ...objectstore import ObjectStore
 from .. import access, chunks, playlists, published, subtitles
 from ..access import Viewer, view
 from ..context import Config, Database, RecordId, Store
+from ..timelines import Cues, Segments, TimelineCache
 
 _STREAMED = (Kind.VIDEO, Kind.AUDIO)
 StreamHash = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
@@ -146,18 +147,32 @@ def subtitle_playlist(
     response_class=SubtitleResponse,
 )
 def subtitle_segment(
-    id: RecordId, track_id: RecordId, number: SegmentNumber, viewer: Viewer, database: Database, store: Store
+    id: RecordId,
+    track_id: RecordId,
+    number: SegmentNumber,
+    request: Request,
+    viewer: Viewer,
+    database: Database,
+    store: Store,
 ) -> Response:
     """Every cue that overlaps that segment of the video; times are the track's, tied to the video's clock."""
     video = access.find_playable(database, viewer, Kind.VIDEO, id)
     track = _find_subtitles(database, video, track_id)
-    filename = next(iter(layout.RESULT_FILES[track.kind]))
-    cues = _read(store, layout.result_key(track.owner, track.project, track.kind, track.id, filename))
     stream_start = (video.metadata or {})["timeOrigin"]["streamStart"]
-    segment = subtitles.segment(cues, _read_stream(store, video), number, stream_start)
-    if segment is None:
+    shift = subtitles.clock_start(stream_start)
+
+    def read() -> Cues:
+        filename = next(iter(layout.RESULT_FILES[track.kind]))
+        return Cues(_read(store, layout.result_key(track.owner, track.project, track.kind, track.id, filename)), shift)
+
+    # A record that is processed again has another `ready_at`: what was kept of the result before is not asked for.
+    kept: TimelineCache = request.app.state.timelines
+    segments = kept.get((video.id, video.ready_at), lambda: Segments(_read_stream(store, video)))
+    span = segments.span(number)
+    if span is None:
         raise DreamlakeError(Code.NOT_FOUND, f"{video.name} has no segment {number}.")
-    return SubtitleResponse(segment)
+    cues = kept.get((track.id, track.ready_at, shift), read)
+    return SubtitleResponse(subtitles.segment(cues, *span, stream_start))
 
 
 def _find_subtitles(database: Engine, video: Record, track_id: str) -> Record:
