@@ -74,7 +74,11 @@ RESULT_FILES: dict[Kind, dict[str, str]] = {
     Kind.VIDEO: {"poster.jpg": "image/jpeg", "contact-sheet.jpg": "image/jpeg", **_WAVEFORM},  # either, or sound only
     Kind.AUDIO: _WAVEFORM,
     Kind.TEXT_TRACK: {"track.vtt": "text/vtt; charset=utf-8", "data.parquet": "application/vnd.apache.parquet"},
-    Kind.LABEL_TRACK: {"data.parquet": "application/vnd.apache.parquet", "plot.png": "image/png"},
+    Kind.LABEL_TRACK: {
+        "data.parquet": "application/vnd.apache.parquet",
+        "plot.png": "image/png",
+        "fields.json": "application/json",
+    },
 }
 
 

@@ -209,6 +209,7 @@ class FieldStats(Model):
     """`distinct` is exact; null where there are more than `distinctAbove` different values, and for lists."""
 
     name: str
+    source: str | None = Field(None, description="The name in the source, where the column has another one.")
     type: str
     nulls: int
     distinct: int | None = None
@@ -254,10 +255,15 @@ class LabelTimeMetadata(Model):
 
 
 class LabelTrackMetadata(Model):
-    """`plotUrl` is a picture of the entries over the time from `start` to `end`, where there is a time field."""
+    """`plotUrl` is a picture of the entries over the time from `start` to `end`, where there is a time field.
+
+    Of many fields, `fields` are the first; `fieldsTotal` counts them, and `fieldsUrl` has all, as a JSON list.
+    """
 
     entries: int
     fields: list[FieldStats]
+    fields_total: int | None = Field(None, description="Where not all of them are in `fields`.")
+    fields_url: str | None = None
     time_field: str | None = None
     start: float | str | None = None
     end: float | str | None = None

@@ -103,6 +103,10 @@ def _fields(fields: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     yield from align([[_text(one["name"]), _text(one["type"]), _values(one)] for one in fields])
 
 
+def _total(count: int) -> Iterator[str]:
+    yield f"{count:,} in all, of which the first are shown; all of them are in the file that fieldsUrl names"
+
+
 def _values(field: Mapping[str, Any]) -> str:
     parts = []
     if field.get("min") is not None:
@@ -165,6 +169,7 @@ _SHOWN: Mapping[str, Callable[[Any], Iterator[str]]] = {
     "csv": _csv,
     "csvOptions": _csv_options,
     "fields": _fields,
+    "fieldsTotal": _total,
     "loudness": _loudness,
     "renditions": _renditions,
     "telemetry.fields": _fields,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from pydantic_core import to_json
+
 from ..api.metadata import BadLine, CsvForm, FieldStats, LabelTimeMetadata, LabelTrackMetadata, Processing
 from ..media.labels.make import LabelResult, make_label_track
 from ..media.labels.times import LabelTime
@@ -12,6 +14,8 @@ from .product import Job, Product
 from .publish import publish_files, url_of
 
 _MOST_SKIPPED = 100  # lines that the metadata names
+_MOST_FIELDS = 100  # that the metadata describes; all of them are in fields.json then
+_MOST_FIELD_BYTES = 32 * 2**10
 
 
 def process_label_track(job: Job) -> Product:
@@ -26,21 +30,28 @@ def process_label_track(job: Job) -> Product:
         filename=job.filename,
         csv_options=dict(job.csv),
     )
-    publish_files(job.store, job.record, {"data.parquet": made.path, "plot.png": made.plot})
+    fields = [
+        FieldStats(
+            name=field.name,
+            source=field.source,
+            type=field.type,
+            nulls=field.nulls,
+            distinct=field.distinct,
+            distinct_above=field.distinct_above,
+            min=field.min,
+            max=field.max,
+        )
+        for field in made.fields
+    ]
+    described = to_json([field.wire() for field in fields], inf_nan_mode="null")
+    are_many = len(fields) > _MOST_FIELDS or len(described) > _MOST_FIELD_BYTES
+    files = {"data.parquet": made.path, "plot.png": made.plot, "fields.json": described if are_many else None}
+    publish_files(job.store, job.record, files)
     metadata = LabelTrackMetadata(
         entries=made.entries,
-        fields=[
-            FieldStats(
-                name=field.name,
-                type=field.type,
-                nulls=field.nulls,
-                distinct=field.distinct,
-                distinct_above=field.distinct_above,
-                min=field.min,
-                max=field.max,
-            )
-            for field in made.fields
-        ],
+        fields=_first(fields) if are_many else fields,
+        fields_total=len(fields) if are_many else None,
+        fields_url=url_of(job.record, "fields.json") if are_many else None,
         time_field=made.time.column if made.time else None,
         start=made.time.start if made.time else None,
         end=made.time.end if made.time else None,
@@ -57,6 +68,17 @@ def process_label_track(job: Job) -> Product:
         processing=Processing(recipe=job.recipe, seconds=round(time.perf_counter() - started, 3)),
     )
     return Product(metadata, preview=made.plot.read_bytes() if made.plot else None)
+
+
+def _first(fields: list[FieldStats]) -> list[FieldStats]:
+    """The first fields that the metadata have room for."""
+    shown, left = [], _MOST_FIELD_BYTES
+    for field in fields[:_MOST_FIELDS]:
+        left -= len(field.wire_json())
+        if left < 0:
+            break
+        shown.append(field)
+    return shown
 
 
 def _form(made: LabelResult) -> CsvForm | None:

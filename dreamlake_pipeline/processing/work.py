@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
+from ..api.bounded import bounded, shortened
 from ..api.bss import Record, Status
 from ..api.common import ErrorBody, storable_json
 from ..api.pipeline import ItemResult, ResultKey
@@ -142,7 +143,7 @@ def outcome_of_fault(shop: Workshop, record: Record, fault: Exception) -> Outcom
 
 
 def _failed(shop: Workshop, record: Record, error: DreamlakeError) -> Outcome:
-    body = ErrorBody(code=str(error.code), message=error.message, hint=error.hint)
+    body = ErrorBody(code=str(error.code), message=shortened(error.message), hint=error.hint)
     if error.code in PASSING and not shop.last_attempt:
         return Outcome(record, None, reason=body)
     return Outcome(record, ItemResult(id=record.id, error=body))
@@ -166,7 +167,7 @@ def _process(shop: Workshop, record: Record, twin: Outcome | None) -> tuple[Item
 
 def publish_result(shop: Workshop, record: Record, source: Source, recipe: str, product: Product) -> ItemResult:
     """Publish the meta.json of what was made and stored; the result to be reported."""
-    metadata = json.loads(storable_json(product.metadata.wire()))
+    metadata = bounded(json.loads(storable_json(product.metadata.wire())))
     result = ItemResult(
         id=record.id,
         sha256=source.sha256,

@@ -27,6 +27,7 @@ from .plot import write_plot
 from .rows import MAX_FIELDS, LabelFormat
 from .stats import Statistics, bound
 from .times import LabelTime, find_time
+from .types import clean_text
 from .writer import Writer
 
 
@@ -34,9 +35,10 @@ from .writer import Writer
 class LabelField:
     """One field over all entries.
 
-    `distinct` is how many different values there are, exactly; None for lists, and where there are more than
-    `distinct_above`, which is None otherwise. `min` and `max` are of numbers (finite ones; decimals as text, so that
-    no digit is lost) and times (RFC 3339), None for other types.
+    `source` is its name in the source, where the column has another one. `distinct` is how many different values there
+    are, exactly; None for lists, and where there are more than `distinct_above`, which is None otherwise. `min` and
+    `max` are of numbers (finite ones; decimals as text, so that no digit is lost) and times (RFC 3339), None for other
+    types.
     """
 
     name: str
@@ -46,6 +48,7 @@ class LabelField:
     min: int | float | str | None
     max: int | float | str | None
     distinct_above: int | None = None
+    source: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,7 @@ def make_label_track(
     # What is mostly wrong has been misread, or is no table.
     if bad.count > written.entries * (1 if isinstance(table, Csv) else 2):
         raise _misread(filename, table, bad, written.entries)
+    renamed = {column: clean_text(name) for name, column in fields.columns.items() if name != column}
     units = table.units if isinstance(table, Csv) else {}
     unnamed = table.names if isinstance(table, Csv) and table.form.header_line is None else ()
     time, time_warnings = find_time(path, written.statistics, units, unnamed)
@@ -107,7 +111,7 @@ def make_label_track(
         path=path,
         plot=plot,
         entries=written.entries,
-        fields=tuple(_describe(name, found) for name, found in written.statistics.items()),
+        fields=tuple(_describe(name, found, renamed.get(name)) for name, found in written.statistics.items()),
         time=time,
         encoding=encoding.name,
         format="csv" if isinstance(table, Csv) else "jsonl",
@@ -156,9 +160,10 @@ def _infer_and_write(table: JsonLines | Csv, bad: BadLines, path: Path) -> tuple
     return inferred.fields(), writer
 
 
-def _describe(name: str, statistics: Statistics) -> LabelField:
+def _describe(name: str, statistics: Statistics, source: str | None) -> LabelField:
     return LabelField(
         name=name,
+        source=source,
         type=statistics.type.name,
         nulls=statistics.nulls,
         distinct=statistics.distinct,
