@@ -61,7 +61,12 @@ class Settings(BaseSettings):
     part_size: int = Field(
         8 * 2**20, ge=5 * 2**20, description="Bytes of a multipart part; files up to this size go by one PUT."
     )
-    url_ttl: int = Field(6 * 3600, ge=60, description="Seconds for which a presigned or playback URL is valid.")
+    url_ttl: int = Field(
+        6 * 3600,
+        ge=60,
+        le=7 * 24 * 3600,
+        description="Seconds for which a presigned or playback URL is valid; a week at most, as S3 has it.",
+    )
 
     # The pipeline
     sensor_interval: int = Field(3, ge=1, description="Seconds between two ticks of the staging sensor.")
