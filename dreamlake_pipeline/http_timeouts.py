@@ -7,6 +7,10 @@ that come a byte at a time, a body that stops, a reader that does not read. A fe
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import struct
+import termios
+from contextlib import suppress
 from typing import cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -58,7 +62,7 @@ class TimedProtocol(HttpToolsProtocol):
     def pause_writing(self) -> None:
         super().pause_writing()
         if self._reader_timer is None:
-            self._reader_timer = self.loop.call_later(self.reader_pause, self._give_up)
+            self._look_at_reader(unread=None)
 
     def resume_writing(self) -> None:
         if self._reader_timer is not None:
@@ -78,5 +82,22 @@ class TimedProtocol(HttpToolsProtocol):
         else:
             self._body_timer = self.loop.call_later(self.body_pause - silent, self._look_at_body)
 
+    def _look_at_reader(self, unread: int | None) -> None:
+        """Wait on for a reader who has taken some of what is to be sent since there were `unread` bytes of it."""
+        left = self.transport.get_write_buffer_size() + _in_kernel(self.transport)
+        if left == unread:
+            self._give_up()
+        else:
+            self._reader_timer = self.loop.call_later(self.reader_pause, self._look_at_reader, left)
+
     def _give_up(self) -> None:
         self.transport.abort()
+
+
+def _in_kernel(transport: asyncio.Transport) -> int:
+    """How many bytes the system has taken from us that the reader has not acknowledged: some megabytes, which are hours
+    for some readers. Linux says (SIOCOUTQ, tcp(7)); elsewhere it is 0."""
+    with suppress(OSError, AttributeError):
+        found = fcntl.ioctl(transport.get_extra_info("socket").fileno(), termios.TIOCOUTQ, bytes(4))
+        return int(struct.unpack("i", found)[0])
+    return 0

@@ -92,9 +92,9 @@ def _give(connection: _Connection, service: str) -> None:
 # What is in a schema and is not its user's. Indexes, and sequences and types of tables, go with their tables.
 _FOREIGN = """
     SELECT CASE relkind WHEN 'v' THEN 'VIEW' WHEN 'm' THEN 'MATERIALIZED VIEW' WHEN 'S' THEN 'SEQUENCE'
-        WHEN 'f' THEN 'FOREIGN TABLE' ELSE 'TABLE' END, c.oid::regclass::text
+        WHEN 'f' THEN 'FOREIGN TABLE' WHEN 'c' THEN 'TYPE' ELSE 'TABLE' END, c.oid::regclass::text
     FROM pg_class c
-    WHERE relnamespace = %(schema)s::text::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+    WHERE relnamespace = %(schema)s::text::regnamespace AND relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c')
         AND relowner <> %(schema)s::text::regrole
         AND NOT (relkind = 'S' AND EXISTS (
             SELECT 1 FROM pg_depend d

@@ -12,13 +12,13 @@ import os
 import sys
 from pathlib import Path
 
-CAP_SYS_PTRACE = 19
 PR_CAPBSET_DROP = 24
 
 
 def drop_privilege() -> None:
-    """Become a program that may look into no process but what its user may; for `preexec_fn`."""
-    ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, CAP_SYS_PTRACE, 0, 0, 0)  # fails for who has not got it
+    """Become, with the next program, one that has no right but its user's, also when that is root; for `preexec_fn`."""
+    for capability in range(64):
+        ctypes.CDLL(None).prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)  # fails for who has not got it
 
 
 def memory_of(pid: int) -> list[bytes]:
