@@ -63,9 +63,8 @@ class Home:
 
     # Postgres
 
-    def connect(self, database: str | None = None) -> psycopg.Connection[Any]:
-        url = self.stack.postgres_url(database) if database else self.stack.postgres_url()
-        return psycopg.connect(url, autocommit=True)
+    def connect(self) -> psycopg.Connection[Any]:
+        return psycopg.connect(self.stack.postgres_url(), autocommit=True)
 
     def count(self, project: str, *, status: str) -> int:
         """How many of BSS's records of a `project@namespace` have the status."""

@@ -69,7 +69,10 @@ def migrate(url: str, *, schema: str, package: str) -> None:
             connection.execute(
                 text("SELECT pg_advisory_lock(hashtext(:name))"), {"name": f"dreamlake-migrate-{schema}"}
             )
-            connection.execute(text(f"CREATE SCHEMA IF NOT EXISTS {schema}"))
+            # Looked for first: to ask for it "IF NOT EXISTS" takes the right to make schemas, also when it exists.
+            known = text("SELECT 1 FROM pg_namespace WHERE nspname = :schema")
+            if connection.execute(known, {"schema": schema}).first() is None:
+                connection.execute(text(f"CREATE SCHEMA {schema}"))
             connection.commit()
             config = Config()
             config.set_main_option("script_location", str(files(package) / "migrations"))

@@ -319,11 +319,13 @@ class ObjectStore:
         """A URL that reads `key` for `expires` seconds.
 
         `filename` and `content_type` ask the server to answer with that Content-Disposition and Content-Type. S3 does;
-        some servers answer with what was stored instead: nobody may depend on either.
+        some servers answer with what was stored instead: nobody may depend on either. A file that is downloaded under a
+        name is one of somebody's own: whatever Content-Encoding it was stored with, it is not to be decoded on the way.
         """
         query = {}
         if filename:
             query["response-content-disposition"] = _attachment(filename)
+            query["response-content-encoding"] = "identity"
         if content_type:
             query["response-content-type"] = content_type
         return self._presign("GET", key, expires, query=query)

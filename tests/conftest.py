@@ -26,7 +26,7 @@ from dreamlake_pipeline.auth import Scope, issue_token
 from dreamlake_pipeline.database import with_driver
 from dreamlake_pipeline.objectstore import ObjectStore, open_client
 from dreamlake_pipeline.settings import Settings
-from dreamlake_pipeline.stack import control, leftovers
+from dreamlake_pipeline.stack import control, leftovers, state
 from dreamlake_pipeline.stack.state import Stack
 
 SECRET = "a secret for tests only, 32 bytes or more"
@@ -89,34 +89,26 @@ def wait_for_port(port: int, process: subprocess.Popen, log: Path) -> None:
 
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """URL of a running nanio; boto3's environment variables point at it for the whole run."""
-    folder = tmp_path_factory.mktemp("s3")
-    port, log = free_port(), folder / "log"
-    access, secret = "test-access-key", secrets.token_hex(16)
-    environment = os.environ | {"NANIO_ACCESS_KEY": access, "NANIO_SECRET_KEY": secret}
+    """URL of a running S3 server, the embedded stack's, in one process; boto3's environment variables point at it for
+    the whole run."""
+    stack = state.create(state.make_home(tmp_path_factory.mktemp("s3") / "home"))
+    port, log = stack.ports["s3"], stack.log_of("s3")
     with log.open("wb") as out:
         process = subprocess.Popen(
             [
-                str(Path(sys.executable).parent / "nanio"),
-                *("serve", "--host", "127.0.0.1", "--port", str(port), "--no-access-log"),
-                *("--data-dir", str(folder / "data"), "--log-level", "warning"),
+                *(sys.executable, "-m", "uvicorn", "--factory", "dreamlake_pipeline.stack.s3.app:create_app"),
+                *("--host", "127.0.0.1", "--port", str(port), "--no-access-log", "--log-level", "warning"),
+                *("--http", "dreamlake_pipeline.connections:Connection"),
             ],
-            env=environment,
+            env=os.environ | {"DREAMLAKE_HOME": str(stack.home)},
             stdout=out,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
         )
     try:
         wait_for_port(port, process, log)
-        url = f"http://127.0.0.1:{port}"
-        os.environ.update(
-            AWS_ENDPOINT_URL=url,
-            AWS_ACCESS_KEY_ID=access,
-            AWS_SECRET_ACCESS_KEY=secret,
-            AWS_REGION="us-east-1",
-            AWS_EC2_METADATA_DISABLED="true",
-        )
-        yield url
+        os.environ.update({key: value for key, value in stack.environment().items() if key.startswith("AWS_")})
+        yield os.environ["AWS_ENDPOINT_URL"]
     finally:
         process.terminate()
         process.wait(10)

@@ -25,6 +25,7 @@ from typing import NoReturn
 
 import psutil
 
+from .. import sealed
 from .wire import Line, is_of_this_user, socket_path
 from .worker import Worker
 
@@ -41,14 +42,10 @@ _PR_SET_CHILD_SUBREAPER = 36
 
 
 class RunServer:
-    """Accepts on `listener` until it is asked to end.
+    """Accepts on `listener` until it is asked to end. `children`: its forks from before it was started anew."""
 
-    `modules`: what it has imported, and imports again when code changes. `children`: its forks from before that.
-    """
-
-    def __init__(self, listener: socket.socket, modules: list[str], children: set[int]) -> None:
+    def __init__(self, listener: socket.socket, children: set[int]) -> None:
         self._listener = listener
-        self._modules = modules
         self._children = children
         self._loaded = {
             path: _stat(path) for module in list(sys.modules.values()) if (path := getattr(module, "__file__", None))
@@ -105,8 +102,7 @@ class RunServer:
         log.info("the code changed: starting anew")
         os.set_inheritable(self._listener.fileno(), True)
         children = ",".join(map(str, self._children))
-        again = [sys.executable, "-P", "-m", "dreamlake_pipeline.instance.run_server", *self._modules]
-        os.execv(again[0], [*again, "--listener", str(self._listener.fileno()), "--children", children])  # noqa: S606
+        sealed.start_again("--listener", str(self._listener.fileno()), "--children", children)
 
     def _reap(self) -> None:
         ended = False
@@ -252,6 +248,7 @@ def main() -> None:
     parser.add_argument("--listener", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--children", default="", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    sealed.seal()
     _log_to_stderr()
     # What runs print and keep is nobody else's business.
     os.umask(0o077)
@@ -268,7 +265,7 @@ def main() -> None:
     listener.setblocking(False)
     listener.listen(128)
     log.info("listening at %s", listener.getsockname())
-    RunServer(listener, given.modules, {int(pid) for pid in given.children.split(",") if pid}).serve()
+    RunServer(listener, {int(pid) for pid in given.children.split(",") if pid}).serve()
 
 
 if __name__ == "__main__":

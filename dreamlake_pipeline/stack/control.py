@@ -16,7 +16,7 @@ from typing import Any
 from ..errors import Code, DreamlakeError
 from . import dagster_home, health, leftovers, postgres, state
 from .processes import PROCESSES, Process
-from .state import BUCKET, DAGSTER_SCHEMA, REGION, Stack
+from .state import BUCKET, REGION, Stack
 from .supervision import ProcessInfo, Supervisor
 
 Report = Callable[[str], None]
@@ -75,7 +75,7 @@ def up(home: Path, report: Report) -> Stack:
             return stack
         if leftovers.end_all(stack):
             report("ended what an earlier start had left behind")
-        stack = _settle_addresses(stack, report)
+        stack = _settle_addresses(state.complete(stack), report)
         supervisor = Supervisor(stack)
         try:
             postgres.prepare(stack, report)
@@ -202,7 +202,7 @@ def _finish_start(stack: Stack, name: str) -> None:
     """What others need of a process besides that it answers."""
     match name:
         case "postgres":
-            postgres.create_database(stack, DAGSTER_SCHEMA)
+            postgres.make_roles(stack)
         case "s3":
             _make_bucket(stack)
 

@@ -10,14 +10,14 @@ import httpx
 
 from .local import local_http
 from .processes import CODE_LOCATION
-from .state import HOST, Stack
+from .state import Stack
 
 
 def write(stack: Stack) -> None:
-    """Write dagster.yaml and workspace.yaml: this version's, with this start's port."""
+    """Write dagster.yaml and workspace.yaml: this version's, with this start's socket."""
     (stack.dagster_home / "dagster.yaml").write_text((files(__package__) / "dagster.yaml").read_text())
     # JSON is YAML.
-    server = {"host": HOST, "port": stack.ports["dagster-code"], "location_name": CODE_LOCATION}
+    server = {"socket": str(stack.code_socket), "location_name": CODE_LOCATION}
     (stack.dagster_home / "workspace.yaml").write_text(json.dumps({"load_from": [{"grpc_server": server}]}) + "\n")
 
 

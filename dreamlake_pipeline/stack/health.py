@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -10,7 +11,7 @@ import httpx
 from . import dagster_home, postgres
 from .local import local_http
 from .processes import CODE_LOCATION
-from .state import HOST, Stack
+from .state import Stack
 
 _TIMEOUT = 3
 
@@ -28,15 +29,11 @@ def problem_of(stack: Stack, name: str, *, since: float) -> str | None:
             case "bss" | "server":
                 return _problem_of_answer(stack, name, "/healthz")
             case "dagster-code":
-                # It listens only after the definitions have loaded.
-                with socket.create_connection((HOST, stack.ports[name]), timeout=_TIMEOUT):
-                    return None
+                _reach(stack.code_socket)  # it listens only after the definitions have loaded
+                return None
             case "dagster-runs":
-                # It listens only after all imports.
-                with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-                    connection.settimeout(_TIMEOUT)
-                    connection.connect(str(stack.run_socket))
-                    return None
+                _reach(stack.run_socket)  # it listens only after all imports
+                return None
             case "dagster-webserver":
                 return _problem_of_answer(stack, name, "/healthz") or _problem_of_location(stack)
             case "dagster-daemon":
@@ -44,6 +41,12 @@ def problem_of(stack: Stack, name: str, *, since: float) -> str | None:
     except (httpx.TransportError, OSError) as fault:
         return f"it does not answer ({type(fault).__name__})"
     raise ValueError(f"the stack has no process {name!r}")
+
+
+def _reach(path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(_TIMEOUT)
+        connection.connect(str(path))
 
 
 def _problem_of_answer(stack: Stack, name: str, path: str) -> str | None:

@@ -1,4 +1,5 @@
-"""Processes of the stack that no supervisor watches any more: found by the stack's id in their environment."""
+"""Processes of the stack that no supervisor watches any more: found by the stack's id in their environment, or in
+their arguments, since only the administrator can read the environment of a sealed process."""
 
 from __future__ import annotations
 
@@ -18,8 +19,8 @@ _ROUNDS = 5
 def end_all(stack: Stack) -> int:
     """End every process of this stack, Postgres last and in its own way; how many there were.
 
-    A process belongs to the stack if its environment names the stack's id, or if it descends from one
-    that does (Postgres's own children overwrite their environment).
+    A process belongs to the stack if its environment or its arguments name the stack's id, or if it descends from one
+    that does (Postgres's own children overwrite both).
     """
     ended = 0
     for _ in range(_ROUNDS):
@@ -37,7 +38,7 @@ def end_all(stack: Stack) -> int:
 
 def find(stack: Stack) -> list[psutil.Process]:
     """Every living process of this stack, supervised or not, other than the caller and its ancestors."""
-    marked = [process for process in psutil.process_iter() if _stack_id(process) == stack.id]
+    marked = [process for process in psutil.process_iter() if _is_marked(stack, process)]
     found = dict.fromkeys(marked)
     for process in marked:
         found |= dict.fromkeys(_descendants(process))
@@ -65,11 +66,13 @@ def _is_postmaster(stack: Stack, process: psutil.Process) -> bool:
         return False
 
 
-def _stack_id(process: psutil.Process) -> str | None:
-    try:
-        return process.environ().get(STACK_ID)
-    except (psutil.Error, OSError):
-        return None
+def _is_marked(stack: Stack, process: psutil.Process) -> bool:
+    with suppress(psutil.Error, OSError):
+        if f"--stack={stack.id}" in process.cmdline():
+            return True
+    with suppress(psutil.Error, OSError):
+        return process.environ().get(STACK_ID) == stack.id
+    return False
 
 
 def _descendants(process: psutil.Process) -> list[psutil.Process]:

@@ -6,8 +6,10 @@ and no more: its own data folder, and the right to pass through the folders abov
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
+import secrets
 import shutil
 import stat
 import subprocess
@@ -18,7 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Code, DreamlakeError
-from .state import DATABASE, DATABASE_USER, HOST, Stack
+from .state import HOST, Stack, write_private
+
+SUPERUSER = "postgres"
 
 _SYSTEM_USER = "pgserver"
 
@@ -51,7 +55,7 @@ def prepare(stack: Stack, report: Callable[[str], None]) -> None:
     new.mkdir(mode=0o700)
     password = new / "password"
     password.touch(0o600)
-    password.write_text(stack.credentials.postgres_password)
+    password.write_text(_superuser_password(stack))
     if user is not None:
         for path in (new, password):
             os.chown(path, user.pw_uid, user.pw_gid)
@@ -60,7 +64,7 @@ def prepare(stack: Stack, report: Callable[[str], None]) -> None:
     made = subprocess.run(
         [
             str(_binaries() / "initdb"),
-            *("--pgdata", str(new / "data"), "--username", DATABASE_USER, "--pwfile", str(password)),
+            *("--pgdata", str(new / "data"), "--username", SUPERUSER, "--pwfile", str(password)),
             *("--auth", "scram-sha-256", "--encoding", "UTF8", "--locale-provider", "builtin", "--locale", "C.UTF-8"),
         ],
         cwd=new,
@@ -71,6 +75,7 @@ def prepare(stack: Stack, report: Callable[[str], None]) -> None:
         check=False,
         **_as_user(user),
     )
+    stack.run.chmod(0o700)
     stack.log_of("initdb").write_text(made.stdout)
     if made.returncode != 0:
         raise DreamlakeError(
@@ -91,28 +96,31 @@ def drop_privileges(stack: Stack) -> None:
 
 
 def accepts(stack: Stack) -> bool:
-    """Whether the server answers a query."""
-    import psycopg
+    """Whether the server takes connections: it says so to anybody, without a password."""
+    from psycopg import pq
 
-    try:
-        with psycopg.connect(stack.postgres_url("postgres"), connect_timeout=2) as connection:
-            connection.execute("SELECT 1")
-    except psycopg.OperationalError:
-        return False
-    return True
+    address = f"host={HOST} port={stack.ports['postgres']} connect_timeout=2"
+    return pq.PGconn.ping(address.encode()) == pq.Ping.OK
 
 
-def create_database(stack: Stack, *schemas: str) -> None:
-    """Make the stack's database and these schemas in it, unless they exist."""
-    import psycopg
-    from psycopg import sql
+def make_roles(stack: Stack) -> None:
+    """Make the stack's database, its users and their schemas, unless they are as they should be."""
+    from . import roles
 
-    with psycopg.connect(stack.postgres_url("postgres"), autocommit=True) as connection:
-        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(DATABASE)))
-    with psycopg.connect(stack.postgres_url(), autocommit=True) as connection:
-        for schema in schemas:
-            connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
+    roles.make(stack, _superuser_password(stack))
+
+
+def superuser_url(stack: Stack, database: str) -> str:
+    """For measurements and tests that make databases of their own; nothing of the stack uses it."""
+    return f"postgresql://{SUPERUSER}:{_superuser_password(stack)}@{HOST}:{stack.ports['postgres']}/{database}"
+
+
+def _superuser_password(stack: Stack) -> str:
+    """The password of the superuser: made with the cluster, kept in a file of its own, used by `up` alone."""
+    file = stack.superuser_file
+    if not file.exists():
+        write_private(file, {"password": secrets.token_hex(24)})
+    return str(json.loads(file.read_text())["password"])
 
 
 def _binaries() -> Path:

@@ -1,4 +1,8 @@
-"""The processes of the embedded stack: what each needs, how it is called, what is in its environment."""
+"""The processes of the embedded stack: what each needs, how it is called, what it knows.
+
+A process is given the secrets that it needs and no others (`environment`), and not when its program is started, since
+that stays readable to every process of the user, but by `become`.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +12,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from .state import HOST, REGION, Stack
+from .state import HOST, Stack
 
 CODE_LOCATION = "dreamlake"
-S3_WORKERS = 1 + min(4, os.cpu_count() or 1)  # one more than cores: see s3.py
+S3_WORKERS = 1 + min(4, os.cpu_count() or 1)  # one more than cores: see s3/app.py
 
 # In the environment of every process of the stack and of all that it starts, and of nothing else:
-# it says whose they are when the supervisor can no longer tell.
+# it says whose they are when the supervisor can no longer tell. A sealed process says it in its arguments.
 STACK_ID = "DREAMLAKE_STACK_ID"
 
 
@@ -44,11 +48,20 @@ PROCESSES = (
 GROUPS = tuple(dict.fromkeys(process.group for process in PROCESSES))
 
 
-def command(stack: Stack, name: str) -> list[str]:
-    """The argument list of a process. All of them listen on 127.0.0.1 and nowhere else."""
-    port = str(stack.ports.get(name, ""))
+def become_command(stack: Stack, name: str) -> list[str]:
+    """What the supervisor starts in the place of a process: see become.py."""
     # -P: the working directory is no place to import from.
-    python = [sys.executable, "-P", "-m"]
+    return [sys.executable, "-P", "-m", f"{__package__}.become", name, f"--stack={stack.id}"]
+
+
+def command(stack: Stack, name: str) -> list[str]:
+    """What a process does: a program and its arguments for Postgres, else a Python module and its arguments.
+
+    All of them listen on 127.0.0.1 or on a socket in a folder of the owner's, and nowhere else.
+    """
+    port = str(stack.ports.get(name, ""))
+    listen = ["--host", HOST, "--port", port]
+    uvicorn = ["uvicorn", *listen, "--no-access-log", "--http", "dreamlake_pipeline.connections:Connection"]
     workspace = ["--workspace", str(stack.dagster_home / "workspace.yaml")]
     match name:
         case "postgres":
@@ -57,23 +70,22 @@ def command(stack: Stack, name: str) -> list[str]:
             return server_command(stack)
         case "s3":
             return [
-                *(*python, "uvicorn", "--factory", "dreamlake_pipeline.stack.s3:create_app"),
-                *("--host", HOST, "--port", port, "--no-access-log", "--log-level", "warning"),
+                *(*uvicorn, "--factory", "dreamlake_pipeline.stack.s3.app:create_app", "--log-level", "warning"),
                 *("--workers", str(S3_WORKERS), "--timeout-worker-healthcheck", "60"),
             ]
         case "bss" | "server":
             return [
-                *(*python, "uvicorn", "--factory", f"dreamlake_pipeline.{name}.app:create_app"),
-                *("--host", HOST, "--port", port, "--no-access-log", "--timeout-graceful-shutdown", "5"),
-                *("--http", "dreamlake_pipeline.connections:Connection"),
+                *(*uvicorn, "--factory", f"dreamlake_pipeline.{name}.app:create_app"),
+                *("--timeout-graceful-shutdown", "5"),
             ]
         case "dagster-code":
             # Imported here: every process of the stack reads this module before it starts (become.py).
             from ..settings import Settings
 
             # The plain gRPC server: `dagster code-server` would put a second process with a second import before it.
+            # It does what it is told by whoever reaches it: on a socket, that is its owner alone.
             return [
-                *(*python, "dagster", "api", "grpc", "--host", HOST, "--port", port),
+                *("dagster", "api", "grpc", "--socket", str(stack.code_socket)),
                 *(
                     "--module-name",
                     Settings().definitions,
@@ -84,17 +96,19 @@ def command(stack: Stack, name: str) -> list[str]:
                 "--use-python-environment-entry-point",
             ]
         case "dagster-runs":
-            return [*python, "dreamlake_pipeline.instance.run_server", "dreamlake_pipeline.preload"]
+            return ["dreamlake_pipeline.instance.run_server", "dreamlake_pipeline.preload"]
         case "dagster-webserver":
-            return [*python, "dreamlake_pipeline.instance.webserver", "--host", HOST, "--port", port, *workspace]
+            return ["dreamlake_pipeline.instance.webserver", *listen, *workspace]
         case "dagster-daemon":
-            return [*python, "dagster._daemon", "run", *workspace]
+            return ["dagster._daemon", "run", *workspace]
     raise ValueError(f"the stack has no process {name!r}")
 
 
 def common_environment(stack: Stack, inherited: Mapping[str, str]) -> dict[str, str]:
-    """What every process of the stack has in its environment, the supervisor too: the user's, and no secret of ours."""
-    return {key: value for key, value in inherited.items() if not key.startswith(_FOREIGN)} | {
+    """What every process of the stack has in its environment, the supervisor too: the user's, and no secret of ours,
+    also when the user's shell knows them (`dreamlake env`)."""
+    ours = stack.environment().keys()
+    return {key: value for key, value in inherited.items() if not key.startswith(_FOREIGN) and key not in ours} | {
         STACK_ID: stack.id,
         "DREAMLAKE_HOME": str(stack.home),
         "PYTHONUNBUFFERED": "1",
@@ -106,28 +120,35 @@ def common_environment(stack: Stack, inherited: Mapping[str, str]) -> dict[str, 
 
 
 def environment(stack: Stack, name: str, inherited: Mapping[str, str]) -> dict[str, str]:
-    """The environment of a process: the common one, and what this process alone should know."""
+    """The environment of a process: the common one, and what this process alone needs to know.
+
+    `DREAMLAKE_POSTGRES_URL` is the database as this process's own user reaches it.
+    """
     common = common_environment(stack, inherited)
-    keys = stack.credentials
-    if name == "postgres":
-        return common
-    if name == "s3":
-        return common | {
-            "NANIO_DATA_DIR": str(stack.objects),
-            "NANIO_REGION": REGION,
-            "NANIO_ACCESS_KEY": keys.s3_access_key,
-            "NANIO_SECRET_KEY": keys.s3_secret_key,
-        }
     known = stack.environment()
-    if name != "dagster-webserver":
-        del known["DREAMLAKE_DAGSTER_SECRET"]
-    return {
-        **common,
-        **known,
-        "DREAMLAKE_API_KEY": keys.service_token,
+    dagster = {
+        **{key: known[key] for key in ("DREAMLAKE_RUN_SOCKET", "DAGSTER_HOME", "DAGSTER_POSTGRES_URL")},
         # A run over a batch plans and reports one event per asset and partition; in groups they cost a third.
         "DAGSTER_EVENT_BATCH_SIZE": "200",
     }
+    s3 = {key: value for key, value in known.items() if key.startswith("AWS_") or key == "DREAMLAKE_BUCKET"}
+    urls = {key: known[key] for key in ("DREAMLAKE_REMOTE", "DREAMLAKE_BSS_URL", "DREAMLAKE_DAGSTER_URL")}
+    signing = {"DREAMLAKE_AUTH_SECRET": known["DREAMLAKE_AUTH_SECRET"]}
+    match name:
+        case "bss":
+            return common | urls | s3 | signing | {"DREAMLAKE_POSTGRES_URL": stack.postgres_url("bss")}
+        case "server":
+            return common | urls | signing | {"DREAMLAKE_POSTGRES_URL": stack.postgres_url("dreamlake")}
+        case "dagster-code" | "dagster-runs":
+            # The pipeline writes DreamLake Server's index over Postgres (resources/folder_tree.py).
+            index = {"DREAMLAKE_POSTGRES_URL": stack.postgres_url("dreamlake")}
+            return common | urls | s3 | dagster | index | {"DREAMLAKE_API_KEY": stack.credentials.service_token}
+        case "dagster-webserver":
+            return common | urls | dagster | {"DREAMLAKE_DAGSTER_SECRET": known["DREAMLAKE_DAGSTER_SECRET"]}
+        case "dagster-daemon":
+            return common | urls | dagster
+    # Postgres knows its users; the S3 server reads its keys itself (s3/app.py).
+    return common
 
 
 # Settings of other installations that a user's shell may carry and that would lead a process away from this stack.

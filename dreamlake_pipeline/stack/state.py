@@ -2,6 +2,7 @@
 
 stack.json         id, ports, the supervisor's socket
 credentials.json   passwords, keys and tokens (0600)
+superuser.json     the password of Postgres's superuser, which `up` alone uses (0600)
 logs/              one per process, rotated
 run/               sockets, pid files, one note for every start of a process
 dagster/           DAGSTER_HOME: dagster.yaml, workspace.yaml, compute logs
@@ -11,13 +12,12 @@ objects/           what the S3 server stores
 
 from __future__ import annotations
 
-import hmac
 import json
 import os
 import secrets
 import socket
 import tempfile
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -28,10 +28,8 @@ HOST = "127.0.0.1"
 REGION = "us-east-1"
 BUCKET = "dreamlake"
 DATABASE = "dreamlake"
-DATABASE_USER = "dreamlake"
-DAGSTER_SCHEMA = "dagster"
 
-LISTENERS = ("postgres", "s3", "bss", "server", "dagster-code", "dagster-webserver")
+LISTENERS = ("postgres", "s3", "bss", "server", "dagster-webserver")
 
 # Below the ranges from which Linux and macOS give ports to outgoing connections: a remembered port stays free.
 _PORTS = range(20000, 32000)
@@ -42,9 +40,15 @@ _LONGEST_SOCKET_PATH = 90
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """Generated at the first start, never shown except by `dreamlake env`."""
+    """Generated at the first start, never shown except by `dreamlake env`.
 
-    postgres_password: str
+    The first four are passwords of database users (`roles.py`).
+    """
+
+    bss_password: str
+    dreamlake_password: str
+    dagster_password: str
+    operator_password: str
     s3_access_key: str
     s3_secret_key: str
     auth_secret: str
@@ -80,6 +84,10 @@ class Stack:
         return self.home / "postgres"
 
     @property
+    def superuser_file(self) -> Path:
+        return self.home / "superuser.json"
+
+    @property
     def objects(self) -> Path:
         return self.home / "objects"
 
@@ -87,6 +95,11 @@ class Stack:
     def run_socket(self) -> Path:
         """Where the process listens that runs are forked from."""
         return self.socket.with_name("runs.sock")
+
+    @property
+    def code_socket(self) -> Path:
+        """Where the code location listens."""
+        return self.socket.with_name("code.sock")
 
     def log_of(self, process: str) -> Path:
         return self.logs / f"{process}.log"
@@ -96,7 +109,7 @@ class Stack:
         if process not in self.ports:
             return None
         if process == "postgres":
-            return f"postgresql://{DATABASE_USER}@{HOST}:{self.ports[process]}/{DATABASE}"
+            return f"postgresql://operator@{HOST}:{self.ports[process]}/{DATABASE}"
         return f"http://{HOST}:{self.ports[process]}"
 
     @property
@@ -104,18 +117,19 @@ class Stack:
         """The link that logs a browser in to Dagster's webserver (instance/webserver/session.py)."""
         return f"{self.url_of('dagster-webserver')}/login?secret={self.credentials.dagster_secret}"
 
-    def postgres_url(self, database: str = DATABASE) -> str:
-        password = self.credentials.postgres_password
-        return f"postgresql://{DATABASE_USER}:{password}@{HOST}:{self.ports['postgres']}/{database}"
+    def postgres_url(self, user: str = "operator") -> str:
+        """The database as one of its users (`roles.py`) reaches it."""
+        password = getattr(self.credentials, f"{user}_password")
+        return f"postgresql://{user}:{password}@{HOST}:{self.ports['postgres']}/{DATABASE}"
 
     @property
     def dagster_postgres_url(self) -> str:
         """The same database for Dagster: its driver named (it needs psycopg2), its tables in a schema of their own."""
-        options = quote(f"-csearch_path={DAGSTER_SCHEMA}", safe="")
-        return f"{self.postgres_url().replace('postgresql:', 'postgresql+psycopg2:', 1)}?options={options}"
+        options = quote("-csearch_path=dagster", safe="")
+        return f"{self.postgres_url('dagster').replace('postgresql:', 'postgresql+psycopg2:', 1)}?options={options}"
 
     def environment(self) -> dict[str, str]:
-        """What a client of this stack needs in its environment."""
+        """What a client of this stack needs in its environment, and a person who looks after it."""
         keys = self.credentials
         return {
             "DREAMLAKE_HOME": str(self.home),
@@ -141,8 +155,8 @@ class Stack:
 
     def save(self) -> None:
         """Write both files; stack.json last, since a stack exists once it does."""
-        _write(self.home / "credentials.json", asdict(self.credentials))
-        _write(self.home / "stack.json", {"id": self.id, "ports": self.ports, "socket": str(self.socket)})
+        write_private(self.home / "credentials.json", asdict(self.credentials))
+        write_private(self.home / "stack.json", {"id": self.id, "ports": self.ports, "socket": str(self.socket)})
 
     def with_free_ports(self) -> Stack:
         """This stack with another port in the place of each that somebody else listens on now."""
@@ -182,7 +196,8 @@ def load(home: Path) -> Stack | None:
             id=str(remembered["id"]),
             ports={name: int(remembered["ports"][name]) for name in LISTENERS},
             socket=Path(remembered["socket"]),
-            credentials=Credentials(**{"dagster_secret": _derived(keys["auth_secret"])} | keys),
+            # Those that an earlier version did not have are made by the next `up` (`complete`).
+            credentials=Credentials(**{one.name: str(keys.get(one.name, "")) for one in fields(Credentials)}),
         )
     except PermissionError as fault:
         raise DreamlakeError(
@@ -209,6 +224,20 @@ def create(home: Path) -> Stack:
     )
     stack.save()
     return stack
+
+
+def complete(stack: Stack) -> Stack:
+    """The stack with what it lacks when an earlier version made it: credentials that there were none of, and the
+    superuser's password in a file of its own."""
+    new = asdict(_new_credentials())
+    known = {name: value for name, value in asdict(stack.credentials).items() if value}
+    if known.keys() == new.keys():
+        return stack
+    if password := json.loads((stack.home / "credentials.json").read_text()).get("postgres_password"):
+        write_private(stack.superuser_file, {"password": password})
+    completed = replace(stack, credentials=Credentials(**(new | known)))
+    completed.save()
+    return completed
 
 
 def make_home(home: Path) -> Path:
@@ -247,7 +276,10 @@ def _new_credentials() -> Credentials:
         return issue_token(secret, sub=sub, namespaces=[EVERY_NAMESPACE], scope=Scope.WRITE, ttl=None)
 
     return Credentials(
-        postgres_password=secrets.token_hex(24),
+        bss_password=secrets.token_hex(24),
+        dreamlake_password=secrets.token_hex(24),
+        dagster_password=secrets.token_hex(24),
+        operator_password=secrets.token_hex(24),
         s3_access_key=f"DL{secrets.token_hex(9).upper()}",
         s3_secret_key=secrets.token_hex(20),
         auth_secret=secret,
@@ -255,11 +287,6 @@ def _new_credentials() -> Credentials:
         cli_token=token("local"),
         service_token=token("pipeline"),
     )
-
-
-def _derived(auth_secret: str) -> str:
-    """The login secret of a stack that was made without one."""
-    return hmac.digest(auth_secret.encode(), b"login to dagster", "sha256").hex()
 
 
 def _socket_path(home: Path) -> Path:
@@ -292,7 +319,7 @@ def _absolute(home: Path) -> Path:
     return Path(os.path.abspath(home.expanduser()))  # noqa: PTH100 - without following symlinks
 
 
-def _write(path: Path, value: dict[str, Any]) -> None:
+def write_private(path: Path, value: dict[str, Any]) -> None:
     """Replace a JSON file in one step, readable by its owner only."""
     new = path.with_name(f".{path.name}.new")
     new.unlink(missing_ok=True)

@@ -191,10 +191,9 @@ def render_config(stack: Stack) -> RawConfigParser:
         "umask": "077",
         **({"user": "root"} if os.geteuid() == 0 else {}),
     }
-    become = shlex.join([sys.executable, "-P", "-m", "dreamlake_pipeline.stack.become"])
     for process in PROCESSES:
         config[f"program:{process.name}"] = {
-            "command": f"{_literal(become)} {process.name}",
+            "command": _literal(shlex.join(processes.become_command(stack, process.name))),
             "autostart": "false",
             "autorestart": "true",
             # A process that dies before this many seconds is started again after 1, 2, 3, … seconds.

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import astuple
+from dataclasses import asdict, astuple
 from pathlib import Path
 
 import pytest
@@ -28,7 +28,7 @@ def test_every_need_is_a_process_that_comes_before() -> None:
 @pytest.mark.parametrize("name", [process.name for process in PROCESSES])
 def test_no_secret_is_in_an_argument(stack: Stack, name: str) -> None:
     # Anybody on the machine can read the arguments of a process.
-    words = " ".join(processes.command(stack, name))
+    words = " ".join([*processes.command(stack, name), *processes.become_command(stack, name)])
     assert not [secret for secret in astuple(stack.credentials) if secret in words]
 
 
@@ -37,6 +37,38 @@ def test_who_listens_is_told_where(stack: Stack, name: str) -> None:
     words = " ".join(processes.command(stack, name))
     assert state.HOST in words
     assert str(stack.ports[name]) in words
+
+
+# Who knows which secret: a process that is taken over gives away what it knows.
+KNOWN = {
+    "postgres": set(),
+    "s3": set(),  # it reads its keys from the home
+    "bss": {"bss_password", "s3_access_key", "s3_secret_key", "auth_secret"},
+    "server": {"dreamlake_password", "auth_secret"},
+    "dagster-code": {"dreamlake_password", "dagster_password", "s3_access_key", "s3_secret_key", "service_token"},
+    "dagster-runs": {"dreamlake_password", "dagster_password", "s3_access_key", "s3_secret_key", "service_token"},
+    "dagster-webserver": {"dagster_password"},
+    "dagster-daemon": {"dagster_password"},
+}
+
+
+@pytest.mark.parametrize("name", [process.name for process in PROCESSES])
+def test_a_process_knows_the_secrets_that_it_needs_and_no_others(stack: Stack, name: str) -> None:
+    # Also when it is started from a shell that knows all of them.
+    values = " ".join(processes.environment(stack, name, stack.environment()).values())
+    assert {secret for secret, value in asdict(stack.credentials).items() if value in values} == KNOWN[name]
+
+
+def test_what_a_program_is_started_with_holds_no_secret(stack: Stack) -> None:
+    values = " ".join(processes.common_environment(stack, stack.environment()).values())
+    assert not [secret for secret in astuple(stack.credentials) if secret in values]
+
+
+def test_the_code_location_listens_on_a_socket_of_its_owner(stack: Stack) -> None:
+    words = processes.command(stack, "dagster-code")
+    assert words[words.index("--socket") + 1] == str(stack.code_socket)
+    assert not {"--host", "--port"} & set(words)
+    assert stack.code_socket.parent.stat().st_mode & 0o077 == 0
 
 
 def test_the_code_location_may_be_another_module(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,25 +84,12 @@ def test_settings_of_other_installations_do_not_lead_astray(stack: Stack) -> Non
         "DAGSTER_HOME": "/elsewhere",
         "DREAMLAKE_BSS_URL": "http://x",
     }
-    variables = processes.environment(stack, "bss", shell | {"DREAMLAKE_WORKERS": "7", "PATH": "/bin"})
+    variables = processes.environment(stack, "dagster-code", shell | {"DREAMLAKE_WORKERS": "7", "PATH": "/bin"})
     assert "AWS_PROFILE" not in variables
     assert "PGHOST" not in variables
     assert variables["DAGSTER_HOME"] == str(stack.dagster_home)
     assert variables["DREAMLAKE_BSS_URL"] == stack.url_of("bss")
     assert (variables["DREAMLAKE_WORKERS"], variables["PATH"]) == ("7", "/bin")
-
-
-def test_a_process_knows_the_secrets_that_it_needs(stack: Stack) -> None:
-    secrets = set(astuple(stack.credentials))
-
-    def known_to(name: str) -> set[str]:
-        return secrets & set(processes.environment(stack, name, {}).values())
-
-    keys = stack.credentials
-    assert known_to("postgres") == set()
-    assert known_to("s3") == {keys.s3_access_key, keys.s3_secret_key}
-    assert keys.service_token in known_to("dagster-code")
-    assert keys.cli_token not in known_to("dagster-code")
 
 
 def test_the_mark_of_the_stack_is_never_given_to_clients(stack: Stack) -> None:
@@ -94,7 +113,7 @@ def test_supervisord_understands_any_home(tmp_path: Path, monkeypatch: pytest.Mo
     assert set(programs) == {process.name for process in PROCESSES}
     for name, program in programs.items():
         assert stack.home / program.stdout_logfile == stack.log_of(name)
-        assert program.command.split()[-1] == name
+        assert program.command.split()[-2:] == [name, f"--stack={stack.id}"]
     assert not any(secret in config.read_text() for secret in astuple(stack.credentials))
     assert Path(options.pidfile) == stack.run / "supervisord.pid"
 

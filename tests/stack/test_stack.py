@@ -6,8 +6,10 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import astuple
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,10 @@ import pytest
 
 from dreamlake_pipeline.objectstore import ObjectStore, open_client
 from dreamlake_pipeline.stack import leftovers, state
-from dreamlake_pipeline.stack.processes import PROCESSES, STACK_ID
+from dreamlake_pipeline.stack.processes import PROCESSES
 from dreamlake_pipeline.stack.state import Stack
+
+from . import neighbour
 
 # One worker of a parallel run has the stack.
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack"), pytest.mark.timeout(400)]
@@ -44,15 +48,27 @@ def test_every_process_is_healthy_and_listens_on_loopback_only(running_stack: St
     status = wait_until_healthy(run, running_stack.home)
     assert list(status) == [process.name for process in PROCESSES]
     assert all(row["state"] == "running" and row["pid"] and row["uptimeSec"] > 0 for row in status.values())
+    ours = {process.pid for process in leftovers.find(running_stack)}
     listeners = {
         connection.laddr
-        for process in leftovers.find(running_stack)
-        for connection in process.net_connections("inet")
+        for connection in psutil.net_connections("inet")
         if connection.status == psutil.CONN_LISTEN
+        # Whose a connection of a sealed process is, root alone is told.
+        and (connection.pid in ours or connection.laddr.port in running_stack.ports.values())
     }
-    # gRPC says ::ffff:127.0.0.1, which is the same address.
-    assert {address.ip.removeprefix("::ffff:") for address in listeners} == {"127.0.0.1"}
+    assert {address.ip for address in listeners} == {"127.0.0.1"}
     assert {address.port for address in listeners} == set(running_stack.ports.values())
+
+
+def test_what_has_no_authentication_listens_on_sockets_of_the_owner(running_stack: Stack, run: Run) -> None:
+    wait_until_healthy(run, running_stack.home)
+    for path in (running_stack.code_socket, running_stack.run_socket, running_stack.socket):
+        assert path.is_socket()
+        assert path.stat().st_mode & 0o077 == 0
+        assert path.parent.stat().st_mode & 0o077 == 0
+    for name in ("credentials.json", "superuser.json", "stack.json"):
+        assert (running_stack.home / name).stat().st_mode & 0o777 == 0o600
+    assert running_stack.home.stat().st_mode & 0o067 == 0
 
 
 def test_what_env_prints_reaches_both_services(running_stack: Stack, run: Run) -> None:
@@ -68,13 +84,26 @@ def test_what_env_prints_reaches_both_services(running_stack: Stack, run: Run) -
     assert given.items() <= seen.items()
 
 
-def test_postgres_and_the_supervisor_are_told_no_secret(running_stack: Stack, run: Run) -> None:
-    postgres = psutil.Process(wait_until_healthy(run, running_stack.home)["postgres"]["pid"])
-    secrets = astuple(running_stack.credentials)
-    for process in (postgres, *postgres.parents()[:1]):
-        environment = process.environ()
-        assert environment[STACK_ID] == running_stack.id
-        assert not [secret for secret in secrets if secret in " ".join(environment.values())]
+def test_no_process_of_the_user_finds_a_secret(running_stack: Stack, run: Run) -> None:
+    status = wait_until_healthy(run, running_stack.home)
+    processes = leftovers.find(running_stack)
+    secrets = [*astuple(running_stack.credentials), json.loads(running_stack.superuser_file.read_text())["password"]]
+    done = subprocess.run(
+        [sys.executable, neighbour.__file__],
+        input=json.dumps({"secrets": secrets, "pids": [process.pid for process in processes]}),
+        text=True,
+        stdout=subprocess.PIPE,
+        preexec_fn=neighbour.drop_privilege,
+        check=True,
+    )
+    answer = json.loads(done.stdout)
+    assert answer["found"] == {}
+    assert {row["pid"] for name, row in status.items() if name != "postgres"} <= set(answer["closed"])
+    # And who may look at everything, when that is the one who asks.
+    for process in processes:
+        with suppress(psutil.Error):
+            told = " ".join([*process.environ().values(), *process.cmdline()])
+            assert not [secret for secret in secrets if secret in told], process
 
 
 def test_up_again_changes_nothing(running_stack: Stack, run: Run) -> None:

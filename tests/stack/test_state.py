@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import os
 import socket
+from dataclasses import asdict, astuple
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,22 @@ def test_state_is_readable_by_its_owner_only(home: Path) -> None:
     assert mode(home) == 0o700
     assert mode(home / "credentials.json") == 0o600
     assert mode(home / "stack.json") == 0o600
+
+
+def test_credentials_of_an_earlier_version_are_completed(home: Path) -> None:
+    made = state.create(home)
+    file = home / "credentials.json"
+    earlier = {name: value for name, value in asdict(made.credentials).items() if not name.endswith("_password")}
+    state.write_private(file, earlier | {"postgres_password": "of the superuser"})
+    loaded = state.load(home)
+    assert loaded is not None and loaded.credentials.bss_password == ""
+    completed = state.complete(loaded)
+    assert completed == state.load(home) == state.complete(completed)
+    assert all(astuple(completed.credentials))
+    assert completed.credentials.cli_token == made.credentials.cli_token
+    assert "of the superuser" not in file.read_text()
+    assert json.loads(completed.superuser_file.read_text()) == {"password": "of the superuser"}
+    assert mode(completed.superuser_file) == 0o600
 
 
 def test_an_open_home_is_shut(tmp_path: Path) -> None:
@@ -71,7 +89,7 @@ def test_two_stacks_share_no_secret(tmp_path: Path) -> None:
     one, other = (state.create(state.make_home(tmp_path / name)) for name in ("one", "other"))
     assert one.id != other.id
     assert one.credentials.auth_secret != other.credentials.auth_secret
-    assert one.credentials.postgres_password != other.credentials.postgres_password
+    assert not set(astuple(one.credentials)) & set(astuple(other.credentials))
 
 
 def test_only_a_port_that_somebody_took_is_replaced(home: Path) -> None:
@@ -87,7 +105,8 @@ def test_only_a_port_that_somebody_took_is_replaced(home: Path) -> None:
 def test_a_long_home_gets_a_short_socket_of_its_own(tmp_path: Path) -> None:
     home = state.make_home(tmp_path / ("x" * 100))
     stack = state.create(home)
-    assert len(os.fsencode(stack.socket)) < 100
+    for path in (stack.socket, stack.code_socket, stack.run_socket):
+        assert len(os.fsencode(path)) < 100
     assert mode(stack.socket.parent) == 0o700
     assert state.load(home) == stack
     assert stack.with_socket() == stack
