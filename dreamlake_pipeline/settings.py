@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -149,6 +149,11 @@ class Settings(BaseSettings):
         6 * 3600,
         ge=10,
         description="Most seconds that the processing of one file may take; a file that takes longer fails.",
+    )
+    cage: Literal["auto", "require"] = Field(
+        "auto",
+        description="Whether worker processes may read files in a cage that lacks layers which this system does not "
+        "have (`auto`; they are named), or nothing is processed then (`require`).",
     )
     ffmpeg: Path | None = Field(None, description="The ffmpeg to run; by default the one that imageio-ffmpeg carries.")
     scratch: Path | None = Field(None, description="Folder for temporary files of processing; the system's by default.")

@@ -49,6 +49,7 @@ def make(workers: Workers, source: Path) -> AudioResult | None:
 
 
 def of_a_worker() -> list[psutil.Process]:
+    """The keepers; each has its worker as its child."""
     return [
         child
         for child in psutil.Process().children()
@@ -99,13 +100,17 @@ def test_a_file_that_kills_its_process_fails_alone(workers: Workers, sound: Path
     assert make(workers, sound) is not None
 
 
-def test_a_file_whose_process_somebody_killed_is_done_by_another(workers: Workers) -> None:
+@pytest.mark.parametrize("whom", ["worker", "keeper"])
+def test_a_file_whose_process_somebody_killed_is_done_by_another(workers: Workers, whom: str) -> None:
     with ThreadPoolExecutor(1) as threads:
         call = threads.submit(workers.run, subprocess.check_output, subject="x", bounds=LOOK, args=["sleep", "1"])
         deadline = time.monotonic() + 30
-        while not (found := [one for one in of_a_worker() if one.children()]) and time.monotonic() < deadline:
+        while (
+            not (found := [one for one in of_a_worker() if len(one.children(recursive=True)) > 1])
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.01)
-        found[0].kill()
+        (found[0] if whom == "keeper" else found[0].children()[0]).kill()
         assert call.result(60) == b""
 
 
@@ -122,7 +127,8 @@ def test_a_file_that_never_ends_is_stopped(workers: Workers, sound: Path, tmp_pa
 
 def test_a_process_that_does_not_listen_is_stopped(workers: Workers, sound: Path, tmp_path: Path) -> None:
     assert make(workers, sound) is not None
-    [idle] = of_a_worker()
+    [keeper] = of_a_worker()
+    [idle] = keeper.children()
     idle.suspend()
     with pytest.raises(DreamlakeError) as caught:
         workers.run(len, subject="large.wav", bounds=replace(LOOK, seconds=1), obj=bytes(2**20))

@@ -8,7 +8,6 @@ _GIB = 2**30
 
 MEMORY = 16 * _GIB  # most address space of a process, which is several times what it really touches
 RESIDENT = 6 * _GIB  # what all processes of a worker may keep in memory together
-PROCESSES = 64  # and threads, of one worker
 OPEN_FILES = 512  # of a process
 
 

@@ -36,7 +36,8 @@ class Room:
         self.path = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=parent))
         self.path.chmod(0o711)
         self.inputs, self.outputs = self.path / "in", self.path / "out"
-        for folder, mode in ((self.inputs, 0o755), (self.outputs, 0o700)):
+        self._root = self.path / "root"  # where the worker's own root directory is put
+        for folder, mode in ((self.inputs, 0o755), (self.outputs, 0o700), (self._root, 0o755)):
             folder.mkdir()
             folder.chmod(mode)
         self._in, self._out = (os.open(folder, _FOLDER) for folder in (self.inputs, self.outputs))
@@ -88,7 +89,7 @@ class Room:
         self.clear()
         for folder in (self._in, self._out):
             os.close(folder)
-        for path in (self.inputs, self.outputs, self.path):
+        for path in (self.inputs, self.outputs, self._root, self.path):
             path.rmdir()
 
     def takings(self, below: Path, into: Path) -> Takings:

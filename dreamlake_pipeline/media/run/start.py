@@ -7,11 +7,19 @@ import selectors
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
 
 from . import build
+from .cage import seccomp
+from .cage.layer import Missing, Plan
+from .messages import HEAD
 from .room import Room
+from .sealed import MOST_BYTES, Unsealable
 
 _PATIENCE = 10.0  # seconds that a worker has to end when it is told to
+_TICK = 0.5
 
 ENVIRONMENT = {
     "PATH": os.defpath,
@@ -31,21 +39,71 @@ class Process:
         self.calls, self.answers, self._process = calls, answers, process
         os.set_blocking(calls, False)
 
+    def send(self, message: bytes, deadline: float) -> None:
+        """Write a message, which may be more than the pipe holds: who does not read it is out of time.
+
+        Raises TimeoutError at the `deadline` (of the monotonic clock), BrokenPipeError when nobody is there.
+        """
+        left = memoryview(message)
+        with selectors.PollSelector() as selector:
+            selector.register(self.calls, selectors.EVENT_WRITE)
+            while left:
+                if not selector.select(max(0, deadline - time.monotonic())):
+                    raise TimeoutError
+                left = left[os.write(self.calls, left) :]
+
+    def receive(self, deadline: float, meanwhile: Callable[[], None] = lambda: None) -> bytearray:
+        """Read a message, and call `meanwhile` every half second.
+
+        Raises TimeoutError, EOFError when the process has ended, Unsealable for one that is too long.
+        """
+        received, wanted = bytearray(), HEAD
+        with selectors.PollSelector() as selector:
+            selector.register(self.answers, selectors.EVENT_READ)
+            while len(received) < wanted:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise TimeoutError
+                meanwhile()
+                if not selector.select(min(left, _TICK)):
+                    continue
+                data = os.read(self.answers, min(1 << 20, wanted - len(received)))
+                if not data:
+                    raise EOFError
+                received += data
+                if wanted == HEAD and len(received) == HEAD:
+                    wanted += int.from_bytes(received, "big")
+                    if wanted > HEAD + MOST_BYTES:
+                        raise Unsealable
+        return received[HEAD:]
+
     def kill(self) -> None:
         """End it and all that it started; they have ended when this returns."""
-        os.close(self.calls)
-        if self._process is not None:
-            self._process.kill()
+        os.close(self.calls)  # which tells the keeper
         _wait_for_end(self.answers)
         os.close(self.answers)
         if self._process is not None:
-            self._process.wait()
+            try:
+                self._process.wait(_PATIENCE)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
 
 
-def start(room: Room) -> Process:
-    """A worker at work in `room`."""
+def plan_of(room: Room, given: Mapping[str, Any]) -> Plan:
+    """The cage of a worker in `room`, as the running system allows; fields that are `given` are otherwise."""
+    try:
+        program, why = seccomp.program(), ""
+    except Missing as missing:
+        program, why = b"", str(missing)
+    ffmpeg = os.path.abspath(build.path())  # noqa: PTH100
+    return replace(Plan(str(room.path), ffmpeg, program, why), **given)
+
+
+def start(room: Room, given: Mapping[str, Any]) -> Process:
+    """A worker at work in `room`; see `plan_of`."""
     process = subprocess.Popen(
-        [sys.executable, "-I", "-m", "dreamlake_pipeline.media.run.worker", build.path()],
+        [sys.executable, "-I", "-m", "dreamlake_pipeline.media.run.worker", str(plan_of(room, given))],
         env=ENVIRONMENT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -1,17 +1,17 @@
 """A worker process: reads calls, does what they say, and answers, until its run has nothing more to say.
 
-workers.py starts one by `python -I -m dreamlake_pipeline.media.run.worker SPEC`.
+start.py starts one by `python -I -m dreamlake_pipeline.media.run.worker PLAN`, which is then its keeper.
 """
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import resource
 import sys
 import threading
 import traceback
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -19,6 +19,9 @@ from typing import Any, BinaryIO
 from ...errors import Code, DreamlakeError
 from . import build
 from .bounds import Bounds
+from .cage import namespaces
+from .cage.keeper import keep
+from .cage.layer import Layer, Plan, parse
 from .messages import Call, Callback, Failure, framed, receive
 from .sealed import seal
 
@@ -33,7 +36,10 @@ def serve(calls: BinaryIO, answers: BinaryIO) -> None:
             call: Call = receive(calls)
         except EOFError:
             return
-        wire.send(_answer(call, wire))
+        answer = _answer(call, wire)
+        if os.getpid() == 1:
+            namespaces.end_others()
+        wire.send(answer)
 
 
 def _answer(call: Call, wire: _Wire) -> bytes:
@@ -96,16 +102,25 @@ def _bound(bounds: Bounds) -> None:
 
 def _limit(limit: int, value: int) -> None:
     hard = resource.getrlimit(limit)[1]
-    with contextlib.suppress(ValueError, OSError):  # a system may not know a limit
+    with suppress(ValueError, OSError):  # a system may not know a limit
         resource.setrlimit(limit, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
 
 
+def work(plan: Plan, calls: int, answers: int, layers: list[Layer]) -> None:
+    """What a caged process does: say what its cage is, and serve."""
+    os.environ["TMPDIR"] = plan.outputs
+    build.work_with(plan.ffmpeg)
+    with os.fdopen(calls, "rb") as reading, os.fdopen(answers, "wb") as writing:
+        _Wire(reading, writing).send(seal(["ready", layers]))
+        serve(reading, writing)
+
+
 def main() -> None:
+    plan = parse(sys.argv[1])
     # Libraries may print: that must not get between the answers.
-    answers = os.fdopen(os.dup(1), "wb")
+    answers = os.dup(1)
     os.dup2(2, 1)
-    build.work_with(sys.argv[1])
-    serve(sys.stdin.buffer, answers)
+    sys.exit(keep(plan, 0, answers, partial(work, plan, 0, answers)))
 
 
 if __name__ == "__main__":

@@ -8,12 +8,10 @@ its own folder (room.py).
 from __future__ import annotations
 
 import logging
-import os
-import selectors
 import shutil
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from types import TracebackType
@@ -23,9 +21,10 @@ from ...errors import Code, DreamlakeError
 from .. import results
 from . import build
 from .bounds import Bounds
-from .messages import HEAD, Call, Callback, Failure, pickled
+from .cage.layer import Layer
+from .messages import Call, Callback, Failure, pickled
 from .room import Room, Takings, Untaken
-from .sealed import MOST_BYTES, Message, Signature, Unsealable, signature
+from .sealed import Message, Signature, Unsealable, signature
 from .start import Process, start
 
 log = logging.getLogger(__name__)
@@ -35,6 +34,7 @@ Result = TypeVar("Result")
 _ATTEMPTS = 2  # a process may also die of what others do: the system, short of memory, picks one to kill
 _MOST_CALLS = 5000  # of one process: what it leaks is gone then
 _TICK = 0.5  # seconds between two looks at what a call has written; more where a look takes long
+_START = 60.0  # seconds that a worker may take to start, on a machine that has much else to do
 _LEAST_DISK = 64 * 2**20
 _ERRORS = {one.__name__: one for one in (DreamlakeError, results.SoundOnly)}
 
@@ -45,11 +45,14 @@ class WorkerFault(Exception):
 
 class Workers:
     """At most `count` worker processes, started when they are needed; their folders are below `scratch`, else in the
-    system's place. All of them are of one owner. Safe to share between threads; close it, or use it as a context."""
+    system's place. All of them are of one owner. Safe to share between threads; close it, or use it as a context.
 
-    def __init__(self, count: int, scratch: Path | None = None) -> None:
+    `plan` are fields of cage/layer.py's Plan, in the place of those that are right here.
+    """
+
+    def __init__(self, count: int, scratch: Path | None = None, **plan: Any) -> None:
         self._free = threading.Semaphore(count)
-        self._scratch = scratch
+        self._scratch, self._plan = scratch, plan
         self._idle: list[_Worker] = []
         self._lock = threading.Lock()
         self._closed = False
@@ -101,11 +104,18 @@ class Workers:
             hint="Play it locally to see whether the original is whole, and upload it again.",
         )
 
+    def layers(self) -> list[Layer]:
+        """What the cage of a worker is here. Raises as `run` does for one that does not start."""
+        with self._free:
+            one = self._take()
+            self._give_back(one)
+            return one.layers
+
     def _take(self) -> _Worker:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-        return _Worker(self._scratch)
+        return _Worker(self._scratch, self._plan)
 
     def _give_back(self, one: _Worker) -> None:
         with self._lock:
@@ -162,14 +172,20 @@ def _most_seconds() -> float:
 class _Worker:
     """One process with its room, and one call at a time."""
 
-    def __init__(self, scratch: Path | None) -> None:
+    def __init__(self, scratch: Path | None, plan: Mapping[str, Any]) -> None:
         self.calls = 0
         self.is_closed = False
         self._room = Room(scratch)
         try:
-            self._process = start(self._room)
+            self._process = start(self._room, plan)
         except BaseException:
             self._leave()
+            raise
+        try:
+            self.layers = _told(self._process)
+            _check(self.layers)
+        except BaseException:
+            self.close()
             raise
 
     def do(self, task: _Task) -> Any:
@@ -185,8 +201,7 @@ class _Worker:
         call = Call(task.function, arguments, task.bounds, str(place) if place else None, build.known())
         conversation = _Conversation(self._process, task, takings, self._room)
         try:
-            conversation.send(pickled(call))
-            result = conversation.follow()
+            result = conversation.hold(call)
         except (OSError, EOFError, Unsealable, Untaken) as error:
             if isinstance(error, TimeoutError):
                 self.close()
@@ -225,6 +240,48 @@ class _Worker:
             log.warning("The folder of a worker could not be deleted: %s", fault)
 
 
+def _told(process: Process) -> list[Layer]:
+    """What a new worker says of its cage. Raises STACK_FAILED for one that says nothing."""
+    try:
+        message = Message(process.receive(time.monotonic() + _START), _take_nothing)
+        match message.value:
+            case ["ready", list(layers)]:
+                return message.read(layers, list[Layer])
+    except (OSError, EOFError, Unsealable):
+        pass
+    raise DreamlakeError(
+        Code.STACK_FAILED, "A worker process did not start.", hint="The log of the process `workers` may say why."
+    )
+
+
+def _check(layers: list[Layer]) -> None:
+    """Name what is missing, once. Raises STACK_FAILED for it where the setting `cage` requires all."""
+    missing = tuple(layer for layer in layers if not layer.holds)
+    if not missing:
+        return
+    if _is_required():
+        names = "; ".join(f"{layer.name}: {layer.why}" for layer in missing)
+        raise DreamlakeError(
+            Code.STACK_FAILED,
+            f"DREAMLAKE_CAGE=require, and the cage of worker processes lacks layers here ({names}).",
+            hint="docs/configuration.md says what each needs; DREAMLAKE_CAGE=auto works with what there is.",
+        )
+    _warn(missing)
+
+
+@cache
+def _warn(missing: tuple[Layer, ...]) -> None:
+    for layer in missing:
+        log.warning("The cage of worker processes lacks the layer %s: %s", layer.name, layer.why)
+
+
+@cache
+def _is_required() -> bool:
+    from ...settings import Settings
+
+    return Settings().cage == "require"
+
+
 class _Failed(Exception):
     """The task raised the DreamlakeError that is the argument."""
 
@@ -242,29 +299,18 @@ class _Conversation:
         self._deadline = time.monotonic() + task.bounds.seconds
         self._look_at = time.monotonic() + _TICK
 
-    def send(self, message: bytes) -> None:
-        """Write a message, which may be more than the pipe holds: who does not read it is out of time."""
-        left = memoryview(message)
-        with selectors.PollSelector() as selector:
-            selector.register(self._process.calls, selectors.EVENT_WRITE)
-            while left:
-                if not selector.select(max(0, self._deadline - time.monotonic())):
-                    if time.monotonic() >= self._deadline:
-                        raise TimeoutError
-                    continue
-                left = left[os.write(self._process.calls, left) :]
-
-    def follow(self) -> Any:
-        """Answer what the worker asks until it has a result."""
+    def hold(self, call: Call) -> Any:
+        """Say what is to be done, and answer what the worker asks until it has a result."""
+        self._process.send(pickled(call), self._deadline)
         while True:
-            message = Message(self._receive(), self._claim)
+            message = Message(self._process.receive(self._deadline, self._look), self._claim)
             match message.value:
                 case ["call", [str(name), list(given)]] if name in self._task.callbacks:
                     types = self._task.types.callbacks[name]
                     if len(given) != len(types):
                         raise Unsealable
                     arguments = [message.read(value, kind) for value, kind in zip(given, types, strict=True)]
-                    self.send(pickled(self._task.callbacks[name](*arguments)))
+                    self._process.send(pickled(self._task.callbacks[name](*arguments)), self._deadline)
                 case ["done", value]:
                     return message.read(value, self._task.types.result)
                 case ["failed", value]:
@@ -274,31 +320,11 @@ class _Conversation:
                 case _:
                     raise Unsealable
 
-    def _receive(self) -> bytearray:
-        received, wanted = bytearray(), HEAD
-        with selectors.PollSelector() as selector:
-            selector.register(self._process.answers, selectors.EVENT_READ)
-            while len(received) < wanted:
-                now = time.monotonic()
-                if now >= self._deadline:
-                    raise TimeoutError
-                if now >= self._look_at:
-                    self._look()
-                if not selector.select(max(0, min(self._deadline, self._look_at) - now)):
-                    continue
-                data = os.read(self._process.answers, min(1 << 20, wanted - len(received)))
-                if not data:
-                    raise EOFError
-                received += data
-                if wanted == HEAD and len(received) == HEAD:
-                    wanted += int.from_bytes(received, "big")
-                    if wanted > HEAD + MOST_BYTES:
-                        raise Unsealable
-        return received[HEAD:]
-
     def _look(self) -> None:
-        """Whether the room holds more than it may, and the disk less than everybody needs."""
+        """Raise when the room holds more than it may, or the disk less than everybody needs."""
         started = time.monotonic()
+        if started < self._look_at:
+            return
         task, bounds = self._task, self._task.bounds
         if self._room.used(bounds.output, bounds.files):
             raise _TooMuch(

@@ -1,0 +1,125 @@
+"""The keeper of a worker: the process that forks it, waits, and leaves nothing of it behind.
+
+It reads nothing that a stranger sent. It ends the worker, and all that this started, when its run has gone or has
+closed the pipe of calls, and when all of them together take more memory than they may.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from . import system
+from .enter import Entrance
+from .layer import Layer, Missing, Plan
+
+_TICK = 0.5  # seconds
+_SET_DEATH_SIGNAL, _SET_CHILD_SUBREAPER = 1, 36
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def keep(plan: Plan, calls: int, answers: int, work: Callable[[list[Layer]], None]) -> int:
+    """Fork a caged process that does `work`, given the layers of its cage, and keep it until it has ended; the exit
+    code of this one. `calls` is what it reads from, `answers` what it alone writes to."""
+    with suppress(OSError, Missing):  # without it, what the worker leaves is nobody's
+        system.prctl(_SET_CHILD_SUBREAPER, 1)
+    entrance = Entrance(plan)
+    entrance.prepare()
+    watched, watching = os.pipe()
+    number = os.getpid()
+    pid = os.fork()
+    if pid == 0:
+        os.close(watching)
+        _be_worker(entrance, number, watched, work)
+    os.close(watched)
+    os.close(answers)
+    try:
+        _watch(pid, calls, plan.resident)
+    finally:
+        _end_all()
+    return 0
+
+
+def _be_worker(entrance: Entrance, number: int, watched: int, work: Callable[[list[Layer]], None]) -> None:
+    code = 1
+    try:
+        entrance.enter(number)
+        _end_with_keeper(watched)
+        work(entrance.layers)
+        code = 0
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with suppress(Exception):
+            sys.stderr.flush()
+        # Nothing of the process that this one was forked from is to be torn down in its copy.
+        os._exit(code)
+
+
+def _end_with_keeper(watched: int) -> None:
+    """A keeper that is killed takes its worker along (PR_SET_PDEATHSIG, which a change of user clears)."""
+    with suppress(OSError, Missing):
+        system.prctl(_SET_DEATH_SIGNAL, signal.SIGKILL)
+    poll = select.poll()
+    poll.register(watched, 0)
+    if poll.poll(0):  # it is gone already
+        os._exit(1)
+
+
+def _watch(pid: int, calls: int, resident: int) -> None:
+    """Return when the worker has ended, is not wanted any more, or is too large."""
+    poll = select.poll()
+    poll.register(calls, 0)  # nothing but its end is told
+    ended = os.pidfd_open(pid) if hasattr(os, "pidfd_open") else None
+    if ended is not None:
+        poll.register(ended, select.POLLIN)
+    while True:
+        if poll.poll(_TICK * 1000 if ended is not None else 50):
+            return
+        if ended is None and os.waitpid(pid, os.WNOHANG)[0]:
+            return
+        if sum(map(_resident, _descendants(os.getpid()))) > resident:
+            return
+
+
+def _end_all() -> None:
+    """Kill and bury the worker and, where it had no process namespace, what it left: they are this one's children."""
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        for child in _descendants(os.getpid()):
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(child, signal.SIGKILL)
+        try:
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        except ChildProcessError:
+            return
+        time.sleep(0.002)
+
+
+def _descendants(pid: int) -> list[int]:
+    """Processes that a process started, and those that they did (proc_pid_task(5)); none where there is no /proc."""
+    found, left = [], [pid]
+    while left:
+        one = left.pop()
+        with suppress(OSError):
+            for thread in Path(f"/proc/{one}/task").iterdir():
+                children = [int(child) for child in (thread / "children").read_text().split()]
+                found += children
+                left += children
+    return found
+
+
+def _resident(pid: int) -> int:
+    """Bytes that a process has in memory."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
+    except (OSError, IndexError, ValueError):
+        return 0
