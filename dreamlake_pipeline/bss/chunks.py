@@ -7,7 +7,7 @@ Rows are always taken in the order of their hashes: writers that share chunks wa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection, text
 
@@ -75,6 +75,22 @@ def refer(connection: Connection, played: Mapping[str, Sequence[str]]) -> None:
         INSERT INTO chunk_refs (record_id, sha256)
         SELECT * FROM unnest(CAST(:records AS text[]), CAST(:hashes AS text[]))"""),
         {"records": [record_id for record_id, _ in pairs], "hashes": [sha256 for _, sha256 in pairs]},
+    )
+
+
+def referred_by_others(
+    connection: Connection, owner: str, hashes: Collection[str], record_ids: Sequence[str]
+) -> set[str]:
+    """Those of the chunks that records of this owner refer to, other than the records named."""
+    if not hashes:
+        return set()
+    return set(
+        connection.execute(
+            text("""
+            SELECT DISTINCT c.sha256 FROM chunk_refs c JOIN records r ON r.id = c.record_id
+            WHERE c.sha256 = ANY(:hashes) AND r.owner = :owner AND NOT r.id = ANY(:ids)"""),
+            {"hashes": sorted(hashes), "owner": owner, "ids": list(record_ids)},
+        ).scalars()
     )
 
 

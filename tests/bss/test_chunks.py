@@ -6,6 +6,8 @@ import secrets
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+from .conftest import LIMITS, Files
+
 
 def _lease(pipeline, hashes):
     answer = pipeline.post("/pipeline/chunks/lease", json={"chunks": [{"sha256": h, "size": 188} for h in hashes]})
@@ -39,3 +41,31 @@ def test_writers_that_share_chunks_never_deadlock(pipeline) -> None:
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(writer, range(6)))
     assert _lease(pipeline, hashes) == []
+
+
+def test_a_count_tells_of_the_own_namespace_only(pipeline, files, as_caller, object_store, owner, claim, begin) -> None:
+    hashes = sorted(secrets.token_hex(32) for _ in range(4))
+    pipeline.post("/pipeline/chunks/lease", json={"chunks": [{"sha256": h, "size": 1} for h in hashes]})
+    pipeline.post("/pipeline/chunks/stored", json={"chunks": hashes})
+    stranger = f"{owner}x"
+    others = Files(as_caller(stranger), object_store, stranger)
+
+    def report(results, of):
+        offers = pipeline.post("/pipeline/batches/claim", json=LIMITS).json()["batches"]
+        [partition] = [offer["partition"] for offer in offers if offer["owner"] == of]
+        begin(partition)
+        body = [
+            {"id": record, "metadata": {"chunks": {"count": len(own), "new": 0, "reused": len(own)}}, "chunks": own}
+            for record, own in results.items()
+        ]
+        for _ in range(2):  # twice is the same as once
+            answer = pipeline.post("/pipeline/batches/results", json={"partition": partition, "results": body})
+            assert answer.status_code == 200, answer.text
+        found = pipeline.post("/records/query", json={"ids": list(results)}).json()["items"]
+        return [(item["metadata"]["chunks"]["new"], item["metadata"]["chunks"]["reused"]) for item in found]
+
+    first = report(dict(zip(others.queued(1), [hashes[:3]], strict=True)), stranger)
+    assert first == [(3, 0)]
+    # All of them are in the pool, and three of them are another owner's: that is nobody's business.
+    assert report(dict(zip(files.queued(2), [hashes[:2], hashes], strict=True)), owner) == [(2, 0), (2, 2)]
+    assert report(dict(zip(files.queued(1), [hashes[1:]], strict=True)), owner) == [(0, 3)]
