@@ -78,18 +78,14 @@ def refer(connection: Connection, played: Mapping[str, Sequence[str]]) -> None:
     )
 
 
-def referred_by_others(
-    connection: Connection, owner: str, hashes: Collection[str], record_ids: Sequence[str]
-) -> set[str]:
-    """Those of the chunks that records of this owner refer to, other than the records named."""
-    if not hashes:
-        return set()
-    return set(
+def referred_by(connection: Connection, owner: str, hashes: Collection[str]) -> list[str]:
+    """Those of the chunks that records of this owner refer to, sorted."""
+    return sorted(
         connection.execute(
             text("""
             SELECT DISTINCT c.sha256 FROM chunk_refs c JOIN records r ON r.id = c.record_id
-            WHERE c.sha256 = ANY(:hashes) AND r.owner = :owner AND NOT r.id = ANY(:ids)"""),
-            {"hashes": sorted(hashes), "owner": owner, "ids": list(record_ids)},
+            WHERE c.sha256 = ANY(:hashes) AND r.owner = :owner"""),
+            {"hashes": list(hashes), "owner": owner},
         ).scalars()
     )
 

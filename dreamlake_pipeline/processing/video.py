@@ -24,7 +24,7 @@ def process_video(job: Job) -> Product:
 
 def _process_pictures(job: Job) -> Product:
     started = time.perf_counter()
-    with EarlyChunks(job.pipeline, job.store) as pool:
+    with EarlyChunks(job.pipeline, job.store, job.record.owner) as pool:
         made = make_video(job.source.path, job.folder, filename=job.filename, ladder=job.ladder, on_segment=pool.add)
         chunks = pool.finish(segments_of(made.all_streams))
     publish_streams(job.store, job.record, made.streams, made.audio)

@@ -24,7 +24,7 @@ def test_a_chunk_is_missing_until_it_is_stored(pipeline) -> None:
     assert _lease(pipeline, [one, two]) == [two]
     never = pipeline.post("/pipeline/chunks/stored", json={"chunks": [secrets.token_hex(32)]})
     assert never.status_code == 409
-    assert pipeline.post("/pipeline/chunks/lease", json={"chunks": []}).json() == {"missing": []}
+    assert pipeline.post("/pipeline/chunks/lease", json={"chunks": []}).json() == {"missing": [], "known": []}
 
 
 def test_writers_that_share_chunks_never_deadlock(pipeline) -> None:
@@ -43,29 +43,29 @@ def test_writers_that_share_chunks_never_deadlock(pipeline) -> None:
     assert _lease(pipeline, hashes) == []
 
 
-def test_a_count_tells_of_the_own_namespace_only(pipeline, files, as_caller, object_store, owner, claim, begin) -> None:
+def test_an_owner_is_told_of_his_own_chunks_only(pipeline, files, as_caller, object_store, owner, claim, begin) -> None:
     hashes = sorted(secrets.token_hex(32) for _ in range(4))
-    pipeline.post("/pipeline/chunks/lease", json={"chunks": [{"sha256": h, "size": 1} for h in hashes]})
+    leased = {"chunks": [{"sha256": h, "size": 1} for h in hashes]}
+    assert pipeline.post("/pipeline/chunks/lease", json=leased).json() == {"missing": hashes, "known": []}
     pipeline.post("/pipeline/chunks/stored", json={"chunks": hashes})
     stranger = f"{owner}x"
     others = Files(as_caller(stranger), object_store, stranger)
 
-    def report(results, of):
+    def report(record, of, own):
         offers = pipeline.post("/pipeline/batches/claim", json=LIMITS).json()["batches"]
         [partition] = [offer["partition"] for offer in offers if offer["owner"] == of]
         begin(partition)
-        body = [
-            {"id": record, "metadata": {"chunks": {"count": len(own), "new": 0, "reused": len(own)}}, "chunks": own}
-            for record, own in results.items()
-        ]
-        for _ in range(2):  # twice is the same as once
-            answer = pipeline.post("/pipeline/batches/results", json={"partition": partition, "results": body})
-            assert answer.status_code == 200, answer.text
-        found = pipeline.post("/records/query", json={"ids": list(results)}).json()["items"]
-        return [(item["metadata"]["chunks"]["new"], item["metadata"]["chunks"]["reused"]) for item in found]
+        body = {"partition": partition, "results": [{"id": record, "metadata": {}, "chunks": own}]}
+        assert pipeline.post("/pipeline/batches/results", json=body).status_code == 200
 
-    first = report(dict(zip(others.queued(1), [hashes[:3]], strict=True)), stranger)
-    assert first == [(3, 0)]
+    def known(of):
+        answer = pipeline.post("/pipeline/chunks/lease", json=leased | {"owner": of}).json()
+        assert answer["missing"] == []
+        return answer["known"]
+
+    report(*others.queued(1), stranger, hashes[:3])
+    assert known(stranger) == hashes[:3]
     # All of them are in the pool, and three of them are another owner's: that is nobody's business.
-    assert report(dict(zip(files.queued(2), [hashes[:2], hashes], strict=True)), owner) == [(2, 0), (2, 2)]
-    assert report(dict(zip(files.queued(1), [hashes[1:]], strict=True)), owner) == [(0, 3)]
+    assert known(owner) == []
+    report(*files.queued(1), owner, hashes[2:])
+    assert known(owner) == hashes[2:] and known(stranger) == hashes[:3]

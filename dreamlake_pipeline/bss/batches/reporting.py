@@ -55,7 +55,6 @@ def report(connection: Connection, partition: str, results: Sequence[ItemResult]
     kept = [result for record_id, result in latest.items() if record_id in present]
     if not kept:
         return
-    _count_chunks(connection, batch["owner"], kept)
     given = {"results": to_jsonb([_result(result) for result in kept])}
     connection.execute(_STORE_RESULTS, given)
     connection.execute(_STORE_FAILURES, given)
@@ -92,19 +91,6 @@ def finish(connection: Connection, partition: str, run_id: str) -> BatchSummary:
             .one()
         )
     )
-
-
-def _count_chunks(connection: Connection, owner: str, results: Sequence[ItemResult]) -> None:
-    """Write into the metadata how many chunks other records of this owner have already, in the place of how many the
-    pool had: the pool is everybody's, and nobody learns from a figure what another owner has stored."""
-    every = {sha256 for result in results for sha256 in result.chunks}
-    known = chunks.referred_by_others(connection, owner, every, [result.id for result in results])
-    for result in results:
-        if result.metadata is not None and isinstance(counts := result.metadata.get("chunks"), dict):
-            own = set(result.chunks)
-            new = len(own - known)
-            result.metadata["chunks"] = counts | {"new": new, "reused": len(own) - new}
-            known |= own
 
 
 def _result(result: ItemResult) -> dict[str, Any]:
