@@ -30,7 +30,8 @@ class Processing(Model):
 
 
 class Chunks(Model):
-    """The segments in the pool; `new` were stored by this file, `reused` were there already."""
+    """The segments in the pool; `reused` are those that other files of the same owner play too, `new` the others. What
+    other owners have stored does not count."""
 
     count: int
     bytes: int

@@ -183,12 +183,15 @@ class LeaseChunks(Model):
 
     chunks: list[Chunk] = Field(max_length=10_000)
     lease_seconds: Seconds = 3600
+    owner: Owner | None = Field(None, description="Whose file has them: `known` then says what he has already.")
 
 
 class LeasedChunks(Model):
-    """Those that must be stored; the others are in the pool and stay there while the lease lasts."""
+    """`missing` must be stored; the others are in the pool and stay there while the lease lasts. `known` are those that
+    files of the owner play: the pool is everybody's, and no owner is told what is in it beside his own."""
 
     missing: list[str]
+    known: list[str] = Field(default_factory=list)
 
 
 class StoredChunks(Model):

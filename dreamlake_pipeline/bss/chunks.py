@@ -7,7 +7,7 @@ Rows are always taken in the order of their hashes: writers that share chunks wa
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection, text
 
@@ -75,6 +75,18 @@ def refer(connection: Connection, played: Mapping[str, Sequence[str]]) -> None:
         INSERT INTO chunk_refs (record_id, sha256)
         SELECT * FROM unnest(CAST(:records AS text[]), CAST(:hashes AS text[]))"""),
         {"records": [record_id for record_id, _ in pairs], "hashes": [sha256 for _, sha256 in pairs]},
+    )
+
+
+def referred_by(connection: Connection, owner: str, hashes: Collection[str]) -> list[str]:
+    """Those of the chunks that records of this owner refer to, sorted."""
+    return sorted(
+        connection.execute(
+            text("""
+            SELECT DISTINCT c.sha256 FROM chunk_refs c JOIN records r ON r.id = c.record_id
+            WHERE c.sha256 = ANY(:hashes) AND r.owner = :owner"""),
+            {"hashes": list(hashes), "owner": owner},
+        ).scalars()
     )
 
 

@@ -15,10 +15,12 @@ from fractions import Fraction
 from itertools import accumulate
 from typing import Any, TypeVar
 
-from .. import webvtt
+from .. import layout, webvtt
+from ..errors import Code, DreamlakeError
 from . import playlists
 
 _CACHE_BYTES = 64 * 2**20
+_MOST_WAITING = 16  # of the 40 threads in which requests are answered
 
 
 class Cues:
@@ -80,28 +82,49 @@ class Segments:
         return self._bounds[number], self._bounds[number + 1]
 
 
-Kept = TypeVar("Kept", Cues, Segments)
+class NamedChunks:
+    """The chunks that a media playlist names, by their hashes."""
+
+    def __init__(self, playlist: str) -> None:
+        lines = (line for line in playlist.splitlines() if line and not line.startswith("#"))
+        self.hashes = frozenset(map(layout.chunk_of_uri, lines))
+
+    @property
+    def size(self) -> int:
+        """Bytes that this takes."""
+        return 200 * (len(self.hashes) + 1)
+
+
+Kept = TypeVar("Kept", Cues, Segments, NamedChunks)
 
 
 class TimelineCache:
-    """The tracks and playlists that were asked for last. Safe to share between threads; one parses at a time."""
+    """The tracks and playlists that were asked for last. Safe to share between threads; one parses at a time, and so
+    many may wait for it that threads are left for everything else."""
 
     def __init__(self, most_bytes: int = _CACHE_BYTES) -> None:
         self._most_bytes = most_bytes
         self._lock, self._parsing = threading.Lock(), threading.Lock()
+        self._waiting = threading.BoundedSemaphore(_MOST_WAITING)
         self._kept: OrderedDict[Hashable, Any] = OrderedDict()
         self._bytes = 0
 
     def get(self, key: Hashable, read: Callable[[], Kept]) -> Kept:
-        """What this key stands for, always the same; `read` gives it when it is not kept."""
+        """What this key stands for, always the same; `read` gives it when it is not kept. Raises OVERLOADED."""
         found: Kept | None = self._find(key)
-        if found is None:
+        if found is not None:
+            return found
+        if not self._waiting.acquire(blocking=False):
+            raise DreamlakeError(Code.OVERLOADED, "Too many subtitles are being read; try again later.")
+        try:
             with self._parsing:
                 found = self._find(key)
                 if found is None:
                     found = read()
                     self._keep(key, found)
-        return found
+                return found
+        finally:
+            self._waiting.release()
 
     def _find(self, key: Hashable) -> Any:
         with self._lock:

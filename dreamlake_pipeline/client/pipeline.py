@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from ..api.bss import Record, Success
 from ..api.pipeline import (
@@ -44,6 +44,13 @@ Item = TypeVar("Item")
 # What one call takes at most (see the models); longer lists are sent in several calls.
 _MOST_ITEMS = 1000
 _MOST_CHUNKS = 10_000
+
+
+class Leased(NamedTuple):
+    """Hashes of chunks: those that must be stored before anything refers to them, and those that the owner plays."""
+
+    missing: set[str]
+    known: set[str]
 
 
 class PipelineClient:
@@ -136,13 +143,14 @@ class PipelineClient:
 
     # The chunk pool
 
-    def lease_chunks(self, chunks: Sequence[Chunk]) -> set[str]:
-        """Announce chunks that are about to be referred to; the hashes of those that must be stored first."""
-        return {
-            sha256
-            for some in _slices(chunks, _MOST_CHUNKS)
-            for sha256 in self._http.post("/pipeline/chunks/lease", LeaseChunks(chunks=some), LeasedChunks).missing
-        }
+    def lease_chunks(self, chunks: Sequence[Chunk], owner: str) -> Leased:
+        """Announce chunks that a file of this owner is about to refer to."""
+        leased = Leased(set(), set())
+        for some in _slices(chunks, _MOST_CHUNKS):
+            answer = self._http.post("/pipeline/chunks/lease", LeaseChunks(chunks=some, owner=owner), LeasedChunks)
+            leased.missing.update(answer.missing)
+            leased.known.update(answer.known)
+        return leased
 
     def chunks_stored(self, hashes: Sequence[str]) -> None:
         """These chunks are in the pool now."""

@@ -24,7 +24,7 @@ def process_audio(job: Job) -> Product:
     """
     started = time.perf_counter()
     made = make(job)
-    chunks = store_chunks(job.pipeline, job.store, segments_of(made.streams))
+    chunks = store_chunks(job.pipeline, job.store, job.record.owner, segments_of(made.streams))
     return publish(job, made, chunks, time.perf_counter() - started)
 
 

@@ -90,7 +90,11 @@ class _Bundle:
         self._each(self._media, self._make)
         left = self._left()
         counted = store_together(
-            self._shop.pipeline, self._shop.store, [segments_of(item.made.streams) for item in left], self._wires.map
+            self._shop.pipeline,
+            self._shop.store,
+            self._items[0].record.owner,  # of a batch, and so of all of them
+            [segments_of(item.made.streams) for item in left],
+            self._wires.map,
         )
         for item, chunks in zip(left, counted, strict=True):
             item.chunks = chunks

@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from .. import layout
 from ..api.metadata import Chunks
 from ..api.pipeline import Chunk
-from ..client.pipeline import PipelineClient
+from ..client.pipeline import Leased, PipelineClient
 from ..errors import Code, DreamlakeError
 from ..media.results import RawSegment
 from ..objectstore import ObjectStore
@@ -28,35 +28,42 @@ _SIDE_BY_SIDE = 4
 _GROUP = 4  # segments that one thread leases by one call, and then stores one after the other
 
 
-def store_chunks(pipeline: PipelineClient, store: ObjectStore, segments: Sequence[RawSegment]) -> Chunks:
-    """Make sure that the pool holds every segment. Returns how many there are, and how many it held before."""
+def store_chunks(pipeline: PipelineClient, store: ObjectStore, owner: str, segments: Sequence[RawSegment]) -> Chunks:
+    """Make sure that the pool holds every segment. Returns how many there are, and how many of them the owner's files
+    play already."""
     with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="put-chunk") as threads:
-        return _count(segments, _store_missing(pipeline, store, segments, threads.map))
+        return _count(segments, _store_missing(pipeline, store, owner, segments, threads.map).known)
 
 
 def store_together(
     pipeline: PipelineClient,
     store: ObjectStore,
+    owner: str,
     groups: Sequence[Sequence[RawSegment]],
     each: Callable[..., Iterable[None]],
 ) -> list[Chunks]:
     """`store_chunks` of several items by the same calls; what two of them share is new for the first. `each` is a `map`
     of a pool of threads."""
-    missing = _store_missing(pipeline, store, [segment for group in groups for segment in group], each)
+    known = _store_missing(pipeline, store, owner, [segment for group in groups for segment in group], each).known
     counts = []
     for group in groups:
-        counts.append(_count(group, missing))
-        missing = missing - {segment.sha256 for segment in group}
+        counts.append(_count(group, known))
+        known |= {segment.sha256 for segment in group}
     return counts
 
 
 def _store_missing(
-    pipeline: PipelineClient, store: ObjectStore, segments: Sequence[RawSegment], each: Callable[..., Iterable[None]]
-) -> set[str]:
-    """Lease the segments, and put those that the pool lacks by `each` (a `map`); the hashes of these."""
+    pipeline: PipelineClient,
+    store: ObjectStore,
+    owner: str,
+    segments: Sequence[RawSegment],
+    each: Callable[..., Iterable[None]],
+) -> Leased:
+    """Lease the segments, and put those that the pool lacks by `each` (a `map`)."""
     verify(segments, each)
     distinct = {segment.sha256: segment for segment in segments}
-    missing = pipeline.lease_chunks([Chunk(sha256=one.sha256, size=one.size) for one in distinct.values()])
+    leased = pipeline.lease_chunks([Chunk(sha256=one.sha256, size=one.size) for one in distinct.values()], owner)
+    missing = leased.missing
 
     def put(sha256: str) -> None:
         segment, key = distinct[sha256], layout.chunk_key(sha256)
@@ -68,7 +75,7 @@ def _store_missing(
     if missing:
         list(each(put, sorted(missing)))
         pipeline.chunks_stored(sorted(missing))
-    return missing
+    return leased
 
 
 def verify(segments: Iterable[RawSegment], each: Callable[..., Iterable[None]]) -> None:
@@ -89,10 +96,10 @@ def _verify(segment: RawSegment) -> None:
         raise DreamlakeError(Code.OUTPUT_INVALID, "A segment is not what its maker says that it is.")
 
 
-def _count(segments: Sequence[RawSegment], stored: set[str]) -> Chunks:
-    """`stored` are hashes of chunks that the pool lacked."""
+def _count(segments: Sequence[RawSegment], known: set[str]) -> Chunks:
+    """`known` are hashes of chunks that files of the owner play, this one or others."""
     sizes = {segment.sha256: segment.size for segment in segments}
-    new = len(stored & sizes.keys())
+    new = len(sizes.keys() - known)
     return Chunks(count=len(sizes), bytes=sum(sizes.values()), new=new, reused=len(sizes) - new)
 
 
@@ -103,12 +110,11 @@ class EarlyChunks:
     first leases of a long work may have ended, and stores what is missing. A context, at whose end no thread is left.
     """
 
-    def __init__(self, pipeline: PipelineClient, store: ObjectStore) -> None:
-        self._pipeline, self._store = pipeline, store
+    def __init__(self, pipeline: PipelineClient, store: ObjectStore, owner: str) -> None:
+        self._pipeline, self._store, self._owner = pipeline, store, owner
         self._threads = ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="put-chunk")
         self._lock = threading.Lock()
         self._waiting: list[RawSegment] = []
-        self._stored: set[str] = set()
         self._given_up = False
 
     def __enter__(self) -> EarlyChunks:
@@ -130,17 +136,14 @@ class EarlyChunks:
         if not some or self._given_up:
             return
         try:
-            stored = _store_missing(self._pipeline, self._store, some, map)
+            _store_missing(self._pipeline, self._store, self._owner, some, map)
         except (DreamlakeError, OSError) as error:
             self._given_up = True
             log.info("Segments are stored when all of them are there: %s", error)
-            return
-        with self._lock:
-            self._stored |= stored
 
     def finish(self, segments: Sequence[RawSegment]) -> Chunks:
         """Make sure that the pool holds every segment, as `store_chunks` does; nothing can be added any more."""
         self._threads.shutdown()
         with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="put-chunk") as threads:
-            missing = _store_missing(self._pipeline, self._store, segments, threads.map)
-        return _count(segments, self._stored | missing)
+            leased = _store_missing(self._pipeline, self._store, self._owner, segments, threads.map)
+        return _count(segments, leased.known)

@@ -25,7 +25,7 @@ def process_video(job: Job) -> Product:
 
 def _process_pictures(job: Job) -> Product:
     started = time.perf_counter()
-    with EarlyChunks(job.pipeline, job.store) as pool:
+    with EarlyChunks(job.pipeline, job.store, job.record.owner) as pool:
         made = job.workers.make(
             make_video,
             job.source.path,

@@ -98,6 +98,17 @@ def test_a_browser_plays_with_no_header(service, api, video, send: httpx.Client)
     assert service.get(f"/videos/{record}/stream/{'6' * 32}.m3u8?{token}").status_code == 404
 
 
+def test_hashes_that_nobody_has_are_refused_without_reading_playlists_again(service, api, video, monkeypatch) -> None:
+    record, _ = video
+    token = urlsplit(api.get(f"/videos/{record}/playback").json()["url"]).query
+    store, reads = service.app.state.store, []
+    read = store.read
+    monkeypatch.setattr(store, "read", lambda key, **options: reads.append(key) or read(key, **options))
+    for _ in range(5):
+        assert service.get(f"/videos/{record}/stream/{secrets.token_hex(32)}.ts?{token}").status_code == 404
+    assert len(reads) == 1
+
+
 def test_a_bearer_gets_playlists_without_a_token_and_presigned_segments(api, video, send) -> None:
     record, chunks = video
     master = api.get(f"/videos/{record}/stream/master.m3u8")

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dreamlake_pipeline import webvtt
 from dreamlake_pipeline.bss.timelines import Cues, Segments, TimelineCache
+from dreamlake_pipeline.errors import Code, DreamlakeError
 
 TIMES = st.integers(0, 100).flatmap(lambda start: st.tuples(st.just(start), st.integers(start, 120)))
 
@@ -100,3 +101,30 @@ def test_a_read_that_fails_is_tried_again() -> None:
     with pytest.raises(OSError, match="away"):
         cache.get("key", lambda: (_ for _ in ()).throw(OSError("away")))
     assert cache.get("key", lambda: Cues("WEBVTT\n", 0)).between(0, 1) == []
+
+
+def test_who_waits_for_a_slow_track_leaves_threads_for_others() -> None:
+    cache, go = TimelineCache(), threading.Event()
+
+    def read() -> Cues:
+        go.wait(10)
+        return Cues("WEBVTT\n", 0)
+
+    refused = []
+
+    def get(n: int) -> None:
+        try:
+            cache.get(n, read)
+        except DreamlakeError as error:
+            refused.append(error.code)
+
+    threads = [threading.Thread(target=get, args=(n,)) for n in range(40)]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + 10
+    while len(refused) < 24 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert refused == [Code.OVERLOADED] * 24

@@ -144,7 +144,10 @@ def finish(body: FinishBatch, database: Database) -> BatchSummary:
 )
 def lease(body: LeaseChunks, database: Database) -> LeasedChunks:
     with database.begin() as connection:
-        return LeasedChunks(missing=chunks.lease(connection, body.chunks, body.lease_seconds))
+        missing = chunks.lease(connection, body.chunks, body.lease_seconds)
+        hashes = [chunk.sha256 for chunk in body.chunks]
+        known = chunks.referred_by(connection, body.owner, hashes) if body.owner and hashes else []
+        return LeasedChunks(missing=missing, known=known)
 
 
 @routes.post(

@@ -113,12 +113,14 @@ def _add_streams(spec: KindSpec) -> None:
         summary=f"A segment of {spec.label}, as bytes",
         response_class=SegmentResponse,
     )
-    def segment(id: RecordId, hash: ChunkHash, viewer: Viewer, database: Database, store: Store) -> Response:
+    def segment(
+        id: RecordId, hash: ChunkHash, request: Request, viewer: Viewer, database: Database, store: Store
+    ) -> Response:
         """What `/chunks/{hash}.ts` redirects to; for players that follow no redirect to another site."""
         record = access.find_playable(database, viewer, spec.kind, id)
         with database.connect() as connection:
             is_readable = chunks.is_readable(connection, hash, viewer)
-        if not is_readable and not published.names_chunk(store, record, hash):
+        if not is_readable and not published.names_chunk(store, request.app.state.timelines, record, hash):
             raise DreamlakeError(Code.NOT_FOUND, f"There is no segment {hash}.")
         size, blocks = store.open(layout.chunk_key(hash))
         # A chunk never changes, since its hash is its name. Caches may keep it for one user, and not share it.
