@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo browser test bench lint types imports check format lock up down status clean
+.PHONY: help setup demo browser test bench fuzz lint types imports check format lock up down status clean
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -43,6 +43,9 @@ browser: ## Install Debian's Chromium for the tests that play in a browser, wher
 
 bench: setup ## Measure against s5cmd, ffmpeg and COPY, a quarter of an hour (QUICK=1: three minutes; FULL=1: 21)
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick,--document $(if $(FULL),--full))
+
+fuzz: setup ## Feed every parser with broken files for MINUTES=5; findings are kept in fuzz/findings
+	@nice $(BIN)/python -m fuzz --minutes $(or $(MINUTES),5) $(TARGETS)
 
 lint: setup ## Style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -6,6 +6,7 @@ import time
 
 from pydantic_core import to_json
 
+from ..api.bounded import shortened
 from ..api.metadata import BadLine, CsvForm, FieldStats, LabelTimeMetadata, LabelTrackMetadata, Processing
 from ..media.labels.make import LabelResult, make_label_track
 from ..media.labels.times import LabelTime
@@ -15,6 +16,7 @@ from .publish import publish_files, url_of
 
 _MOST_SKIPPED = 100  # lines that the metadata names
 _MOST_FIELDS = 100  # that the metadata describes; all of them are in fields.json then
+_MOST_NAME_CHARS = 200  # of a name in the source
 _MOST_FIELD_BYTES = 32 * 2**10
 
 
@@ -74,6 +76,8 @@ def _first(fields: list[FieldStats]) -> list[FieldStats]:
     """The first fields that the metadata have room for."""
     shown, left = [], _MOST_FIELD_BYTES
     for field in fields[:_MOST_FIELDS]:
+        if field.source is not None:
+            field = field.model_copy(update={"source": shortened(field.source, _MOST_NAME_CHARS)})
         left -= len(field.wire_json())
         if left < 0:
             break

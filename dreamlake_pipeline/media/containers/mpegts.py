@@ -87,6 +87,13 @@ def parse_segment(data: Any) -> TsSegment:
 
     Raises MalformedSegment when lengths, sync bytes or tables are not those of a segment.
     """
+    try:
+        return _parse_segment(data)
+    except IndexError:
+        raise MalformedSegment("a table or a header in it is cut off") from None
+
+
+def _parse_segment(data: Any) -> TsSegment:
     raw = np.frombuffer(data, dtype=np.uint8)
     if not len(raw) or len(raw) % PACKET:
         raise MalformedSegment(f"its length of {len(raw)} bytes is no multiple of {PACKET}")

@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from decimal import Context, Decimal
+from decimal import Context, Decimal, InvalidOperation
 
 import numpy as np
 import pyarrow as pa
@@ -50,11 +50,27 @@ TOO_MANY = Digits(MAX_DIGITS, MAX_DIGITS)
 
 
 def parse_number(text: str) -> float | Decimal:
-    """A number of JSON with a point or an exponent: a float where that keeps it, else a Decimal of every digit."""
+    """A number of JSON with a point or an exponent: a float where that keeps it, else a Decimal of every digit.
+
+    Raises ValueError for one whose exponent no Decimal has room for.
+    """
     value = float(text)
     if (len(text) < _LONG and (_TINY < value < _HUGE or -_HUGE < value < -_TINY)) or repr(value) == text:
         return value
-    return value if is_kept(text, value) else Decimal(text)
+    if is_kept(text, value):
+        return value
+    number = _exactly(text)
+    if number is None:
+        raise ValueError("a number with an exponent of more than 18 digits")
+    return number
+
+
+def _exactly(text: str) -> Decimal | None:
+    """The number; None where its exponent is beyond those of a Decimal."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return None
 
 
 def is_kept(text: str, value: float) -> bool:
@@ -63,7 +79,9 @@ def is_kept(text: str, value: float) -> bool:
         return True
     if math.isinf(value):
         return False
-    number = Decimal(text)
+    number = _exactly(text)
+    if number is None:
+        return False
     if not number or not value:
         return number == value
     digits = len(number.as_tuple().digits)

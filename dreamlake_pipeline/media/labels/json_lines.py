@@ -168,7 +168,7 @@ class JsonLines:
         except RecursionError:
             bad.add(number, deep)
         except ValueError:
-            bad.add(number, "The JSON has an integer of more than 4,300 digits.")
+            bad.add(number, "The JSON has an integer of more than 4,300 digits, or an exponent of more than 18.")
         else:
             if any(map(_is_deep, rows)):
                 bad.add(number, deep)
