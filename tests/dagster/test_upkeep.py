@@ -100,6 +100,34 @@ def test_the_batch_of_a_killed_run_is_offered_again_at_once(world: Any, samples:
     assert [(offer.partition, offer.attempt) for offer in world.claim()] == [(partition, 2)]
 
 
+@pytest.mark.parametrize(
+    ("tag", "pause"),
+    [
+        ("", 0),
+        ("x", 0),
+        ("-5", 0),
+        ("0", 0),
+        ("²", 0),
+        ("1e9", 0),
+        ("2", 15),
+        ("3", 45),
+        ("1000000000", 1905),
+        ("9" * 9999, 1905),
+    ],
+    ids=lambda value: str(value)[:12],
+)
+def test_whatever_tags_a_run_was_started_with_its_batch_is_given_back(
+    world: Any, samples: dict[str, bytes], tag: str, pause: int
+) -> None:
+    world.upload({"/a.srt": samples["speech.srt"]})
+    partition = world.form_batch()
+    tags = {"dagster/partition": partition, "dreamlake/attempt": tag}
+    run = world.instance.create_run_for_job(world.job("process_batch"), tags=tags)
+    world.pipeline.begin(partition, run.run_id, lease_seconds=60)
+    failure = world.instance.report_run_failed(run, "The run's process is gone.")
+    assert f"offered again in {pause} s" in what_is_said_of(world, run, failure)
+
+
 def what_is_said_of(world: Any, run: DagsterRun, failure: DagsterEvent) -> str:
     """What the sensor of failed runs says of one."""
     with build_run_status_sensor_context(

@@ -71,6 +71,15 @@ def test_a_process_knows_the_secrets_that_it_needs(stack: Stack) -> None:
     assert known_to("s3") == {keys.s3_access_key, keys.s3_secret_key}
     assert keys.service_token in known_to("dagster-code")
     assert keys.cli_token not in known_to("dagster-code")
+    assert {process.name for process in PROCESSES if keys.dagster_secret in known_to(process.name)} == {
+        "dagster-webserver"
+    }
+
+
+def test_a_login_of_another_stack_in_the_shell_reaches_nobody(stack: Stack) -> None:
+    shell = {"DREAMLAKE_DAGSTER_SECRET": "of another stack"}
+    for process in PROCESSES:
+        assert "of another stack" not in processes.environment(stack, process.name, shell).values()
 
 
 def test_the_mark_of_the_stack_is_never_given_to_clients(stack: Stack) -> None:

@@ -19,9 +19,7 @@ _HEADERS = {
 
 def log_in(status: int) -> HTMLResponse:
     """How a person gets in: what is shown without a session, and after a link that is not valid any more."""
-    first = (
-        "This link does not log in here, or not any more." if status == 403 else "You are not logged in."
-    )
+    first = "This link does not log in here, or not any more." if status == 403 else "You are not logged in."
     return _page(
         "Log in to Dagster",
         f"<p>{first}</p>"
