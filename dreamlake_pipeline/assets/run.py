@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from dagster import AssetCheckResult, AssetExecutionContext, AssetKey, Failure, MaterializeResult
 
 from .. import layout
-from ..errors import DreamlakeError
+from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from ..resources import BatchTools, ObjectStoreResource, Redo
 from . import display
@@ -43,14 +43,29 @@ def plain_failure() -> Iterator[None]:
 
 
 def hold_of(context: AssetExecutionContext, batch_tools: BatchTools, redo: Redo) -> Hold:
-    """This run's hold on the batch that its partition is."""
+    """This run's hold on the batch that its partition is. Raises DreamlakeError(INVALID_REQUEST) when the partition can
+    be no batch, or `redo` names what can be no record: people add partitions, and write the config of runs."""
+    from pydantic import ValidationError
+
+    from ..api.pipeline import BeginBatch
     from ..processing.batch import Hold
 
+    partition, run_id = context.partition_key, context.run.run_id
+    lease_seconds = batch_tools.batch_policy.batch_lease
+    try:
+        BeginBatch(partition=partition, run_id=run_id, lease_seconds=lease_seconds, only=list(redo.only))
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        raise DreamlakeError(
+            Code.INVALID_REQUEST,
+            f"The run's `{problem['loc'][0]}` is none that BSS knows: {problem['msg']}.",
+            hint="Run a partition that the staging sensor added; `only` takes ids of records.",
+        ) from None
     return Hold(
         batch_tools.bss.pipeline,
-        context.partition_key,
-        context.run.run_id,
-        lease_seconds=batch_tools.batch_policy.batch_lease,
+        partition,
+        run_id,
+        lease_seconds=lease_seconds,
         turn_seconds=batch_tools.batch_policy.batch_turn,
         force=redo.force,
         only=redo.only,

@@ -44,6 +44,8 @@ _LOOKERS = 2  # workers that look at their content
 _MOST_READ = 8 * 2**20  # bytes at a time
 _NO_ETAG = "-"  # some servers have none for files that were laid into their folder
 _REST = 9.0  # s seconds of listing are followed by 9 s of rest
+_LONGEST_REST = 3600.0
+_LONGEST_KEY = 1024  # bytes (Amazon S3 User Guide, Naming Amazon S3 objects)
 
 
 @dataclass(slots=True)
@@ -55,12 +57,14 @@ class Position:
 
     @classmethod
     def parse(cls, text: str | None) -> Position:
-        """The position that `str()` wrote; the beginning for anything else."""
+        """The position that `str()` wrote; the beginning for anything else, since people can set a sensor's cursor."""
         try:
             after, rest_until = json.loads(text or "")
-            return cls(str(after), float(rest_until))
-        except (ValueError, TypeError):
+            position = cls(str(after), float(rest_until))
+            is_key = len(position.after.encode()) <= _LONGEST_KEY
+        except (ValueError, TypeError, OverflowError, RecursionError):
             return cls()
+        return position if is_key and position.rest_until < time.time() + _LONGEST_REST else cls()
 
     def __str__(self) -> str:
         return json.dumps([self.after, round(self.rest_until, 3)])

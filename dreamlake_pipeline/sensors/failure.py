@@ -52,8 +52,12 @@ def _cause(context: RunFailureSensorContext) -> str:
 
 def _release(bss: BssResource, partition: str, run_id: str, pause: float) -> str:
     """Let the batch's lease end in `pause` seconds; what becomes of the batch, in a sentence."""
+    from pydantic import ValidationError
+
     try:
         bss.pipeline.heartbeat(partition, run_id, lease_seconds=pause)
     except DreamlakeError as error:
         return f"Batch {partition} was not given back ({error.message}): it is offered again when its lease has ended."
+    except ValidationError:
+        return f"{partition[:100]!r} is no batch."
     return f"Batch {partition} is offered again in {pause:.0f} s; what was reported stays done."

@@ -13,7 +13,18 @@ from typing import Any
 
 import imageio_ffmpeg
 import pytest
-from dagster import AssetKey, ConfigurableResource, DagsterInstance, Definitions, ExecuteInProcessResult, JobDefinition
+from dagster import (
+    AssetKey,
+    ConfigurableResource,
+    DagsterEvent,
+    DagsterInstance,
+    DagsterRun,
+    Definitions,
+    ExecuteInProcessResult,
+    JobDefinition,
+    SkipReason,
+    build_run_status_sensor_context,
+)
 from fastapi import FastAPI
 
 from dreamlake_pipeline import layout
@@ -191,6 +202,19 @@ class World:
         }
         here = Definitions(assets=defs.assets, jobs=defs.jobs, resources=resources)
         return here.resolve_job_def(name)
+
+    def what_is_said_of(self, run: DagsterRun, failure: DagsterEvent) -> str:
+        """What the sensor of failed runs says of one."""
+        with build_run_status_sensor_context(
+            sensor_name="failed_runs",
+            dagster_instance=self.instance,
+            dagster_run=run,
+            dagster_event=failure,
+            resources={"bss": BssResource(url=self.bss_url, token=self.token)},
+        ) as context:
+            said = defs.resolve_sensor_def("failed_runs")(context.for_run_failure())
+        assert isinstance(said, SkipReason) and said.skip_message is not None
+        return said.skip_message
 
     def records(self, ids: dict[str, str]) -> dict[str, Record]:
         """What BSS says of records, by name."""

@@ -10,14 +10,11 @@ import pyarrow.parquet as pq
 import pytest
 from dagster import (
     AssetMaterialization,
-    DagsterEvent,
     DagsterEventType,
     DagsterInstance,
-    DagsterRun,
     RunRequest,
     SensorResult,
     SkipReason,
-    build_run_status_sensor_context,
     build_schedule_context,
     build_sensor_context,
 )
@@ -80,7 +77,7 @@ def test_a_failed_run_gives_its_batch_back(
     assert not result.success
 
     failure = next(event for event in result.all_events if event.event_type is DagsterEventType.RUN_FAILURE)
-    said = what_is_said_of(world, result.dagster_run, failure)
+    said = world.what_is_said_of(result.dagster_run, failure)
     assert "does not answer" in said and said.endswith(consequence)
 
     world.replaced = {}
@@ -96,22 +93,36 @@ def test_the_batch_of_a_killed_run_is_offered_again_at_once(world: Any, samples:
     )
     world.pipeline.begin(partition, run.run_id, lease_seconds=60)
     failure = world.instance.report_run_failed(run, "The run's process is gone.")
-    assert "offered again in 0 s" in what_is_said_of(world, run, failure)
+    assert "offered again in 0 s" in world.what_is_said_of(run, failure)
     assert [(offer.partition, offer.attempt) for offer in world.claim()] == [(partition, 2)]
 
 
-def what_is_said_of(world: Any, run: DagsterRun, failure: DagsterEvent) -> str:
-    """What the sensor of failed runs says of one."""
-    with build_run_status_sensor_context(
-        sensor_name="failed_runs",
-        dagster_instance=world.instance,
-        dagster_run=run,
-        dagster_event=failure,
-        resources={"bss": BssResource(url=world.bss_url, token=world.token)},
-    ) as context:
-        said = defs.resolve_sensor_def("failed_runs")(context.for_run_failure())
-    assert isinstance(said, SkipReason) and said.skip_message is not None
-    return said.skip_message
+@pytest.mark.parametrize(
+    ("tag", "pause"),
+    [
+        ("", 0),
+        ("x", 0),
+        ("-5", 0),
+        ("0", 0),
+        ("²", 0),
+        ("1e9", 0),
+        ("2", 15),
+        ("3", 45),
+        ("1000000000", 1905),
+        ("9" * 9999, 1905),
+    ],
+    ids=lambda value: str(value)[:12],
+)
+def test_whatever_tags_a_run_was_started_with_its_batch_is_given_back(
+    world: Any, samples: dict[str, bytes], tag: str, pause: int
+) -> None:
+    world.upload({"/a.srt": samples["speech.srt"]})
+    partition = world.form_batch()
+    tags = {"dagster/partition": partition, "dreamlake/attempt": tag}
+    run = world.instance.create_run_for_job(world.job("process_batch"), tags=tags)
+    world.pipeline.begin(partition, run.run_id, lease_seconds=60)
+    failure = world.instance.report_run_failed(run, "The run's process is gone.")
+    assert f"offered again in {pause} s" in world.what_is_said_of(run, failure)
 
 
 def test_the_catalog_is_the_index_as_parquet(world: Any, samples: dict[str, bytes]) -> None:

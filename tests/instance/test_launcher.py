@@ -8,16 +8,20 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 from dagster import DagsterEventType, DagsterRunStatus, RunsFilter
+from dagster._core.errors import DagsterLaunchFailedError
 from dagster._core.launcher.base import WorkerStatus
 from dagster._daemon.monitoring.run_monitoring import monitor_started_run
 
-from dreamlake_pipeline.instance import run_server
+from dreamlake_pipeline.instance import RunLogFiles, launcher, run_server
 from dreamlake_pipeline.instance.wire import socket_path
 from dreamlake_pipeline.instance.worker import Worker
 
@@ -156,6 +160,119 @@ def test_only_its_owner_can_talk_to_the_server_and_nobody_can_break_it(runs: Any
             connection.sendall(nonsense)
     assert type(runs)(runs.home, runs.instance).start_server().wait(60) == 1
     assert runs.wait(runs.launch("succeeds")) is DagsterRunStatus.SUCCESS
+
+
+@pytest.fixture
+def public_folder() -> Iterator[Path]:
+    """A folder that every user reaches, which pytest's own are not."""
+    with tempfile.TemporaryDirectory(prefix="dreamlake-tests-", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        yield Path(folder)
+
+
+def as_nobody(do: Callable[[], int]) -> int:
+    """What a process of another user's comes to."""
+    pid = os.fork()
+    if pid == 0:
+        code = 99
+        try:
+            os.setgroups([])
+            os.setgid(65534)
+            os.setuid(65534)
+            code = do()
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+
+
+@only_root
+def test_another_user_starts_no_run_even_when_the_socket_is_open_to_all(
+    runs: Any, public_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = public_folder / "runs.sock"
+    monkeypatch.setenv("DREAMLAKE_RUN_SOCKET", str(path))
+    monkeypatch.setenv("DREAMLAKE_CACHE", str(public_folder))
+    other = type(runs)(runs.home, runs.instance)
+    server = other.start_server()
+    try:
+        other.until(other.listens)
+        path.chmod(0o666)
+
+        def ask() -> int:
+            """7 when the server hangs up without a word, as it does on whom it does not talk to."""
+            with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                connection.settimeout(30)
+                connection.connect(str(path))
+                try:
+                    connection.sendall(b'{"run": "{}"}\n')
+                    return 7 if connection.recv(100) == b"" else 1
+                except (BrokenPipeError, ConnectionResetError):
+                    return 7
+
+        assert as_nobody(ask) == 7
+        assert "another user's process was turned away" in (runs.home / "server.log").read_text()
+        assert runs.wait(runs.launch("succeeds")) is DagsterRunStatus.SUCCESS
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+@only_root
+def test_a_server_of_another_users_is_told_of_no_run(public_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = public_folder / "runs.sock"
+    public_folder.chmod(0o777)
+    monkeypatch.setenv("DREAMLAKE_RUN_SOCKET", str(path))
+    told, tell = os.pipe()
+
+    def pretend() -> int:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
+            listener.bind(str(path))
+            path.chmod(0o777)
+            listener.listen()
+            os.write(tell, b"listening")
+            connection, _ = listener.accept()
+            connection.settimeout(30)
+            return 7 if connection.recv(100) == b"" else 1
+
+    came: list[int] = []
+    thread = threading.Thread(target=lambda: came.append(as_nobody(pretend)))
+    thread.start()
+    assert os.read(told, 100) == b"listening"
+    with pytest.raises(DagsterLaunchFailedError, match="another user's process"), launcher._run_server():
+        pass
+    thread.join(60)
+    assert came == [7]
+
+
+def test_a_tag_that_names_another_process_ends_no_other_process(runs: Any) -> None:
+    """Whoever may start runs writes their tags."""
+    run_id = runs.launch("takes_long")
+    runs.wait_for_child(run_id)
+    ours = runs.get(run_id).tags[launcher.WORKER_TAG]
+    with subprocess.Popen(["sleep", "300"], start_new_session=True) as stranger:
+        for pid in (stranger.pid, runs.server.pid, os.getpid()):
+            runs.instance.add_run_tags(run_id, {launcher.WORKER_TAG: str(Worker.of(pid))})
+            assert not runs.instance.run_launcher.terminate(run_id)
+            assert psutil.Process(pid).is_running() and stranger.poll() is None
+        stranger.kill()
+    assert runs.listens()
+    runs.instance.add_run_tags(run_id, {launcher.WORKER_TAG: ours})
+
+
+@pytest.mark.parametrize("mode", [0o755, 0o777, 0o750, 0o700])
+def test_what_runs_print_is_closed_to_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    folder = tmp_path / "storage"
+    folder.mkdir()
+    folder.chmod(mode)
+    RunLogFiles.from_config_value(None, {})
+    assert folder.stat().st_mode & 0o777 == mode & ~0o007
+    folder.rmdir()
+    RunLogFiles.from_config_value(None, {})
+    assert folder.stat().st_mode & 0o777 == 0o700
 
 
 def test_runs_end_with_the_server_when_it_is_told_to_end(runs: Any) -> None:

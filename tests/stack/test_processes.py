@@ -92,6 +92,12 @@ def test_settings_of_other_installations_do_not_lead_astray(stack: Stack) -> Non
     assert (variables["DREAMLAKE_WORKERS"], variables["PATH"]) == ("7", "/bin")
 
 
+def test_a_login_of_another_stack_in_the_shell_reaches_nobody(stack: Stack) -> None:
+    shell = {"DREAMLAKE_DAGSTER_SECRET": "of another stack"}
+    for process in PROCESSES:
+        assert "of another stack" not in processes.environment(stack, process.name, shell).values()
+
+
 def test_the_mark_of_the_stack_is_never_given_to_clients(stack: Stack) -> None:
     # `down` ends whoever carries it: a shell that ran `eval "$(dreamlake env)"` must not.
     assert processes.STACK_ID not in stack.environment()

@@ -76,7 +76,9 @@ def test_what_env_prints_reaches_both_services(running_stack: Stack, run: Run) -
     token = {"Authorization": f"Bearer {given['DREAMLAKE_API_KEY']}"}
     assert httpx.get(f"{given['DREAMLAKE_REMOTE']}/auth/me", headers=token).status_code == 200
     assert httpx.get(f"{given['DREAMLAKE_BSS_URL']}/videos?owner=local", headers=token).status_code == 200
-    assert httpx.get(f"{given['DREAMLAKE_DAGSTER_URL']}/server_info").status_code == 200
+    login = {"Authorization": f"Bearer {given['DREAMLAKE_DAGSTER_SECRET']}"}
+    assert httpx.get(f"{given['DREAMLAKE_DAGSTER_URL']}/server_info", headers=login).status_code == 200
+    assert httpx.get(f"{given['DREAMLAKE_DAGSTER_URL']}/server_info", headers=token).status_code == 401
     # A shell reads back the same values, whatever is in them.
     exports = run(running_stack.home, "env").stdout
     shell = subprocess.run(["sh", "-c", f"{exports}env -0"], capture_output=True, text=True, check=True)
