@@ -125,7 +125,7 @@ def _held(report: Report, rows: list[str], folder: Path) -> Iterator[Result]:
         home.hold_pipeline()
         if "7" in rows:
             pairs = index.register(
-                home.stack.postgres_url(),
+                home.postgres_url,
                 assets=sizes.assets,
                 folders=sizes.folders,
                 repeats=sizes.repeats,

@@ -16,9 +16,9 @@ import psutil
 import psycopg
 
 from dreamlake_pipeline.client import DreamLake
-from dreamlake_pipeline.stack import control, dagster_home, leftovers
+from dreamlake_pipeline.stack import control, dagster_home, leftovers, postgres
 from dreamlake_pipeline.stack.processes import CODE_LOCATION
-from dreamlake_pipeline.stack.state import Stack
+from dreamlake_pipeline.stack.state import DATABASE, Stack
 
 from .measure import BenchmarkError, peak_of, run, wait_until
 
@@ -63,8 +63,13 @@ class Home:
 
     # Postgres
 
+    @property
+    def postgres_url(self) -> str:
+        """As the superuser: yardsticks have tables and databases of their own."""
+        return postgres.superuser_url(self.stack, DATABASE)
+
     def connect(self) -> psycopg.Connection[Any]:
-        return psycopg.connect(self.stack.postgres_url(), autocommit=True)
+        return psycopg.connect(self.postgres_url, autocommit=True)
 
     def count(self, project: str, *, status: str) -> int:
         """How many of BSS's records of a `project@namespace` have the status."""

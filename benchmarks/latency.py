@@ -110,7 +110,7 @@ def _other_dagster(home: Home) -> Iterator[_Dagster]:
     (folder / "dagster.yaml").write_text(json.dumps(settings))
     with home.connect() as connection:
         connection.execute(f"CREATE SCHEMA {_SCHEMA}")
-    url = home.stack.postgres_url().replace("postgresql:", "postgresql+psycopg2:", 1)
+    url = home.postgres_url.replace("postgresql:", "postgresql+psycopg2:", 1)
     environment = home.environment | {
         "DAGSTER_HOME": str(folder),
         "DAGSTER_POSTGRES_URL": f"{url}?options={quote(f'-csearch_path={_SCHEMA}', safe='')}",

@@ -51,7 +51,8 @@ class Settings(BaseSettings):
     api_key: SecretStr | None = Field(None, description="Bearer token of the CLI and of the pipeline.")
     postgres_url: SecretStr | None = Field(
         None,
-        description="`postgresql://user:password@host:port/database`; each service keeps to its own schema.",
+        description="`postgresql://user:password@host:port/database`, with the database user of this process: `bss` "
+        "for BSS, `dreamlake` for DreamLake Server and for the pipeline, which writes its index.",
     )
     database_connections: int = Field(
         8, ge=1, description="Connections to Postgres that each service keeps open; under load, twice as many."

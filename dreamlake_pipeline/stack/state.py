@@ -16,7 +16,9 @@ import json
 import os
 import secrets
 import socket
+import stat
 import tempfile
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -169,8 +171,11 @@ class Stack:
     def with_socket(self) -> Stack:
         """This stack with a folder for its supervisor's socket that exists and is ours alone."""
         folder = self.socket.parent
-        if folder.is_dir() and folder.stat().st_uid == os.geteuid():
-            return self
+        with suppress(FileNotFoundError):
+            # Not through a link, which somebody else may have made in the temporary folder.
+            found = folder.lstat()
+            if stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid() and not found.st_mode & 0o077:
+                return self
         return replace(self, socket=_socket_path(self.home))
 
 

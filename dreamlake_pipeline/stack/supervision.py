@@ -28,6 +28,8 @@ from . import processes
 from .processes import PROCESSES, STACK_ID
 from .state import Stack
 
+_GENERATION = 2
+
 _CALL_TIMEOUT = 10
 _STOP_TIMEOUT = 60
 
@@ -218,7 +220,9 @@ def render_config(stack: Stack) -> RawConfigParser:
 
 
 def _identifier(stack: Stack) -> str:
-    return f"dreamlake-{stack.id}"
+    """By what a supervisor is known as this stack's. One of an earlier generation, whose processes listen elsewhere and
+    know other secrets, is not taken for one: `up` ends it and starts the stack anew."""
+    return f"dreamlake-{stack.id}-{_GENERATION}"
 
 
 def _full_name(name: str) -> str:

@@ -47,7 +47,7 @@ KNOWN = {
     "server": {"dreamlake_password", "auth_secret"},
     "dagster-code": {"dreamlake_password", "dagster_password", "s3_access_key", "s3_secret_key", "service_token"},
     "dagster-runs": {"dreamlake_password", "dagster_password", "s3_access_key", "s3_secret_key", "service_token"},
-    "dagster-webserver": {"dagster_password"},
+    "dagster-webserver": {"dagster_password", "dagster_secret"},
     "dagster-daemon": {"dagster_password"},
 }
 
