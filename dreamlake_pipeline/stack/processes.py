@@ -118,8 +118,10 @@ def environment(stack: Stack, name: str, inherited: Mapping[str, str]) -> dict[s
             "NANIO_SECRET_KEY": keys.s3_secret_key,
         }
     known = stack.environment()
-    if name != "dagster-webserver":
-        del known["DREAMLAKE_DAGSTER_SECRET"]
+    if name == "dagster-webserver":
+        # It is what browsers talk to, and executes nothing of ours.
+        return common | {variable: known[variable] for variable in _OF_WEBSERVER}
+    del known["DREAMLAKE_DAGSTER_SECRET"]
     return {
         **common,
         **known,
@@ -128,6 +130,8 @@ def environment(stack: Stack, name: str, inherited: Mapping[str, str]) -> dict[s
         "DAGSTER_EVENT_BATCH_SIZE": "200",
     }
 
+
+_OF_WEBSERVER = ("DAGSTER_HOME", "DAGSTER_POSTGRES_URL", "DREAMLAKE_DAGSTER_SECRET", "DREAMLAKE_RUN_SOCKET")
 
 # Settings of other installations that a user's shell may carry and that would lead a process away from this stack.
 _FOREIGN = ("AWS_", "DAGSTER_", "DREAMLAKE_DAGSTER_SECRET", "NANIO_", "PG", "SUPERVISOR_", "UVICORN_")

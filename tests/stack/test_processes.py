@@ -76,6 +76,12 @@ def test_a_process_knows_the_secrets_that_it_needs(stack: Stack) -> None:
     }
 
 
+def test_what_browsers_talk_to_has_no_key_of_anything_else(stack: Stack) -> None:
+    told = processes.environment(stack, "dagster-webserver", {})
+    given = set(told) - set(processes.common_environment(stack, {}))
+    assert given == {"DAGSTER_HOME", "DAGSTER_POSTGRES_URL", "DREAMLAKE_DAGSTER_SECRET", "DREAMLAKE_RUN_SOCKET"}
+
+
 def test_a_login_of_another_stack_in_the_shell_reaches_nobody(stack: Stack) -> None:
     shell = {"DREAMLAKE_DAGSTER_SECRET": "of another stack"}
     for process in PROCESSES:
