@@ -144,7 +144,8 @@ def environment(stack: Stack, name: str, inherited: Mapping[str, str]) -> dict[s
             index = {"DREAMLAKE_POSTGRES_URL": stack.postgres_url("dreamlake")}
             return common | urls | s3 | dagster | index | {"DREAMLAKE_API_KEY": stack.credentials.service_token}
         case "dagster-webserver":
-            return common | urls | dagster | {"DREAMLAKE_DAGSTER_SECRET": known["DREAMLAKE_DAGSTER_SECRET"]}
+            # It is what browsers talk to, and executes nothing of ours.
+            return common | dagster | {"DREAMLAKE_DAGSTER_SECRET": known["DREAMLAKE_DAGSTER_SECRET"]}
         case "dagster-daemon":
             return common | urls | dagster
     # Postgres knows its users; the S3 server reads its keys itself (s3/app.py).
@@ -152,4 +153,4 @@ def environment(stack: Stack, name: str, inherited: Mapping[str, str]) -> dict[s
 
 
 # Settings of other installations that a user's shell may carry and that would lead a process away from this stack.
-_FOREIGN = ("AWS_", "DAGSTER_", "DREAMLAKE_DAGSTER_SECRET", "NANIO_", "PG", "SUPERVISOR_", "UVICORN_")
+_FOREIGN = ("AWS_", "DAGSTER_", "NANIO_", "PG", "SUPERVISOR_", "UVICORN_")

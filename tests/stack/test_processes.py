@@ -92,6 +92,14 @@ def test_settings_of_other_installations_do_not_lead_astray(stack: Stack) -> Non
     assert (variables["DREAMLAKE_WORKERS"], variables["PATH"]) == ("7", "/bin")
 
 
+def test_what_browsers_talk_to_has_no_key_of_anything_else(stack: Stack) -> None:
+    told = processes.environment(stack, "dagster-webserver", {})
+    given = set(told) - set(processes.common_environment(stack, {}))
+    assert {name for name in given if name != "DAGSTER_EVENT_BATCH_SIZE"} == {
+        "DAGSTER_HOME", "DAGSTER_POSTGRES_URL", "DREAMLAKE_DAGSTER_SECRET", "DREAMLAKE_RUN_SOCKET",
+    }  # fmt: skip
+
+
 def test_a_login_of_another_stack_in_the_shell_reaches_nobody(stack: Stack) -> None:
     shell = {"DREAMLAKE_DAGSTER_SECRET": "of another stack"}
     for process in PROCESSES:
