@@ -31,11 +31,11 @@ def problem_of(stack: Stack, name: str, *, since: float) -> str | None:
                 # It listens only after the definitions have loaded.
                 with socket.create_connection((HOST, stack.ports[name]), timeout=_TIMEOUT):
                     return None
-            case "dagster-runs":
+            case "dagster-runs" | "workers":
                 # It listens only after all imports.
                 with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
                     connection.settimeout(_TIMEOUT)
-                    connection.connect(str(stack.run_socket))
+                    connection.connect(str(stack.run_socket if name == "dagster-runs" else stack.worker_socket))
                     return None
             case "dagster-webserver":
                 return _problem_of_answer(stack, name, "/server_info") or _problem_of_location(stack)

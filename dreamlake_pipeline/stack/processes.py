@@ -38,6 +38,7 @@ PROCESSES = (
     # location once when they start, and would look again only after a minute.
     Process("dagster-code", "dagster"),
     Process("dagster-runs", "dagster"),
+    Process("workers", "dagster"),
     Process("dagster-webserver", "dagster", needs=("postgres", "dagster-code")),
     Process("dagster-daemon", "dagster", needs=("postgres", "dagster-code", "bss", "server")),
 )
@@ -84,6 +85,8 @@ def command(stack: Stack, name: str) -> list[str]:
             ]
         case "dagster-runs":
             return [*python, "dreamlake_pipeline.instance.run_server", "dreamlake_pipeline.preload"]
+        case "workers":
+            return [*python, "dreamlake_pipeline.media.run.worker_server"]
         case "dagster-webserver":
             return [*python, "dagster_webserver", "--host", HOST, "--port", port, *workspace]
         case "dagster-daemon":
@@ -106,6 +109,12 @@ def common_environment(stack: Stack, inherited: Mapping[str, str]) -> dict[str, 
 
 def environment(stack: Stack, name: str, inherited: Mapping[str, str]) -> dict[str, str]:
     """The environment of a process: the common one, and what this process alone should know."""
+    if name == "workers":
+        # What reads strangers' files is forked from it: it is told nothing but whose it is and where it listens.
+        kept = {
+            key: value for key, value in inherited.items() if key in ("PATH", "LC_ALL", "TMPDIR", "DREAMLAKE_FFMPEG")
+        }
+        return kept | {STACK_ID: stack.id, "DREAMLAKE_WORKER_SOCKET": str(stack.worker_socket)}
     common = common_environment(stack, inherited)
     keys = stack.credentials
     if name == "postgres":
