@@ -31,6 +31,7 @@ _GROUP = 4  # segments that one thread leases by one call, and then stores one a
 def store_chunks(pipeline: PipelineClient, store: ObjectStore, segments: Sequence[RawSegment]) -> Chunks:
     """Make sure that the pool holds every segment. Returns how many there are, and how many it held before."""
     with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="put-chunk") as threads:
+        verify(segments, threads.map)
         return _count(segments, _store_missing(pipeline, store, segments, threads.map))
 
 
@@ -42,7 +43,9 @@ def store_together(
 ) -> list[Chunks]:
     """`store_chunks` of several items by the same calls; what two of them share is new for the first. `each` is a `map`
     of a pool of threads."""
-    missing = _store_missing(pipeline, store, [segment for group in groups for segment in group], each)
+    segments = [segment for group in groups for segment in group]
+    verify(segments, each)
+    missing = _store_missing(pipeline, store, segments, each)
     counts = []
     for group in groups:
         counts.append(_count(group, missing))
@@ -53,8 +56,7 @@ def store_together(
 def _store_missing(
     pipeline: PipelineClient, store: ObjectStore, segments: Sequence[RawSegment], each: Callable[..., Iterable[None]]
 ) -> set[str]:
-    """Lease the segments, and put those that the pool lacks by `each` (a `map`); the hashes of these."""
-    verify(segments, each)
+    """Lease segments that are verified, and put those that the pool lacks by `each` (a `map`); the hashes of these."""
     distinct = {segment.sha256: segment for segment in segments}
     missing = pipeline.lease_chunks([Chunk(sha256=one.sha256, size=one.size) for one in distinct.values()])
 
@@ -77,6 +79,10 @@ def verify(segments: Iterable[RawSegment], each: Callable[..., Iterable[None]]) 
     Raises OUTPUT_INVALID for one that is something else.
     """
     list(each(_verify, segments))
+
+
+def _raw(segment: RawSegment) -> RawSegment:
+    return RawSegment(segment.content, segment.sha256, segment.size)
 
 
 def _verify(segment: RawSegment) -> None:
@@ -108,6 +114,7 @@ class EarlyChunks:
         self._threads = ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="put-chunk")
         self._lock = threading.Lock()
         self._waiting: list[RawSegment] = []
+        self._verified: set[RawSegment] = set()
         self._stored: set[str] = set()
         self._given_up = False
 
@@ -130,6 +137,9 @@ class EarlyChunks:
         if not some or self._given_up:
             return
         try:
+            verify(some, map)
+            with self._lock:
+                self._verified.update(some)
             stored = _store_missing(self._pipeline, self._store, some, map)
         except (DreamlakeError, OSError) as error:
             self._given_up = True
@@ -142,5 +152,6 @@ class EarlyChunks:
         """Make sure that the pool holds every segment, as `store_chunks` does; nothing can be added any more."""
         self._threads.shutdown()
         with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="put-chunk") as threads:
+            verify([one for one in segments if _raw(one) not in self._verified], threads.map)
             missing = _store_missing(self._pipeline, self._store, segments, threads.map)
         return _count(segments, self._stored | missing)
