@@ -158,6 +158,11 @@ class Settings(BaseSettings):
     )
     ffmpeg: Path | None = Field(None, description="The ffmpeg to run; by default the one that imageio-ffmpeg carries.")
     scratch: Path | None = Field(None, description="Folder for temporary files of processing; the system's by default.")
+    worker_socket: Path | None = Field(
+        None,
+        description="Unix socket of the process that workers are forked from; without one each is started by itself, "
+        "which takes longer.",
+    )
     run_socket: Path | None = Field(
         None, description="Unix socket of the process that runs are forked from; `$DAGSTER_HOME/runs.sock` by default."
     )

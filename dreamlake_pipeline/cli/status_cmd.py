@@ -15,20 +15,27 @@ if TYPE_CHECKING:
 
 
 def status(as_json: AsJson = False) -> None:
-    """Show each process of the embedded stack. Exits 0 when all are healthy, else 3.
+    """Show each process of the embedded stack, and each layer of the cage around what reads uploaded files. Exits 0
+    when all processes are healthy, else 3.
 
-    With --json, one object a line, one for each process.
+    With --json, one object a line, one for each process and each layer.
     """
     from ..settings import Settings
     from ..stack import control
 
     home = Settings().home
     processes = control.status(home)
+    is_up = any(process.name == "workers" and process.healthy for process in processes)
+    layers = control.cage_of(home) if is_up else []
     if as_json:
         for process in processes:
             print_json(process.as_dict())
+        for layer in layers:
+            print_json(layer.as_dict())
     else:
         _show(processes)
+        for layer in layers:
+            typer.echo(f"cage: {layer.name:<11} {'holds' if layer.holds else 'missing':<12} {layer.why}")
     if not processes:
         note(f"No stack was ever started under {home}.")
     if not processes or not all(process.healthy for process in processes):

@@ -32,6 +32,7 @@ def store_chunks(pipeline: PipelineClient, store: ObjectStore, owner: str, segme
     """Make sure that the pool holds every segment. Returns how many there are, and how many of them the owner's files
     play already."""
     with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="put-chunk") as threads:
+        verify(segments, threads.map)
         return _count(segments, _store_missing(pipeline, store, owner, segments, threads.map).known)
 
 
@@ -44,7 +45,9 @@ def store_together(
 ) -> list[Chunks]:
     """`store_chunks` of several items by the same calls; what two of them share is new for the first. `each` is a `map`
     of a pool of threads."""
-    known = _store_missing(pipeline, store, owner, [segment for group in groups for segment in group], each).known
+    segments = [segment for group in groups for segment in group]
+    verify(segments, each)
+    known = _store_missing(pipeline, store, owner, segments, each).known
     counts = []
     for group in groups:
         counts.append(_count(group, known))
@@ -59,8 +62,7 @@ def _store_missing(
     segments: Sequence[RawSegment],
     each: Callable[..., Iterable[None]],
 ) -> Leased:
-    """Lease the segments, and put those that the pool lacks by `each` (a `map`)."""
-    verify(segments, each)
+    """Lease segments that are verified, and put those that the pool lacks by `each` (a `map`)."""
     distinct = {segment.sha256: segment for segment in segments}
     leased = pipeline.lease_chunks([Chunk(sha256=one.sha256, size=one.size) for one in distinct.values()], owner)
     missing = leased.missing
@@ -84,6 +86,10 @@ def verify(segments: Iterable[RawSegment], each: Callable[..., Iterable[None]]) 
     Raises OUTPUT_INVALID for one that is something else.
     """
     list(each(_verify, segments))
+
+
+def _raw(segment: RawSegment) -> RawSegment:
+    return RawSegment(segment.content, segment.sha256, segment.size)
 
 
 def _verify(segment: RawSegment) -> None:
@@ -115,6 +121,7 @@ class EarlyChunks:
         self._threads = ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="put-chunk")
         self._lock = threading.Lock()
         self._waiting: list[RawSegment] = []
+        self._verified: set[RawSegment] = set()
         self._given_up = False
 
     def __enter__(self) -> EarlyChunks:
@@ -136,6 +143,9 @@ class EarlyChunks:
         if not some or self._given_up:
             return
         try:
+            verify(some, map)
+            with self._lock:
+                self._verified.update(some)
             _store_missing(self._pipeline, self._store, self._owner, some, map)
         except (DreamlakeError, OSError) as error:
             self._given_up = True
@@ -145,5 +155,6 @@ class EarlyChunks:
         """Make sure that the pool holds every segment, as `store_chunks` does; nothing can be added any more."""
         self._threads.shutdown()
         with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="put-chunk") as threads:
+            verify([one for one in segments if _raw(one) not in self._verified], threads.map)
             leased = _store_missing(self._pipeline, self._store, self._owner, segments, threads.map)
         return _count(segments, leased.known)

@@ -3,9 +3,9 @@
 The supervisor calls every process this way, so that its configuration holds no secret, no port and no path
 to quote. The state is read at each start, the start is noted for `dreamlake status`, and the process id stays.
 
-Postgres is another program, which is told no secret. All others are modules of Python that this process runs itself,
-sealed and with secrets in an environment that it sets now: the one that a program is started with can be read by
-every process of the user for as long as it runs.
+Postgres and the worker server are programs that are told no secret. All others are modules of Python that this process
+runs itself, sealed and with secrets in an environment that it sets now: the one that a program is started with can be
+read by every process of the user for as long as it runs.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ def become(home: Path, name: str, *arguments: str) -> None:
     os.umask(0o077)
     if name == "postgres":
         postgres.drop_privileges(stack)
+    if name in processes.PROGRAMS:
         os.execve(command[0], command, environment)  # noqa: S606 - an argument list, no shell
     sealed.run_module(command, environment)
 

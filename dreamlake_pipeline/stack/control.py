@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Code, DreamlakeError
-from . import dagster_home, health, leftovers, postgres, state
+from . import cage, dagster_home, health, leftovers, postgres, state
 from .processes import PROCESSES, Process
 from .state import BUCKET, REGION, Stack
 from .supervision import ProcessInfo, Supervisor
@@ -116,6 +116,12 @@ def status(home: Path) -> list[ProcessStatus]:
         known = _all_of("stopped", "it is stopped")
     with ThreadPoolExecutor(len(PROCESSES)) as pool:
         return list(pool.map(lambda process: _status_of(stack, process, known[process.name]), PROCESSES))
+
+
+def cage_of(home: Path) -> list[cage.Layer]:
+    """The layers around what reads strangers' files, as the stack under `home` has them; none when it does not run."""
+    stack = state.load(home)
+    return cage.layers(stack) if stack else []
 
 
 def _all_of(state: str, problem: str) -> dict[str, ProcessInfo]:

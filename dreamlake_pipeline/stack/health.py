@@ -34,6 +34,9 @@ def problem_of(stack: Stack, name: str, *, since: float) -> str | None:
             case "dagster-runs":
                 _reach(stack.run_socket)  # it listens only after all imports
                 return None
+            case "workers":
+                _reach(stack.worker_socket)
+                return None
             case "dagster-webserver":
                 return _problem_of_answer(stack, name, "/healthz") or _problem_of_location(stack)
             case "dagster-daemon":

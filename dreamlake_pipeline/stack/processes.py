@@ -42,9 +42,12 @@ PROCESSES = (
     # location once when they start, and would look again only after a minute.
     Process("dagster-code", "dagster"),
     Process("dagster-runs", "dagster"),
+    Process("workers", "dagster"),
     Process("dagster-webserver", "dagster", needs=("postgres", "dagster-code")),
     Process("dagster-daemon", "dagster", needs=("postgres", "dagster-code", "bss", "server")),
 )
+# Programs of their own, started with an environment of their own: none of them is told a secret.
+PROGRAMS = frozenset({"postgres", "workers"})
 GROUPS = tuple(dict.fromkeys(process.group for process in PROCESSES))
 
 
@@ -55,7 +58,8 @@ def become_command(stack: Stack, name: str) -> list[str]:
 
 
 def command(stack: Stack, name: str) -> list[str]:
-    """What a process does: a program and its arguments for Postgres, else a Python module and its arguments.
+    """What a process does: a program and its arguments for those that know no secret (`PROGRAMS`), else a Python module
+    and its arguments.
 
     All of them listen on 127.0.0.1 or on a socket in a folder of the owner's, and nowhere else.
     """
@@ -97,6 +101,8 @@ def command(stack: Stack, name: str) -> list[str]:
             ]
         case "dagster-runs":
             return ["dreamlake_pipeline.instance.run_server", "dreamlake_pipeline.preload"]
+        case "workers":
+            return [sys.executable, "-P", "-m", "dreamlake_pipeline.media.run.worker_server"]
         case "dagster-webserver":
             return ["dreamlake_pipeline.instance.webserver", *listen, *workspace]
         case "dagster-daemon":
@@ -124,6 +130,10 @@ def environment(stack: Stack, name: str, inherited: Mapping[str, str]) -> dict[s
 
     `DREAMLAKE_POSTGRES_URL` is the database as this process's own user reaches it.
     """
+    if name == "workers":
+        # What reads strangers' files is forked from it: it is told nothing but whose it is and where it listens.
+        kept = {key: value for key, value in inherited.items() if key in _OF_WORKERS}
+        return kept | {STACK_ID: stack.id, "DREAMLAKE_WORKER_SOCKET": str(stack.worker_socket)}
     common = common_environment(stack, inherited)
     known = stack.environment()
     dagster = {
@@ -151,6 +161,8 @@ def environment(stack: Stack, name: str, inherited: Mapping[str, str]) -> dict[s
     # Postgres knows its users; the S3 server reads its keys itself (s3/app.py).
     return common
 
+
+_OF_WORKERS = ("PATH", "LC_ALL", "TMPDIR", "DREAMLAKE_FFMPEG")
 
 # Settings of other installations that a user's shell may carry and that would lead a process away from this stack.
 _FOREIGN = ("AWS_", "DAGSTER_", "NANIO_", "PG", "SUPERVISOR_", "UVICORN_")

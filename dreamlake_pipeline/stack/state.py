@@ -103,6 +103,11 @@ class Stack:
         """Where the code location listens."""
         return self.socket.with_name("code.sock")
 
+    @property
+    def worker_socket(self) -> Path:
+        """Where the process listens that workers are forked from."""
+        return self.socket.with_name("workers.sock")
+
     def log_of(self, process: str) -> Path:
         return self.logs / f"{process}.log"
 
@@ -151,6 +156,7 @@ class Stack:
             # Without it boto3 may ask a cloud's metadata address, which costs seconds where there is none.
             "AWS_EC2_METADATA_DISABLED": "true",
             "DREAMLAKE_RUN_SOCKET": str(self.run_socket),
+            "DREAMLAKE_WORKER_SOCKET": str(self.worker_socket),
             "DAGSTER_HOME": str(self.dagster_home),
             "DAGSTER_POSTGRES_URL": self.dagster_postgres_url,
         }

@@ -139,6 +139,15 @@ def workers_layers() -> list[layers.Layer]:
         return workers.layers()
 
 
+def test_the_cage_is_the_same_for_a_process_whose_files_are_closed_to_others() -> None:
+    before = workers_layers()
+    mask = os.umask(0o077)
+    try:
+        assert workers_layers() == before
+    finally:
+        os.umask(mask)
+
+
 def test_the_attacks_succeed_where_there_is_no_cage(aims: dict[str, Any]) -> None:
     """Else the other tests would say nothing."""
     harmless = [name for name in NAMES if name not in ("fork_many", "take_memory", "mount", "make_device")]

@@ -48,6 +48,7 @@ KNOWN = {
     "dagster-code": {"dreamlake_password", "dagster_password", "s3_access_key", "s3_secret_key", "service_token"},
     "dagster-runs": {"dreamlake_password", "dagster_password", "s3_access_key", "s3_secret_key", "service_token"},
     "dagster-webserver": {"dagster_password", "dagster_secret"},
+    "workers": set(),
     "dagster-daemon": {"dagster_password"},
 }
 

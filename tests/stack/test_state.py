@@ -92,18 +92,6 @@ def test_two_stacks_share_no_secret(tmp_path: Path) -> None:
     assert not set(astuple(one.credentials)) & set(astuple(other.credentials))
 
 
-def test_a_stack_that_was_made_without_a_login_has_one_that_stays(home: Path) -> None:
-    made = state.create(home)
-    keys = json.loads((home / "credentials.json").read_text())
-    del keys["dagster_secret"]
-    (home / "credentials.json").write_text(json.dumps(keys))
-    loaded = [state.load(home) for _ in range(2)]
-    assert loaded[0] is not None and loaded[0] == loaded[1]
-    secret = loaded[0].credentials.dagster_secret
-    assert len(secret) == 64 and secret not in (made.credentials.dagster_secret, made.credentials.auth_secret)
-    assert loaded[0].login_url == f"{loaded[0].url_of('dagster-webserver')}/login?secret={secret}"
-
-
 def test_only_a_port_that_somebody_took_is_replaced(home: Path) -> None:
     stack = state.create(home)
     with socket.socket() as somebody:

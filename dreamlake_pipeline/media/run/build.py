@@ -15,6 +15,7 @@ import imageio_ffmpeg
 
 from ...errors import Code, DreamlakeError
 from .bounds import LOOK
+from .cage.layer import Layer
 
 # Releases before these read outside a buffer on hostile input (CVE-2026-8461, CVE-2026-107697).
 SAFE_RELEASES = {7: (7, 1, 5), 8: (8, 1, 3)}
@@ -88,6 +89,18 @@ def look_at(path: str) -> Build:
             hint="Use 7.1.5, 8.1.3 or newer, or leave DREAMLAKE_FFMPEG unset for the one that is included.",
         )
     return Build(path, version)
+
+
+def libav() -> Layer:
+    """Whether the libraries that PyAV carries are of a safe release, as the program has to be. Where PyPI has no wheel
+    with a fixed one, the cage alone stands between them and the machine; so they are told of beside its layers."""
+    import av
+
+    version = str(getattr(av, "ffmpeg_version_info", ""))
+    why = f"PyAV {av.__version__} carries FFmpeg {version}"
+    if not is_safe(version):
+        why += ", which has known holes: the other layers have to hold; 8.1.3 mends them"
+    return Layer("libav", is_safe(version), why)
 
 
 def is_safe(version: str) -> bool:

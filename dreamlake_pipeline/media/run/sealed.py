@@ -108,7 +108,7 @@ def _reader(hint: Any) -> _Reader:
         return _one_of(arguments)
     if origin in (typing.Union, types.UnionType):
         return _union([_reader(one) for one in arguments])
-    if origin in (list, tuple, frozenset, Sequence) and (len(arguments) == 1 or arguments[1:] == (Ellipsis,)):
+    if origin in (list, frozenset, Sequence) or arguments[1:] == (Ellipsis,):
         made = {list: list, frozenset: frozenset}.get(origin, tuple)
         return _many(_reader(arguments[0]), made)
     if origin is tuple:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import selectors
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from . import build
@@ -18,6 +23,8 @@ from .messages import HEAD
 from .room import Room
 from .sealed import MOST_BYTES, Unsealable
 
+log = logging.getLogger(__name__)
+
 _PATIENCE = 10.0  # seconds that a worker has to end when it is told to
 _TICK = 0.5
 
@@ -26,6 +33,7 @@ ENVIRONMENT = {
     "LC_ALL": "C.UTF-8",
     # More threads would only take memory: the files are short, and there are other workers.
     "OPENBLAS_NUM_THREADS": "1",
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
     # glibc gives large blocks back to the system at once, and each file needs the same ones again: a sixth of the time.
     "MALLOC_MMAP_THRESHOLD_": str(64 * 2**20),
     "MALLOC_TRIM_THRESHOLD_": str(128 * 2**20),
@@ -37,6 +45,7 @@ class Process:
 
     def __init__(self, calls: int, answers: int, process: subprocess.Popen[bytes] | None) -> None:
         self.calls, self.answers, self._process = calls, answers, process
+        self._is_dismissed = False
         os.set_blocking(calls, False)
 
     def send(self, message: bytes, deadline: float) -> None:
@@ -77,9 +86,15 @@ class Process:
                         raise Unsealable
         return received[HEAD:]
 
+    def dismiss(self) -> None:
+        """Have the keeper end it."""
+        if not self._is_dismissed:
+            self._is_dismissed = True
+            os.close(self.calls)
+
     def kill(self) -> None:
         """End it and all that it started; they have ended when this returns."""
-        os.close(self.calls)  # which tells the keeper
+        self.dismiss()
         _wait_for_end(self.answers)
         os.close(self.answers)
         if self._process is not None:
@@ -91,19 +106,75 @@ class Process:
 
 
 def plan_of(room: Room, given: Mapping[str, Any]) -> Plan:
-    """The cage of a worker in `room`, as the running system allows; fields that are `given` are otherwise."""
-    try:
-        program, why = seccomp.program(), ""
-    except Missing as missing:
-        program, why = b"", str(missing)
-    ffmpeg = os.path.abspath(build.path())  # noqa: PTH100
-    return replace(Plan(str(room.path), ffmpeg, program, why), **given)
+    """The cage of a worker in `room`, without seccomp's instructions; fields that are `given` are otherwise."""
+    return replace(Plan(str(room.path), os.path.abspath(build.path())), **given)  # noqa: PTH100
+
+
+def socket_path() -> Path | None:
+    """Where a worker server listens: the setting `worker_socket`."""
+    from ...settings import Settings
+
+    return Settings().worker_socket
 
 
 def start(room: Room, given: Mapping[str, Any]) -> Process:
-    """A worker at work in `room`; see `plan_of`."""
+    """A worker at work in `room`, of the worker server, else of its own; see `plan_of`."""
+    plan = plan_of(room, given)
+    path = socket_path()
+    if path is not None:
+        try:
+            return _ask_server(path, plan)
+        except OSError as error:
+            _tell_no_server(f"{path}: {error.strerror or error}")
+    return start_alone(plan)
+
+
+@cache
+def _tell_no_server(why: str) -> None:
+    log.warning("No worker server answers at %s. Workers are started without it, which takes longer.", why)
+
+
+def _ask_server(path: Path, plan: Plan) -> Process:
+    calls_read, calls = os.pipe()
+    answers, answers_written = os.pipe()
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(_PATIENCE)
+            connection.connect(str(path))
+            request = json.dumps({"plan": str(plan)}).encode() + b"\n"
+            socket.send_fds(connection, [request], [calls_read, answers_written])
+    except BaseException:
+        os.close(calls)
+        os.close(answers)
+        raise
+    finally:
+        os.close(calls_read)
+        os.close(answers_written)
+    return Process(calls, answers, None)
+
+
+def receive_request(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
+    """What `_ask_server` or `stack/cage.py` sent: a line of JSON, and descriptors. Raises OSError."""
+    data, descriptors, _, _ = socket.recv_fds(connection, 1 << 16, 2)
+    while data and not data.endswith(b"\n"):
+        more = connection.recv(1 << 16)
+        if not more:
+            break
+        data += more
+    if not data.endswith(b"\n"):
+        raise ConnectionResetError("nothing was asked for")
+    return dict(json.loads(data)), descriptors
+
+
+def start_alone(plan: Plan) -> Process:
+    """A worker whose keeper is a child of this process."""
+    if not plan.program and not plan.no_program:
+        try:
+            plan = replace(plan, program=seccomp.program())
+        except Missing as missing:
+            plan = replace(plan, no_program=str(missing))
     process = subprocess.Popen(
-        [sys.executable, "-I", "-m", "dreamlake_pipeline.media.run.worker", str(plan_of(room, given))],
+        [sys.executable, "-I", "-m", "dreamlake_pipeline.media.run.worker", str(plan)],
         env=ENVIRONMENT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -11,6 +11,7 @@ import resource
 import sys
 import threading
 import traceback
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -26,6 +27,7 @@ from .messages import Call, Callback, Failure, framed, receive
 from .sealed import seal
 
 _MOST_TRACEBACK = 8000  # characters
+_at_start = 0  # bytes of address space that libraries had taken when the process was forked
 
 
 def serve(calls: BinaryIO, answers: BinaryIO) -> None:
@@ -96,7 +98,7 @@ def _bound(bounds: Bounds) -> None:
     used = resource.getrusage(resource.RUSAGE_SELF)
     # Of each process by itself, and ffmpeg has several threads.
     _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime + bounds.seconds * (os.cpu_count() or 1)) + 1)
-    _limit(resource.RLIMIT_AS, bounds.memory)
+    _limit(resource.RLIMIT_AS, _at_start + bounds.memory)
     _limit(resource.RLIMIT_FSIZE, bounds.output)
 
 
@@ -106,8 +108,18 @@ def _limit(limit: int, value: int) -> None:
         resource.setrlimit(limit, (value if hard == resource.RLIM_INFINITY else min(value, hard), hard))
 
 
-def work(plan: Plan, calls: int, answers: int, layers: list[Layer]) -> None:
-    """What a caged process does: say what its cage is, and serve."""
+def at(calls: int, answers: int) -> Callable[[Plan, list[Layer]], None]:
+    """What a caged process does, which reads and writes at these descriptors: say what its cage is, and serve."""
+    return partial(_work, calls, answers, _addresses())
+
+
+def _work(calls: int, answers: int, addresses: int, plan: Plan, layers: list[Layer]) -> None:
+    # Libraries may print: that is nobody's.
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in {0, 1, 2} - {calls, answers}:
+        os.dup2(nowhere, stream)
+    global _at_start
+    _at_start = addresses
     os.environ["TMPDIR"] = plan.outputs
     build.work_with(plan.ffmpeg)
     with os.fdopen(calls, "rb") as reading, os.fdopen(answers, "wb") as writing:
@@ -115,12 +127,16 @@ def work(plan: Plan, calls: int, answers: int, layers: list[Layer]) -> None:
         serve(reading, writing)
 
 
+def _addresses() -> int:
+    """Bytes of address space of this process; a guess where there is no /proc."""
+    try:
+        return int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    except OSError:
+        return 2**30
+
+
 def main() -> None:
-    plan = parse(sys.argv[1])
-    # Libraries may print: that must not get between the answers.
-    answers = os.dup(1)
-    os.dup2(2, 1)
-    sys.exit(keep(plan, 0, answers, partial(work, plan, 0, answers)))
+    sys.exit(keep(parse(sys.argv[1]), 0, 1, at(0, 1)))
 
 
 if __name__ == "__main__":

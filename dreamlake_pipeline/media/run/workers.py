@@ -130,6 +130,8 @@ class Workers:
             self._closed = True
             idle, self._idle = self._idle, []
         for one in idle:
+            one.dismiss()
+        for one in idle:
             one.close()
 
     def __enter__(self) -> Workers:
@@ -225,6 +227,10 @@ class _Worker:
     def _tidy(self, task: _Task) -> None:
         if task.source:
             self._room.clear()
+
+    def dismiss(self) -> None:
+        """Tell the process to end, without waiting for it as `close` does."""
+        self._process.dismiss()
 
     def close(self) -> None:
         """End the process, and what it started, and delete its room."""

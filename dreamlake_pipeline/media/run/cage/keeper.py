@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from pathlib import Path
 
@@ -25,11 +25,10 @@ _SET_DEATH_SIGNAL, _SET_CHILD_SUBREAPER = 1, 36
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-def keep(plan: Plan, calls: int, answers: int, work: Callable[[list[Layer]], None]) -> int:
+def keep(plan: Plan, calls: int, answers: int, work: Callable[[Plan, list[Layer]], None]) -> int:
     """Fork a caged process that does `work`, given the layers of its cage, and keep it until it has ended; the exit
     code of this one. `calls` is what it reads from, `answers` what it alone writes to."""
-    with suppress(OSError, Missing):  # without it, what the worker leaves is nobody's
-        system.prctl(_SET_CHILD_SUBREAPER, 1)
+    adopt_orphans()
     entrance = Entrance(plan)
     entrance.prepare()
     watched, watching = os.pipe()
@@ -37,22 +36,30 @@ def keep(plan: Plan, calls: int, answers: int, work: Callable[[list[Layer]], Non
     pid = os.fork()
     if pid == 0:
         os.close(watching)
-        _be_worker(entrance, number, watched, work)
+        _be_worker(plan, entrance, number, watched, work)
     os.close(watched)
     os.close(answers)
     try:
         _watch(pid, calls, plan.resident)
     finally:
-        _end_all()
+        end_all()
     return 0
 
 
-def _be_worker(entrance: Entrance, number: int, watched: int, work: Callable[[list[Layer]], None]) -> None:
+def adopt_orphans() -> None:
+    """Processes that a child leaves behind become this one's children, where the system has that."""
+    with suppress(OSError, Missing):
+        system.prctl(_SET_CHILD_SUBREAPER, 1)
+
+
+def _be_worker(
+    plan: Plan, entrance: Entrance, number: int, watched: int, work: Callable[[Plan, list[Layer]], None]
+) -> None:
     code = 1
     try:
         entrance.enter(number)
         _end_with_keeper(watched)
-        work(entrance.layers)
+        work(plan, entrance.layers)
         code = 0
     except BaseException:
         traceback.print_exc()
@@ -89,11 +96,15 @@ def _watch(pid: int, calls: int, resident: int) -> None:
             return
 
 
-def _end_all() -> None:
-    """Kill and bury the worker and, where it had no process namespace, what it left: they are this one's children."""
+def end_all(but: Collection[int] = ()) -> None:
+    """Kill and bury all children, and theirs, except some and theirs: the worker, and what it left where it had no
+    process namespace."""
     deadline = time.monotonic() + 5
     while time.monotonic() < deadline:
-        for child in _descendants(os.getpid()):
+        left = _descendants(os.getpid(), but)
+        if but and not left:
+            return
+        for child in left:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(child, signal.SIGKILL)
         try:
@@ -104,14 +115,16 @@ def _end_all() -> None:
         time.sleep(0.002)
 
 
-def _descendants(pid: int) -> list[int]:
-    """Processes that a process started, and those that they did (proc_pid_task(5)); none where there is no /proc."""
+def _descendants(pid: int, but: Collection[int] = ()) -> list[int]:
+    """Processes that a process started, and those that they did (proc_pid_task(5)), except some and theirs; none where
+    there is no /proc."""
     found, left = [], [pid]
     while left:
         one = left.pop()
         with suppress(OSError):
             for thread in Path(f"/proc/{one}/task").iterdir():
                 children = [int(child) for child in (thread / "children").read_text().split()]
+                children = [child for child in children if child not in but]
                 found += children
                 left += children
     return found

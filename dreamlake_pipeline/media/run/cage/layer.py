@@ -37,14 +37,14 @@ class Missing(Exception):
 class Plan:
     """What a worker needs to reach: its folders and ffmpeg, by absolute paths.
 
-    `program` are seccomp's instructions, or empty, `no_program` is why. All processes together may keep `resident`
+    `program` are seccomp's instructions; `no_program` is why there are none. All processes together may keep `resident`
     bytes in memory. `without` are layers that are left out, for tests of the others.
     """
 
     room: str
     ffmpeg: str
-    program: bytes
-    no_program: str
+    program: bytes = b""
+    no_program: str = ""
     resident: int = RESIDENT
     without: tuple[str, ...] = ()
 

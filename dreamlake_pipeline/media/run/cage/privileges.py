@@ -7,9 +7,9 @@ import os
 from contextlib import suppress
 
 from .layer import PRIVILEGES, Layer, Missing
-from .system import call, prctl, refuse_new_privileges
+from .system import SET_DUMPABLE, call, prctl, refuse_new_privileges
 
-_SET_DUMPABLE, _DROP_BOUNDING, _SET_SECUREBITS, _CLEAR_AMBIENT = 4, 24, 28, (47, 4)
+_DROP_BOUNDING, _SET_SECUREBITS, _CLEAR_AMBIENT = 24, 28, (47, 4)
 _NO_ROOT = 0b1111  # NOROOT and NO_SETUID_FIXUP, both locked: user 0 is a user as others are
 _CAPABILITIES = range(64)
 _VERSION_3 = 0x20080522
@@ -32,7 +32,7 @@ def enter() -> Layer:
         header, none = _Header(_VERSION_3, 0), (ctypes.c_uint32 * 6)()
         call("capset", ctypes.byref(header), ctypes.byref(none))
         refuse_new_privileges()
-        prctl(_SET_DUMPABLE, 0)
+        prctl(SET_DUMPABLE, 0)
     except OSError as error:
         raise Missing(f"the system refuses to drop privileges ({error.strerror})") from None
     who = "root without capabilities" if os.geteuid() == 0 else "no capabilities"

@@ -36,6 +36,7 @@ def enter(plan: Plan) -> Layer:
     if pivot_root is None:
         raise Missing(f"not known how on {platform.machine()}")
     place = f"{plan.room}/root"
+    mask = os.umask(0o022)  # whoever the worker will be comes through
     try:
         _mount(None, "/", None, _RECURSIVE | _PRIVATE)
         _mount("tmpfs", place, "tmpfs", _NO_SUID | _NO_DEVICES, "mode=0755,size=1m")
@@ -56,6 +57,8 @@ def enter(plan: Plan) -> Layer:
     except OSError as error:
         os.chdir("/")
         raise Missing(f"the system refuses a root directory of its own ({error})") from None
+    finally:
+        os.umask(mask)
     return Layer(ROOT, True, "of the file system only Python, libraries, ffmpeg and its own folder are there")
 
 

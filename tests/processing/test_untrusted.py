@@ -1,0 +1,89 @@
+"""What a worker that has been taken over may claim: nothing of it reaches the pool or a playlist unseen."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import replace
+from datetime import UTC, datetime
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from dreamlake_pipeline import layout
+from dreamlake_pipeline.api.bss import Record, Status
+from dreamlake_pipeline.client.pipeline import PipelineClient
+from dreamlake_pipeline.errors import Code, DreamlakeError
+from dreamlake_pipeline.ids import new_id
+from dreamlake_pipeline.kinds import Kind
+from dreamlake_pipeline.media.results import AudioRendition, Segment, Stream
+from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.processing.pool import EarlyChunks, store_chunks, store_together
+from dreamlake_pipeline.processing.publish import publish_streams
+
+
+@pytest.fixture
+def record(owner: str) -> Record:
+    now = datetime.now(UTC)
+    return Record(
+        id=new_id(),
+        kind=Kind.VIDEO,
+        owner=owner,
+        project="lab",
+        episode=None,
+        name="/a.mp4",
+        staging_hash=None,
+        staging_key=f"{owner}/lab/staging/key",
+        size=1,
+        content_type=None,
+        status=Status.PROCESSING,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def segment(content: Path | bytes, sha256: str, size: int) -> Segment:
+    return Segment(content, sha256, size, Fraction(6))
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+@pytest.mark.parametrize("claim", ["another hash", "another size", "a key of another's"])
+def test_the_pool_believes_no_hash(
+    on_disk: bool, claim: str, pipeline: PipelineClient, bucket: ObjectStore, tmp_path: Path
+) -> None:
+    data = b"G" * 188
+    content: Path | bytes = data
+    if on_disk:
+        content = tmp_path / "0.ts"
+        content.write_bytes(data)
+    honest = segment(content, hashlib.sha256(data).hexdigest(), len(data))
+    lie = {
+        "another hash": replace(honest, sha256="0" * 64),
+        "another size": replace(honest, size=1),
+        "a key of another's": replace(honest, sha256="../../victim/lab/video/x"),
+    }[claim]
+    with pytest.raises(DreamlakeError) as caught:
+        store_chunks(pipeline, bucket, [honest, lie])
+    assert caught.value.code is Code.OUTPUT_INVALID
+    with pytest.raises(DreamlakeError):
+        store_together(pipeline, bucket, [[honest], [lie]], map)
+    with EarlyChunks(pipeline, bucket) as early:
+        early.add(lie)
+        with pytest.raises(DreamlakeError):
+            early.finish([honest, lie])
+    assert not bucket.list_page(layout.CHUNK_PREFIX).objects
+
+
+@pytest.mark.parametrize("where", ["codecs", "name", "language"])
+def test_a_playlist_has_no_line_of_a_workers(where: str, bucket: ObjectStore, record: Record) -> None:
+    stream = Stream((segment(b"x", "0" * 64, 1),), "avc1", 1, 1, 1, 1, None, True)
+    sound = AudioRendition("English", "en", 1, "aac", None)
+    evil = 'x"\n../../../../../chunks/' + "1" * 64 + ".ts"
+    if where == "codecs":
+        stream = replace(stream, codecs=evil)
+    else:
+        sound = replace(sound, **{where: evil})
+    with pytest.raises(DreamlakeError) as caught:
+        publish_streams(bucket, record, [stream], [sound])
+    assert caught.value.code is Code.OUTPUT_INVALID
+    assert not bucket.list_page("").objects
