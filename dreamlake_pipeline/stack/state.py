@@ -258,6 +258,7 @@ def make_home(home: Path) -> Path:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in ("logs", "run", "dagster", "objects"):
             (home / name).mkdir(mode=0o700, exist_ok=True)
+            (home / name).chmod(0o700)
         owner = home.stat().st_uid
         if owner == os.geteuid() and home.stat().st_mode & 0o067:
             # Group search stays: as root, Postgres's user reaches its data by it (postgres.py).
