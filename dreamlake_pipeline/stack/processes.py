@@ -152,7 +152,9 @@ def environment(stack: Stack, name: str, inherited: Mapping[str, str]) -> dict[s
         case "dagster-code" | "dagster-runs":
             # The pipeline writes DreamLake Server's index over Postgres (resources/folder_tree.py).
             index = {"DREAMLAKE_POSTGRES_URL": stack.postgres_url("dreamlake")}
-            return common | urls | s3 | dagster | index | {"DREAMLAKE_API_KEY": stack.credentials.service_token}
+            workers = {"DREAMLAKE_WORKER_SOCKET": str(stack.worker_socket)}
+            token = {"DREAMLAKE_API_KEY": stack.credentials.service_token}
+            return common | urls | s3 | dagster | index | workers | token
         case "dagster-webserver":
             # It is what browsers talk to, and executes nothing of ours.
             return common | dagster | {"DREAMLAKE_DAGSTER_SECRET": known["DREAMLAKE_DAGSTER_SECRET"]}
