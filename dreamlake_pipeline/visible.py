@@ -26,7 +26,7 @@ def _is_shown(char: str) -> bool:
 
 def make_logs_visible() -> None:
     """Have every message that is logged in this process, by whatever library and handler, show what strangers sent (the
-    path of a URL, a file's name) by this rule. A further line of a message is indented: it passes for none of its own."""
+    path of a URL, a file's name) by this rule. Further lines of a message are indented: they pass for no other one."""
     logging.setLogRecordFactory(_VisibleRecord)
 
 
