@@ -97,3 +97,27 @@ def test_who_only_looks_or_talks_nonsense_does_no_harm(server: psutil.Process) -
     with Workers(1) as workers:
         assert workers.run(os.fspath, subject="x", bounds=LOOK, path="/plain") == "/plain"
     assert server.is_running()
+
+
+def test_an_empty_variable_is_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DREAMLAKE_WORKER_SOCKET", "")
+    assert start.socket_path() is None
+
+
+def test_code_that_changed_is_imported_before_the_next_worker(server: psutil.Process) -> None:
+    source = Path(start.__file__)
+    with Workers(1) as workers:
+        workers.layers()
+        [before] = server.children()
+        began, times = server.cpu_times().user, source.stat()
+        os.utime(source, ns=(times.st_atime_ns, times.st_mtime_ns + 1))
+        try:
+            with Workers(1) as others:
+                assert others.run(os.fspath, subject="x", bounds=LOOK, path="/plain") == "/plain"
+                assert server.cpu_times().user > began + 0.1  # the imports, in the same process
+                assert before in server.children()
+        finally:
+            os.utime(source, ns=(times.st_atime_ns, times.st_mtime_ns))
+        # What was started before goes on.
+        assert workers.run(os.fspath, subject="x", bounds=LOOK, path="/plain") == "/plain"
+    wait_until(lambda: server.children() == [])
