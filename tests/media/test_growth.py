@@ -75,9 +75,9 @@ def exponent(parse: Parser, make: Callable[[int], bytes], folder: Path) -> float
             parse(data, folder)
         return time.process_time() - started
 
-    small, large = make(SMALL), make(4 * SMALL)
     found = math.inf
-    for _ in range(3):  # another process may have had the caches
+    for scale in (1, 4, 16):  # other processes may have had the processor; what is no linear growth shows at any scale
+        small, large = make(scale * SMALL), make(4 * scale * SMALL)
         before, after = seconds(small), seconds(large)
         if after < 0.1:
             return 0.0
