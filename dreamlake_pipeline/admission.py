@@ -13,7 +13,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -32,7 +32,7 @@ DEFAULT_BYTES = 64 * 1024
 BODY_SECONDS = 120.0
 
 _BYTES_UNDER_WAY = 256 * MIB
-_BYTES_PER_TOKEN = 96 * MIB
+_BYTES_PER_TENANT = 96 * MIB
 
 _LIMIT = "x-max-body-bytes"  # in the OpenAPI document, where a client may look it up
 _CALLER, _WRITES, _BODY = "caller", "writes", "body"
@@ -134,8 +134,7 @@ class Route(APIRoute):
                 await admission.admit(request)
             if not reads_body:
                 return await handle(request)
-            token_id = caller.token_id if (caller := caller_of(request.scope)) else ""
-            with request.app.state.room.take(token_id, _announced_bytes(request, most)):
+            with room_of(request.scope, _announced_bytes(request, most)):
                 return await handle(_ReadRequest(request, await _read(request, most)))
 
         return admitted
@@ -210,8 +209,15 @@ def _too_large(most: int) -> DreamlakeError:
     return DreamlakeError(Code.REQUEST_TOO_LARGE, f"The body has more than the {most} bytes that this route takes.")
 
 
+def room_of(scope: Any, count: int) -> AbstractContextManager[None]:
+    """So many bytes of the service's room for the request of this ASGI scope. Raises OVERLOADED."""
+    room: Room = scope["app"].state.room
+    return room.take(caller.tenant if (caller := caller_of(scope)) else "", count)
+
+
 class Room:
-    """What a process has room for: bytes of bodies that are worked on at a time, in all and for one token.
+    """What a process has room for: bytes of bodies and long answers that are worked on at a time, in all and for one
+    tenant.
 
     A parsed body takes about ten times as many bytes as it has.
     """
@@ -221,16 +227,16 @@ class Room:
         self._taken: Counter[str] = Counter()
 
     @contextmanager
-    def take(self, token_id: str, count: int) -> Iterator[None]:
-        """While a body of so many bytes is worked on. Raises OVERLOADED when that is too much beside the others."""
+    def take(self, tenant: str, count: int) -> Iterator[None]:
+        """While so many bytes are worked on. Raises OVERLOADED when that is too much beside the others."""
         with self._lock:
-            if self._taken[token_id] + count > _BYTES_PER_TOKEN or self._taken.total() + count > _BYTES_UNDER_WAY:
-                raise DreamlakeError(Code.OVERLOADED, "Too much is being sent at a time; try again later.")
-            self._taken[token_id] += count
+            if self._taken[tenant] + count > _BYTES_PER_TENANT or self._taken.total() + count > _BYTES_UNDER_WAY:
+                raise DreamlakeError(Code.OVERLOADED, "Too much is asked for at a time; try again later.")
+            self._taken[tenant] += count
         try:
             yield
         finally:
             with self._lock:
-                self._taken[token_id] -= count
-                if not self._taken[token_id]:
-                    del self._taken[token_id]
+                self._taken[tenant] -= count
+                if not self._taken[tenant]:
+                    del self._taken[tenant]

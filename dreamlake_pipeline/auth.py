@@ -54,6 +54,14 @@ class Principal:
     expires_at: datetime | None = None
     asset: str | None = None  # playback tokens only
 
+    @property
+    def tenant(self) -> str:
+        """Whose share of a service's room this principal uses: all tokens of the same namespaces have one together, so
+        that a tenant with many tokens has no more of it. Every other token has its own."""
+        if not self.namespaces or EVERY_NAMESPACE in self.namespaces:
+            return self.token_id
+        return " ".join(sorted(set(self.namespaces)))
+
     def reaches(self, namespace: str) -> bool:
         return EVERY_NAMESPACE in self.namespaces or namespace in self.namespaces
 

@@ -40,9 +40,7 @@ class Connection(HttpToolsProtocol):
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        for timer in (self._head_timer, self._body_timer, self._reader_timer):
-            if timer is not None:
-                timer.cancel()
+        self._stop_clocks()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -77,6 +75,11 @@ class Connection(HttpToolsProtocol):
                 self._body_timer.cancel()
             self._body_timer = self.loop.call_later(LINGER_SECONDS, self._give_up)
 
+    def handle_websocket_upgrade(self) -> None:
+        """The connection is another protocol's from now on, and so are its clocks (it sends pings)."""
+        self._stop_clocks()
+        super().handle_websocket_upgrade()
+
     def pause_writing(self) -> None:
         super().pause_writing()
         if self._reader_timer is None:
@@ -87,6 +90,11 @@ class Connection(HttpToolsProtocol):
             self._reader_timer.cancel()
             self._reader_timer = None
         super().resume_writing()
+
+    def _stop_clocks(self) -> None:
+        for timer in (self._head_timer, self._body_timer, self._reader_timer):
+            if timer is not None:
+                timer.cancel()
 
     def _expect_head(self) -> None:
         if self._head_timer is None and not self.transport.is_closing():

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
 _BLOCK = 1 << 20
 _BLOCKS_AHEAD = 8
+_PIECE = 128 << 10
 _SMALL = 4 << 20  # bytes of a file that is held in memory whole and moved by one request
 _METADATA_PREFIX = "x-amz-meta-"
 _UPLOAD_ID = re.compile(r"[A-Za-z0-9._~+=-]{1,1024}")
@@ -177,7 +178,8 @@ class ObjectStore:
         return found["ContentLength"], found["Body"]
 
     def open(self, key: str) -> tuple[int, Iterator[bytes]]:
-        """The object's size, and its bytes in blocks as they come. Raises NOT_FOUND."""
+        """The object's size, and its bytes in small blocks as they come: there may be as many readers as there are
+        players, some of which stall. Raises NOT_FOUND."""
         with _translated("read", key):
             size, body = self._get(key)
         return size, _blocks(body)
@@ -477,7 +479,7 @@ class _Body(Protocol):
 
 def _blocks(body: _Body) -> Iterator[bytes]:
     with closing(body):
-        while block := body.read(_BLOCK):
+        while block := body.read(_PIECE):
             yield block
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from ..kinds import KINDS, Kind
+from .bounded import MOST_BYTES
 from .bss import Status
-from .common import Bytes, Episode, Id, Instant, Model, Name, Owner, Project, Timestamp
+from .common import Bytes, Episode, Id, Instant, Model, Name, Owner, Project, Timestamp, storable_json
 
 # The field of AssetIn that takes a record's id, by the record's kind.
 BSS_ID_FIELDS = {
@@ -18,6 +19,19 @@ BSS_ID_FIELDS = {
     Kind.LABEL_TRACK: "bss_label_id",
     Kind.TEXT_TRACK: "bss_text_track_id",
 }
+
+
+# As much as a record of BSS's has of it (`bounded.py`), and as much again: so a list of files is bounded, too.
+_MOST_METADATA_BYTES = 2 * MOST_BYTES
+
+
+def _check_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
+    if len(storable_json(metadata).encode()) > _MOST_METADATA_BYTES:
+        raise ValueError(f"has more than {_MOST_METADATA_BYTES} bytes as JSON")
+    return metadata
+
+
+Metadata = Annotated[dict[str, Any], AfterValidator(_check_metadata)]
 
 
 class AssetIn(Model):
@@ -45,7 +59,7 @@ class AssetIn(Model):
     status: Status | None = None
     size: Bytes | None = None
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{16,64}$")
-    metadata: dict[str, Any] | None = None
+    metadata: Metadata | None = Field(None, description="128 KiB at the most, as JSON.")
     uploaded_at: Instant | None = Field(
         None, description="When the record was last uploaded under this name, as BSS says (`Record.uploadedAt`)."
     )

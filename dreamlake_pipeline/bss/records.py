@@ -256,6 +256,18 @@ def get_many(connection: Connection, ids: Sequence[str], caller: Principal) -> l
     return [_record(row) for row in rows.mappings()]
 
 
+def reachable(connection: Connection, ids: Sequence[str], caller: Principal) -> list[str]:
+    """Those of the ids whose records exist and lie in a namespace that the caller reaches, in their order."""
+    rows = connection.execute(
+        text("""
+        SELECT r.id FROM unnest(CAST(:ids AS text[])) WITH ORDINALITY AS asked(id, n) JOIN records r USING (id)
+        WHERE :everywhere OR r.owner = ANY(:namespaces)
+        ORDER BY asked.n"""),
+        {"ids": list(dict.fromkeys(ids))} | _reach(caller),
+    )
+    return list(rows.scalars())
+
+
 def list_page(
     connection: Connection,
     kind: Kind,

@@ -49,9 +49,10 @@ def decode_cursor(cursor: str | None, *, length: int) -> tuple[str, ...] | None:
 
 
 def page(
-    rows: Sequence[Row], limit: int, item: Callable[[Row], Item], key: Callable[[Row], tuple[str, ...]]
+    rows: Sequence[Row], limit: int, item: Callable[[Row], Item | None], key: Callable[[Row], tuple[str, ...]]
 ) -> Listing[Item]:
-    """A page of the first `limit` rows; the caller asked for one row more to know whether there is another page."""
+    """A page of the first `limit` rows; the caller asked for one row more to know whether there is another page. Rows
+    that are no `item` are left out."""
     shown = rows[:limit]
     cursor = encode_cursor(*key(shown[-1])) if len(rows) > limit else None
-    return Listing[Item](items=[item(row) for row in shown], cursor=cursor)
+    return Listing[Item](items=[made for row in shown if (made := item(row)) is not None], cursor=cursor)

@@ -137,9 +137,8 @@ def list_nodes(
     folder_id = connection.execute(_FIND_FOLDER, here).scalar()
     if folder_id is None:
         asset_id = connection.execute(_FIND_FILE, here).scalar()
-        if asset_id is not None:
-            asset = assets_by_id(connection, [asset_id])[asset_id]
-            return Listing[Node](items=[_file_node(asset)])
+        if found := assets_by_id(connection, [asset_id] if asset_id else []):
+            return Listing[Node](items=list(map(_file_node, found.values())))
         if path == "/":
             return Listing[Node](items=[])
         raise DreamlakeError(
@@ -155,9 +154,10 @@ def list_nodes(
         rows = connection.execute(_CHILDREN, {"folder_id": folder_id, **given}).all()
     assets = assets_by_id(connection, [row.id for row in rows[:limit] if row.type == NodeType.ASSET])
 
-    def node(row: Row) -> Node:
+    def node(row: Row) -> Node | None:
         if row.type == NodeType.ASSET:
-            return _file_node(assets[row.id])
+            # A file may have been removed between the two statements.
+            return _file_node(assets[row.id]) if row.id in assets else None
         return Node(type=NodeType.FOLDER, id=row.id, name=row.name, path=row.path, parent_id=row.parent_id)
 
     return page(rows, limit, node, lambda row: (row.key, row.type))

@@ -122,6 +122,8 @@ def common_environment(stack: Stack, inherited: Mapping[str, str]) -> dict[str, 
         "NO_PROXY": f"{HOST},localhost",
         "no_proxy": f"{HOST},localhost",
         "DO_NOT_TRACK": "1",
+        # Whose X-Forwarded-For uvicorn believes: by default that of 127.0.0.1, where all clients of the stack are.
+        "FORWARDED_ALLOW_IPS": inherited.get("FORWARDED_ALLOW_IPS", ""),
     }
 
 

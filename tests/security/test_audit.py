@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
+from dreamlake_pipeline import audit
 from dreamlake_pipeline.auth import Scope, token_id
 
 
@@ -93,6 +94,48 @@ def test_no_caller_writes_a_line_of_its_own(services: Any, owner: str, lines: An
     httpx.post(f"{services.bss_url}/videos/upload/multipart/init", json=body, headers=bearer(services.token(owner)))
     [line] = lines()
     assert line["status"] == 422 and line["what"]["owner"] == odd and len(line["what"]["name"]) == 256
+
+
+@pytest.mark.parametrize("service", ["bss_url", "remote"])
+def test_what_a_route_does_not_read_is_in_no_line(services: Any, lines: Any, service: str) -> None:
+    """Otherwise a caller has it written of his changes that they were somebody else's."""
+    url, headers = getattr(services, service), bearer(services.token("*"))
+    forged = dict.fromkeys(audit._NAMED | audit._COUNTED, "forged")
+    values = {"id": "0" * 24, "kind": "video", "owner": "o", "project": "p"}
+    document = httpx.get(f"{url}/openapi.json").json()
+    seen = 0
+    for path, methods in document["paths"].items():
+        for method, route in methods.items():
+            if method == "get":
+                continue
+            parameters = {one["name"] for one in route.get("parameters", [])}
+            fields: set[str] = set()
+            if "requestBody" in route:
+                model = route["requestBody"]["content"]["application/json"]["schema"]["$ref"].rsplit("/", 1)[1]
+                fields = set(document["components"]["schemas"][model]["properties"])
+            query = {name: value for name, value in forged.items() if name not in parameters}
+            body = {name: value for name, value in forged.items() if name not in fields}
+            httpx.request(method, url + path.format_map(values), params=query, json=body, headers=headers)
+            for line in lines():
+                assert "forged" not in json.dumps(line), line
+                seen += 1
+    assert seen > 4
+
+
+def test_fields_are_named_as_on_the_wire_and_of_items_only_what_counts(services: Any, owner: str, lines: Any) -> None:
+    headers = bearer(services.token(owner))
+    key = f"{owner}/lab/staging/{'0' * 64}"
+    body = {"upload_id": "x", "key": key}
+    url = f"{services.bss_url}/videos/upload/multipart/abort"
+    httpx.post(url, json=body, headers=headers)
+    httpx.post(url, json=body | {"uploadId": "y"}, headers=headers)
+    assert [line["what"] for line in lines(2)] == [{"uploadId": "x", "key": key}, {"uploadId": "y", "key": key}]
+    asset = {"namespace": owner, "project": "lab", "name": "/a.mp4", "kind": "video", "bss_video_id": "0" * 24}
+    httpx.post(f"{services.remote}/assets/batch", json={"assets": [asset | {"owner": "forged"}]}, headers=headers)
+    httpx.post(f"{services.remote}/assets/video", json=asset | {"episode_name": "e"}, headers=headers)
+    [batch, one] = lines(2)
+    assert batch["what"] == {"assets": 1, "namespace": [owner]}
+    assert one["what"]["bssVideoId"] == "0" * 24 and one["what"]["episodeName"] == "e"
 
 
 def test_odd_bodies_leave_a_line_and_no_fault(services: Any, owner: str, lines: Any) -> None:

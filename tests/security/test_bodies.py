@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
-import psutil
 import pytest
 
 from dreamlake_pipeline import admission, connections
@@ -142,6 +138,32 @@ def test_a_length_that_lies_or_is_none(url: str, wire: Callable[[], Wire], servi
     assert httpx.get(f"{url}/healthz").status_code == 200
 
 
+def test_a_tenant_with_many_tokens_leaves_room_for_others(
+    url: str, wire: Callable[[], Wire], services: Any, owner: str
+) -> None:
+    """Bodies that are announced and do not come, by twelve tokens."""
+    path = "/assets/batch" if url == services.remote else "/uploads/finish"
+    held = []
+    for _ in range(12):
+        one = wire()
+        one.head("POST", path, services.token(owner), Content_Type="application/json", Content_Length=30 * MIB)
+        one.socket.sendall(b"{")
+        held.append(one)
+    refused = [one for one in held if _is_answered(one)]
+    assert len(refused) == 12 - 3
+    other = services.token(f"{owner}-2")
+    answer = httpx.post(url + path, json={}, headers={"Authorization": f"Bearer {other}"})
+    assert answer.status_code == 422
+
+
+def _is_answered(one: Wire) -> bool:
+    one.socket.settimeout(1)
+    try:
+        return one.answer()[0] == 503
+    except TimeoutError:
+        return False
+
+
 def test_encoded_bodies_are_refused(url: str, wire: Callable[[], Wire], services: Any) -> None:
     for method, path, _ in bodied(url):
         for encoding in ("gzip", "br", "deflate, gzip", "GZIP"):
@@ -240,40 +262,12 @@ def test_an_answer_that_nobody_reads_ends(
     one.sent_until_cut_off(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n", pause=0.02)
 
 
-@pytest.fixture(scope="module")
-def process(new_database: Callable[[], str], object_store: Any, tmp_path_factory: Any) -> Iterator[Any]:
-    """BSS as the stack runs it, in a process of its own: its URL and its process."""
-    from tests.conftest import SECRET, free_port, wait_for_port
-
-    port, log = free_port(), tmp_path_factory.mktemp("bss") / "log"
-    environment = os.environ | {
-        "DREAMLAKE_POSTGRES_URL": new_database(),
-        "DREAMLAKE_AUTH_SECRET": SECRET,
-        "DREAMLAKE_BUCKET": object_store.bucket,
-    }
-    command = [sys.executable, "-m", "uvicorn", "--factory", "dreamlake_pipeline.bss.app:create_app"]
-    command += ["--http", "dreamlake_pipeline.connections:Connection", "--port", str(port), "--log-level", "warning"]
-    with log.open("wb") as out:
-        running = subprocess.Popen(
-            command,
-            env=environment,
-            stdout=out,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        wait_for_port(port, running, log)
-        yield f"http://127.0.0.1:{port}", psutil.Process(running.pid)
-    finally:
-        running.terminate()
-        running.wait(10)
-
-
 @pytest.mark.parametrize("authorization", [None, "Bearer nonsense"])
 @pytest.mark.parametrize("chunked", [False, True], ids=["length", "chunked"])
 def test_300_mib_without_a_token_do_not_grow_the_service(
     process: Any, authorization: str | None, chunked: bool
 ) -> None:
-    url, running = process
+    url, running, _ = process
     httpx.post(f"{url}/uploads/finish", json={})
     before, most = running.memory_info().rss, 0
     headers = {"Content-Type": "application/json"} | ({"Authorization": authorization} if authorization else {})

@@ -260,3 +260,13 @@ def test_without_a_valid_token_there_is_nothing(service: TestClient, token: Call
 def test_a_time_that_no_clock_can_have_told_is_refused(call: Any, owner: str, given: str) -> None:
     body = {"namespace": owner, "project": "robots", "name": "/a.mp4", "bssVideoId": new_id(), "uploadedAt": given}
     assert "uploadedAt" in call("POST", "/assets/video", json=body, status=422)["error"]["message"]
+
+
+def test_metadata_is_bounded(call: Call, body: dict[str, Any]) -> None:
+    """A list has 1,000 of them."""
+    few, many = {"t": ["é" * 1000] * 40}, {"t": ["é" * 1000] * 70}
+    call("POST", "/assets/video", json=body | {"metadata": few})
+    batch = {"assets": [body | {"kind": "video", "metadata": many}]}
+    for path, sent in (("/assets/video", body | {"metadata": many}), ("/assets/batch", batch)):
+        message = call("POST", path, json=sent, status=422)["error"]["message"]
+        assert "metadata" in message and "131072" in message

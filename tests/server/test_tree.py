@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, text
 
-from dreamlake_pipeline.api.server import BatchAsset
+from dreamlake_pipeline.api.server import Asset, BatchAsset
 from dreamlake_pipeline.ids import new_id
 from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.names import split_name
+from dreamlake_pipeline.server import tree
 from dreamlake_pipeline.server.index import upsert_assets
 from dreamlake_pipeline.server.tree import list_nodes
 
@@ -255,3 +256,23 @@ def test_me(call: Call, owner: str, token: Callable[..., dict[str, str]], servic
     assert (me["sub"], me["namespaces"], me["scope"]) == ("tester", [owner, "b"], "read") and me["expiresAt"]
     assert call("GET", "/auth/me", headers=token("*", ttl=None))["expiresAt"] is None
     assert service.get("/auth/me").status_code == 401
+
+
+@pytest.mark.parametrize("path", ["/", "/a.mp4"])
+def test_a_file_that_is_removed_while_it_is_listed_is_left_out(
+    call: Call, register: Callable[..., None], engine: Engine, owner: str, asset: Make, monkeypatch: Any, path: str
+) -> None:
+    register(asset("/a.mp4"), asset("/b.mp4"))
+    read = tree.assets_by_id
+
+    def late(connection: Connection, ids: Collection[str]) -> dict[str, Asset]:
+        with engine.begin() as other:
+            other.execute(text("DELETE FROM assets WHERE path = '/a.mp4' AND id = ANY(:ids)"), {"ids": list(ids)})
+        return read(connection, ids)
+
+    monkeypatch.setattr(tree, "assets_by_id", late)
+    where = f"/namespaces/{owner}/projects/robots/nodes"
+    if path == "/":
+        assert [node["name"] for node in call("GET", where)["items"]] == ["b.mp4"]
+    else:
+        call("GET", where, params={"path": path}, status=404)

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 import uvicorn
+from websockets.sync.client import connect
 
 from dreamlake_pipeline import connections
 
@@ -27,7 +28,17 @@ def _impatient() -> Iterator[None]:
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
-    """`/slow` thinks for two seconds, `/large` answers with more than any buffer holds, others with what was sent."""
+    """`/slow` thinks for two seconds, `/large` answers with more than any buffer holds, others with what was sent.
+
+    A WebSocket hears something after three seconds.
+    """
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        await asyncio.sleep(3)
+        await send({"type": "websocket.send", "text": "still here"})
+        await receive()
+        return
     if scope["type"] != "http":
         return
     if scope["path"] == "/lazy":
@@ -211,3 +222,8 @@ def test_an_answer_may_take_its_time(port: int, path: bytes) -> None:
         while block := client.recv(4096):
             got += block
         assert got.endswith(str(len(body)).encode())
+
+
+def test_a_websocket_may_be_silent(port: int) -> None:
+    with connect(f"ws://127.0.0.1:{port}/") as talk:
+        assert talk.recv(10) == "still here"

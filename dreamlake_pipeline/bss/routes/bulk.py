@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from sqlalchemy import Engine
+
 from ...admission import MIB, Reader, Writer, most_bytes, new_router
 from ...api.bss import (
     CompareFiles,
@@ -11,10 +15,12 @@ from ...api.bss import (
     Ids,
     PlannedUploads,
     PlanUploads,
+    Record,
     Records,
     Requeue,
 )
-from ...auth import Scope
+from ...auth import Principal, Scope
+from ...longlists import LongList, answer_items
 from .. import bulk, records
 from ..compare import compare
 from ..context import Config, Database, Store
@@ -53,17 +59,24 @@ def finish(body: FinishUploads, caller: Writer, database: Database, store: Store
     return FinishedUploads(files=bulk.finish(database, store, body))
 
 
-@routes.post("/records/query", summary="Many records by id")
-def query(body: Ids, caller: Reader, database: Database) -> Records:
+@routes.post("/records/query", summary="Many records by id", response_model=Records)
+def query(body: Ids, caller: Reader, database: Database) -> LongList:
     """Those that exist and that the caller may read, in the order of the ids."""
-    with database.connect() as connection:
-        return Records(items=records.get_many(connection, body.ids, caller))
+    return _answer(body.ids, caller, database)
 
 
-@routes.post("/records/requeue", summary="Process again")
-def requeue(body: Requeue, caller: Writer, database: Database) -> Records:
+@routes.post("/records/requeue", summary="Process again", response_model=Records)
+def requeue(body: Requeue, caller: Writer, database: Database) -> LongList:
     """What failed or was never processed; with `force`, also what is ready. The records as they are then."""
     with database.begin() as connection:
-        reachable = [record.id for record in records.get_many(connection, body.ids, caller)]
+        reachable = records.reachable(connection, body.ids, caller)
         records.queue(connection, reachable, records.SETTLED if body.force else records.UNPROCESSED)
-        return Records(items=records.get_many(connection, reachable, caller))
+    return _answer(reachable, caller, database)
+
+
+def _answer(ids: Sequence[str], caller: Principal, database: Engine) -> LongList:
+    def read(some: Sequence[str]) -> list[Record]:
+        with database.connect() as connection:
+            return records.get_many(connection, some, caller)
+
+    return answer_items(read, list(dict.fromkeys(ids)))

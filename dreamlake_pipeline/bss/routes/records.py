@@ -14,6 +14,7 @@ from ...api.common import Episode, Listing, Owner, Project
 from ...auth import EVERY_NAMESPACE, Scope
 from ...errors import Code, DreamlakeError
 from ...kinds import Kind, KindSpec, content_type_of
+from ...longlists import LongList, answer_page
 from ...names import split_name
 from .. import access, deletions, records, staged
 from ..context import Config, Database, RecordId, Store
@@ -78,7 +79,7 @@ def _add_registration(routes: APIRouter, spec: KindSpec) -> None:
 
 
 def _add_list(routes: APIRouter, spec: KindSpec) -> None:
-    @routes.get("", summary=f"List {spec.label}")
+    @routes.get("", summary=f"List {spec.label}", response_model=Listing[Record])
     def list_records(
         caller: Reader,
         database: Database,
@@ -88,7 +89,7 @@ def _add_list(routes: APIRouter, spec: KindSpec) -> None:
         episode: Annotated[Episode | None, Query()] = None,
         cursor: Annotated[str | None, Query(max_length=100)] = None,
         limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    ) -> Listing[Record]:
+    ) -> Listing[Record] | LongList:
         """Oldest first; pass `cursor` back for the next page."""
         if owner is not None:
             caller.require(owner, Scope.READ)
@@ -96,17 +97,21 @@ def _add_list(routes: APIRouter, spec: KindSpec) -> None:
             caller.require(EVERY_NAMESPACE, Scope.READ)
         else:
             raise DreamlakeError(Code.INVALID_REQUEST, "owner: say whose records to list.")
-        with database.connect() as connection:
-            return records.list_page(
-                connection,
-                spec.kind,
-                owner=owner,
-                project=project,
-                status=status,
-                episode=episode,
-                cursor=cursor,
-                limit=limit,
-            )
+
+        def read(cursor: str | None, limit: int) -> Listing[Record]:
+            with database.connect() as connection:
+                return records.list_page(
+                    connection,
+                    spec.kind,
+                    owner=owner,
+                    project=project,
+                    status=status,
+                    episode=episode,
+                    cursor=cursor,
+                    limit=limit,
+                )
+
+        return answer_page(read, cursor=cursor, limit=limit)
 
 
 def _add_reading(routes: APIRouter, spec: KindSpec) -> None:

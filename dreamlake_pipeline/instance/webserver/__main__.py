@@ -13,6 +13,7 @@ from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster._utils.log import configure_loggers
 from dagster_webserver.version import __version__
 
+from ...connections import Connection
 from ...errors import DreamlakeError
 from ...settings import Settings
 from .app import create_app
@@ -45,6 +46,7 @@ def main() -> None:
                 # Addresses are logged nowhere: the one of the login has the secret in it.
                 access_log=False,
                 server_header=False,
+                http=Connection,
                 ws_max_size=_MOST_MESSAGE_BYTES,
             )
 

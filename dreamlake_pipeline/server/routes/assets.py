@@ -13,6 +13,7 @@ from ...api.server import Asset, AssetBatch, AssetIn, AssetRef, AssetRefs, Batch
 from ...auth import Scope
 from ...errors import Code, DreamlakeError
 from ...kinds import Kind
+from ...longlists import LongList, answer_page
 from ..assets import assets_by_id, find_asset, get_asset, list_assets, no_asset
 from ..index import upsert_assets
 from ..paging import Cursor, Limit
@@ -45,7 +46,7 @@ def register_asset(kind: Kind, body: AssetIn, caller: Writer, database: Database
         return upsert_assets(connection, [asset])[0]
 
 
-@router.get("/assets/{kind}", summary="List files of a kind", responses=NOT_FOUND)
+@router.get("/assets/{kind}", summary="List files of a kind", responses=NOT_FOUND, response_model=Listing[Asset])
 def list_assets_of_kind(
     kind: Kind,
     caller: Reader,
@@ -58,25 +59,29 @@ def list_assets_of_kind(
     prefix: Annotated[Text, Query(description="How the name starts, such as `/camera/`.", max_length=1024)] = "/",
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
-) -> Listing[Asset]:
+) -> Listing[Asset] | LongList:
     """Episode by episode, in tree order."""
     caller.require(namespace, Scope.READ)
     if episode is not None and project is None:
         raise DreamlakeError(Code.INVALID_REQUEST, "episode: name the project that it belongs to, too.")
     if not prefix.startswith("/"):
         raise DreamlakeError(Code.INVALID_NAME, f"prefix {prefix!r} must start with '/', as every name does.")
-    with database.connect() as connection:
-        return list_assets(
-            connection,
-            kind,
-            namespace,
-            project,
-            episode=episode_or_none(episode),
-            any_episode=episode is None,
-            prefix=unicodedata.normalize("NFC", prefix),
-            cursor=cursor,
-            limit=limit,
-        )
+
+    def read(cursor: str | None, limit: int) -> Listing[Asset]:
+        with database.connect() as connection:
+            return list_assets(
+                connection,
+                kind,
+                namespace,
+                project,
+                episode=episode_or_none(episode),
+                any_episode=episode is None,
+                prefix=unicodedata.normalize("NFC", prefix),
+                cursor=cursor,
+                limit=limit,
+            )
+
+    return answer_page(read, cursor=cursor, limit=limit)
 
 
 @router.get("/assets/{kind}/download", summary="Where a file's bytes are", responses=NOT_FOUND)

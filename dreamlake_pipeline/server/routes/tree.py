@@ -11,6 +11,7 @@ from ...admission import Reader
 from ...api.common import Listing, Owner, Project
 from ...api.server import EpisodeInfo, NamespaceInfo, Node, ProjectInfo
 from ...auth import EVERY_NAMESPACE, Scope
+from ...longlists import LongList, answer_page
 from .. import tree
 from ..paging import Cursor, Limit
 from .parameters import DEFAULT_LIMIT, NOT_FOUND, Database, EpisodeOrNone, episode_or_none, new_router
@@ -54,7 +55,10 @@ def list_episodes(
 
 
 @router.get(
-    "/namespaces/{namespace}/projects/{project}/nodes", summary="Folders and files of an episode", responses=NOT_FOUND
+    "/namespaces/{namespace}/projects/{project}/nodes",
+    summary="Folders and files of an episode",
+    responses=NOT_FOUND,
+    response_model=Listing[Node],
 )
 def list_nodes(
     namespace: Owner,
@@ -66,17 +70,21 @@ def list_nodes(
     recursive: Annotated[bool, Query(description="Also what is in the folders, at any depth.")] = False,
     cursor: Cursor = None,
     limit: Limit = DEFAULT_LIMIT,
-) -> Listing[Node]:
+) -> Listing[Node] | LongList:
     """In tree order: siblings by name, and with `recursive` each folder followed by what it holds."""
     caller.require(namespace, Scope.READ)
-    with database.connect() as connection:
-        return tree.list_nodes(
-            connection,
-            namespace,
-            project,
-            episode=episode_or_none(episode),
-            path=names.check_folder(path),
-            recursive=recursive,
-            cursor=cursor,
-            limit=limit,
-        )
+
+    def read(cursor: str | None, limit: int) -> Listing[Node]:
+        with database.connect() as connection:
+            return tree.list_nodes(
+                connection,
+                namespace,
+                project,
+                episode=episode_or_none(episode),
+                path=names.check_folder(path),
+                recursive=recursive,
+                cursor=cursor,
+                limit=limit,
+            )
+
+    return answer_page(read, cursor=cursor, limit=limit)
