@@ -1,4 +1,4 @@
-"""Sizes that lead to positions which no file has: what reads headers says nothing of what is there, and does not fail."""
+"""Sizes that lead to positions which no file has: what reads headers says nothing of what is there, and goes on."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import pytest
 
 from dreamlake_pipeline.errors import DreamlakeError
 from dreamlake_pipeline.kinds import Kind
+from dreamlake_pipeline.media.containers import ebml
 from dreamlake_pipeline.media.containers.probe import probe
 
 # The first is more than ext4 seeks to (16 TiB), the others more than XFS does, and than a signed number holds.
@@ -45,3 +46,11 @@ def test_a_size_beyond_all_files_is_no_fault(
         path.write_bytes(bytes_)
         with suppress(DreamlakeError):
             probe(path, path.name, wanted=Kind.VIDEO)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_elements_end_before_a_position_that_there_is_not(size: int, tmp_path: Path) -> None:
+    """Where an outer size is as large, nothing else bounds the walk."""
+    (tmp_path / "bent.mkv").write_bytes(ebml.TRACK_ENTRY + b"\x01" + (size % 2**56 - 1).to_bytes(7, "big") + bytes(99))
+    with (tmp_path / "bent.mkv").open("rb") as file:
+        assert len(list(ebml.children(file, 0, 2**60))) == 1
