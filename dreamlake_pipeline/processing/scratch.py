@@ -9,12 +9,13 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import shutil
 import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from ..media.run.room import clear
 
 log = logging.getLogger(__name__)
 
@@ -53,7 +54,8 @@ def sweep(parent: Path | None) -> int:
             continue
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            shutil.rmtree(path)
+            clear(lock)  # shutil.rmtree calls itself for each folder below, and a worker left as many as it liked
+            os.rmdir(path)  # noqa: PTH106
             swept += 1
         except BlockingIOError:
             continue

@@ -32,6 +32,7 @@ from ..media.run import bounds
 from ..media.run.workers import Workers
 from ..objectstore import ObjectInfo, ObjectStore, Page
 from ..systemfiles import system_part
+from .scratch import scratch_folder
 
 log = logging.getLogger(__name__)
 
@@ -143,7 +144,8 @@ def _owner_of(key: str) -> str:
 def _look_at(store: ObjectStore, items: Sequence[ObjectInfo]) -> list[StagedObject | str | None]:
     """What objects of one owner are, side by side."""
     with (
-        Workers(_LOOKERS) as workers,
+        scratch_folder(None) as rooms,
+        Workers(_LOOKERS, rooms) as workers,
         ThreadPoolExecutor(min(_LOOKS, len(items)), thread_name_prefix="look") as pool,
     ):
         return list(pool.map(partial(_look, store, workers), items))

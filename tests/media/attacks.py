@@ -3,6 +3,7 @@ text of this module is run there. Each attack raises OSError when it is refused,
 
 import ctypes
 import os
+import resource
 import signal
 import socket
 import time
@@ -108,6 +109,17 @@ def signal_process(aims):
     return "signalled"
 
 
+def limit_process(aims):
+    """By prlimit(2); a limit of files or seconds would end it."""
+    resource.prlimit(aims["pid"], resource.RLIMIT_CORE, (0, 0))
+    return "limited"
+
+
+def slow_process(aims):
+    os.setpriority(os.PRIO_PROCESS, aims["pid"], 5)
+    return "slowed"
+
+
 def mount(aims):
     checked(libc.mount(b"tmpfs", os.fsencode(os.environ.get("TMPDIR", ".")), b"tmpfs", 0, None))
     return "mounted"
@@ -166,7 +178,7 @@ ATTACKS = {
         *(read_environment, read_own_parents_environment, read_memory, read_credentials, list_home, write_home),
         *(write_system, write_input, open_home, connect_tcp, send_udp, connect_unix, connect_abstract, trace),
         *(read_process, signal_process, mount, become_root_of_a_namespace, make_device, keep_memory_uncounted),
-        *(set_up_io_uring, fork_many, open_many, take_memory),
+        *(set_up_io_uring, fork_many, open_many, take_memory, limit_process, slow_process),
     )
 }
 

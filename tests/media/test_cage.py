@@ -37,7 +37,10 @@ PYTHON = "/usr/bin/python3"  # for planted programs: one that a worker may start
 
 # What each layer refuses by itself, all others being left out.
 HELD = {
-    layers.NAMESPACES: {"connect_tcp", "send_udp", "connect_abstract", "trace", "read_process", "signal_process"},
+    layers.NAMESPACES: {
+        *("connect_tcp", "send_udp", "connect_abstract", "trace", "read_process", "signal_process", "limit_process"),
+        "slow_process",
+    },
     layers.ROOT: {
         *("read_environment", "read_own_parents_environment", "read_memory", "read_credentials", "list_home"),
         *("write_home", "write_system", "write_input", "open_home", "connect_unix"),
@@ -45,7 +48,7 @@ HELD = {
     layers.USER: {
         *("read_environment", "read_own_parents_environment", "read_memory", "read_credentials", "list_home"),
         *("write_home", "write_input", "open_home", "trace", "read_process", "signal_process", "mount", "make_device"),
-        "connect_unix",
+        *("connect_unix", "limit_process", "slow_process"),
     },
     layers.PRIVILEGES: {"mount", "make_device"},
     layers.LANDLOCK: {
@@ -55,7 +58,8 @@ HELD = {
     },
     layers.SECCOMP: {
         *("open_home", "connect_tcp", "send_udp", "connect_unix", "connect_abstract", "trace", "read_process", "mount"),
-        *("become_root_of_a_namespace", "make_device", "keep_memory_uncounted", "set_up_io_uring"),
+        *("become_root_of_a_namespace", "make_device", "keep_memory_uncounted", "set_up_io_uring", "limit_process"),
+        "slow_process",
     },
     layers.LIMITS: {"open_many", "take_memory"},
 }

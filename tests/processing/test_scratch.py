@@ -45,6 +45,25 @@ def test_what_a_killed_process_leaves_is_swept(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_is_left_is_swept_however_deep_and_closed_it_is(tmp_path: Path) -> None:
+    """Else what one owner's worker made would fail every later run, of others too."""
+    with scratch_folder(tmp_path) as folder:
+        name = folder.name
+    left = tmp_path / name
+    left.mkdir()
+    here = Path.cwd()
+    os.chdir(left)
+    for _ in range(3000):
+        Path("d").mkdir()
+        os.chdir("d")
+    os.chdir(here)
+    (left / "closed" / "more").mkdir(parents=True)
+    (left / "closed").chmod(0)
+    _age(left)
+    assert sweep(tmp_path) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_nothing_else_is_swept(tmp_path: Path) -> None:
     with scratch_folder(tmp_path) as used:
         name = used.name

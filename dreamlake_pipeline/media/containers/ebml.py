@@ -35,7 +35,10 @@ class Element:
 
 def element_at(file: BinaryIO, at: int) -> Element | None:
     """The element whose header starts at `at`; None when there is no whole header."""
-    file.seek(at)
+    try:
+        file.seek(at)
+    except OSError:  # a size may be more than any file of this system has (lseek(2): EINVAL)
+        return None
     head = file.read(_HEADER_BYTES)
     if not head:
         return None

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from .sealed import MOST_TEXT
+
 _GIB = 2**30
 
 MEMORY = 16 * _GIB  # most address space of a process, which is several times what it really touches
-RESIDENT = 6 * _GIB  # what all processes of a worker may keep in memory together
+RESIDENT = 6 * _GIB  # what all processes of a worker may keep in memory, and in files without a name, together
 OPEN_FILES = 512  # of a process
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """`seconds` of wall-clock time; `memory`, bytes of address space of the worker process itself (ffmpeg has its
-    own); `output` bytes and `files` in the worker's folder."""
+    own); `output` bytes and `files` in the worker's folder, and as many that are taken out of it; `answer`, bytes of
+    JSON that it may say at a time."""
 
     seconds: float
     memory: int = 4 * _GIB
     output: int = 2 * _GIB
     files: int = 1000
+    answer: int = MOST_TEXT
 
     def within(self, seconds: float) -> Bounds:
         """The same with at most so many seconds."""
@@ -34,7 +38,8 @@ class Bounds:
 # by the file's length and far below in all but odd cases: these hold when what sets them has been taken over.
 VIDEO = Bounds(seconds=7 * 86_400, memory=4 * _GIB, output=1024 * _GIB, files=250_000)
 AUDIO = Bounds(seconds=7 * 86_400, memory=4 * _GIB, output=128 * _GIB, files=50_000)
-SHORT_AUDIO = Bounds(seconds=60, memory=2 * _GIB, output=64 * 2**20, files=10)  # a short sound takes milliseconds
+# A short sound takes milliseconds.
+SHORT_AUDIO = Bounds(seconds=60, memory=2 * _GIB, output=64 * 2**20, files=10, answer=2**20)
 LABELS = Bounds(seconds=4 * 3600, memory=8 * _GIB, output=64 * _GIB, files=10)
 TEXT = Bounds(seconds=600, memory=4 * _GIB, output=2 * _GIB, files=10)
-LOOK = Bounds(seconds=60, memory=2 * _GIB, output=0, files=0)  # at the first bytes of a staged object
+LOOK = Bounds(seconds=60, memory=2 * _GIB, output=0, files=0, answer=2**16)  # at the first bytes of a staged object

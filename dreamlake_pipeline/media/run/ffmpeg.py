@@ -16,9 +16,10 @@ import selectors
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -153,18 +154,18 @@ def _run(
     # Where one stream of MPEG-TS is silent for more than 10 s, ffmpeg would take out as much time of all of them.
     argv += ["-dts_delta_threshold", str(_LONGEST_SILENCE)]
     started = time.monotonic()
-    process = subprocess.Popen(
-        argv + arguments,
-        cwd=cwd,
-        env={"PATH": os.defpath, "HOME": str(cwd), "LC_ALL": "C"},
-        stdin=subprocess.DEVNULL if stdin is None else stdin,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
+    with _bounded_memory():
+        process = subprocess.Popen(
+            argv + arguments,
+            cwd=cwd,
+            env={"PATH": os.defpath, "HOME": str(cwd), "LC_ALL": "C"},
+            stdin=subprocess.DEVNULL if stdin is None else stdin,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        )
     log = _Log()
     try:
-        _bound_memory(process.pid)
         _watch(process, log, cwd, started, limits, subject, on_stdout)
         code = process.wait()
     finally:
@@ -180,10 +181,23 @@ def _run(
     return Finished(tuple(log.lines), tuple(log.shown), tuple(log.changes), time.monotonic() - started)
 
 
-def _bound_memory(pid: int) -> None:
-    if hasattr(resource, "prlimit"):  # Linux; elsewhere time and output bounds have to do
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            resource.prlimit(pid, resource.RLIMIT_AS, (MEMORY, MEMORY))
+_starting = threading.Lock()
+
+
+@contextlib.contextmanager
+def _bounded_memory() -> Iterator[None]:
+    """What is started in this block may have MEMORY bytes of addresses, whatever this process may have: a process
+    inherits limits, and a worker may set no other's (cage/seccomp.py)."""
+    with _starting:
+        soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+        most = MEMORY if hard == resource.RLIM_INFINITY else min(MEMORY, hard)
+        try:
+            with contextlib.suppress(ValueError, OSError):  # a system may not know the limit
+                resource.setrlimit(resource.RLIMIT_AS, (most, hard))
+            yield
+        finally:
+            with contextlib.suppress(ValueError, OSError):
+                resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def _watch(

@@ -26,6 +26,10 @@ class Untaken(Exception):
     """What a worker named is no regular file of its own."""
 
 
+class TooMuchTaken(Exception):
+    """What a worker named as its results is more than its call may give."""
+
+
 class Room:
     """A room below `parent`, or the system's place for temporary files.
 
@@ -82,7 +86,7 @@ class Room:
     def clear(self) -> None:
         """Delete everything in it, however it was left."""
         for folder in (self._in, self._out):
-            _clear(folder)
+            clear(folder)
 
     def close(self) -> None:
         """Delete it; no process may be at work in it."""
@@ -92,35 +96,50 @@ class Room:
         for path in (self.inputs, self.outputs, self._root, self.path):
             path.rmdir()
 
-    def takings(self, below: Path, into: Path) -> Takings:
-        return Takings(self._out, below.relative_to(self.outputs).parts, below, into)
+    def takings(self, below: Path, into: Path, most_bytes: int, most_files: int) -> Takings:
+        return Takings(self._out, below.relative_to(self.outputs).parts, below, into, most_bytes, most_files)
 
 
 class Takings:
-    """Takes the results of one call, in `below`, out of a room and `into` a folder, each file once."""
+    """Takes the results of one call, in `below`, out of a room and `into` a folder, each file once.
 
-    def __init__(self, outputs: int, steps: tuple[str, ...], below: Path, into: Path) -> None:
+    What is taken stays when the worker deletes it, and so it is counted here: by the sizes of files, since a sparse one
+    takes no room here but all of its size in the object store.
+    """
+
+    def __init__(
+        self, outputs: int, steps: tuple[str, ...], below: Path, into: Path, most_bytes: int, most_files: int
+    ) -> None:
         self._outputs, self._steps, self._below, self._into = outputs, steps, below, into
-        self._names = itertools.count()
-        self._taken: dict[str, Path] = {}
+        self._bytes_left, self._files_left = most_bytes, most_files
+        self._taken: dict[tuple[str, ...], Path] = {}
 
     def take(self, text: str) -> Path:
-        """The file that the worker calls `text`, as a file of ours. Raises Untaken when it is none of the worker's."""
-        if text not in self._taken:
-            self._taken[text] = self._take(text)
-        return self._taken[text]
+        """The file that the worker calls `text`, as a file of ours.
 
-    def _take(self, text: str) -> Path:
+        Raises Untaken when it is none of the worker's, TooMuchTaken when all of them are more than they may be.
+        """
+        steps = self._steps_of(text)
+        if steps not in self._taken:
+            self._taken[steps] = self._take(steps)
+        return self._taken[steps]
+
+    def _steps_of(self, text: str) -> tuple[str, ...]:
         try:
             steps = Path(text).relative_to(self._below).parts
         except ValueError:
             raise Untaken from None
         if not 1 <= len(steps) <= _DEEPEST or ".." in steps or "\0" in text:
             raise Untaken
-        place = self._into / f"{next(self._names):05d}"
+        return steps
+
+    def _take(self, steps: tuple[str, ...]) -> Path:
+        if len(self._taken) >= self._files_left:
+            raise TooMuchTaken
+        place = self._into / f"{len(self._taken):05d}"
         try:
             with _stepped(self._outputs, (*self._steps, *steps[:-1])) as folder:
-                _take_file(folder, steps[-1], place)
+                self._bytes_left -= _take_file(folder, steps[-1], place, self._bytes_left)
         except (OSError, ValueError):
             raise Untaken from None
         return place
@@ -140,14 +159,19 @@ def _stepped(folder: int, steps: tuple[str, ...]) -> Iterator[int]:
         os.close(here)
 
 
-def _take_file(folder: int, name: str, place: Path) -> None:
-    """Give a regular file another name, or copy it where that can't be. Raises OSError for anything else."""
+def _take_file(folder: int, name: str, place: Path, most: int) -> int:
+    """Give a regular file of at most so many bytes another name, or copy it where that can't be; its size. Raises
+    OSError for anything else, TooMuchTaken."""
     try:
         # A link to what is a link itself would be one, too: what came out is looked at, and nothing else.
         os.link(name, place, src_dir_fd=folder, follow_symlinks=False)
-        if not stat.S_ISREG(place.lstat().st_mode):
+        found = place.lstat()
+        if not stat.S_ISREG(found.st_mode):
             place.unlink()
             raise FileNotFoundError(errno.ENOENT, "no regular file")
+        if found.st_size > most:
+            raise TooMuchTaken
+        return found.st_size
     except OSError as error:
         if error.errno not in _NO_LINKS:
             raise
@@ -156,11 +180,15 @@ def _take_file(folder: int, name: str, place: Path) -> None:
             if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
                 raise FileNotFoundError(errno.ENOENT, "no regular file") from None
             with place.open("xb") as copy:
-                shutil.copyfileobj(file, copy, 1 << 20)
+                while block := file.read(1 << 20):
+                    if copy.tell() + len(block) > most:  # it may grow while it is read
+                        raise TooMuchTaken from None
+                    copy.write(block)
+                return copy.tell()
 
 
-def _clear(top: int) -> None:
-    """Empty a folder. What lies deep is moved up first, so that neither depth nor permissions stop it."""
+def clear(top: int) -> None:
+    """Empty an open folder. What lies deep is moved up first, so that neither depth nor permissions stop it."""
     names = itertools.count()
     while entries := _entries(top):
         for name, is_folder in entries:

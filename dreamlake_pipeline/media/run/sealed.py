@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 MOST_BYTES = 96 * 2**20  # of a message
-_MOST_TEXT = 32 * 2**20  # of its JSON: objects take many times as much
+MOST_TEXT = 32 * 2**20  # of its JSON: as objects it takes up to sixty times as much, and a second for each 10 MiB
 _BYTES = "\0"  # the only key of what stands for bytes in JSON: their number among the blobs
 
 Claim = Callable[[str], Path]
@@ -62,11 +62,11 @@ def _plain(value: Any, blobs: list[bytes]) -> Any:
 
 
 class Message:
-    """A message as it came, which is read in parts. Raises Unsealable."""
+    """A message as it came, with at most so many bytes of JSON, which is read in parts. Raises Unsealable."""
 
-    def __init__(self, data: bytes | bytearray, claim: Claim) -> None:
+    def __init__(self, data: bytes | bytearray, claim: Claim, most_text: int = MOST_TEXT) -> None:
         end = 4 + int.from_bytes(data[:4], "big")
-        if not 4 < end <= min(len(data), _MOST_TEXT):
+        if not 4 < end <= min(len(data), 4 + most_text):
             raise Unsealable
         self.claim = claim
         self._data = memoryview(data)

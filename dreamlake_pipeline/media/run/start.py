@@ -194,6 +194,6 @@ def _wait_for_end(answers: int) -> None:
     deadline = time.monotonic() + _PATIENCE
     with selectors.PollSelector() as selector:
         selector.register(answers, selectors.EVENT_READ)
-        while selector.select(max(0, deadline - time.monotonic())):
+        while (left := deadline - time.monotonic()) > 0 and selector.select(left):
             if not os.read(answers, 1 << 20):
                 return

@@ -23,7 +23,7 @@ from . import build
 from .bounds import Bounds
 from .cage.layer import Layer
 from .messages import Call, Callback, Failure, pickled
-from .room import Room, Takings, Untaken
+from .room import Room, Takings, TooMuchTaken, Untaken
 from .sealed import Message, Signature, Unsealable, signature
 from .start import Process, start
 
@@ -35,7 +35,8 @@ _ATTEMPTS = 2  # a process may also die of what others do: the system, short of 
 _MOST_CALLS = 5000  # of one process: what it leaks is gone then
 _TICK = 0.5  # seconds between two looks at what a call has written; more where a look takes long
 _START = 60.0  # seconds that a worker may take to start, on a machine that has much else to do
-_LEAST_DISK = 64 * 2**20
+_LEAST_DISK, _MOST_RESERVE = 64 * 2**20, 2**30  # bytes that are left to databases and all others on the same disk
+_MOST_TRACEBACK = 16_000  # characters of what a worker says, which go into the log of its run
 _ERRORS = {one.__name__: one for one in (DreamlakeError, results.SoundOnly)}
 
 
@@ -198,7 +199,7 @@ class _Worker:
         if task.source and task.out:
             task.out.mkdir(parents=True, exist_ok=True)
             place = self._room.outputs / str(self.calls)
-            takings = self._room.takings(place, task.out)
+            takings = self._room.takings(place, task.out, task.bounds.output, task.bounds.files)
             arguments = arguments | {"source": self._room.lay(task.source), "out": place}
         call = Call(task.function, arguments, task.bounds, str(place) if place else None, build.known())
         conversation = _Conversation(self._process, task, takings, self._room)
@@ -307,9 +308,16 @@ class _Conversation:
 
     def hold(self, call: Call) -> Any:
         """Say what is to be done, and answer what the worker asks until it has a result."""
+        try:
+            return self._hold(call)
+        except TooMuchTaken:
+            raise self._too_much() from None
+
+    def _hold(self, call: Call) -> Any:
         self._process.send(pickled(call), self._deadline)
         while True:
-            message = Message(self._process.receive(self._deadline, self._look), self._claim)
+            data = self._process.receive(self._deadline, self._look)
+            message = Message(data, self._claim, self._task.bounds.answer)
             match message.value:
                 case ["call", [str(name), list(given)]] if name in self._task.callbacks:
                     types = self._task.types.callbacks[name]
@@ -322,7 +330,7 @@ class _Conversation:
                 case ["failed", value]:
                     raise _Failed(_error(message.read(value, Failure)))
                 case ["fault", str(text)]:
-                    raise WorkerFault(text)
+                    raise WorkerFault(text[-_MOST_TRACEBACK:])
                 case _:
                     raise Unsealable
 
@@ -331,20 +339,25 @@ class _Conversation:
         started = time.monotonic()
         if started < self._look_at:
             return
-        task, bounds = self._task, self._task.bounds
-        if self._room.used(bounds.output, bounds.files):
-            raise _TooMuch(
-                DreamlakeError(
-                    Code.MEDIA_TOO_LARGE,
-                    f"{task.subject} became more than {bounds.output // 2**20} MiB or {bounds.files:,} files of output "
-                    "and was stopped.",
-                )
-            )
-        if shutil.disk_usage(self._room.path).free < _LEAST_DISK:
+        task = self._task
+        if self._room.used(task.bounds.output, task.bounds.files):
+            raise self._too_much()
+        disk = shutil.disk_usage(self._room.path)
+        if disk.free < max(_LEAST_DISK, min(_MOST_RESERVE, disk.total // 50)):
             message = f"The disk of temporary files filled up while {task.subject} was processed."
             raise _TooMuch(DreamlakeError(Code.STORAGE_FULL, message))
         now = time.monotonic()
         self._look_at = now + max(_TICK, 20 * (now - started))
+
+    def _too_much(self) -> _TooMuch:
+        bounds = self._task.bounds
+        return _TooMuch(
+            DreamlakeError(
+                Code.MEDIA_TOO_LARGE,
+                f"{self._task.subject} became more than {bounds.output // 2**20} MiB or {bounds.files:,} files of "
+                "output and was stopped.",
+            )
+        )
 
 
 def _error(failure: Failure) -> DreamlakeError:
@@ -353,7 +366,10 @@ def _error(failure: Failure) -> DreamlakeError:
     except ValueError:
         raise Unsealable from None
     kind = _ERRORS.get(failure.kind, DreamlakeError)
-    return kind(code, failure.message, hint=failure.hint, **failure.details)
+    try:
+        return kind(code, failure.message, hint=failure.hint, **failure.details)
+    except TypeError:  # a detail is called as another argument is
+        raise Unsealable from None
 
 
 def _take_nothing(text: str) -> Path:

@@ -1,7 +1,8 @@
 """The keeper of a worker: the process that forks it, waits, and leaves nothing of it behind.
 
 It reads nothing that a stranger sent. It ends the worker, and all that this started, when its run has gone or has
-closed the pipe of calls, and when all of them together take more memory than they may.
+closed the pipe of calls, and when all of them together take more memory than they may, or more of the disk without a
+name: what a process deletes and keeps open is in no folder that could be counted.
 """
 
 from __future__ import annotations
@@ -9,10 +10,11 @@ from __future__ import annotations
 import os
 import select
 import signal
+import stat
 import sys
 import time
 import traceback
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -92,7 +94,8 @@ def _watch(pid: int, calls: int, resident: int) -> None:
             return
         if ended is None and os.waitpid(pid, os.WNOHANG)[0]:
             return
-        if sum(map(_resident, _descendants(os.getpid()))) > resident:
+        kept = _descendants(os.getpid())
+        if sum(map(_resident, kept)) + _nameless(kept) > resident:
             return
 
 
@@ -128,6 +131,29 @@ def _descendants(pid: int, but: Collection[int] = ()) -> list[int]:
                 found += children
                 left += children
     return found
+
+
+def _nameless(pids: Iterable[int]) -> int:
+    """Bytes on the disk of files that processes have open or mapped and that are in no folder any more. The kernel
+    tells root; of a process that is not dumpable it tells nobody else (proc(5)), whom the run's look at the disk is
+    left to."""
+    found: dict[tuple[int, int], int] = {}
+    for pid in pids:
+        with suppress(OSError), os.scandir(f"/proc/{pid}/fd") as descriptors:
+            for descriptor in descriptors:
+                with suppress(OSError):
+                    file = descriptor.stat()
+                    if stat.S_ISREG(file.st_mode) and not file.st_nlink:
+                        found[file.st_dev, file.st_ino] = file.st_blocks * 512
+        with suppress(OSError, ValueError), Path(f"/proc/{pid}/maps").open("rb") as mappings:
+            for line in mappings:
+                if line.endswith(b" (deleted)\n"):
+                    place, _, _, device, number, _ = line.split(None, 5)
+                    major, minor = (int(part, 16) for part in device.split(b":"))
+                    start, end = (int(part, 16) for part in place.split(b"-"))
+                    file_id = os.makedev(major, minor), int(number)
+                    found[file_id] = max(found.get(file_id, 0), end - start)
+    return sum(found.values())
 
 
 def _resident(pid: int) -> int:

@@ -23,7 +23,8 @@ _INSTRUCTION = 8  # bytes (struct sock_filter)
 _REFUSED = {
     "sockets": "socket socketcall socketpair bind connect listen accept accept4 sendto sendmsg sendmmsg",
     "other processes": "ptrace process_vm_readv process_vm_writev process_madvise process_mrelease kcmp pidfd_open "
-    "pidfd_getfd pidfd_send_signal migrate_pages move_pages",
+    "pidfd_getfd pidfd_send_signal migrate_pages move_pages setpriority ioprio_set sched_setscheduler sched_setparam "
+    "sched_setattr",
     "mounts": "mount umount umount2 pivot_root chroot open_tree open_tree_attr move_mount fsopen fsconfig fsmount "
     "fspick mount_setattr unshare setns name_to_handle_at open_by_handle_at",
     "large parts of the kernel": "bpf perf_event_open userfaultfd io_uring_setup io_uring_enter io_uring_register "
@@ -38,6 +39,9 @@ _REFUSED = {
     "lsetxattr fsetxattr setxattrat removexattr lremovexattr fremovexattr removexattrat",
     "users": "setuid setgid setreuid setregid setresuid setresgid setgroups setfsuid setfsgid capset",
 }
+# Their first argument is a process, 0 for the caller. Of one of the same user, a process may take all files and time by
+# prlimit(2), and no other layer knows that but namespaces and another user.
+_OWN_ONLY = ("prlimit64", "sched_setaffinity")
 _NEW_NAMESPACES = (0x00020000, 0x02000000, 0x04000000, 0x08000000, 0x10000000, 0x20000000, 0x40000000)
 
 
@@ -58,6 +62,8 @@ def program() -> bytes:
                 continue
             if number >= 0:  # below are those of other architectures
                 rules.add_rule(refused, number)
+        for name in _OWN_ONLY:
+            rules.add_rule(refused, name, pyseccomp.Arg(0, pyseccomp.NE, 0))
         for flag in _NEW_NAMESPACES:
             rules.add_rule(refused, "clone", pyseccomp.Arg(0, pyseccomp.MASKED_EQ, flag, flag))
         # Its flags are in memory, where no filter sees them. The C library then takes clone.
