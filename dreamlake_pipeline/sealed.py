@@ -11,9 +11,7 @@ macOS has nothing of the kind but core limits.
 from __future__ import annotations
 
 import ctypes
-import logging
 import os
-import re
 import resource
 import runpy
 import sys
@@ -21,14 +19,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any, NoReturn
 
+from .visible import make_logs_visible
+
 _PR_GET_DUMPABLE = 3
 _PR_SET_DUMPABLE = 4
 
 # The environment that this process was started with: what it may start itself with again.
 _first_environment: Mapping[str, str] = dict(os.environ)
-
-# C0 and C1 controls and the characters that reorder a line, but for the line's end and the tabulator.
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 
 
 def seal() -> None:
@@ -49,7 +46,7 @@ def is_sealed() -> bool:
 def run_module(arguments: list[str], environment: Mapping[str, str]) -> None:
     """Do what `python -m` does with these arguments, in this process, sealed, and with this environment."""
     seal()
-    log_printable()
+    make_logs_visible()
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = arguments
@@ -66,31 +63,6 @@ def start_again(*arguments: str) -> NoReturn:
     if arguments and arguments[0] in own:
         own = own[: own.index(arguments[0])]
     os.execve(sys.executable, [sys.executable, *own, *arguments], dict(_first_environment))  # noqa: S606
-
-
-def log_printable() -> None:
-    """Have every message that is logged here escape control characters: what strangers sent (the path of a URL) must
-    not steer the terminal that shows the log, nor pass for messages of its own."""
-    logging.setLogRecordFactory(_PrintableRecord)
-
-
-class _PrintableRecord(logging.LogRecord):
-    def getMessage(self) -> str:
-        # A line that a message begins is indented: it does not pass for a message of its own.
-        return printable(super().getMessage()).replace("\n", "\n    ")
-
-    @property
-    def exc_text(self) -> str | None:
-        return self._exc_text
-
-    @exc_text.setter
-    def exc_text(self, text: str | None) -> None:
-        self._exc_text = text and printable(text)
-
-
-def printable(text: str) -> str:
-    """The text with control characters written as escapes; lines and tabulators stay."""
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
 
 
 def _main() -> Any:

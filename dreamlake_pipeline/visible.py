@@ -24,11 +24,24 @@ def _is_shown(char: str) -> bool:
     return char.isprintable() or unicodedata.category(char) == "Zs"
 
 
-class VisibleFormatter(logging.Formatter):
-    """Formats records of a log as `logging.Formatter` does, each a line, and further lines only for a traceback."""
+def make_logs_visible() -> None:
+    """Have every message that is logged in this process, by whatever library and handler, show what strangers sent (the
+    path of a URL, a file's name) by this rule. Further lines of a message are indented: they pass for no other one."""
+    logging.setLogRecordFactory(_VisibleRecord)
 
-    def formatMessage(self, record: logging.LogRecord) -> str:
-        return visible(super().formatMessage(record))
 
-    def formatException(self, ei: object) -> str:
-        return "\n".join(map(visible, super().formatException(ei).split("\n")))  # type: ignore[arg-type]
+class _VisibleRecord(logging.LogRecord):
+    def getMessage(self) -> str:
+        return _visible_lines(super().getMessage(), between="\n    ")
+
+    @property
+    def exc_text(self) -> str | None:
+        return self._exc_text
+
+    @exc_text.setter
+    def exc_text(self, text: str | None) -> None:
+        self._exc_text = text and _visible_lines(text, between="\n")
+
+
+def _visible_lines(text: str, between: str) -> str:
+    return between.join(map(visible, text.split("\n")))

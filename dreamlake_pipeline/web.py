@@ -24,7 +24,7 @@ from . import __version__, audit, revocation
 from .admission import Room, Route
 from .api.common import ErrorResponse
 from .errors import ERRORS, Code, DreamlakeError
-from .printable import printable
+from .visible import visible
 
 log = logging.getLogger(__name__)
 
@@ -202,7 +202,7 @@ def _add_error_handlers(service: FastAPI) -> None:
     async def http(request: Request, error: HTTPException) -> Response:
         code = _CODE_OF_STATUS.get(error.status_code, Code.INVALID_REQUEST)
         message = (
-            f"There is no route {request.method} {printable(request.url.path)}."
+            f"There is no route {request.method} {visible(request.url.path)}."
             if error.status_code == 404
             else str(error.detail)
         )
@@ -213,7 +213,7 @@ def _add_error_handlers(service: FastAPI) -> None:
 
     @service.exception_handler(OperationalError)
     async def database(request: Request, error: OperationalError) -> Response:
-        log.warning("%s %s: %s", request.method, printable(request.url.path), error.orig)
+        log.warning("%s %s: %s", request.method, visible(request.url.path), error.orig)
         # With an SQLSTATE it answers, but had to give up (a lock, a timeout); without one there is no connection.
         if getattr(error.orig, "sqlstate", None):
             return _error_response(DreamlakeError(Code.OVERLOADED, "The database is too busy; try again later."))
@@ -221,10 +221,10 @@ def _add_error_handlers(service: FastAPI) -> None:
 
     @service.exception_handler(PoolTimeoutError)
     async def busy(request: Request, _: PoolTimeoutError) -> Response:
-        log.warning("%s %s: no database connection became free", request.method, printable(request.url.path))
+        log.warning("%s %s: no database connection became free", request.method, visible(request.url.path))
         return _error_response(DreamlakeError(Code.OVERLOADED, "Too many requests are under way; try again later."))
 
     @service.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
-        log.error("%s %s failed", request.method, printable(request.url.path), exc_info=error)
+        log.error("%s %s failed", request.method, visible(request.url.path), exc_info=error)
         return _error_response(DreamlakeError(Code.INTERNAL, ERRORS[Code.INTERNAL].meaning))

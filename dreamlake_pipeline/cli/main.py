@@ -6,7 +6,6 @@ Nothing heavy is imported here or by a verb's module: a verb imports what it wor
 from __future__ import annotations
 
 import gc
-import logging
 import os
 import sys
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from typing import Annotated
 import typer
 
 from ..errors import DreamlakeError, ExitCode
-from ..visible import VisibleFormatter
+from ..visible import make_logs_visible
 from .demo_cmd import demo
 from .down_cmd import down
 from .download_cmd import download
@@ -79,8 +78,7 @@ def main() -> None:
     # What a command makes is kept until it ends, or is freed by its reference count. Looking for cycles in it, and in
     # all that is imported, takes a tenth of an ingest in which nothing is new.
     gc.set_threshold(100_000, 50, 100)
-    if logging.lastResort is not None:  # by which warnings of the client reach the terminal
-        logging.lastResort.setFormatter(VisibleFormatter("%(message)s"))
+    make_logs_visible()  # warnings of the client reach the terminal
     try:
         app()
     except DreamlakeError as error:

@@ -18,7 +18,7 @@ def status(as_json: AsJson = False) -> None:
     """Show each process of the embedded stack, and each layer of the cage around what reads uploaded files. Exits 0
     when all processes are healthy, else 3.
 
-    With --json, one object a line, one for each process and each layer.
+    With --json, one object a line, one for each process; the layers are the field `cage` of the process `workers`.
     """
     from ..settings import Settings
     from ..stack import control
@@ -29,9 +29,8 @@ def status(as_json: AsJson = False) -> None:
     layers = control.cage_of(home) if is_up else []
     if as_json:
         for process in processes:
-            print_json(process.as_dict())
-        for layer in layers:
-            print_json(layer.as_dict())
+            cage = {"cage": [layer.as_dict() for layer in layers]} if process.name == "workers" else {}
+            print_json(process.as_dict() | cage)
     else:
         _show(processes)
         for layer in layers:

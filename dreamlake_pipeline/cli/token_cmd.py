@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from ..printable import printable
+from ..visible import visible
 from .options import AsJson, parse_duration
 
 token = typer.Typer(help="Make bearer tokens, and revoke them.", no_args_is_help=True)
@@ -97,7 +97,7 @@ def list_revoked(as_json: AsJson = False) -> None:
             if as_json:
                 print_json(one.token.wire() | {"services": list(one.services)})
             else:
-                revoked = f"{one.token.revoked_at:%Y-%m-%d %H:%M} by {printable(one.token.revoked_by)}"
+                revoked = f"{one.token.revoked_at:%Y-%m-%d %H:%M} by {visible(one.token.revoked_by)}"
                 where = "" if len(one.services) > 1 else f", at {one.services[0]} only: revoke it again"
                 typer.echo(f"{one.token.id}  {revoked}{where}")
 

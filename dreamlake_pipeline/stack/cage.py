@@ -21,7 +21,7 @@ class Layer:
     why: str
 
     def as_dict(self) -> dict[str, Any]:
-        """The JSON object of `dreamlake status --json`."""
+        """The JSON object in the field `cage` of `dreamlake status --json`."""
         return {"layer": self.name, "holds": self.holds, "why": self.why}
 
 

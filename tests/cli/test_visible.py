@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from dreamlake_pipeline.cli.output import align, style, unstyle
-from dreamlake_pipeline.visible import VisibleFormatter, visible
+from dreamlake_pipeline.visible import make_logs_visible, visible
 
 # Every character that a terminal obeys or does not show. Line ends are ours where a terminal shows a new line.
 CONTROLS = [chr(code) for code in range(0x110000) if unicodedata.category(chr(code)) in ("Cc", "Cf", "Zl", "Zp")]
@@ -55,16 +55,22 @@ def test_a_name_can_not_have_a_style_of_ours() -> None:
     assert unstyle(line) == "name  \\x1b[1mbold\\x1b[0m"
 
 
-def test_a_log_has_a_line_for_a_record() -> None:
-    formatter = VisibleFormatter("%(levelname)s %(message)s")
-    record = logging.LogRecord("a", logging.ERROR, "", 0, "no %s", ("x\nERROR forged\x1b[2J",), None)
-    assert formatter.format(record) == "ERROR no x\\nERROR forged\\x1b[2J"
+def test_a_log_shows_what_strangers_sent_and_takes_no_line_of_theirs_for_its_own() -> None:
+    before = logging.getLogRecordFactory()
+    make_logs_visible()
     try:
-        raise ValueError("\x1b[2J")
-    except ValueError:
-        record.exc_info = sys.exc_info()
-    text = formatter.format(record)
-    assert "Traceback" in text and "\n" in text and "\x1b" not in text
+        make_record = logging.getLogRecordFactory()
+        formatter = logging.Formatter("%(levelname)s %(message)s")  # of any library
+        record = make_record("a", logging.ERROR, "", 0, "no %s", ("x\nERROR forged\x1b[2J",), None)
+        assert formatter.format(record) == "ERROR no x\n    ERROR forged\\x1b[2J"
+        try:
+            raise ValueError("\x1b[2J")
+        except ValueError:
+            record.exc_info = sys.exc_info()
+        text = formatter.format(record)
+        assert "Traceback" in text and "\n" in text and "\x1b" not in text
+    finally:
+        logging.setLogRecordFactory(before)
 
 
 def on_terminal(words: list[str | Path], environment: dict[str, str]) -> str:

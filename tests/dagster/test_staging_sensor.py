@@ -191,15 +191,25 @@ def test_a_service_that_is_down_is_one_sentence_and_no_traceback(sensor: Sensor)
     assert result.skip_message is not None and result.skip_message.startswith("BSS does not answer")
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        DreamlakeError(Code.STORAGE_FAILED, "The store answered 500."),
+        RecursionError("answered 500 brackets"),
+        MemoryError("answered 500 GB"),
+        ValueError("answered 500\x1b[2J"),
+    ],
+    ids=lambda fault: type(fault).__name__,
+)
 def test_what_is_registered_is_processed_though_the_walk_fails(
-    sensor: Sensor, samples: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+    sensor: Sensor, samples: dict[str, bytes], monkeypatch: pytest.MonkeyPatch, fault: Exception
 ) -> None:
     def broken(*_: object, **__: object) -> None:
-        raise DreamlakeError(Code.STORAGE_FAILED, "The store answered 500.")
+        raise fault
 
     monkeypatch.setattr(staging, "adopt_unregistered", broken)
     # Batches that other tests left open are offered first.
     skipped = next(result for result in iter(sensor.tick, None) if isinstance(result, SkipReason))
-    assert "answered 500" in (skipped.skip_message or "")
+    assert "answered 500" in (skipped.skip_message or "") and "\x1b" not in (skipped.skip_message or "")
     sensor.world.upload({"/a.srt": samples["speech.srt"]})
     assert len(sensor.requests()) == 1

@@ -10,6 +10,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -18,6 +19,7 @@ import pytest
 from dreamlake_pipeline.media.run import start
 from dreamlake_pipeline.media.run.bounds import LOOK
 from dreamlake_pipeline.media.run.workers import Workers
+from dreamlake_pipeline.stack import cage, state
 
 SECRETS = {"AWS_SECRET_ACCESS_KEY": "secret", "DREAMLAKE_AUTH_SECRET": "secret" * 8}
 
@@ -97,3 +99,38 @@ def test_who_only_looks_or_talks_nonsense_does_no_harm(server: psutil.Process) -
     with Workers(1) as workers:
         assert workers.run(os.fspath, subject="x", bounds=LOOK, path="/plain") == "/plain"
     assert server.is_running()
+
+
+def test_an_empty_variable_is_no_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DREAMLAKE_WORKER_SOCKET", "")
+    assert start.socket_path() is None
+
+
+def test_code_that_changed_is_imported_before_the_next_worker(server: psutil.Process) -> None:
+    source = Path(start.__file__)
+    with Workers(1) as workers:
+        workers.layers()
+        [before] = server.children()
+        began, times = server.cpu_times().user, source.stat()
+        os.utime(source, ns=(times.st_atime_ns, times.st_mtime_ns + 1))
+        try:
+            with Workers(1) as others:
+                assert others.run(os.fspath, subject="x", bounds=LOOK, path="/plain") == "/plain"
+                assert server.cpu_times().user > began + 0.1  # the imports, in the same process
+                assert before in server.children()
+        finally:
+            os.utime(source, ns=(times.st_atime_ns, times.st_mtime_ns))
+        # What was started before goes on.
+        assert workers.run(os.fspath, subject="x", bounds=LOOK, path="/plain") == "/plain"
+    wait_until(lambda: server.children() == [])
+
+
+def test_it_says_what_the_cage_is_to_who_may_not_import_media(server: psutil.Process, tmp_path: Path) -> None:
+    path = start.socket_path()
+    assert path is not None
+    stack = replace(state.create(state.make_home(tmp_path / "home")), socket=path.with_name("supervisor.sock"))
+    told = cage.layers(stack)
+    with Workers(1) as workers:
+        assert [(layer.name, layer.holds, layer.why) for layer in told[:-1]] == workers.layers()
+    assert told[-1].name == "libav" and "carries FFmpeg" in told[-1].why
+    assert cage.layers(replace(stack, socket=tmp_path / "supervisor.sock")) == []

@@ -16,13 +16,19 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
-from dreamlake_pipeline.kinds import Kind
+from dreamlake_pipeline.kinds import KINDS, Kind
 from tests.conftest import SECRET
 
 from .world import KIND_OF_ROUTE, STREAM, World
 
 # Requests for each route that takes a body, and for each of the others.
 WITH_BODY, WITHOUT = 24, 5
+
+# Fields that need not be there, and whose rules made-up values seldom keep.
+OPTIONAL = {"episode", "episodeName", "csv", "ladder", "contentType", "uploadedAt"}
+
+# What an asset has to have, by its kind.
+BSS_IDS = dict.fromkeys((spec.bss_id_field for spec in KINDS.values()), "0" * 24)
 
 
 @pytest.fixture(scope="module")
@@ -45,18 +51,24 @@ def _name_what_is_there(world: World, case: Any, chance: random.Random) -> None:
         "key": f"{world.owner}/lab/staging/{'a' * 64}",
         "hash": {"m3u8": STREAM, "ts": world.chunk}.get(case.path.rpartition(".")[2], "b" * 64),
         "stagingHash": "a" * 64,
+        "name": "/made-up.mp4",
     }
     for fields in (case.path_parameters, case.query, case.body):
-        if isinstance(fields, dict):
-            for name in fields.keys() & there.keys():
+        if not isinstance(fields, dict):
+            continue
+        if "partNumbers" in fields or "parts" in fields:
+            fields |= {"partNumbers": [1], "parts": [{"partNumber": 1, "etag": "x"}]}
+            fields.pop(chance.choice(("partNumbers", "parts")))
+        nested = [each for value in fields.values() if isinstance(value, list) for each in value]
+        for item in (fields, *(each for each in nested if isinstance(each, dict))):
+            if "namespace" in item:
+                item |= BSS_IDS
+            for name in item.keys() & there.keys():
+                if chance.random() < 0.95:
+                    item[name] = there[name]
+            for name in item.keys() & OPTIONAL:
                 if chance.random() < 0.8:
-                    fields[name] = there[name]
-            if "partNumbers" in fields or "parts" in fields:
-                fields |= {"partNumbers": [1], "parts": [{"partNumber": 1, "etag": "x"}]}
-                fields.pop(chance.choice(("partNumbers", "parts")))
-            for item in (each for value in fields.values() if isinstance(value, list) for each in value):
-                if isinstance(item, dict) and "namespace" in item and chance.random() < 0.8:
-                    item["namespace"] = world.owner
+                    del item[name]
 
 
 @pytest.mark.parametrize("service", ["bss_url", "remote"])

@@ -25,6 +25,16 @@ def test_architecture_names_modules_that_exist() -> None:
     assert [name for name in sorted(named) if not list(package.rglob(name))] == []
 
 
+def test_security_names_what_exists() -> None:
+    named = set(
+        re.findall(r"`([a-z0-9_/]+\.py|[a-z0-9_]+/(?:[a-z0-9_]+/)*)`", (ROOT / "docs" / "security.md").read_text())
+    )
+    assert len(named) > 15
+    files = [path for folder in ("dreamlake_pipeline", "tests") for path in (ROOT / folder).rglob("*")]
+    known = [f"/{path.relative_to(ROOT)}" + ("/" if path.is_dir() else "") for path in files]
+    assert [name for name in sorted(named) if not any(path.endswith(f"/{name}") for path in known)] == []
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_links_lead_somewhere(document: str) -> None:
     path = ROOT / document

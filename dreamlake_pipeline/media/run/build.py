@@ -92,14 +92,15 @@ def look_at(path: str) -> Build:
 
 
 def libav() -> Layer:
-    """Whether the libraries that PyAV carries are of a safe release, as the program has to be. Where PyPI has no wheel
-    with a fixed one, the cage alone stands between them and the machine; so they are told of beside its layers."""
+    """Whether the libraries that PyAV carries are of a safe release, as the program has to be. For Python 3.11 there is
+    no wheel of such a PyAV: the cage alone stands between them and the machine, and they are told of beside its layers.
+    """
     import av
 
     version = str(getattr(av, "ffmpeg_version_info", ""))
     why = f"PyAV {av.__version__} carries FFmpeg {version}"
     if not is_safe(version):
-        why += ", which has known holes: the other layers have to hold; 8.1.3 mends them"
+        why += ", which has known holes: the cage has to hold; with Python 3.12, PyAV has a newer one"
     return Layer("libav", is_safe(version), why)
 
 

@@ -114,7 +114,8 @@ def socket_path() -> Path | None:
     """Where a worker server listens: the setting `worker_socket`."""
     from ...settings import Settings
 
-    return Settings().worker_socket
+    path = Settings().worker_socket
+    return path if path and path.name else None  # an empty variable counts as unset
 
 
 def start(room: Room, given: Mapping[str, Any]) -> Process:

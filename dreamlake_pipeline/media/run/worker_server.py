@@ -46,8 +46,12 @@ class WorkerServer:
 
     def __init__(self, listener: socket.socket, keepers: set[int]) -> None:
         self._listener, self._keepers = listener, keepers
+        # Our modules, and of each library its first one, which is written anew with every version.
         self._loaded = {
-            path: _stat(path) for module in list(sys.modules.values()) if (path := getattr(module, "__file__", None))
+            path: _stat(path)
+            for name, module in list(sys.modules.items())
+            if ("." not in name or name.startswith("dreamlake_pipeline."))
+            and (path := getattr(module, "__file__", None))
         }
         self._is_ending = False
 
@@ -158,7 +162,7 @@ def _with_program(plan: Plan) -> Plan:
 def _stat(path: str) -> tuple[int, int] | None:
     """What changes when a file does."""
     try:
-        found = os.stat(path)  # noqa: PTH116 - some 1,500 of them before each worker
+        found = os.stat(path)  # noqa: PTH116 - some hundreds of them before each worker
     except OSError:
         return None
     return found.st_size, found.st_mtime_ns
