@@ -9,11 +9,9 @@ from .media_tools import MediaToolsResource
 from .object_store import ObjectStoreResource
 
 
+# Dagster reads these annotations: they must not be strings, as `from __future__ import annotations` makes them.
 class BatchTools(ConfigurableResource):
-    """The other resources of a batch, which are configured under their own names. It has no fields of its own.
-
-    Dagster reads these annotations: they must not be strings, as `from __future__ import annotations` makes them.
-    """
+    """The other resources of a batch, which are configured under their own names. It has no fields of its own."""
 
     bss: BssResource
     object_store: ObjectStoreResource

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dagster import ConfigurableResource, ResourceDefinition, configured
+from dagster import ConfigurableResource, InitResourceContext, ResourceDefinition, configured
 
 
 def closed(resource: ConfigurableResource[Any] | ResourceDefinition) -> ResourceDefinition:
@@ -19,4 +19,19 @@ def closed(resource: ConfigurableResource[Any] | ResourceDefinition) -> Resource
     schema = definition.config_schema
     here = schema.default_value if schema.default_provided else {}
     # With a schema of its own, empty as it is: without one, Dagster would accept any config, and ignore it.
-    return configured(definition, config_schema={})(lambda _: here)
+    shut = configured(definition, config_schema={})(lambda _: here)
+    return _named_after(type(resource), shut) if isinstance(resource, ConfigurableResource) else shut
+
+
+def _named_after(kind: type, definition: ResourceDefinition) -> ResourceDefinition:
+    """The definition, shown in Dagster's UI by the name of its class, as one that is not closed is: Dagster calls any
+    other definition what the function that makes the resource is called."""
+    make: Any = definition.resource_fn
+
+    def resource(context: InitResourceContext) -> Any:
+        return make(context)
+
+    resource.__module__, resource.__name__ = kind.__module__, kind.__name__
+    return ResourceDefinition(
+        resource, definition.config_schema, definition.description, definition.required_resource_keys
+    )

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from dagster import AssetsDefinition, DefaultScheduleStatus, DefaultSensorStatus, Definitions
 from dagster._config import ConfigTypeKind, validate_config
+from dagster._core.remote_representation.external_data import RepositorySnap
 
 from dreamlake_pipeline.definitions import defs
 
@@ -160,3 +161,11 @@ def test_run_config_that_says_what_is_done_again_is_taken() -> None:
     config = {"resources": {"redo": {"config": {"force": True, "only": ["a"]}}}}
     assert validate_config(job.run_config_schema.config_type, config).success
     assert validate_config(job.run_config_schema.config_type, {}).success
+
+
+def test_resources_are_shown_by_the_names_of_their_classes() -> None:
+    """The UI calls a resource what its class is called, also one that is closed."""
+    shown = {one.name: one.resource_type for one in RepositorySnap.from_def(defs.get_repository_def()).resources}
+    assert "BssResource" in shown["bss"] and "_initialize_and_run" not in " ".join(shown.values())
+    ours = {name: kind for name, kind in shown.items() if name != "io_manager"}
+    assert all(kind.startswith("dreamlake_pipeline.resources.") for kind in ours.values())
