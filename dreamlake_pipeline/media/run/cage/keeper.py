@@ -18,12 +18,13 @@ from collections.abc import Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from ....forkserver import adopt_orphans
 from . import system
 from .enter import Entrance
 from .layer import Layer, Missing, Plan
 
 _TICK = 0.5  # seconds
-_SET_DEATH_SIGNAL, _SET_CHILD_SUBREAPER = 1, 36
+_SET_DEATH_SIGNAL = 1
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
@@ -46,12 +47,6 @@ def keep(plan: Plan, calls: int, answers: int, work: Callable[[Plan, list[Layer]
     finally:
         end_all()
     return 0
-
-
-def adopt_orphans() -> None:
-    """Processes that a child leaves behind become this one's children, where the system has that."""
-    with suppress(OSError, Missing):
-        system.prctl(_SET_CHILD_SUBREAPER, 1)
 
 
 def _be_worker(
