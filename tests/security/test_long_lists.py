@@ -157,3 +157,32 @@ def test_lists_that_nobody_takes_are_bounded_in_number(large: Any) -> None:
     for client in clients:
         client.close()
     assert set(statuses) == {200, 503} and statuses.count(200) < 30
+
+
+def test_stalled_players_do_not_grow_the_service(process: Any, object_store: ObjectStore) -> None:
+    """Who has a playback URL opens as many segments as he likes, and reads none."""
+    record, chunk, data = secrets.token_hex(12), secrets.token_hex(32), bytes(8 * MIB)
+    object_store.put(layout.chunk_key(chunk), data, content_type=layout.CHUNK_TYPE)
+    with psycopg.connect(process.database) as connection:
+        connection.execute(
+            """
+            INSERT INTO bss.records (id, kind, owner, project, name, staging_key, status, metadata, ready_at, size)
+            VALUES (%s, 'video', 'stalled', 'lab', '/v.mp4', 'stalled/lab/staging/v', 'ready', '{}', now(), 5)""",
+            (record,),
+        )
+        connection.execute("INSERT INTO bss.chunks VALUES (%s, %s, now(), now())", (chunk, len(data)))
+        connection.execute("INSERT INTO bss.chunk_refs (record_id, sha256) VALUES (%s, %s)", (record, chunk))
+    token = issue_token(SECRET, sub="t", namespaces=[], scope=Scope.PLAY, ttl=600, asset=record)
+    path = f"/videos/{record}/stream/{chunk}.ts?token={token}"
+    assert httpx.get(process.url + path, timeout=60).content == data
+    before, address, players = process.running.memory_info().rss, urlsplit(process.url), []
+    for _ in range(150):
+        client = socket.create_connection((address.hostname, address.port), timeout=60)
+        client.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+        players.append(client)
+    assert {client.recv(12).split()[1] for client in players} == {b"200"}
+    time.sleep(2)
+    grown = process.running.memory_info().rss - before
+    for client in players:
+        client.close()
+    assert grown < 100 * MIB, grown / MIB

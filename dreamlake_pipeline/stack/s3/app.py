@@ -21,6 +21,9 @@ from .wall import Wall
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
 
+# Of an object, what is read for one reader at a time: one who stalls makes the server keep twice as much.
+_CHUNK_BYTES = 256 << 10
+
 
 def create_app() -> Any:
     """The application of the stack under `DREAMLAKE_HOME`.
@@ -38,7 +41,7 @@ def create_app() -> Any:
     if stack is None:
         sys.exit("No stack was ever started here.")
     keys = StaticCredentialResolver({stack.credentials.s3_access_key: stack.credentials.s3_secret_key})
-    nanio = build_app(Settings(data_dir=stack.objects, region=state.REGION, credentials=keys))
+    nanio = build_app(Settings(data_dir=stack.objects, region=state.REGION, credentials=keys, chunk_size=_CHUNK_BYTES))
     nanio.user_middleware.append(Middleware(Operations, objects=stack.objects))  # behind nanio's own, which verifies
     return Wall(nanio)
 
