@@ -20,6 +20,16 @@ class Layer:
     holds: bool
     why: str
 
+    @property
+    def is_of_the_cage(self) -> bool:
+        """Whether it is a layer, and no remark: `libav` tells what the cage stands around."""
+        return self.name != "libav"
+
+    @property
+    def state(self) -> str:
+        """In a word."""
+        return "holds" if self.holds else "missing" if self.is_of_the_cage else "outdated"
+
     def as_dict(self) -> dict[str, Any]:
         """The JSON object in the field `cage` of `dreamlake status --json`."""
         return {"layer": self.name, "holds": self.holds, "why": self.why}

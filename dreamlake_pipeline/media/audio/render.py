@@ -56,6 +56,16 @@ class Job:
         waveform = Waveform(audio.sample_rate, audio.channels)
         return cls(found, audio, (*audio_reasons(audio), *more), waveform, filename)
 
+    def hear(self, samples: bytes) -> None:
+        """Feed the waveform. Raises MEDIA_TOO_LARGE as soon as there is too much: days of silence are a few megabytes,
+        and take hours."""
+        self.waveform.feed(samples)
+        if self.waveform.samples > MOST_SECONDS * self.waveform.sample_rate:
+            raise DreamlakeError(
+                Code.MEDIA_TOO_LARGE,
+                f"{self.filename} is more than {MOST_SECONDS // 3600} hours long, which is the limit.",
+            )
+
     @property
     def output_rate(self) -> int:
         return output_rate(self.audio) if self.reasons else self.audio.sample_rate
@@ -89,7 +99,7 @@ def render(source: Path, out: Path, job: Job) -> Rendered:
             limits=_limits(source, job),
             subject=job.filename,
             lenient=True,
-            on_stdout=job.waveform.feed,
+            on_stdout=job.hear,
         )
     except DreamlakeError as error:
         job.waveform.finish()
@@ -169,7 +179,7 @@ def _render_in_one_form(source: Path, out: Path, job: Job, forms: list[Form]) ->
     with Pipe(encode) as pipe:
 
         def take(data: bytes) -> None:
-            job.waveform.feed(data)
+            job.hear(data)
             pipe.write(clean(data))
 
         decoded = [
