@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from .sealed import MOST_TEXT
+from .values import MOST_TEXT
 
 _GIB = 2**30
 

@@ -1,5 +1,5 @@
 """How a run and its worker talk, over two pipes: calls are pickled, since a worker believes its run; what a worker
-says is sealed (sealed.py), since a run believes no worker.
+says is read as values (values.py), since a run believes no worker.
 
     run -> worker   Call, and for each callback that the worker calls, what it gave back
     worker -> run   ["ready", told]  once; then for each call any number of ["call", [name, arguments]], and one of

@@ -21,7 +21,7 @@ from .cage import seccomp
 from .cage.layer import Missing, Plan
 from .messages import HEAD
 from .room import Room
-from .sealed import MOST_BYTES, Unsealable
+from .values import MOST_BYTES, UnexpectedValue
 
 log = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ class Process:
     def receive(self, deadline: float, meanwhile: Callable[[], None] = lambda: None) -> bytearray:
         """Read a message, and call `meanwhile` every half second.
 
-        Raises TimeoutError, EOFError when the process has ended, Unsealable for one that is too long.
+        Raises TimeoutError, EOFError when the process has ended, UnexpectedValue for one that is too long.
         """
         received, wanted = bytearray(), HEAD
         with selectors.PollSelector() as selector:
@@ -83,7 +83,7 @@ class Process:
                 if wanted == HEAD and len(received) == HEAD:
                     wanted += int.from_bytes(received, "big")
                     if wanted > HEAD + MOST_BYTES:
-                        raise Unsealable
+                        raise UnexpectedValue
         return received[HEAD:]
 
     def dismiss(self) -> None:

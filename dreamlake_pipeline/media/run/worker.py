@@ -24,7 +24,7 @@ from .cage import namespaces
 from .cage.keeper import keep
 from .cage.layer import Layer, Plan, parse
 from .messages import Call, Callback, Failure, framed, receive
-from .sealed import seal
+from .values import pack
 
 _MOST_TRACEBACK = 8000  # characters
 _at_start = 0  # bytes of address space that libraries had taken when the process was forked
@@ -51,7 +51,7 @@ def _answer(call: Call, wire: _Wire) -> bytes:
     try:
         if call.out:
             Path(call.out).mkdir()
-        return seal(["done", call.function(**arguments)])
+        return pack(["done", call.function(**arguments)])
     except DreamlakeError as error:
         return _failure(error)
     except MemoryError:
@@ -65,11 +65,11 @@ def _answer(call: Call, wire: _Wire) -> bytes:
 
 
 def _failure(error: DreamlakeError) -> bytes:
-    return seal(["failed", Failure(type(error).__name__, str(error.code), error.message, error.hint, error.details)])
+    return pack(["failed", Failure(type(error).__name__, str(error.code), error.message, error.hint, error.details)])
 
 
 def _fault() -> bytes:
-    return seal(["fault", traceback.format_exc()[-_MOST_TRACEBACK:]])
+    return pack(["fault", traceback.format_exc()[-_MOST_TRACEBACK:]])
 
 
 class _Wire:
@@ -89,7 +89,7 @@ class _Wire:
 
     def _call(self, name: str, *arguments: Any) -> Any:
         with self._lock:
-            self.send(seal(["call", [name, arguments]]))
+            self.send(pack(["call", [name, arguments]]))
             return receive(self._calls)
 
 
@@ -123,7 +123,7 @@ def _work(calls: int, answers: int, addresses: int, plan: Plan, layers: list[Lay
     os.environ["TMPDIR"] = plan.outputs
     build.work_with(plan.ffmpeg)
     with os.fdopen(calls, "rb") as reading, os.fdopen(answers, "wb") as writing:
-        _Wire(reading, writing).send(seal(["ready", layers]))
+        _Wire(reading, writing).send(pack(["ready", layers]))
         serve(reading, writing)
 
 

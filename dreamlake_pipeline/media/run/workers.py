@@ -1,7 +1,7 @@
 """Worker processes: everything that reads a stranger's file runs in one, and nothing that knows a secret does.
 
 A file may crash a decoder, make it eat memory, never end, or take it over. Its worker then ends, by its own bounds or
-by ours, and the next file gets a new one. What a worker says is values of the expected types (sealed.py) and files of
+by ours, and the next file gets a new one. What a worker says is values of the expected types (values.py) and files of
 its own folder (room.py).
 """
 
@@ -24,7 +24,7 @@ from .bounds import Bounds
 from .cage.layer import Layer
 from .messages import Call, Callback, Failure, pickled
 from .room import Room, Takings, TooMuchTaken, Untaken
-from .sealed import Message, Signature, Unsealable, signature
+from .values import Message, Signature, UnexpectedValue, signature
 from .start import Process, start
 
 log = logging.getLogger(__name__)
@@ -205,7 +205,7 @@ class _Worker:
         conversation = _Conversation(self._process, task, takings, self._room)
         try:
             result = conversation.hold(call)
-        except (OSError, EOFError, Unsealable, Untaken) as error:
+        except (OSError, EOFError, UnexpectedValue, Untaken) as error:
             if isinstance(error, TimeoutError):
                 self.close()
                 raise DreamlakeError(
@@ -254,7 +254,7 @@ def _told(process: Process) -> list[Layer]:
         match message.value:
             case ["ready", list(layers)]:
                 return message.read(layers, list[Layer])
-    except (OSError, EOFError, Unsealable):
+    except (OSError, EOFError, UnexpectedValue):
         pass
     raise DreamlakeError(
         Code.STACK_FAILED, "A worker process did not start.", hint="The log of the process `workers` may say why."
@@ -322,7 +322,7 @@ class _Conversation:
                 case ["call", [str(name), list(given)]] if name in self._task.callbacks:
                     types = self._task.types.callbacks[name]
                     if len(given) != len(types):
-                        raise Unsealable
+                        raise UnexpectedValue
                     arguments = [message.read(value, kind) for value, kind in zip(given, types, strict=True)]
                     self._process.send(pickled(self._task.callbacks[name](*arguments)), self._deadline)
                 case ["done", value]:
@@ -332,7 +332,7 @@ class _Conversation:
                 case ["fault", str(text)]:
                     raise WorkerFault(text[-_MOST_TRACEBACK:])
                 case _:
-                    raise Unsealable
+                    raise UnexpectedValue
 
     def _look(self) -> None:
         """Raise when the room holds more than it may, or the disk less than everybody needs."""
@@ -364,12 +364,12 @@ def _error(failure: Failure) -> DreamlakeError:
     try:
         code = Code(failure.code)
     except ValueError:
-        raise Unsealable from None
+        raise UnexpectedValue from None
     kind = _ERRORS.get(failure.kind, DreamlakeError)
     try:
         return kind(code, failure.message, hint=failure.hint, **failure.details)
     except TypeError:  # a detail is called as another argument is
-        raise Unsealable from None
+        raise UnexpectedValue from None
 
 
 def _take_nothing(text: str) -> Path:

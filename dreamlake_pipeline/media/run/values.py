@@ -25,11 +25,11 @@ _BYTES = "\0"  # the only key of what stands for bytes in JSON: their number amo
 Claim = Callable[[str], Path]
 
 
-class Unsealable(Exception):
+class UnexpectedValue(Exception):
     """A message that is not what was expected."""
 
 
-def seal(value: Any) -> bytes:
+def pack(value: Any) -> bytes:
     """A message with a value of plain types, dataclasses, named tuples, enumerations, fractions and paths."""
     blobs: list[bytes] = []
     text = json.dumps([_plain(value, blobs), [len(blob) for blob in blobs]]).encode()
@@ -62,12 +62,12 @@ def _plain(value: Any, blobs: list[bytes]) -> Any:
 
 
 class Message:
-    """A message as it came, with at most so many bytes of JSON, which is read in parts. Raises Unsealable."""
+    """A message as it came, with at most so many bytes of JSON, which is read in parts. Raises UnexpectedValue."""
 
     def __init__(self, data: bytes | bytearray, claim: Claim, most_text: int = MOST_TEXT) -> None:
         end = 4 + int.from_bytes(data[:4], "big")
         if not 4 < end <= min(len(data), 4 + most_text):
-            raise Unsealable
+            raise UnexpectedValue
         self.claim = claim
         self._data = memoryview(data)
         try:
@@ -75,16 +75,16 @@ class Message:
             self._ends = [end]
             for size in sizes:
                 if type(size) is not int or size < 0:
-                    raise Unsealable
+                    raise UnexpectedValue
                 self._ends.append(self._ends[-1] + size)
         except (ValueError, TypeError, RecursionError):
-            raise Unsealable from None
+            raise UnexpectedValue from None
         if self._ends[-1] != len(data):
-            raise Unsealable
+            raise UnexpectedValue
 
     def blob(self, number: Any) -> bytes:
         if type(number) is not int or not 0 <= number < len(self._ends) - 1:
-            raise Unsealable
+            raise UnexpectedValue
         return bytes(self._data[self._ends[number] : self._ends[number + 1]])
 
     def read(self, value: Any, hint: Any) -> Any:
@@ -92,7 +92,7 @@ class Message:
         try:
             return _reader(hint)(value, self)
         except (RecursionError, OverflowError, ArithmeticError):
-            raise Unsealable from None
+            raise UnexpectedValue from None
 
 
 _Reader = Callable[[Any, Message], Any]
@@ -129,7 +129,7 @@ def _reader(hint: Any) -> _Reader:
 def _exactly(*wanted: type) -> _Reader:
     def read(value: Any, _: Message) -> Any:
         if type(value) not in wanted:
-            raise Unsealable
+            raise UnexpectedValue
         return value
 
     return read
@@ -140,7 +140,7 @@ def _one_of(choices: tuple[Any, ...]) -> _Reader:
         for choice in choices:
             if type(value) is type(choice) and value == choice:
                 return choice
-        raise Unsealable
+        raise UnexpectedValue
 
     return read
 
@@ -150,9 +150,9 @@ def _union(readers: list[_Reader]) -> _Reader:
         for one in readers:
             try:
                 return one(value, message)
-            except Unsealable:
+            except UnexpectedValue:
                 continue
-        raise Unsealable
+        raise UnexpectedValue
 
     return read
 
@@ -160,7 +160,7 @@ def _union(readers: list[_Reader]) -> _Reader:
 def _many(one: _Reader, made: Callable[[Any], Any]) -> _Reader:
     def read(value: Any, message: Message) -> Any:
         if type(value) is not list:
-            raise Unsealable
+            raise UnexpectedValue
         return made([one(item, message) for item in value])
 
     return read
@@ -169,7 +169,7 @@ def _many(one: _Reader, made: Callable[[Any], Any]) -> _Reader:
 def _each(readers: list[_Reader], made: Callable[..., Any]) -> _Reader:
     def read(value: Any, message: Message) -> Any:
         if type(value) is not list or len(value) != len(readers):
-            raise Unsealable
+            raise UnexpectedValue
         return made(*[one(item, message) for one, item in zip(readers, value, strict=True)])
 
     return read
@@ -182,7 +182,7 @@ def _mapping(key: _Reader, one: _Reader) -> _Reader:
         if type(value) is dict:
             value = [list(item) for item in value.items()]
         if type(value) is not list:
-            raise Unsealable
+            raise UnexpectedValue
         return dict(pair(item, message) for item in value)
 
     return read
@@ -193,14 +193,14 @@ def _enumeration(kind: type[Enum]) -> _Reader:
         try:
             return kind(value)
         except (ValueError, TypeError):
-            raise Unsealable from None
+            raise UnexpectedValue from None
 
     return read
 
 
 def _bytes(value: Any, message: Message) -> bytes:
     if type(value) is not dict or list(value) != [_BYTES]:
-        raise Unsealable
+        raise UnexpectedValue
     return message.blob(value[_BYTES])
 
 
@@ -208,12 +208,12 @@ def _fraction(value: Any, _: Message) -> Fraction:
     match value:
         case [int(above), int(below)] if below > 0:
             return Fraction(above, below)
-    raise Unsealable
+    raise UnexpectedValue
 
 
 def _path(value: Any, message: Message) -> Path:
     if type(value) is not str:
-        raise Unsealable
+        raise UnexpectedValue
     return message.claim(value)
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.media.results import RawSegment, Segment
-from dreamlake_pipeline.media.run.sealed import Message, Unsealable, seal, signature
+from dreamlake_pipeline.media.run.values import Message, UnexpectedValue, pack, signature
 from dreamlake_pipeline.media.video.make import make_video
 
 
@@ -46,7 +46,7 @@ EVERYTHING = Everything(
 
 
 def read(value: Any, hint: Any) -> Any:
-    message = Message(seal(value), Path)
+    message = Message(pack(value), Path)
     return message.read(message.value, hint)
 
 
@@ -71,7 +71,7 @@ def test_what_calls_here_are_called_with_is_annotated() -> None:
     ],
 )  # fmt: skip
 def test_what_is_of_another_type_is_refused(value: Any, hint: Any) -> None:
-    with pytest.raises(Unsealable):
+    with pytest.raises(UnexpectedValue):
         read(value, hint)
 
 
@@ -90,7 +90,7 @@ def framed(text: bytes, rest: bytes = b"") -> bytes:
 )  # fmt: skip
 def test_nonsense_is_refused(data: bytes) -> None:
     started = time.monotonic()
-    with pytest.raises(Unsealable):
+    with pytest.raises(UnexpectedValue):
         Message(data, Path)
     assert time.monotonic() - started < 2
 
@@ -101,11 +101,11 @@ def test_any_bytes_are_a_message_or_refused(data: bytes) -> None:
         try:
             message = Message(bytes_, Path)
             message.read(message.value, Everything)
-        except Unsealable:
+        except UnexpectedValue:
             pass
 
 
 def test_what_is_no_value_is_not_said() -> None:
     for value in (object(), print, {1, 2}.__iter__()):
         with pytest.raises(TypeError):
-            seal(value)
+            pack(value)
