@@ -24,8 +24,8 @@ from .bounds import Bounds
 from .cage.layer import Layer
 from .messages import Call, Callback, Failure, pickled
 from .room import Room, Takings, TooMuchTaken, Untaken
-from .values import Message, Signature, UnexpectedValue, signature
 from .start import Process, start
+from .values import Message, Signature, UnexpectedValue, signature
 
 log = logging.getLogger(__name__)
 
