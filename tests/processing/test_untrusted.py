@@ -49,7 +49,7 @@ def segment(content: Path | bytes, sha256: str, size: int) -> Segment:
 @pytest.mark.parametrize("on_disk", [True, False])
 @pytest.mark.parametrize("claim", ["another hash", "another size", "a key of another's"])
 def test_the_pool_believes_no_hash(
-    on_disk: bool, claim: str, pipeline: PipelineClient, bucket: ObjectStore, tmp_path: Path
+    on_disk: bool, claim: str, pipeline: PipelineClient, bucket: ObjectStore, owner: str, tmp_path: Path
 ) -> None:
     data = b"G" * 188
     content: Path | bytes = data
@@ -63,11 +63,11 @@ def test_the_pool_believes_no_hash(
         "a key of another's": replace(honest, sha256="../../victim/lab/video/x"),
     }[claim]
     with pytest.raises(DreamlakeError) as caught:
-        store_chunks(pipeline, bucket, [honest, lie])
+        store_chunks(pipeline, bucket, owner, [honest, lie])
     assert caught.value.code is Code.OUTPUT_INVALID
     with pytest.raises(DreamlakeError):
-        store_together(pipeline, bucket, [[honest], [lie]], map)
-    with EarlyChunks(pipeline, bucket) as early:
+        store_together(pipeline, bucket, owner, [[honest], [lie]], map)
+    with EarlyChunks(pipeline, bucket, owner) as early:
         early.add(lie)
         with pytest.raises(DreamlakeError):
             early.finish([honest, lie])
@@ -87,3 +87,14 @@ def test_a_playlist_has_no_line_of_a_workers(where: str, bucket: ObjectStore, re
         publish_streams(bucket, record, [stream], [sound])
     assert caught.value.code is Code.OUTPUT_INVALID
     assert not bucket.list_page("").objects
+
+
+def test_a_segment_that_is_changed_after_it_was_verified_is_not_stored(bucket: ObjectStore, tmp_path: Path) -> None:
+    """A worker has its segments open for as long as it lives: the object store is told the hash, and refuses others."""
+    (path := tmp_path / "0.ts").write_bytes(b"G" * 188_000)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    with path.open("r+b") as kept:
+        kept.write(b"evil")
+    with pytest.raises(DreamlakeError):
+        bucket.put_file(layout.chunk_key(sha256), path, size=188_000, sha256=sha256, content_type=layout.CHUNK_TYPE)
+    assert bucket.head(layout.chunk_key(sha256)) is None
