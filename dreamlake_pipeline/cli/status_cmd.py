@@ -34,7 +34,8 @@ def status(as_json: AsJson = False) -> None:
     else:
         _show(processes)
         for layer in layers:
-            typer.echo(f"cage: {layer.name:<11} {'holds' if layer.holds else 'missing':<12} {layer.why}")
+            held = "holds" if layer.holds else "missing" if layer.is_a_wall else "too old"
+            typer.echo(f"cage: {layer.name:<11} {held:<12} {layer.why}")
     if not processes:
         note(f"No stack was ever started under {home}.")
     if not processes or not all(process.healthy for process in processes):

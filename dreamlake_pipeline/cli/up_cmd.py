@@ -26,7 +26,7 @@ def up(as_json: AsJson = False) -> None:
     begun = time.monotonic()
     stack = control.up(Settings().home, note)
     note(f"The stack is up ({time.monotonic() - begun:.1f} s).")
-    if missing := [layer.name for layer in control.cage_of(stack.home) if not layer.holds]:
+    if missing := [layer.name for layer in control.cage_of(stack.home) if not layer.holds and layer.is_a_wall]:
         note(f"The cage of what reads uploaded files lacks {', '.join(missing)} here: `dreamlake status` says why.")
     if as_json:
         print_json(stack.environment())
