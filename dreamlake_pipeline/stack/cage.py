@@ -14,7 +14,8 @@ _TIMEOUT = 20  # seconds: a worker is started for the answer
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A layer, whether it holds here, and `why`: what it keeps away, or what is missing."""
+    """A layer, whether it holds here, and `why`: what it keeps away, or what is missing. So is `libav` told of, which
+    is no wall, but what the walls stand around: whether its release has known holes."""
 
     name: str
     holds: bool

@@ -142,7 +142,7 @@ def _status_of(stack: Stack, process: Process, info: ProcessInfo) -> ProcessStat
         uptime=info.uptime,
         restarts=info.restarts,
         url=stack.url_of(process.name),
-        login_url=stack.login_url if process.name == "dagster-webserver" else None,
+        login_url=stack.login_url if process.name == "dagster-webserver" and stack.credentials.dagster_secret else None,
         healthy=healthy,
         problem=problem,
         log=str(stack.log_of(process.name)),

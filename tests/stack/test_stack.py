@@ -117,6 +117,18 @@ def test_up_again_changes_nothing(running_stack: Stack, run: Run) -> None:
     assert {name: row["pid"] for name, row in after.items()} == {name: row["pid"] for name, row in before.items()}
 
 
+def test_up_names_the_walls_that_are_missing_and_status_all(running_stack: Stack, run: Run) -> None:
+    """PyAV's libraries are told of by `status` alone: an old release of them is no wall that is missing."""
+    wait_until_healthy(run, running_stack.home)
+    told = rows(run(running_stack.home, "status", "--json"))["workers"]["cage"]
+    held = {layer["layer"]: layer["holds"] for layer in told}
+    said = run(running_stack.home, "up").stderr
+    assert "libav" in held and "libav" not in said
+    assert [name for name, holds in held.items() if not holds and name != "libav" and name not in said] == []
+    shown = [line for line in run(running_stack.home, "status").stdout.splitlines() if line.startswith("cage: libav")]
+    assert len(shown) == 1 and ("holds" in shown[0] if held["libav"] else "outdated" in shown[0])
+
+
 def test_a_process_that_dies_is_reported_and_started_again(running_stack: Stack, run: Run) -> None:
     before = wait_until_healthy(run, running_stack.home)["s3"]
     psutil.Process(before["pid"]).kill()
