@@ -124,7 +124,7 @@ class Settings(BaseSettings):
         "waits: it ends what it has begun, and the others go back to the queue.",
     )
     batch_open: int = Field(
-        4,
+        7,
         ge=1,
         description="Most batches that are offered or worked on at a time; the others wait in BSS, where they cost "
         "nothing. One more than the runs that Dagster lets run at once keeps all of them busy.",
