@@ -80,10 +80,12 @@ def revoke(
     DREAMLAKE_API_KEY must write in every namespace, or be the token that is to end.
     """
     from .connection import connect
+    from .output import note, plural
 
     chosen = [_id_of(text) for text in ids]
     with connect() as lake:
         lake.revoke_tokens(chosen)
+    note(f"{plural(len(chosen), 'token')} revoked: both services refuse them within seconds.")
 
 
 @token.command("list")
