@@ -85,7 +85,7 @@ def revoke(
     chosen = [_id_of(text) for text in ids]
     with connect() as lake:
         lake.revoke_tokens(chosen)
-    note(f"{plural(len(chosen), 'token')} revoked: both services refuse them within seconds.")
+    note(f"{plural(len(chosen), 'token')} revoked, at both services within seconds.")
 
 
 @token.command("list")
