@@ -22,7 +22,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from dreamlake_pipeline.stack import dagster_home
 from dreamlake_pipeline.stack.processes import CODE_LOCATION
-from dreamlake_pipeline.stack.state import DAGSTER_SCHEMA, Stack
+from dreamlake_pipeline.stack.state import Stack
 
 # One worker of a parallel run has the stack.
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack"), pytest.mark.timeout(400)]
@@ -84,12 +84,10 @@ def test_nothing_that_dagster_keeps_of_a_run_opens_anything(running_stack: Stack
         run_id: gzip.decompress(httpx.get(f"{url}/download_debug/{run_id}", headers=login).content).decode()
         for run_id in finished
     }
-    with psycopg.connect(running_stack.postgres_url()) as connection:
-        tables = connection.execute(
-            "SELECT tablename FROM pg_tables WHERE schemaname = %s", [DAGSTER_SCHEMA]
-        ).fetchall()
+    with psycopg.connect(running_stack.postgres_url("dagster")) as connection:
+        tables = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'dagster'").fetchall()
         for (table,) in tables:
-            rows = connection.execute(f'SELECT kept::text FROM "{DAGSTER_SCHEMA}"."{table}" AS kept').fetchall()
+            rows = connection.execute(f'SELECT kept::text FROM dagster."{table}" AS kept').fetchall()
             kept[table] = "\n".join(text for (text,) in rows)
     files = [*running_stack.dagster_home.rglob("*"), *running_stack.logs.glob("*.log")]
     kept |= {str(path): path.read_text(errors="replace") for path in files if path.is_file()}
