@@ -144,6 +144,7 @@ BSS = {
     "GET /text-tracks/{id}/data.parquet": Line(READ_BY_ID, 302),
     "GET /labels/{id}/data.parquet": Line(READ_BY_ID, 302),
     "GET /labels/{id}/plot.png": Line(READ_BY_ID, 302),
+    "GET /labels/{id}/fields.json": Line(READ_BY_ID, 302),
     "GET /chunks/{hash}.ts": Line(CHUNK, 302, lambda world, kind: {"hash": world.chunk}),
     "POST /lambdas/hls-split": Line(
         WRITE_BY_ID, 202, lambda world, kind: {"json": {"videoId": world.records[Kind.VIDEO]}}
@@ -164,6 +165,7 @@ BSS = {
     "POST /pipeline/batches/begin": Line(PIPELINE, 404, _body(partition="p", runId="r", leaseSeconds=1)),
     "GET /pipeline/batches/items": Line(PIPELINE, 404, lambda world, kind: {"params": {"partition": "p"}}),
     "POST /pipeline/batches/heartbeat": Line(PIPELINE, 404, _body(partition="p", runId="r", leaseSeconds=1)),
+    "POST /pipeline/batches/give-back": Line(PIPELINE, 404, _body(partition="p", runId="r", ids=[])),
     "POST /pipeline/batches/results": Line(PIPELINE, 404, _body(partition="p", results=[])),
     "POST /pipeline/batches/finish": Line(PIPELINE, 404, _body(partition="p", runId="r")),
     "POST /pipeline/chunks/lease": Line(PIPELINE, 200, _body(chunks=[])),
