@@ -10,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from .. import layout
@@ -24,6 +25,7 @@ from ..objectstore import ObjectStore
 
 log = logging.getLogger(__name__)
 
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _SIDE_BY_SIDE = 4
 _GROUP = 4  # segments that one thread leases by one call, and then stores one after the other
 
@@ -32,7 +34,6 @@ def store_chunks(pipeline: PipelineClient, store: ObjectStore, owner: str, segme
     """Make sure that the pool holds every segment. Returns how many there are, and how many of them the owner's files
     play already."""
     with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="put-chunk") as threads:
-        verify(segments, threads.map)
         return _count(segments, _store_missing(pipeline, store, owner, segments, threads.map).known)
 
 
@@ -46,7 +47,6 @@ def store_together(
     """`store_chunks` of several items by the same calls; what two of them share is new for the first. `each` is a `map`
     of a pool of threads."""
     segments = [segment for group in groups for segment in group]
-    verify(segments, each)
     known = _store_missing(pipeline, store, owner, segments, each).known
     counts = []
     for group in groups:
@@ -61,8 +61,16 @@ def _store_missing(
     owner: str,
     segments: Sequence[RawSegment],
     each: Callable[..., Iterable[None]],
+    verified: Collection[RawSegment] = (),
 ) -> Leased:
-    """Lease segments that are verified, and put those that the pool lacks by `each` (a `map`)."""
+    """Lease the segments, and put those that the pool lacks by `each` (a `map`).
+
+    The pool does not believe who made a segment that it has the hash it is said to have: a chunk is everybody's. A file
+    that is put is held to its hash by the object store, which is told it; of one that the pool has already, the hash is
+    made here, unless it is among `verified`. Raises OUTPUT_INVALID for a segment that is something else.
+    """
+    for segment in segments:
+        _check(segment)
     distinct = {segment.sha256: segment for segment in segments}
     leased = pipeline.lease_chunks([Chunk(sha256=one.sha256, size=one.size) for one in distinct.values()], owner)
     missing = leased.missing
@@ -71,28 +79,36 @@ def _store_missing(
         segment, key = distinct[sha256], layout.chunk_key(sha256)
         if isinstance(segment.content, bytes):
             store.put(key, segment.content, content_type=layout.CHUNK_TYPE)
-        else:
+            return
+        try:
             store.put_file(key, segment.content, size=segment.size, sha256=sha256, content_type=layout.CHUNK_TYPE)
+        except DreamlakeError:
+            _verify(segment)  # it may have been refused for what it is
+            raise
 
     if missing:
         list(each(put, sorted(missing)))
+    put_now = {id(distinct[sha256]) for sha256 in missing}
+    list(each(_verify, [one for one in segments if id(one) not in put_now and _raw(one) not in verified]))
+    if missing:
         pipeline.chunks_stored(sorted(missing))
     return leased
-
-
-def verify(segments: Iterable[RawSegment], each: Callable[..., Iterable[None]]) -> None:
-    """Hash segments, as whoever made them says that they are: the pool believes nobody, since a chunk is everybody's.
-
-    Raises OUTPUT_INVALID for one that is something else.
-    """
-    list(each(_verify, segments))
 
 
 def _raw(segment: RawSegment) -> RawSegment:
     return RawSegment(segment.content, segment.sha256, segment.size)
 
 
+def _check(segment: RawSegment) -> None:
+    """Raise OUTPUT_INVALID for a segment in memory with another hash, for a file of another size, and for no hash."""
+    if isinstance(segment.content, bytes):
+        _verify(segment)
+    elif not _SHA256.fullmatch(segment.sha256) or segment.content.stat().st_size != segment.size:
+        raise _no_such_segment()
+
+
 def _verify(segment: RawSegment) -> None:
+    """Raise OUTPUT_INVALID for a segment that has another size or hash than is said of it."""
     if isinstance(segment.content, bytes):
         size, digest = len(segment.content), hashlib.sha256(segment.content)
     else:
@@ -101,7 +117,11 @@ def _verify(segment: RawSegment) -> None:
             # One of another size is not read: it may be sparse, and as large as no disk.
             digest = hashlib.file_digest(file, "sha256") if size == segment.size else hashlib.sha256()
     if (size, digest.hexdigest()) != (segment.size, segment.sha256):
-        raise DreamlakeError(Code.OUTPUT_INVALID, "A segment is not what its maker says that it is.")
+        raise _no_such_segment()
+
+
+def _no_such_segment() -> DreamlakeError:
+    return DreamlakeError(Code.OUTPUT_INVALID, "A segment is not what its maker says that it is.")
 
 
 def _count(segments: Sequence[RawSegment], known: set[str]) -> Chunks:
@@ -145,10 +165,9 @@ class EarlyChunks:
         if not some or self._given_up:
             return
         try:
-            verify(some, map)
+            _store_missing(self._pipeline, self._store, self._owner, some, map)
             with self._lock:
                 self._verified.update(some)
-            _store_missing(self._pipeline, self._store, self._owner, some, map)
         except (DreamlakeError, OSError) as error:
             self._given_up = True
             log.info("Segments are stored when all of them are there: %s", error)
@@ -157,6 +176,7 @@ class EarlyChunks:
         """Make sure that the pool holds every segment, as `store_chunks` does; nothing can be added any more."""
         self._threads.shutdown()
         with ThreadPoolExecutor(_SIDE_BY_SIDE, thread_name_prefix="put-chunk") as threads:
-            verify([one for one in segments if _raw(one) not in self._verified], threads.map)
-            leased = _store_missing(self._pipeline, self._store, self._owner, segments, threads.map)
+            leased = _store_missing(
+                self._pipeline, self._store, self._owner, segments, threads.map, verified=self._verified
+            )
         return _count(segments, leased.known)

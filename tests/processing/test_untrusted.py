@@ -71,7 +71,33 @@ def test_the_pool_believes_no_hash(
         early.add(lie)
         with pytest.raises(DreamlakeError):
             early.finish([honest, lie])
-    assert not bucket.list_page(layout.CHUNK_PREFIX).objects
+    # What is stored is what its name says.
+    stored = {item.key for item in bucket.list_page(layout.CHUNK_PREFIX).objects}
+    assert stored <= {layout.chunk_key(honest.sha256)}
+
+
+@pytest.mark.parametrize("on_disk", [True, False])
+def test_nobody_gets_a_chunk_of_others_by_its_hash(
+    on_disk: bool, pipeline: PipelineClient, bucket: ObjectStore, owner: str, tmp_path: Path
+) -> None:
+    """It is in the pool, so that nothing is put which the object store could refuse."""
+    secret = owner.encode() * 188
+    theirs = segment(secret, hashlib.sha256(secret).hexdigest(), len(secret))
+    store_chunks(pipeline, bucket, owner, [theirs])
+    content: Path | bytes = b"G" * len(secret)
+    if on_disk:
+        content = tmp_path / "0.ts"
+        content.write_bytes(b"G" * len(secret))
+    lie = replace(theirs, content=content)
+    for attempt in (store_chunks, lambda *given: store_together(*given[:3], [given[3]], map)):
+        with pytest.raises(DreamlakeError) as caught:
+            attempt(pipeline, bucket, f"{owner}-b", [lie])
+        assert caught.value.code is Code.OUTPUT_INVALID
+    with EarlyChunks(pipeline, bucket, f"{owner}-b") as early:
+        early.add(lie)
+        with pytest.raises(DreamlakeError) as caught:
+            early.finish([lie])
+        assert caught.value.code is Code.OUTPUT_INVALID
 
 
 @pytest.mark.parametrize("where", ["codecs", "name", "language"])
