@@ -167,15 +167,7 @@ class World:
 
     def claim(self) -> list[BatchOffer]:
         """The batches of this test's owner that are due."""
-        limits = ClaimBatches(
-            max_files=1000,
-            max_bytes=10**12,
-            settle_seconds=0,
-            processing_grace_seconds=3600,
-            lease_seconds=60,
-            max_attempts=3,
-        )
-        return [offer for offer in self.pipeline.claim(limits) if offer.owner == self.owner]
+        return [offer for offer in self.pipeline.claim(EVERYTHING) if offer.owner == self.owner]
 
     def form_batch(self) -> str:
         """The partition of the one batch that everything queued makes up."""
@@ -225,6 +217,18 @@ class World:
         return [item.key for item in self.store.list_all(prefix)]
 
 
+# No lease ends while the tests run.
+EVERYTHING = ClaimBatches(
+    max_batches=100,
+    max_files=1000,
+    max_bytes=10**12,
+    settle_seconds=0,
+    processing_grace_seconds=3600,
+    lease_seconds=3600,
+    max_attempts=3,
+)
+
+
 @pytest.fixture(scope="session")
 def new_world(
     new_database: Callable[[], str],
@@ -241,8 +245,12 @@ def new_world(
     with serve(app) as url, ServiceClient("BSS", url, token) as http, DagsterInstance.ephemeral() as instance:
 
         def create() -> World:
+            # What other worlds left queued is offered now: it is not to stand before what this one queues.
+            pipeline = PipelineClient(http)
+            while pipeline.claim(EVERYTHING):
+                pass
             owner = f"o{secrets.token_hex(5)}"
-            return World(url, PipelineClient(http), http, store, postgres_url, token, instance, owner)
+            return World(url, pipeline, http, store, postgres_url, token, instance, owner)
 
         yield create
 

@@ -224,7 +224,7 @@ def test_the_version_of_ffmpeg_is_asked_in_a_cage(planted: Path, monkeypatch: py
     assert "secret" not in build.build().version
 
 
-SLEEPS = "98765.4321"  # seconds: nobody else sleeps as long
+SLEEPS = f"98765.{os.getpid()}"  # seconds: nobody else sleeps as long, not even who runs these tests beside this one
 
 
 def sleepers() -> list[psutil.Process]:
