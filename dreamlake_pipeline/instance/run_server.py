@@ -80,8 +80,11 @@ def _is_fork(process: psutil.Process) -> bool:
     """Whether this is a fork of a run server, this one's or an earlier one's: which process a run has is said by the
     run's tags, and those are what somebody wrote there."""
     try:
+        own = psutil.Process().cmdline()
+        if "--listener" in own:  # what a server that starts anew tells itself
+            own = own[: own.index("--listener")]
         return (
-            "dreamlake_pipeline.instance.run_server" in process.cmdline()
+            process.cmdline()[: len(own)] == own
             and os.getsid(process.pid) == process.pid
             and process.pid != os.getppid()
         )
