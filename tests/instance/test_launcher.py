@@ -283,3 +283,27 @@ def test_runs_end_with_the_server_when_it_is_told_to_end(runs: Any) -> None:
     assert runs.wait(run_id) is DagsterRunStatus.FAILURE
     assert not child.is_running()
     runs.start_server()
+
+
+def test_a_fork_is_known_whatever_its_server_was_started_as() -> None:
+    """In the embedded stack, the server is `python -m dreamlake_pipeline.stack.become dagster-runs`."""
+    code = """
+import os, subprocess, sys, time
+import psutil
+from dreamlake_pipeline.instance.run_server import _is_fork
+run = os.fork()
+if run == 0:
+    os.setsid()
+    time.sleep(60)
+other = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"], start_new_session=True)
+time.sleep(0.5)
+asked = os.fork()
+if asked == 0:
+    print(*(_is_fork(psutil.Process(one)) for one in (run, other.pid, os.getppid())), flush=True)
+    os._exit(0)
+os.waitpid(asked, 0)
+os.kill(run, 9)
+other.kill()
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert found.stdout.split() == ["True", "False", "False"], found.stderr
