@@ -22,7 +22,7 @@ from urllib.parse import parse_qsl
 
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Scope
 
 from . import admission
 
@@ -41,30 +41,10 @@ _MOST = 20
 _LONGEST = 256
 
 
-class AuditTrail:
-    """ASGI middleware that writes the audit lines of a service."""
-
-    def __init__(self, app: ASGIApp, service: str) -> None:
-        self.app = app
-        self.service = service
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        status = 500  # of a fault that passes through here on its way to the handler of unexpected ones
-
-        async def watch(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self.app(scope, receive, watch)
-        finally:
-            if admission.is_write(scope):
-                log.info("%s", _line(self.service, scope, status))
+def tell(service: str, scope: Scope, status: int) -> None:
+    """Write the line of an answered request of this service, if it asked for a change."""
+    if admission.is_write(scope):
+        log.info("%s", _line(service, scope, status))
 
 
 def configure() -> None:

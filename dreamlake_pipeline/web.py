@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import gc
 import logging
-import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from typing import Any
@@ -22,6 +21,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import __version__, audit, revocation
 from .admission import Room, Route
+from .answered import Answered
 from .api.common import ErrorResponse
 from .errors import ERRORS, Code, DreamlakeError
 from .visible import visible
@@ -82,9 +82,14 @@ def create_service(
     )
     seconds = Histogram("dreamlake_http_request_seconds", "Time to answer.", ["method", "route"], registry=registry)
 
+    def answered(scope: Scope, status: int, took: float) -> None:
+        audit.tell(title, scope, status)
+        route = getattr(scope.get("route"), "path", "unknown")
+        requests.labels(scope["method"], route, status).inc()
+        seconds.labels(scope["method"], route).observe(took)
+
     service.add_middleware(_Head)
-    service.add_middleware(audit.AuditTrail, service=title)
-    service.add_middleware(_Measure, requests=requests, seconds=seconds)
+    service.add_middleware(Answered, tell=answered)
 
     @service.get("/healthz", tags=["operations"], summary="Whether the service can do its work")
     def healthz() -> dict[str, str]:
@@ -131,35 +136,6 @@ class _Head:
             await response(scope, receive, mark)
             return
         await self.app(scope, receive, mark)
-
-
-class _Measure:
-    """ASGI middleware that counts answers and their times, by route."""
-
-    def __init__(self, app: ASGIApp, requests: Counter, seconds: Histogram) -> None:
-        self.app = app
-        self.requests = requests
-        self.seconds = seconds
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self.app(scope, receive, send)
-            return
-        started = time.perf_counter()
-        status = 500  # of a fault that passes through here on its way to the handler of unexpected ones
-
-        async def watch(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self.app(scope, receive, watch)
-        finally:
-            route = getattr(scope.get("route"), "path", "unknown")
-            self.requests.labels(scope["method"], route, status).inc()
-            self.seconds.labels(scope["method"], route).observe(time.perf_counter() - started)
 
 
 def _spare_the_collector() -> None:
