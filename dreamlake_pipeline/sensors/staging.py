@@ -1,5 +1,7 @@
 """The staging sensor: finds what nobody registered, and launches a run for every batch that BSS offers."""
 
+from typing import TYPE_CHECKING
+
 from dagster import (
     DagsterInstance,
     DagsterRunStatus,
@@ -18,6 +20,9 @@ from ..assets.partitions import BATCHES, PARTITION_TAG, batches
 from ..errors import DreamlakeError
 from ..resources import BatchPolicy, BssResource, ObjectStoreResource
 from ..visible import visible
+
+if TYPE_CHECKING:
+    from ..api.pipeline import BatchOffer
 
 
 def build_staging_sensor(job: UnresolvedAssetJobDefinition, *, interval: int) -> SensorDefinition:
@@ -78,27 +83,29 @@ def build_staging_sensor(job: UnresolvedAssetJobDefinition, *, interval: int) ->
             if offer.attempt == 1 or not context.instance.has_dynamic_partition(BATCHES, offer.partition)
         ]
         return SensorResult(
-            run_requests=[
-                RunRequest(
-                    # Dagster never launches a run_key twice, not even one whose run failed: the attempt is part of it.
-                    run_key=f"{offer.partition}#{offer.attempt}",
-                    partition_key=offer.partition,
-                    tags={
-                        "dreamlake/owner": offer.owner,
-                        "dreamlake/project": offer.project,
-                        "dreamlake/attempt": str(offer.attempt),
-                        "dreamlake/files": str(offer.files),
-                        "dreamlake/bytes": str(offer.bytes),
-                    },
-                )
-                for offer in offers
-            ],
+            run_requests=[_request(offer) for offer in offers],
             skip_reason=None if offers else f"No batch is due; {found.listed} staged objects looked at.",
             cursor=str(position),
             dynamic_partitions_requests=[batches.build_add_request(new)] if new else [],
         )
 
     return staging_sensor
+
+
+def _request(offer: "BatchOffer") -> RunRequest:
+    """The run of one attempt at a batch. Dagster never launches a run_key twice, not even one whose run failed: the
+    attempt is part of it."""
+    return RunRequest(
+        run_key=f"{offer.partition}#{offer.attempt}",
+        partition_key=offer.partition,
+        tags={
+            "dreamlake/owner": offer.owner,
+            "dreamlake/project": offer.project,
+            "dreamlake/attempt": str(offer.attempt),
+            "dreamlake/files": str(offer.files),
+            "dreamlake/bytes": str(offer.bytes),
+        },
+    )
 
 
 def _has_waiting_run(instance: DagsterInstance, partition: str) -> bool:
