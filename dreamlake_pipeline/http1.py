@@ -241,7 +241,8 @@ class StreamedResponse:
 
     def close(self) -> None:
         """No more of it is read."""
-        if self._left == 0 and self._connection.is_reusable and not self._connection.has_more:
+        connection = self._connection
+        if self._left == 0 and connection.is_reusable and not connection.is_closed and not connection.has_more:
             self._left = None
             self._keep()
         else:
@@ -255,6 +256,11 @@ class _Connection:
         self._socket = connection
         self._answers: BinaryIO = connection.makefile("rb")
         self.is_reusable = True
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether this side has closed it: by `close`, or as an object that nothing refers to any more."""
+        return self._socket.fileno() < 0
 
     @property
     def is_dropped(self) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
+from secrets import token_hex
 from typing import Any
 
 import psutil
@@ -23,7 +24,8 @@ from . import neighbour
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux keeps others of a user out of a process")
 
-SECRET = "a-secret-that-nobody-may-read"
+# Another run of these tests on the same machine is looked at too, since the neighbour reads of every process.
+SECRET = token_hex()
 LIVES = "import pathlib, time; pathlib.Path('there').touch(); time.sleep(60)"
 
 

@@ -218,6 +218,19 @@ def test_an_answer_that_nobody_read_to_its_end_takes_its_connection_with_it(
     assert server.connections == 2
 
 
+def test_an_answer_whose_connection_is_gone_is_closed_in_peace(
+    serve: Callable[..., Server], connections: Connections
+) -> None:
+    # As the garbage collector does it, which may finalize the socket before the answer.
+    server = serve(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n0123", OK)
+    answer = connections.open("GET", server.url, {})
+    assert answer.read(4) == b"0123"
+    answer._connection.close()
+    answer.close()
+    assert connections.request("PUT", server.url, headers(1), b"x").status == 200
+    assert server.connections == 2
+
+
 def test_an_answer_that_ends_too_early_is_an_error(serve: Callable[..., Server], connections: Connections) -> None:
     server = serve(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\nX-Note: close\r\n\r\n0123", OK)
     with connections.open("GET", server.url, {}) as answer, pytest.raises(ConnectionError):
