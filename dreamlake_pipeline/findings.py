@@ -128,7 +128,7 @@ FINDINGS: dict[Finding, Spec] = {
     Finding.FOLDER_WITHOUT_RECORD: _leftover(
         "Files that were made lie in the bucket, and their record is gone.",
         Repair.NONE,
-        "`dreamlake gc` frees them. If the record should be there, `dreamlake rebuild --merge` makes it again from them.",
+        "`dreamlake gc` frees them. `dreamlake rebuild --merge` makes a lost record from them.",
     ),
     Finding.STAGED_UNACCOUNTED: _leftover(
         "An uploaded object is in the bucket for more than an hour, and no record, upload or refusal accounts for it.",

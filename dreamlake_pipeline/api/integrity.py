@@ -6,8 +6,7 @@ from pydantic import Field
 
 from ..findings import FINDINGS, Finding, Severity
 from ..kinds import Kind
-from .common import Id, Model, Owner, Printable, Project
-from .pipeline import Sha256
+from .common import Id, Model, Owner, Project
 
 
 class Found(Model):
@@ -78,6 +77,23 @@ class Repaired(Model):
     corrected: int
 
 
+class OfOwner(Model):
+    """Of an owner, or (with a token for every namespace) of everybody."""
+
+    owner: Owner | None = None
+
+
+class StoredProject(Model):
+    owner: str
+    project: str
+
+
+class StoredProjects(Model):
+    """Projects that have records, in order."""
+
+    items: list[StoredProject]
+
+
 class AbsentRecords(Model):
     """Ids that the index has, and that a listing of BSS did not."""
 
@@ -88,17 +104,3 @@ class Absent(Model):
     """Those of them whose records are gone, and of which the pipeline will not tell the index by itself."""
 
     ids: list[Id]
-
-
-__all__ = [
-    "Absent",
-    "AbsentRecords",
-    "Found",
-    "FsckProgress",
-    "FsckRepair",
-    "FsckStep",
-    "LargeObject",
-    "Printable",
-    "Repaired",
-    "Sha256",
-]

@@ -26,8 +26,12 @@ Outputs = dict[Annotated[str, Field(min_length=1, max_length=200)], Output]
 class Meta(Record):
     """A meta.json: the whole record as it is when it is ready, what made it, and what it is made of.
 
-    One that was written before 0.1.0 knew of outputs has none.
+    What is null is left out of it. One that was written before outputs were noted has none.
     """
 
+    episode: str | None = None
+    staging_hash: str | None = None
+    size: int | None = None
+    content_type: str | None = None
     recipe: str | None = None
     outputs: Outputs = Field(default_factory=dict)

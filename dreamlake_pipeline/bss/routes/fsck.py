@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from ...admission import MIB, Reader, Writer, most_bytes, new_router
-from ...api.integrity import Absent, AbsentRecords, FsckProgress, FsckRepair, FsckStep, Repaired
+from ...api.integrity import (
+    Absent,
+    AbsentRecords,
+    FsckProgress,
+    FsckRepair,
+    FsckStep,
+    OfOwner,
+    Repaired,
+    StoredProjects,
+)
 from ...auth import EVERY_NAMESPACE, Scope
 from ...errors import Code, DreamlakeError
-from .. import fsck
+from .. import fsck, projects
 from ..context import Database, Store
 
 routes = new_router(prefix="/fsck", tags=["fsck"])
@@ -28,6 +37,14 @@ def step(body: FsckStep, caller: Reader, database: Database, store: Store) -> Fs
 def repair(body: FsckRepair, caller: Writer, database: Database, store: Store) -> Repaired:
     """Results are made again from the raw bytes, rows are corrected. What the token does not reach is passed over."""
     return fsck.repair(database, store, body.findings, caller)
+
+
+@routes.post("/projects", summary="Projects that have records")
+def stored_projects(body: OfOwner, caller: Reader, database: Database) -> StoredProjects:
+    """Of one owner; without, for tokens that read in every namespace."""
+    caller.require(body.owner or EVERY_NAMESPACE, Scope.READ)
+    with database.connect() as connection:
+        return StoredProjects(items=projects.with_records(connection, body.owner))
 
 
 @routes.post("/absent", summary="Which records are gone", openapi_extra=most_bytes(MIB))
