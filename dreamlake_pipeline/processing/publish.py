@@ -89,7 +89,14 @@ def publish_meta(store: ObjectStore, record: Record, result: ItemResult) -> Item
     """
     found = {field: getattr(result, field) for field in ("sha256", "size", "metadata", "warnings", "recipe", "outputs")}
     now = datetime.now(UTC)
-    standing = {"status": Status.READY, "error": None, "last_error": None, "reported_at": now, "ready_at": now}
+    standing = {
+        "status": Status.READY,
+        "error": None,
+        "last_error": None,
+        "waiting": None,
+        "reported_at": now,
+        "ready_at": now,
+    }
     meta = Meta.model_construct(**dict(record) | found | standing)
     body = meta.model_dump_json(by_alias=True, exclude_none=True, indent=2)
     stored = _put(store, record, META, body.encode(), "application/json")

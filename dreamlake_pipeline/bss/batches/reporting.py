@@ -19,7 +19,8 @@ _RESULTS = """jsonb_to_recordset(CAST(:results AS jsonb)) AS x(id text, sha256 t
 
 _STORE_RESULTS = text(f"""
     UPDATE records r SET status = 'processing', error = NULL, last_error = NULL, waiting = NULL, crashes = 0,
-        metadata = x.metadata, outputs = x.outputs, recipe = x.recipe, warnings = x.warnings, sha256 = coalesce(x.sha256, r.sha256),
+        metadata = x.metadata, outputs = x.outputs, recipe = x.recipe, warnings = x.warnings,
+        sha256 = coalesce(x.sha256, r.sha256),
         size = coalesce(x.size, r.size), queued_at = coalesce(r.queued_at, now()), reported_at = now(),
         updated_at = now()
     FROM {_RESULTS} WHERE r.id = x.id AND x.error IS NULL""")  # noqa: S608 (spelled above)
