@@ -18,7 +18,7 @@ from ..revocation import Revocations
 from ..settings import Settings
 from ..web import create_service
 from .gauges import WorkGauges
-from .routes import bulk, fsck, pipeline, playback, processing, projects, records, uploads
+from .routes import bulk, deletion, fsck, pipeline, playback, processing, projects, records, uploads
 from .timelines import TimelineCache
 
 _DESCRIPTION = """
@@ -82,6 +82,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         processing.routes,
         projects.routes,
         bulk.routes,
+        deletion.routes,
         fsck.routes,
         pipeline.routes,
     ):

@@ -39,8 +39,9 @@ def report(connection: Connection, partition: str, run_id: str, results: Sequenc
     """Store results, and what chunks they refer to, all or nothing.
 
     An item with an error is `failed` at once, or `ready` with its earlier result and this as its last error; the others
-    stay `processing` until the batch is finished. A record that was deleted meanwhile is passed over. Raises NOT_FOUND,
-    CONFLICT when another run has the batch, it is closed, an item is another batch's, or a chunk is not stored.
+    stay `processing` until the batch is finished. A record that was deleted meanwhile, or is no item of the batch any
+    more, is passed over. Raises NOT_FOUND, CONFLICT when another run has the batch, it is closed, or a chunk is not
+    stored.
     """
     batch = lock(connection, partition)
     check_run(batch, run_id)
@@ -48,12 +49,10 @@ def report(connection: Connection, partition: str, run_id: str, results: Sequenc
         raise DreamlakeError(Code.CONFLICT, f"Batch {partition} is closed: begin it again before results are reported.")
     latest = {result.id: result for result in results}
     rows = connection.execute(
-        text("SELECT id, partition FROM records WHERE id = ANY(:ids) ORDER BY id FOR UPDATE"), {"ids": list(latest)}
+        text("SELECT id FROM records WHERE id = ANY(:ids) AND partition = :partition ORDER BY id FOR UPDATE"),
+        {"ids": list(latest), "partition": partition},
     )
-    present = {row.id: row.partition for row in rows}
-    for record_id, home in present.items():
-        if home != partition:
-            raise DreamlakeError(Code.CONFLICT, f"Record {record_id} is not an item of batch {partition}.")
+    present = set(rows.scalars())
     kept = [result for record_id, result in latest.items() if record_id in present]
     if not kept:
         return

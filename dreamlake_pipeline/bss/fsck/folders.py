@@ -11,7 +11,7 @@ from ...api.integrity import Found
 from ...findings import Finding
 from ...ids import is_id
 from ...kinds import Kind
-from .. import staged
+from .. import deletions, staged
 from .world import Progress, World
 
 _GRACE_SECONDS = 3600.0
@@ -33,7 +33,7 @@ def check(world: World, after: str) -> Progress:
     done.checked["folders"] += len(ids)
     for record_id in _unknown(world, [one for one in ids if is_id(one)]):
         folder = layout.asset_prefix(owner, project, Kind(kind), record_id)
-        # The record goes first, then its files: what a deletion is about to remove is gone by now, or soon.
+        # What is being freed just now is gone by now.
         if next(world.store.list_all(folder), None) is not None:
             done.findings.append(
                 Found(
@@ -85,16 +85,11 @@ def _places(world: World) -> list[str]:
 
 
 def _unknown(world: World, ids: list[str]) -> list[str]:
-    """Those of the ids that no record has, and none that was deleted a moment ago had."""
+    """Those of the ids that no record has, and no deleted one had."""
     if not ids:
         return []
     with world.database.connect() as connection:
-        return list(
-            connection.execute(
-                text("""
-                SELECT id FROM unnest(CAST(:ids AS text[])) AS asked(id)
-                WHERE NOT EXISTS (SELECT FROM records r WHERE r.id = asked.id)
-                    AND NOT EXISTS (SELECT FROM deletions d WHERE d.record_id = asked.id) ORDER BY id"""),
-                {"ids": ids},
-            ).scalars()
-        )
+        known = set(
+            connection.execute(text("SELECT id FROM records WHERE id = ANY(:ids)"), {"ids": ids}).scalars()
+        ) | deletions.among(connection, ids)
+    return [one for one in ids if one not in known]
