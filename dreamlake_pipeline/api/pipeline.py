@@ -27,6 +27,7 @@ from .common import (
     Text,
     Timestamp,
 )
+from .stored import Outputs
 
 _SHA256 = r"^[0-9a-f]{64}$"
 Seconds = Annotated[float, Field(ge=0, le=30 * 86400, allow_inf_nan=False)]
@@ -302,6 +303,9 @@ class ItemResult(Model):
     warnings: list[str] = Field(default_factory=list)
     error: ErrorBody | None = None
     chunks: list[Sha256] = Field(default_factory=list)
+    outputs: Outputs = Field(
+        default_factory=dict, description="What lies in the record's folder of the bucket, meta.json too."
+    )
 
 
 class ReportResults(Model):

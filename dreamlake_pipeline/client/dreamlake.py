@@ -9,17 +9,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..api.bss import Record, Status
+from ..api.integrity import Found
+from ..auth import EVERY_NAMESPACE
 from ..csv_options import check_csv_options
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from ..ladder import check_ladder
 from ..names import check_folder
 from ..settings import Settings
-from . import tokens
+from . import fsck, tokens
 from .bss import BssClient, in_slices
 from .cache import HashCache
 from .download import download
 from .events import Event, FileEvent, FileStatus, Processing, Summary, Warned, record_failure
+from .fsck import Checked, RepairSummary
 from .http import ServiceClient
 from .plan import plan
 from .retry import retry
@@ -258,6 +261,27 @@ class DreamLake:
             path=record.name,
             bss_id=record.id,
         )
+
+    # What is stored, and what should be
+
+    def fsck(self, target: str | Target | None = None, *, deep: bool = False) -> Iterator[Found | Checked]:
+        """Check a project, or everything that the token reaches: findings as they come, and what was looked at.
+
+        Nothing is changed. `deep` reads and hashes every byte; else references and sizes are checked. See fsck.py.
+        """
+        if target is not None:
+            place = self.target(target)
+            if place.episode is not None:
+                raise DreamlakeError(Code.USAGE, f"{place} names an episode: whole projects are checked.")
+            yield from fsck.check(self.bss, self.index, owner=place.namespace, project=place.project, deep=deep)
+            return
+        namespaces = self.index.me().namespaces
+        for owner in [None] if EVERY_NAMESPACE in namespaces else sorted(namespaces):
+            yield from fsck.check(self.bss, self.index, owner=owner, project=None, deep=deep)
+
+    def repair(self, findings: Sequence[Found]) -> RepairSummary:
+        """Put right what `fsck` found, as far as it can be."""
+        return fsck.repair(self.bss, self.index, findings)
 
     # Tokens
 

@@ -15,11 +15,12 @@ from ..values import to_jsonb
 from .rows import check_run, close_if_done, lock
 
 _RESULTS = """jsonb_to_recordset(CAST(:results AS jsonb)) AS x(id text, sha256 text, size bigint, recipe text,
-    metadata jsonb, warnings jsonb, error jsonb)"""
+    metadata jsonb, warnings jsonb, error jsonb, outputs jsonb)"""
 
 _STORE_RESULTS = text(f"""
     UPDATE records r SET status = 'processing', error = NULL, last_error = NULL, waiting = NULL, crashes = 0,
-        metadata = x.metadata, recipe = x.recipe, warnings = x.warnings, sha256 = coalesce(x.sha256, r.sha256),
+        metadata = x.metadata, outputs = x.outputs, recipe = x.recipe, warnings = x.warnings,
+        sha256 = coalesce(x.sha256, r.sha256),
         size = coalesce(x.size, r.size), queued_at = coalesce(r.queued_at, now()), reported_at = now(),
         updated_at = now()
     FROM {_RESULTS} WHERE r.id = x.id AND x.error IS NULL""")  # noqa: S608 (spelled above)
@@ -96,7 +97,7 @@ def finish(connection: Connection, partition: str, run_id: str, ids: Sequence[st
 
 
 def _result(result: ItemResult) -> dict[str, Any]:
-    body = result.model_dump(mode="json", include={"id", "sha256", "size", "recipe", "warnings"})
+    body = result.model_dump(mode="json", include={"id", "sha256", "size", "recipe", "warnings", "outputs"})
     # Absent, not JSON's null: jsonb_to_recordset then gives SQL's NULL.
     if result.metadata is not None:
         body["metadata"] = result.metadata
