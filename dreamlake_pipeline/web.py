@@ -88,6 +88,7 @@ def create_service(
         requests.labels(scope["method"], route, status).inc()
         seconds.labels(scope["method"], route).observe(took)
 
+    service.add_middleware(_Start)
     service.add_middleware(_Head)
     service.add_middleware(Answered, tell=answered)
 
@@ -136,6 +137,35 @@ class _Head:
             await response(scope, receive, mark)
             return
         await self.app(scope, receive, mark)
+
+
+class _Start:
+    """ASGI middleware: a service that can't start says why in a sentence, and not where in its code."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await self.app(scope, receive, send)
+            return
+        failed: list[Message] = []
+
+        async def hold_back(message: Message) -> None:
+            if message["type"] == "lifespan.startup.failed":
+                failed.append(message)
+            else:
+                await send(message)
+
+        try:
+            await self.app(scope, receive, hold_back)
+        except DreamlakeError as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            raise
+        except BaseException:
+            for message in failed:
+                await send(message)
+            raise
 
 
 def _spare_the_collector() -> None:

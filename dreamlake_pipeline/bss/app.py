@@ -7,12 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
 from fastapi.middleware.cors import CORSMiddleware
 from sqlalchemy import text
 
 from .. import database
 from ..api.common import ErrorResponse
 from ..kinds import KINDS
+from ..migrations import migrate
 from ..objectstore import ObjectStore, open_client
 from ..revocation import Revocations
 from ..settings import Settings
@@ -42,7 +44,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        database.migrate(postgres_url, schema=database.BSS_SCHEMA, package="dreamlake_pipeline.bss")
+        await run_in_threadpool(migrate, postgres_url, schema=database.BSS_SCHEMA, package="dreamlake_pipeline.bss")
         gauges = WorkGauges(engine)
         app.state.metrics.register(gauges)
         app.state.store = ObjectStore(open_client(), settings.bucket)
