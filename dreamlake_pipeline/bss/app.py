@@ -14,6 +14,7 @@ from sqlalchemy import text
 from .. import database
 from ..api.common import ErrorResponse
 from ..kinds import KINDS
+from ..logs import REQUEST_ID
 from ..migrations import migrate
 from ..objectstore import ObjectStore, open_client
 from ..revocation import Revocations
@@ -72,7 +73,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     service.state.settings = settings
     # Players in a browser load playlists from pages of other origins. Tokens are sent explicitly, never as cookies.
     service.add_middleware(
-        CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], allow_headers=["Authorization", "Range"]
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["GET"],
+        allow_headers=["Authorization", "Range", REQUEST_ID],
+        expose_headers=[REQUEST_ID],
     )
 
     errors = {status: {"model": ErrorResponse} for status in (401, 403, 404, 409, 413, 422)}
