@@ -62,6 +62,7 @@ ROWS: dict[str, dict[str, str]] = {
         "0011": """
             INSERT INTO ended_uploads (upload_id, staging_key, completed) VALUES ('u0', 'lab/arm/staging/y', true);
             INSERT INTO revoked_tokens (id, revoked_by) VALUES ('stolen', 'ops')""",
+        "0015": "UPDATE records SET request_id = '5c1f0a9d3b7e-17' WHERE id = repeat('1', 24)",
     },
     SERVER_SCHEMA: {
         "0001": f"""
