@@ -65,6 +65,7 @@ class Code(StrEnum):
     STORAGE_FULL = "storage_full"
     STACK_FAILED = "stack_failed"
     OVERLOADED = "overloaded"
+    SCHEMA_NEWER = "schema_newer"
     INTERNAL = "internal"
 
 
@@ -139,6 +140,9 @@ ERRORS: dict[Code, ErrorSpec] = {
     Code.STORAGE_FULL: ErrorSpec(507, _FILE, True, "A disk or bucket is full."),
     Code.STACK_FAILED: ErrorSpec(500, ExitCode.UNREACHABLE, True, "The embedded stack did not start."),
     Code.OVERLOADED: ErrorSpec(503, ExitCode.UNREACHABLE, True, "Too much is under way; try again later."),
+    Code.SCHEMA_NEWER: ErrorSpec(
+        500, ExitCode.UNREACHABLE, False, "A newer version of this program has upgraded the database."
+    ),
     Code.INTERNAL: ErrorSpec(500, _FILE, True, "A fault of this program; its log has the details."),
 }
 
