@@ -58,6 +58,7 @@ class Code(StrEnum):
     OUTPUT_INVALID = "output_invalid"
     TEXT_INVALID = "text_invalid"
     LABELS_INVALID = "labels_invalid"
+    CRASHES_WORKER = "crashes_worker"
     # Machinery
     UNREACHABLE = "unreachable"
     STORAGE_FAILED = "storage_failed"
@@ -129,6 +130,9 @@ ERRORS: dict[Code, ErrorSpec] = {
         False,
         "The label file holds no entry that can be read, or more rows that can't be read than others; `--csv` says how "
         "it is written.",
+    ),
+    Code.CRASHES_WORKER: ErrorSpec(
+        422, _FILE, True, "Each run that worked on this file alone was killed or crashed, and others were not."
     ),
     Code.UNREACHABLE: ErrorSpec(503, ExitCode.UNREACHABLE, True, "A service does not answer."),
     Code.STORAGE_FAILED: ErrorSpec(502, _FILE, True, "The object store refused or broke off an operation."),

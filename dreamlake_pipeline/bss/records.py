@@ -301,7 +301,7 @@ def queue(connection: Connection, ids: Iterable[str], statuses: Iterable[Status]
     """Start over those of the records that are in one of `statuses`: they join a new batch. Returns their ids.
 
     Where `statuses` have `failed`, a record whose last attempt failed counts as failed, though its earlier result
-    stands. A result that a record has stays.
+    stands. A result that a record has stays. What waits, put off by a fault of the machinery, is due at once.
     """
     chosen, wanted = sorted(set(ids)), set(statuses)
     if not chosen:
@@ -310,9 +310,10 @@ def queue(connection: Connection, ids: Iterable[str], statuses: Iterable[Status]
         connection.execute(
             text("""
             UPDATE records SET status = 'queued', queued_at = now(), updated_at = now(), partition = NULL, error = NULL,
-                last_error = NULL, reported_at = NULL
+                last_error = NULL, reported_at = NULL, waiting = NULL, waiting_until = NULL, crashes = least(crashes, 1)
             WHERE id IN (SELECT id FROM records WHERE id = ANY(:ids)
-                AND (status = ANY(:statuses) OR (:failed AND last_error IS NOT NULL)) ORDER BY id FOR UPDATE)
+                AND (status = ANY(:statuses) OR waiting_until IS NOT NULL
+                    OR (:failed AND last_error IS NOT NULL)) ORDER BY id FOR UPDATE)
             RETURNING id"""),
             {
                 "ids": chosen,
@@ -355,18 +356,20 @@ def change_csv_options(connection: Connection, wanted: Mapping[str, Mapping[str,
     return {row.id for row in rows if row.made_otherwise}
 
 
-def made_otherwise(connection: Connection, partition: str) -> list[str]:
-    """Those records of a batch whose result was made with another ladder, or other options, than they were given since.
+def made_otherwise(connection: Connection, partition: str, ids: Sequence[str] | None = None) -> list[str]:
+    """Those records of a batch, or of `ids` in it, whose result was made with another ladder, or other options,
+    than they were given since.
 
-    All of the batch's records that have a result are locked: nobody gives one any others until they are ready.
+    All of these that have a result are locked: nobody gives one any others until they are ready.
     """
     rows = connection.execute(
         text("""
         SELECT id, CASE WHEN ladder IS NOT NULL THEN metadata->'ladder' <> to_jsonb(ladder)
             WHEN csv IS NOT NULL THEN metadata->'csvOptions' <> csv END AS otherwise
         FROM records WHERE partition = :partition AND status = 'processing' AND reported_at IS NOT NULL
+            AND (CAST(:ids AS text[]) IS NULL OR id = ANY(:ids))
         ORDER BY id FOR UPDATE"""),
-        {"partition": partition},
+        {"partition": partition, "ids": None if ids is None else list(ids)},
     )
     return [row.id for row in rows if row.otherwise]
 
