@@ -220,6 +220,9 @@ class Record(Model):
     metadata: dict[str, Any] | None = None
     attempts: int = 0
     partition: str | None = Field(None, description="The batch that processes or processed it.")
+    request_id: str | None = Field(
+        None, description="The `X-Request-ID` of its registration, which the logs of services and runs name."
+    )
     created_at: Timestamp
     uploaded_at: Timestamp | None = Field(None, description=_UPLOADED_AT)
     updated_at: Timestamp
@@ -388,6 +391,58 @@ class Records(Model):
     """Those of the ids that exist and that the caller may read."""
 
     items: list[Record]
+
+
+# Deletion
+
+
+class RecordRef(Model):
+    """What tells of a record without all that was found in its file."""
+
+    id: Id
+    kind: Kind
+    owner: str
+    project: str
+    episode: str | None
+    name: str
+    size: int | None
+    status: Status
+    uploaded_at: Timestamp | None = Field(None, description=_UPLOADED_AT)
+
+
+class DeletedRecord(RecordRef):
+    """A record that was deleted and can be restored; `status` is the one that it had."""
+
+    deleted_at: Timestamp
+    deleted_by: str = Field(description="The `sub` of the token that deleted it.")
+    restorable_until: Timestamp = Field(description="From then on, garbage collection may free it.")
+
+
+class Deleted(Model):
+    """The records that were there, and are deleted now."""
+
+    ids: list[Id]
+
+
+class Undelete(Ids):
+    replace: bool = Field(
+        False,
+        description="Also where a later upload has the name by now: it is as if the record were uploaded again now.",
+    )
+
+
+class Taken(Model):
+    """A record that was not restored, since another one was uploaded under its name: `by`."""
+
+    id: Id
+    by: Id
+
+
+class Undeleted(Model):
+    """The records that are there again, and those whose names are taken; the others are not deleted, or purged."""
+
+    ids: list[Id]
+    taken: list[Taken]
 
 
 # A project

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
+from .. import logs
 from ..api.bss import Record, Status
 from ..api.common import Listing
 from ..api.pipeline import ResultKey
@@ -133,15 +134,15 @@ def insert(connection: Connection, files: Sequence[NewRecord]) -> list[Inserted]
     rows = connection.execute(
         text(f"""
         INSERT INTO records (id, kind, owner, project, episode, name, staging_key, staging_hash, size, content_type,
-            ladder, csv, status, queued_at, uploaded_at)
+            ladder, csv, request_id, status, queued_at, uploaded_at)
         SELECT id, kind, owner, project, episode, name, staging_key, staging_hash, size, content_type,
-            ladder, csv, CASE WHEN queue THEN 'queued' ELSE 'registered' END, CASE WHEN queue THEN now() END,
-            now() + n * interval '1 microsecond'
+            ladder, csv, :request_id, CASE WHEN queue THEN 'queued' ELSE 'registered' END,
+            CASE WHEN queue THEN now() END, now() + n * interval '1 microsecond'
         FROM {_FILES}
         ORDER BY owner, project, name, kind, staging_key, episode
         ON CONFLICT (place, kind, md5(staging_key)) DO NOTHING
         RETURNING id, uploaded_at"""),  # noqa: S608 (spelled above)
-        {"files": to_jsonb(asked)},
+        {"files": to_jsonb(asked), "request_id": logs.request_id()},
     )
     made: dict[str, datetime] = {row.id: row.uploaded_at for row in rows}
     # Of two equal files in one call, one made the record and the other finds it.
@@ -251,7 +252,7 @@ def get_many(connection: Connection, ids: Sequence[str], caller: Principal) -> l
         SELECT {_COLUMNS} FROM unnest(CAST(:ids AS text[])) WITH ORDINALITY AS asked(id, n) JOIN records r USING (id)
         WHERE :everywhere OR r.owner = ANY(:namespaces)
         ORDER BY asked.n"""),  # noqa: S608
-        {"ids": list(dict.fromkeys(ids))} | _reach(caller),
+        {"ids": list(dict.fromkeys(ids))} | reach(caller),
     )
     return [_record(row) for row in rows.mappings()]
 
@@ -263,7 +264,7 @@ def reachable(connection: Connection, ids: Sequence[str], caller: Principal) -> 
         SELECT r.id FROM unnest(CAST(:ids AS text[])) WITH ORDINALITY AS asked(id, n) JOIN records r USING (id)
         WHERE :everywhere OR r.owner = ANY(:namespaces)
         ORDER BY asked.n"""),
-        {"ids": list(dict.fromkeys(ids))} | _reach(caller),
+        {"ids": list(dict.fromkeys(ids))} | reach(caller),
     )
     return list(rows.scalars())
 
@@ -288,13 +289,13 @@ def list_page(
             text(f"""
             SELECT {_COLUMNS} FROM records r
             WHERE r.kind = :kind AND r.id > :after {conditions} ORDER BY r.id LIMIT :limit"""),  # noqa: S608
-            given | {"kind": str(kind), "after": _read_cursor(cursor), "limit": limit + 1},
+            given | {"kind": str(kind), "after": read_cursor(cursor), "limit": limit + 1},
         )
         .mappings()
         .all()
     )
     items = [_record(row) for row in rows[:limit]]
-    return Listing[Record](items=items, cursor=_make_cursor(items[-1].id) if len(rows) > limit else None)
+    return Listing[Record](items=items, cursor=make_cursor(items[-1].id) if len(rows) > limit else None)
 
 
 def queue(connection: Connection, ids: Iterable[str], statuses: Iterable[Status]) -> set[str]:
@@ -407,15 +408,16 @@ def text_tracks_beside(connection: Connection, video: Record, start: str) -> lis
     return [_record(row) for row in rows.mappings()]
 
 
-def _reach(caller: Principal) -> dict[str, Any]:
+def reach(caller: Principal) -> dict[str, Any]:
+    """The parameters by which a statement keeps to what the caller reaches."""
     return {"everywhere": EVERY_NAMESPACE in caller.namespaces, "namespaces": list(caller.namespaces)}
 
 
-def _make_cursor(record_id: str) -> str:
+def make_cursor(record_id: str) -> str:
     return base64.urlsafe_b64encode(bytes.fromhex(record_id)).decode()
 
 
-def _read_cursor(cursor: str | None) -> str:
+def read_cursor(cursor: str | None) -> str:
     if not cursor:
         return ""
     try:
