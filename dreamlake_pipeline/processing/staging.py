@@ -113,6 +113,7 @@ def adopt_unregistered(
             break
     else:
         position.after = ""
+        found.answered = True
     now = time.time()
     position.rest_until = now + _REST * (now - started - adopting)
     return found

@@ -70,7 +70,7 @@ def test_only_staged_objects_are_looked_at(pipeline: PipelineClient, bucket: Obj
         f"{owner}/NOT A PROJECT/staging/a.srt",
         "root.srt",
     )
-    assert walk(pipeline, bucket, Position()) == Found()
+    assert walk(pipeline, bucket, Position()) == Found(answered=True)
 
 
 def test_what_is_young_is_left_for_its_uploader_to_register(
