@@ -58,11 +58,13 @@ class Code(StrEnum):
     OUTPUT_INVALID = "output_invalid"
     TEXT_INVALID = "text_invalid"
     LABELS_INVALID = "labels_invalid"
+    CRASHES_WORKER = "crashes_worker"
     # Machinery
     UNREACHABLE = "unreachable"
     STORAGE_FAILED = "storage_failed"
     STORAGE_FULL = "storage_full"
     STACK_FAILED = "stack_failed"
+    MACHINE_FAILED = "machine_failed"
     OVERLOADED = "overloaded"
     INTERNAL = "internal"
 
@@ -130,10 +132,16 @@ ERRORS: dict[Code, ErrorSpec] = {
         "The label file holds no entry that can be read, or more rows that can't be read than others; `--csv` says how "
         "it is written.",
     ),
+    Code.CRASHES_WORKER: ErrorSpec(
+        422, _FILE, True, "Each run that worked on this file alone was killed or crashed, and others were not."
+    ),
     Code.UNREACHABLE: ErrorSpec(503, ExitCode.UNREACHABLE, True, "A service does not answer."),
     Code.STORAGE_FAILED: ErrorSpec(502, _FILE, True, "The object store refused or broke off an operation."),
     Code.STORAGE_FULL: ErrorSpec(507, _FILE, True, "A disk or bucket is full."),
     Code.STACK_FAILED: ErrorSpec(500, ExitCode.UNREACHABLE, True, "The embedded stack did not start."),
+    Code.MACHINE_FAILED: ErrorSpec(
+        503, _FILE, True, "The machine that processes files lacks memory, open files or processes, or its disk fails."
+    ),
     Code.OVERLOADED: ErrorSpec(503, ExitCode.UNREACHABLE, True, "Too much is under way; try again later."),
     Code.INTERNAL: ErrorSpec(500, _FILE, True, "A fault of this program; its log has the details."),
 }

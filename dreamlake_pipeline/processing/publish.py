@@ -67,7 +67,7 @@ def url_of(record: Record, name: str) -> str:
 def publish_meta(store: ObjectStore, record: Record, result: ItemResult) -> None:
     """Store meta.json, the whole record as it is once it is ready: records can be rebuilt from the bucket alone."""
     found = {field: getattr(result, field) for field in ("sha256", "size", "metadata", "warnings")}
-    whole = record.model_copy(update=found | {"status": Status.READY, "error": None})
+    whole = record.model_copy(update=found | {"status": Status.READY, "error": None, "waiting": None})
     body = whole.model_dump_json(by_alias=True, exclude_none=True, indent=2)
     where = (record.owner, record.project, record.kind, record.id)
     store.put(layout.meta_key(*where), body.encode(), content_type="application/json")
