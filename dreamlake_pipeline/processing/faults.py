@@ -37,8 +37,6 @@ OF_MACHINERY = frozenset({
 _PROVEN = {Code.CRASHES_WORKER: 2}
 _PROVEN_ELSE = 5
 
-# What the answer of a service or of the object store says when it is another moment's: the same call may succeed then.
-AWAY = frozenset({Code.UNREACHABLE, Code.OVERLOADED})
 _STORE_AWAY = frozenset({Code.STORAGE_FAILED, Code.UNREACHABLE})
 _REFUSALS = frozenset({Code.CONFLICT, Code.INVALID_REQUEST, Code.NOT_FOUND, Code.REQUEST_TOO_LARGE})
 

@@ -17,7 +17,6 @@ from ..api.bss import Record, Status
 from ..api.pipeline import BatchItems, ItemResult, Postponement
 from ..client.pipeline import PipelineClient
 from ..errors import Code, DreamlakeError
-from .faults import AWAY
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +117,7 @@ class Hold:
 
     def may_wait(self, error: DreamlakeError) -> bool:
         """Whether an error says that BSS is away, and was not for too long yet."""
-        return error.code in AWAY and self.held_for < PATIENCE
+        return error.is_passing and self.held_for < PATIENCE
 
     def give_back(self, items: Sequence[Record]) -> None:
         """Queue items that were not begun: another batch is formed of them when it is their owner's turn again."""
