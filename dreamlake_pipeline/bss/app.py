@@ -18,7 +18,7 @@ from ..revocation import Revocations
 from ..settings import Settings
 from ..web import create_service
 from .gauges import WorkGauges
-from .routes import bulk, deletion, pipeline, playback, processing, projects, records, uploads
+from .routes import bulk, deletion, garbage, pipeline, playback, processing, projects, records, uploads
 from .timelines import TimelineCache
 
 _DESCRIPTION = """
@@ -83,6 +83,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         projects.routes,
         bulk.routes,
         deletion.routes,
+        garbage.routes,
         pipeline.routes,
     ):
         service.include_router(routes, responses=errors)  # type: ignore[arg-type]
