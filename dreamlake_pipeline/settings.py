@@ -60,6 +60,10 @@ class Settings(BaseSettings):
     bucket: str = Field("dreamlake", description="The one S3 bucket.")
     namespace: str = Field("local", description="Namespace that the CLI uses when `--episode` names none.")
 
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Whether what the processes log is a line of text or a JSON object a line."
+    )
+
     # Secrets
     auth_secret: SecretStr | None = Field(
         None, description="Key that signs and verifies tokens (HS256), 32 bytes or more."

@@ -173,6 +173,20 @@ class Registered(Model):
     text_track_id: Id | None = None
 
 
+class Waiting(Model):
+    """Why a queued file was put off, by no fault of its own, and until when: it is tried again for as long as it takes.
+
+    `since`: when it was first put off for this reason, `tries`: how often it was since then, `until`: when it is due.
+    """
+
+    code: str
+    message: str
+    hint: str | None = None
+    since: Timestamp
+    tries: int
+    until: Timestamp
+
+
 class Record(Model):
     """One file, as BSS knows it. `metadata` has the shape of `api.metadata` for its kind once it is known."""
 
@@ -199,10 +213,16 @@ class Record(Model):
         None,
         description="Why its last processing failed, though its earlier result, that of `metadata`, stands.",
     )
+    waiting: Waiting | None = Field(
+        None, description="Of a file that is queued, or tried again: which fault of the machinery put it off."
+    )
     warnings: list[str] = Field(default_factory=list)
     metadata: dict[str, Any] | None = None
     attempts: int = 0
     partition: str | None = Field(None, description="The batch that processes or processed it.")
+    request_id: str | None = Field(
+        None, description="The `X-Request-ID` of its registration, which the logs of services and runs name."
+    )
     created_at: Timestamp
     uploaded_at: Timestamp | None = Field(None, description=_UPLOADED_AT)
     updated_at: Timestamp

@@ -27,6 +27,7 @@ from .common import (
     Text,
     Timestamp,
 )
+from .stored import Outputs
 
 _SHA256 = r"^[0-9a-f]{64}$"
 Seconds = Annotated[float, Field(ge=0, le=30 * 86400, allow_inf_nan=False)]
@@ -83,7 +84,8 @@ class ClaimBatches(Model):
     """Limits of one claim. A batch whose lease ended is offered again.
 
     `max_open`: most batches that are leased at a time, `max_open_per_owner`: most of one owner's. `wait_seconds`: how
-    long the answer may wait for a batch.
+    long the answer may wait for a batch. `store_answers`: the object store has just answered, so what waits for it is
+    due. `max_attempts`: runs at one file alone that may be killed or crash before the file is failed.
     """
 
     max_batches: int = Field(10, ge=1, le=100)
@@ -96,6 +98,7 @@ class ClaimBatches(Model):
     processing_grace_seconds: Seconds
     lease_seconds: Seconds
     max_attempts: int = Field(ge=1)
+    store_answers: bool = False
 
 
 class Deletion(Model):
@@ -152,8 +155,55 @@ class BatchOffers(Model):
     batches: list[BatchOffer]
 
 
+class LeasedBatch(Model):
+    """A batch that is offered or worked on. `run_id`: the run that began it, null until one has.
+
+    `age`: seconds since this attempt was offered.
+    """
+
+    partition: str
+    attempt: int
+    run_id: str | None = None
+    age: float
+
+
+class LeasedBatches(Model):
+    batches: list[LeasedBatch]
+
+
+class Release(Model):
+    """What is known of an attempt at a batch: it is over, and the batch was not finished.
+
+    `run_id` is the run that had begun it, null for an offer that no run took. `died`: the run was killed or crashed; a
+    run that failed plainly, since a service was away, says nothing of its files.
+    """
+
+    partition: Printable
+    attempt: int = Field(ge=0)
+    run_id: Printable | None = None
+    died: bool = False
+
+
+class ReleaseBatches(Model):
+    """What is known at a time: runs that died together did not die of one of their files.
+
+    `max_attempts`: deaths of runs at one file alone after which it fails.
+    """
+
+    releases: list[Release] = Field(max_length=1000)
+    max_attempts: int = Field(ge=1)
+
+
+class Released(Model):
+    """Which batches were released: not those that another run has, or that were offered anew, since then."""
+
+    partitions: list[str]
+
+
 class BeginBatch(Model):
     """A run takes the batch; the run that had it before loses it.
+
+    With an `attempt`, a later offer of the batch is not taken: CONFLICT.
 
     Handed out are the items that have no result yet; of a batch that was closed, also those that failed. `force`
     hands out all, `only` those named, done or not: what they had reported no longer counts.
@@ -162,6 +212,7 @@ class BeginBatch(Model):
     partition: Printable
     run_id: Printable
     lease_seconds: Seconds
+    attempt: int | None = None
     force: bool = False
     only: list[Id] = Field(default_factory=list)
 
@@ -197,6 +248,21 @@ class GiveBack(Model):
     partition: Printable
     run_id: Printable
     ids: list[Id] = Field(max_length=10_000)
+
+
+class Postponement(Model):
+    """One item that a fault of the machinery kept from being processed."""
+
+    id: Id
+    reason: ErrorBody
+
+
+class Postpone(Model):
+    """Items that leave the batch and are queued, to be claimed after a while: nothing is said against them."""
+
+    partition: Printable
+    run_id: Printable
+    items: list[Postponement] = Field(max_length=1000)
 
 
 class Chunk(Model):
@@ -237,6 +303,9 @@ class ItemResult(Model):
     warnings: list[str] = Field(default_factory=list)
     error: ErrorBody | None = None
     chunks: list[Sha256] = Field(default_factory=list)
+    outputs: Outputs = Field(
+        default_factory=dict, description="What lies in the record's folder of the bucket, meta.json too."
+    )
 
 
 class ReportResults(Model):
@@ -244,14 +313,17 @@ class ReportResults(Model):
     stay `processing` until they are indexed."""
 
     partition: Printable
+    run_id: Printable
     results: list[ItemResult] = Field(max_length=1000)
 
 
 class FinishBatch(Model):
-    """The last step: everything that has a result is `ready`; the batch is closed if nothing is left."""
+    """What has a result and is in the index is `ready`: those of `ids`, or everything. The batch is then closed if
+    nothing is left."""
 
     partition: Printable
     run_id: Printable
+    ids: list[Id] | None = Field(None, max_length=1000)
 
 
 class BatchSummary(Model):

@@ -26,9 +26,16 @@ from ..api.pipeline import (
     ItemResult,
     KnownResults,
     LeaseChunks,
+    LeasedBatch,
+    LeasedBatches,
     LeasedChunks,
     LookupResults,
     PendingDeletions,
+    Postpone,
+    Postponement,
+    Release,
+    ReleaseBatches,
+    Released,
     ReportResults,
     ResultKey,
     StagedKeys,
@@ -87,17 +94,39 @@ class PipelineClient:
         """Batches to launch: new ones, and those whose lease ended. Waits for one as long as `limits` say."""
         return self._http.post("/pipeline/batches/claim", limits, BatchOffers).batches
 
+    def leased(self) -> list[LeasedBatch]:
+        """The batches that are offered or worked on."""
+        return self._http.get("/pipeline/batches/leased", LeasedBatches).batches
+
+    def release(self, releases: Sequence[Release], *, max_attempts: int) -> list[str]:
+        """These attempts are over, and their batches not finished. The partitions that are offered again by it."""
+        return [
+            partition
+            for some in _slices(releases, _MOST_ITEMS)
+            for partition in self._http.post(
+                "/pipeline/batches/release", ReleaseBatches(releases=some, max_attempts=max_attempts), Released
+            ).partitions
+        ]
+
     def begin(
         self,
         partition: str,
         run_id: str,
         *,
         lease_seconds: float,
+        attempt: int | None = None,
         force: bool = False,
         only: Sequence[str] = (),
     ) -> BatchItems:
-        """Take the batch for a run: the items that are to be done."""
-        body = BeginBatch(partition=partition, run_id=run_id, lease_seconds=lease_seconds, force=force, only=list(only))
+        """Take the batch for a run: the items that are to be done. CONFLICT: `attempt` is not the latest."""
+        body = BeginBatch(
+            partition=partition,
+            run_id=run_id,
+            lease_seconds=lease_seconds,
+            attempt=attempt,
+            force=force,
+            only=list(only),
+        )
         return self._http.post("/pipeline/batches/begin", body, BatchItems)
 
     def items(self, partition: str, kind: Kind | None = None) -> BatchItems:
@@ -119,16 +148,27 @@ class PipelineClient:
                 "/pipeline/batches/give-back", GiveBack(partition=partition, run_id=run_id, ids=some), Success
             )
 
-    def report(self, partition: str, results: Sequence[ItemResult]) -> None:
-        """Record what became of items, and the chunks that they refer to."""
-        for some in _slices(results, _MOST_ITEMS):
-            self._http.post("/pipeline/batches/results", ReportResults(partition=partition, results=some), Success)
+    def postpone(self, partition: str, run_id: str, items: Sequence[Postponement]) -> None:
+        """Items that a fault of the machinery kept from being processed are queued. CONFLICT: another run has it."""
+        for some in _slices(items, _MOST_ITEMS):
+            self._http.post(
+                "/pipeline/batches/postpone", Postpone(partition=partition, run_id=run_id, items=some), Success
+            )
 
-    def finish(self, partition: str, run_id: str) -> BatchSummary:
-        """Everything that has a result is ready; the batch is closed when nothing is left to do."""
-        return self._http.post(
-            "/pipeline/batches/finish", FinishBatch(partition=partition, run_id=run_id), BatchSummary
-        )
+    def report(self, partition: str, run_id: str, results: Sequence[ItemResult]) -> None:
+        """Record what became of items, and the chunks that they refer to. CONFLICT: another run has the batch."""
+        for some in _slices(results, _MOST_ITEMS):
+            self._http.post(
+                "/pipeline/batches/results",
+                ReportResults(partition=partition, run_id=run_id, results=some),
+                Success,
+            )
+
+    def finish(self, partition: str, run_id: str, ids: Sequence[str] | None = None) -> BatchSummary:
+        """What has a result and is in the index is ready: those of `ids` (1,000 at most), or everything. The batch is
+        closed when nothing is left to do. CONFLICT: another run has the batch."""
+        body = FinishBatch(partition=partition, run_id=run_id, ids=None if ids is None else list(ids))
+        return self._http.post("/pipeline/batches/finish", body, BatchSummary)
 
     # Deletions
 

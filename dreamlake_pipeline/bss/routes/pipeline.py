@@ -26,9 +26,13 @@ from ...api.pipeline import (
     Held,
     KnownResults,
     LeaseChunks,
+    LeasedBatches,
     LeasedChunks,
     LookupResults,
     PendingDeletions,
+    Postpone,
+    ReleaseBatches,
+    Released,
     ReportResults,
     StagedKeys,
     StoredChunks,
@@ -80,6 +84,23 @@ def claim(body: ClaimBatches, database: Database) -> BatchOffers:
         time.sleep(min(_LOOK_AGAIN, max(0.0, deadline - time.monotonic())))
 
 
+@routes.get("/batches/leased", summary="Batches that are offered or worked on", dependencies=_LOOKUP)
+def leased(database: Database) -> LeasedBatches:
+    with database.connect() as connection:
+        return LeasedBatches(batches=batches.leased(connection))
+
+
+@routes.post(
+    "/batches/release",
+    summary="Attempts at batches that are known to be over",
+    dependencies=_CHANGE,
+    openapi_extra=most_bytes(4 * MIB),
+)
+def release(body: ReleaseBatches, database: Database) -> Released:
+    with database.begin() as connection:
+        return Released(partitions=batches.release(connection, body.releases, body.max_attempts))
+
+
 @routes.post(
     "/batches/begin",
     summary="A run takes a batch",
@@ -122,18 +143,35 @@ def give_back(body: GiveBack, database: Database) -> Success:
 
 
 @routes.post(
+    "/batches/postpone",
+    summary="Items that a fault of the machinery kept from being processed",
+    dependencies=_CHANGE,
+    openapi_extra=most_bytes(8 * MIB),
+)
+def postpone(body: Postpone, database: Database) -> Success:
+    with database.begin() as connection:
+        batches.postpone(connection, body.partition, body.run_id, body.items)
+    return Success()
+
+
+@routes.post(
     "/batches/results", summary="What became of items", dependencies=_CHANGE, openapi_extra=most_bytes(64 * MIB)
 )
 def results(body: ReportResults, database: Database) -> Success:
     with database.begin() as connection:
-        batches.report(connection, body.partition, body.results)
+        batches.report(connection, body.partition, body.run_id, body.results)
     return Success()
 
 
-@routes.post("/batches/finish", summary="The items with results are indexed: they are ready", dependencies=_CHANGE)
+@routes.post(
+    "/batches/finish",
+    summary="Items with results are indexed: they are ready",
+    dependencies=_CHANGE,
+    openapi_extra=most_bytes(1 * MIB),
+)
 def finish(body: FinishBatch, database: Database) -> BatchSummary:
     with database.begin() as connection:
-        return batches.finish(connection, body.partition, body.run_id)
+        return batches.finish(connection, body.partition, body.run_id, body.ids)
 
 
 @routes.post(
