@@ -114,6 +114,24 @@ class UploadedPart:
     etag: str
     size: int
     sha256: str | None = None  # base64, as S3 gives it; only of uploads created with checksums
+    last_modified: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UploadInfo:
+    """A multipart upload that is under way."""
+
+    key: str
+    upload_id: str
+    initiated: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPage:
+    """Some uploads, and the key and id after which the next page begins; None on the last one."""
+
+    uploads: list[UploadInfo]
+    after: tuple[str, str] | None
 
 
 class ObjectStore:
@@ -424,12 +442,29 @@ class ObjectStore:
                     return None
                 raise
             parts += [
-                UploadedPart(part["PartNumber"], part["ETag"].strip('"'), part["Size"], part.get("ChecksumSHA256"))
+                UploadedPart(
+                    part["PartNumber"],
+                    part["ETag"].strip('"'),
+                    part["Size"],
+                    part.get("ChecksumSHA256"),
+                    part.get("LastModified"),
+                )
                 for part in found.get("Parts", [])
             ]
             if not found.get("IsTruncated"):
                 return parts
             marker = int(found["NextPartNumberMarker"])
+
+    def list_uploads(self, *, after: tuple[str, str] = ("", "")) -> UploadPage:
+        """Multipart uploads of the bucket that are under way, behind this key and upload id."""
+        markers: Any = {
+            name: marker for name, marker in zip(("KeyMarker", "UploadIdMarker"), after, strict=True) if marker
+        }
+        with _translated("list the uploads of", self.bucket):
+            found: Any = self.client.list_multipart_uploads(Bucket=self.bucket, **markers)
+        uploads = [UploadInfo(one["Key"], one["UploadId"], one["Initiated"]) for one in found.get("Uploads", [])]
+        more = found.get("IsTruncated") and found.get("NextKeyMarker")
+        return UploadPage(uploads, (found["NextKeyMarker"], found.get("NextUploadIdMarker", "")) if more else None)
 
     def complete_multipart(self, key: str, upload_id: str, parts: Iterable[UploadedPart]) -> None:
         """Join parts into the object. Raises UPLOAD_EXPIRED, or CONFLICT for wrong parts.

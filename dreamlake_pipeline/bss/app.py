@@ -21,7 +21,7 @@ from ..revocation import Revocations
 from ..settings import Settings
 from ..web import create_service
 from .gauges import WorkGauges
-from .routes import bulk, deletion, fsck, pipeline, playback, processing, projects, records, uploads
+from .routes import bulk, deletion, fsck, garbage, pipeline, playback, processing, projects, records, uploads
 from .timelines import TimelineCache
 
 _DESCRIPTION = """
@@ -90,6 +90,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         projects.routes,
         bulk.routes,
         deletion.routes,
+        garbage.routes,
         fsck.routes,
         pipeline.routes,
     ):
