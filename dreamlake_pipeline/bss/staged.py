@@ -124,7 +124,14 @@ def unknown(connection: Connection, keys: Sequence[str], etags: Sequence[str]) -
     )
 
 
-def adopt(connection: Connection, objects: Sequence[StagedObject]) -> Adopted:
+class AdoptedObjects(NamedTuple):
+    """What became of staged objects, and the ids of their records."""
+
+    told: Adopted
+    ids: list[str]
+
+
+def adopt(connection: Connection, objects: Sequence[StagedObject]) -> AdoptedObjects:
     """Register and queue objects that nobody registered; remember those without a kind as none of ours.
 
     Raises INVALID_REQUEST for a key that is not under the staging prefix of its owner and project, or a kind
@@ -151,7 +158,8 @@ def adopt(connection: Connection, objects: Sequence[StagedObject]) -> Adopted:
             },
         )
     inserted = records.insert(connection, ours) if ours else []
-    return Adopted(registered=sum(item.created for item in inserted), ignored=len(refused))
+    told = Adopted(registered=sum(item.created for item in inserted), ignored=len(refused))
+    return AdoptedObjects(told, [item.record.id for item in inserted])
 
 
 def _check_key(item: StagedObject) -> layout.StagingKey:
