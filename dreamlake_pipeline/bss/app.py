@@ -21,7 +21,20 @@ from ..revocation import Revocations
 from ..settings import Settings
 from ..web import create_service
 from .gauges import WorkGauges
-from .routes import bulk, deletion, fsck, garbage, pipeline, playback, processing, projects, records, uploads
+from .rebuild import Origin
+from .routes import (
+    bulk,
+    deletion,
+    fsck,
+    garbage,
+    pipeline,
+    playback,
+    processing,
+    projects,
+    rebuild,
+    records,
+    uploads,
+)
 from .timelines import TimelineCache
 
 _DESCRIPTION = """
@@ -69,6 +82,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         revocations=Revocations(engine),
     )
     service.state.database = engine
+    service.state.origin = Origin(engine)
     service.state.timelines = TimelineCache()
     service.state.settings = settings
     # Players in a browser load playlists from pages of other origins. Tokens are sent explicitly, never as cookies.
@@ -92,6 +106,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         deletion.routes,
         garbage.routes,
         fsck.routes,
+        rebuild.routes,
         pipeline.routes,
     ):
         service.include_router(routes, responses=errors)  # type: ignore[arg-type]

@@ -25,7 +25,7 @@ from ..api.common import ErrorBody
 from ..errors import DreamlakeError
 from ..kinds import content_type_of
 from ..objectstore import ObjectStore
-from . import condemned, deletions, records, staged, uploads
+from . import condemned, deletions, journal, records, staged, uploads
 from .records import KnownRecord, NewRecord
 from .side_by_side import side_by_side
 
@@ -167,6 +167,7 @@ def finish(database: Engine, store: ObjectStore, asked: FinishUploads) -> list[F
         for n, (record, created) in zip(good, inserted, strict=True):
             status = Status.QUEUED if record.id in queued else record.status
             outcomes[n] = Finished(id=record.id, status=status, created=created, uploaded_at=record.uploaded_at)
+        journal.note(database, store, [record.id for record, _ in inserted])
     return [outcomes[n] for n in range(len(keys))]
 
 
