@@ -136,8 +136,8 @@ def insert(connection: Connection, files: Sequence[NewRecord]) -> list[Inserted]
         INSERT INTO records (id, kind, owner, project, episode, name, staging_key, staging_hash, size, content_type,
             ladder, csv, request_id, status, queued_at, uploaded_at)
         SELECT id, kind, owner, project, episode, name, staging_key, staging_hash, size, content_type,
-            ladder, csv, :request_id, CASE WHEN queue THEN 'queued' ELSE 'registered' END, CASE WHEN queue THEN now() END,
-            now() + n * interval '1 microsecond'
+            ladder, csv, :request_id, CASE WHEN queue THEN 'queued' ELSE 'registered' END,
+            CASE WHEN queue THEN now() END, now() + n * interval '1 microsecond'
         FROM {_FILES}
         ORDER BY owner, project, name, kind, staging_key, episode
         ON CONFLICT (place, kind, md5(staging_key)) DO NOTHING
