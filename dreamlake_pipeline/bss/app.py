@@ -20,6 +20,7 @@ from ..objectstore import ObjectStore, open_client
 from ..revocation import Revocations
 from ..settings import Settings
 from ..web import create_service
+from . import measures
 from .gauges import WorkGauges
 from .rebuild import Origin
 from .routes import (
@@ -61,6 +62,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         await run_in_threadpool(migrate, postgres_url, schema=database.BSS_SCHEMA, package="dreamlake_pipeline.bss")
         gauges = WorkGauges(engine)
         app.state.metrics.register(gauges)
+        measures.register(app.state.metrics)
         app.state.store = ObjectStore(open_client(), settings.bucket)
         try:
             yield
@@ -80,6 +82,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         is_healthy=check_health,
         lifespan=lifespan,
         revocations=Revocations(engine),
+        metrics_token=settings.optional("metrics_token"),
     )
     service.state.database = engine
     service.state.origin = Origin(engine)
