@@ -36,6 +36,7 @@ from ..api.pipeline import (
     StoredChunks,
     UnknownKeys,
 )
+from ..crashpoints import CrashPoint, reached
 from ..kinds import Kind
 from .http import ServiceClient
 
@@ -122,12 +123,14 @@ class PipelineClient:
         """Record what became of items, and the chunks that they refer to."""
         for some in _slices(results, _MOST_ITEMS):
             self._http.post("/pipeline/batches/results", ReportResults(partition=partition, results=some), Success)
+            reached(CrashPoint.RESULTS_REPORTED)
 
     def finish(self, partition: str, run_id: str) -> BatchSummary:
         """Everything that has a result is ready; the batch is closed when nothing is left to do."""
-        return self._http.post(
-            "/pipeline/batches/finish", FinishBatch(partition=partition, run_id=run_id), BatchSummary
-        )
+        body = FinishBatch(partition=partition, run_id=run_id)
+        summary = self._http.post("/pipeline/batches/finish", body, BatchSummary)
+        reached(CrashPoint.BATCH_FINISHED)
+        return summary
 
     # Deletions
 

@@ -15,6 +15,7 @@ from typing import Any
 from .. import layout
 from ..api.bss import Record, Status
 from ..api.pipeline import ItemResult
+from ..crashpoints import CrashPoint, reached
 from ..errors import Code, DreamlakeError
 from ..media.hls.playlist import master_playlist, media_playlist
 from ..media.results import AudioRendition, Stream
@@ -44,6 +45,7 @@ def publish_streams(
         store.put(layout.stream_key(*where, stream.hash), playlist.encode(), content_type=PLAYLIST_TYPE)
     master = master_playlist(streams, lambda stream_hash: f"{stream_hash}.m3u8", audio)
     store.put(layout.master_key(*where), master.encode(), content_type=PLAYLIST_TYPE)
+    reached(CrashPoint.PLAYLISTS_PUBLISHED)
 
 
 def publish_files(store: ObjectStore, record: Record, files: Mapping[str, Path | bytes | None]) -> None:
@@ -57,6 +59,7 @@ def publish_files(store: ObjectStore, record: Record, files: Mapping[str, Path |
             store.put(key, made, content_type=content_type)
         else:
             store.upload(key, made, content_type=content_type)
+    reached(CrashPoint.FILES_PUBLISHED)
 
 
 def url_of(record: Record, name: str) -> str:
@@ -71,6 +74,7 @@ def publish_meta(store: ObjectStore, record: Record, result: ItemResult) -> None
     body = whole.model_dump_json(by_alias=True, exclude_none=True, indent=2)
     where = (record.owner, record.project, record.kind, record.id)
     store.put(layout.meta_key(*where), body.encode(), content_type="application/json")
+    reached(CrashPoint.META_PUBLISHED)
 
 
 def copy_outputs(store: ObjectStore, source: Record, target: Record, metadata: Mapping[str, Any]) -> None:

@@ -34,6 +34,7 @@ from ...api.pipeline import (
     StoredChunks,
     UnknownKeys,
 )
+from ...crashpoints import CrashPoint, reached
 from ...kinds import Kind
 from .. import batches, chunks, deletions, records, staged
 from ..context import Database
@@ -75,6 +76,8 @@ def claim(body: ClaimBatches, database: Database) -> BatchOffers:
     while True:
         with database.begin() as connection:
             offers = batches.claim(connection, body)
+            if offers:
+                reached(CrashPoint.BATCH_FORMED)
         if offers or time.monotonic() >= deadline:
             return BatchOffers(batches=offers)
         time.sleep(min(_LOOK_AGAIN, max(0.0, deadline - time.monotonic())))
@@ -127,13 +130,16 @@ def give_back(body: GiveBack, database: Database) -> Success:
 def results(body: ReportResults, database: Database) -> Success:
     with database.begin() as connection:
         batches.report(connection, body.partition, body.results)
+        reached(CrashPoint.RESULTS_WRITTEN)
     return Success()
 
 
 @routes.post("/batches/finish", summary="The items with results are indexed: they are ready", dependencies=_CHANGE)
 def finish(body: FinishBatch, database: Database) -> BatchSummary:
     with database.begin() as connection:
-        return batches.finish(connection, body.partition, body.run_id)
+        summary = batches.finish(connection, body.partition, body.run_id)
+        reached(CrashPoint.READY_WRITTEN)
+        return summary
 
 
 @routes.post(
