@@ -60,6 +60,10 @@ class Settings(BaseSettings):
     bucket: str = Field("dreamlake", description="The one S3 bucket.")
     namespace: str = Field("local", description="Namespace that the CLI uses when `--episode` names none.")
 
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Whether what the processes log is a line of text or a JSON object a line."
+    )
+
     # Secrets
     auth_secret: SecretStr | None = Field(
         None, description="Key that signs and verifies tokens (HS256), 32 bytes or more."
@@ -85,6 +89,21 @@ class Settings(BaseSettings):
         ge=60,
         le=_LONGEST_URL,
         description="Seconds for which a presigned or playback URL is valid, 7 days at most.",
+    )
+
+    # Deletion
+    deleted_kept: float = Field(
+        7,
+        ge=0,
+        le=3650,
+        allow_inf_nan=False,
+        description="Days for which a deleted file can be restored; afterwards, garbage collection frees it.",
+    )
+    garbage_wait: int = Field(
+        6 * 3600,
+        ge=0,
+        description="Seconds for which garbage collection leaves what nothing refers to any more: players follow an "
+        "earlier playlist for as long as its URLs are valid (`DREAMLAKE_URL_TTL`).",
     )
 
     # The pipeline

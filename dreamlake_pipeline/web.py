@@ -19,9 +19,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import __version__, audit, revocation
+from . import __version__, access, audit, logs, revocation
 from .admission import Room, Route
-from .answered import Answered
+from .answered import Answer, Answered, request_id_of
 from .api.common import ErrorResponse
 from .errors import ERRORS, Code, DreamlakeError
 from .visible import visible
@@ -59,6 +59,7 @@ def create_service(
 
     @asynccontextmanager
     async def started(service: FastAPI) -> AsyncIterator[None]:
+        logs.configure(title)
         audit.configure()
         async with lifespan(service) if lifespan else nullcontext():
             _spare_the_collector()
@@ -82,12 +83,14 @@ def create_service(
     )
     seconds = Histogram("dreamlake_http_request_seconds", "Time to answer.", ["method", "route"], registry=registry)
 
-    def answered(scope: Scope, status: int, took: float) -> None:
-        audit.tell(title, scope, status)
+    def answered(scope: Scope, answer: Answer) -> None:
+        audit.tell(title, scope, answer.status)
+        access.tell(scope, answer)
         route = getattr(scope.get("route"), "path", "unknown")
-        requests.labels(scope["method"], route, status).inc()
-        seconds.labels(scope["method"], route).observe(took)
+        requests.labels(scope["method"], route, answer.status).inc()
+        seconds.labels(scope["method"], route).observe(answer.seconds)
 
+    service.add_middleware(_Start)
     service.add_middleware(_Head)
     service.add_middleware(Answered, tell=answered)
 
@@ -136,6 +139,35 @@ class _Head:
             await response(scope, receive, mark)
             return
         await self.app(scope, receive, mark)
+
+
+class _Start:
+    """ASGI middleware: a service that can't start says why in a sentence, and not where in its code."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await self.app(scope, receive, send)
+            return
+        failed: list[Message] = []
+
+        async def hold_back(message: Message) -> None:
+            if message["type"] == "lifespan.startup.failed":
+                failed.append(message)
+            else:
+                await send(message)
+
+        try:
+            await self.app(scope, receive, hold_back)
+        except DreamlakeError as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            raise
+        except BaseException:
+            for message in failed:
+                await send(message)
+            raise
 
 
 def _spare_the_collector() -> None:
@@ -202,5 +234,10 @@ def _add_error_handlers(service: FastAPI) -> None:
 
     @service.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
-        log.error("%s %s failed", request.method, visible(request.url.path), exc_info=error)
-        return _error_response(DreamlakeError(Code.INTERNAL, ERRORS[Code.INTERNAL].meaning))
+        # This one runs behind all middleware: what the others have from it is put in here.
+        id = request_id_of(request.scope) or ""
+        path = visible(request.url.path)
+        log.error("%s %s failed", request.method, path, exc_info=error, extra={"fields": {"requestId": id}})
+        response = _error_response(DreamlakeError(Code.INTERNAL, ERRORS[Code.INTERNAL].meaning))
+        response.headers[logs.REQUEST_ID] = id
+        return response

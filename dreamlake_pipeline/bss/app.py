@@ -7,18 +7,21 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
 from fastapi.middleware.cors import CORSMiddleware
 from sqlalchemy import text
 
 from .. import database
 from ..api.common import ErrorResponse
 from ..kinds import KINDS
+from ..logs import REQUEST_ID
+from ..migrations import migrate
 from ..objectstore import ObjectStore, open_client
 from ..revocation import Revocations
 from ..settings import Settings
 from ..web import create_service
 from .gauges import WorkGauges
-from .routes import bulk, pipeline, playback, processing, projects, records, uploads
+from .routes import bulk, deletion, fsck, pipeline, playback, processing, projects, records, uploads
 from .timelines import TimelineCache
 
 _DESCRIPTION = """
@@ -42,7 +45,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        database.migrate(postgres_url, schema=database.BSS_SCHEMA, package="dreamlake_pipeline.bss")
+        await run_in_threadpool(migrate, postgres_url, schema=database.BSS_SCHEMA, package="dreamlake_pipeline.bss")
         gauges = WorkGauges(engine)
         app.state.metrics.register(gauges)
         app.state.store = ObjectStore(open_client(), settings.bucket)
@@ -70,7 +73,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     service.state.settings = settings
     # Players in a browser load playlists from pages of other origins. Tokens are sent explicitly, never as cookies.
     service.add_middleware(
-        CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], allow_headers=["Authorization", "Range"]
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["GET"],
+        allow_headers=["Authorization", "Range", REQUEST_ID],
+        expose_headers=[REQUEST_ID],
     )
 
     errors = {status: {"model": ErrorResponse} for status in (401, 403, 404, 409, 413, 422)}
@@ -82,6 +89,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         processing.routes,
         projects.routes,
         bulk.routes,
+        deletion.routes,
+        fsck.routes,
         pipeline.routes,
     ):
         service.include_router(routes, responses=errors)  # type: ignore[arg-type]

@@ -23,7 +23,7 @@ _RECORDS = text("SELECT status, count(*) FROM records GROUP BY status")
 _BATCHES = text("SELECT count(*) FROM batches WHERE state = 'open'")
 _OLDEST = text("""
     SELECT coalesce(extract(epoch FROM now() - min(queued_at)), 0) FROM records
-    WHERE status = 'queued' AND partition IS NULL""")
+    WHERE status = 'queued' AND partition IS NULL AND waiting_until IS NULL""")
 
 
 class WorkGauges(Collector):

@@ -239,7 +239,7 @@ def report(hold: Hold, outcomes: Sequence[Outcome]) -> list[Outcome]:
     results = [outcome.result for outcome in outcomes if outcome.result is not None]
     try:
         if results:
-            hold.pipeline.report(hold.partition, results)
+            hold.pipeline.report(hold.partition, hold.run_id, results)
         return list(outcomes)
     except DreamlakeError as error:
         if error.code in PASSING:
@@ -255,7 +255,7 @@ def _report_each(hold: Hold, outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
             yield outcome
             continue
         try:
-            hold.pipeline.report(hold.partition, [outcome.result])
+            hold.pipeline.report(hold.partition, hold.run_id, [outcome.result])
             yield outcome
         except DreamlakeError as error:
             if error.code in PASSING:
@@ -264,5 +264,5 @@ def _report_each(hold: Hold, outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
                 code=str(Code.INTERNAL), message=f"The result of {outcome.record.name} was refused: {error.message}"
             )
             failed = ItemResult(id=outcome.record.id, error=body)
-            hold.pipeline.report(hold.partition, [failed])
+            hold.pipeline.report(hold.partition, hold.run_id, [failed])
             yield Outcome(outcome.record, failed)

@@ -10,7 +10,8 @@ from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import text
 
-from ..database import SERVER_SCHEMA, migrate, open_engine
+from ..database import SERVER_SCHEMA, open_engine
+from ..migrations import migrate
 from ..revocation import Revocations
 from ..settings import Settings
 from ..web import create_service

@@ -44,9 +44,10 @@ from dreamlake_pipeline.auth import Scope, issue_token
 from dreamlake_pipeline.bss.app import create_app
 from dreamlake_pipeline.client.http import ServiceClient
 from dreamlake_pipeline.client.pipeline import PipelineClient
-from dreamlake_pipeline.database import SERVER_SCHEMA, migrate
+from dreamlake_pipeline.database import SERVER_SCHEMA
 from dreamlake_pipeline.definitions import defs
 from dreamlake_pipeline.kinds import kind_of
+from dreamlake_pipeline.migrations import migrate
 from dreamlake_pipeline.objectstore import ObjectStore, open_client
 from dreamlake_pipeline.resources import (
     BatchPolicy,

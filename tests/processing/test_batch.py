@@ -132,9 +132,9 @@ class Flaky(PipelineClient):
         super().__init__(http)
         self.refused = refused
 
-    def report(self, partition: str, results: Sequence[ItemResult]) -> None:
+    def report(self, partition: str, run_id: str, results: Sequence[ItemResult]) -> None:
         self._refuse()
-        super().report(partition, results)
+        super().report(partition, run_id, results)
 
     def heartbeat(self, partition: str, run_id: str, *, lease_seconds: float) -> None:
         self._refuse()

@@ -26,9 +26,13 @@ from ...api.pipeline import (
     Held,
     KnownResults,
     LeaseChunks,
+    LeasedBatches,
     LeasedChunks,
     LookupResults,
     PendingDeletions,
+    Postpone,
+    ReleaseBatches,
+    Released,
     ReportResults,
     StagedKeys,
     StoredChunks,
@@ -83,6 +87,23 @@ def claim(body: ClaimBatches, database: Database) -> BatchOffers:
         time.sleep(min(_LOOK_AGAIN, max(0.0, deadline - time.monotonic())))
 
 
+@routes.get("/batches/leased", summary="Batches that are offered or worked on", dependencies=_LOOKUP)
+def leased(database: Database) -> LeasedBatches:
+    with database.connect() as connection:
+        return LeasedBatches(batches=batches.leased(connection))
+
+
+@routes.post(
+    "/batches/release",
+    summary="Attempts at batches that are known to be over",
+    dependencies=_CHANGE,
+    openapi_extra=most_bytes(4 * MIB),
+)
+def release(body: ReleaseBatches, database: Database) -> Released:
+    with database.begin() as connection:
+        return Released(partitions=batches.release(connection, body.releases, body.max_attempts))
+
+
 @routes.post(
     "/batches/begin",
     summary="A run takes a batch",
@@ -125,19 +146,36 @@ def give_back(body: GiveBack, database: Database) -> Success:
 
 
 @routes.post(
+    "/batches/postpone",
+    summary="Items that a fault of the machinery kept from being processed",
+    dependencies=_CHANGE,
+    openapi_extra=most_bytes(8 * MIB),
+)
+def postpone(body: Postpone, database: Database) -> Success:
+    with database.begin() as connection:
+        batches.postpone(connection, body.partition, body.run_id, body.items)
+    return Success()
+
+
+@routes.post(
     "/batches/results", summary="What became of items", dependencies=_CHANGE, openapi_extra=most_bytes(64 * MIB)
 )
 def results(body: ReportResults, database: Database) -> Success:
     with database.begin() as connection:
-        batches.report(connection, body.partition, body.results)
+        batches.report(connection, body.partition, body.run_id, body.results)
         reached(CrashPoint.RESULTS_WRITTEN)
     return Success()
 
 
-@routes.post("/batches/finish", summary="The items with results are indexed: they are ready", dependencies=_CHANGE)
+@routes.post(
+    "/batches/finish",
+    summary="Items with results are indexed: they are ready",
+    dependencies=_CHANGE,
+    openapi_extra=most_bytes(1 * MIB),
+)
 def finish(body: FinishBatch, database: Database) -> BatchSummary:
     with database.begin() as connection:
-        summary = batches.finish(connection, body.partition, body.run_id)
+        summary = batches.finish(connection, body.partition, body.run_id, body.ids)
         reached(CrashPoint.READY_WRITTEN)
         return summary
 
@@ -179,8 +217,13 @@ def pending_deletions(body: PendingDeletions, database: Database) -> Deletions:
         return Deletions(items=deletions.pending(connection, min_age_seconds=body.min_age_seconds, limit=body.limit))
 
 
-@routes.post("/deletions/forget", summary="The index was told of deletions", dependencies=_CHANGE)
+@routes.post(
+    "/deletions/forget",
+    summary="The index was told of deletions and restorations",
+    dependencies=_CHANGE,
+    openapi_extra=most_bytes(1 * MIB),
+)
 def forget_deletions(body: ForgetDeletions, database: Database) -> Success:
     with database.begin() as connection:
-        deletions.forget(connection, body.record_ids)
+        deletions.forget(connection, body.deletions)
     return Success()
