@@ -59,6 +59,9 @@ def test_a_crash_at_a_point_heals(point: CrashPoint, whole: System, files: tuple
     ]
     crash(point, whole)
     check_nothing_is_promised_that_is_not_there(whole)
+    if point in CLIENT | {P.OBJECTS_ADOPTED}:
+        whole.start_services()
+        assert whole.ingest() == 0
     whole.heal()
     checked = check(whole, expected)
     if allowed := LEFT_OPEN.get(point):
@@ -70,7 +73,7 @@ def test_a_crash_at_a_point_heals(point: CrashPoint, whole: System, files: tuple
 def crash(point: CrashPoint, whole: System) -> None:
     """Have the process that comes by the point die there, and see to it that it did."""
     if point in SERVICE:
-        whole.crash_service(point)
+        assert whole.crash_service(point) == 0, "the client is to go on with a service that is started again"
         assert whole.died, f"no service came by {point}"
         return
     whole.start_services()
