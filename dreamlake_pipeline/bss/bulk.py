@@ -22,6 +22,7 @@ from ..api.bss import (
     Status,
 )
 from ..api.common import ErrorBody
+from ..crashpoints import CrashPoint, reached
 from ..errors import DreamlakeError
 from ..kinds import content_type_of
 from ..objectstore import ObjectStore
@@ -166,6 +167,8 @@ def finish(database: Engine, store: ObjectStore, asked: FinishUploads) -> list[F
             other = records.change_ladders(connection, _other_ladders(asked, good, inserted))
             other |= records.change_csv_options(connection, _other_csv_options(asked, good, inserted))
             queued |= records.queue(connection, other.intersection(asking), [Status.READY])
+            reached(CrashPoint.RECORDS_WRITTEN)
+        reached(CrashPoint.RECORDS_COMMITTED)
         for n, (record, created) in zip(good, inserted, strict=True):
             status = Status.QUEUED if record.id in queued else record.status
             outcomes[n] = Finished(id=record.id, status=status, created=created, uploaded_at=record.uploaded_at)

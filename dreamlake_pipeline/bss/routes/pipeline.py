@@ -38,6 +38,7 @@ from ...api.pipeline import (
     StoredChunks,
     UnknownKeys,
 )
+from ...crashpoints import CrashPoint, reached
 from ...kinds import Kind
 from .. import batches, chunks, deletions, journal, records, staged
 from ..context import SOUND, Database, Store
@@ -81,6 +82,8 @@ def claim(body: ClaimBatches, database: Database) -> BatchOffers:
     while True:
         with database.begin() as connection:
             offers = batches.claim(connection, body)
+            if offers:
+                reached(CrashPoint.BATCH_FORMED)
         if offers or time.monotonic() >= deadline:
             return BatchOffers(batches=offers)
         time.sleep(min(_LOOK_AGAIN, max(0.0, deadline - time.monotonic())))
@@ -162,6 +165,7 @@ def postpone(body: Postpone, database: Database) -> Success:
 def results(body: ReportResults, database: Database, store: Store) -> Success:
     with database.begin() as connection:
         batches.report(connection, body.partition, body.run_id, body.results)
+        reached(CrashPoint.RESULTS_WRITTEN)
     # What was made says so itself, by its meta.json.
     journal.note(database, store, [result.id for result in body.results if result.error is not None])
     return Success()
@@ -175,7 +179,9 @@ def results(body: ReportResults, database: Database, store: Store) -> Success:
 )
 def finish(body: FinishBatch, database: Database) -> BatchSummary:
     with database.begin() as connection:
-        return batches.finish(connection, body.partition, body.run_id, body.ids)
+        summary = batches.finish(connection, body.partition, body.run_id, body.ids)
+        reached(CrashPoint.READY_WRITTEN)
+        return summary
 
 
 @routes.post(
