@@ -34,9 +34,10 @@ log = logging.getLogger("dreamlake.audit")
 _NAMED = frozenset({
     *("owner", "namespace", "project", "episode", "episodeName", "name", "path", "prefix", "kind", "hash"),
     *("stagingHash", "key", "uploadId", "partition", "runId", "id", "ids", "recordIds", "videoId", "audioId", "force"),
+    *("replace", "cursor", "dryRun"),
     *("only", "bssId", "bssVideoId", "bssAudioId", "bssLabelId", "bssTextTrackId"),
 })  # fmt: skip
-_COUNTED = frozenset({"files", "assets", "objects", "results", "chunks", "parts"})
+_COUNTED = frozenset({"files", "assets", "objects", "results", "chunks", "parts", "deletions"})
 _OF_EACH = frozenset({"namespace", "owner"})  # of counted things, every value of these
 _MOST = 20
 _LONGEST = 256

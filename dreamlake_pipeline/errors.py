@@ -147,12 +147,19 @@ ERRORS: dict[Code, ErrorSpec] = {
 }
 
 
+_PASSING = frozenset({Code.UNREACHABLE, Code.OVERLOADED, Code.REQUEST_TIMEOUT})
+
+
 class DreamlakeError(Exception):
     """A failure with a stable code, a sentence for a person, and what to do next.
 
     `message` names what happened and to which file; `hint` says what to do, when there is something.
-    `details` are further JSON values for programs (`{"path": …}`), never secrets.
+    `details` are further JSON values for programs (`{"path": …}`), never secrets. `passing: true` among them says of
+    an error whose code does not that it will probably pass by itself.
     """
+
+    request_id: str | None = None
+    """The `X-Request-ID` of the call that ended so, by which the logs of the services tell of it."""
 
     def __init__(self, code: Code, message: str, *, hint: str | None = None, **details: Any) -> None:
         super().__init__(message)
@@ -164,6 +171,11 @@ class DreamlakeError(Exception):
     @property
     def spec(self) -> ErrorSpec:
         return ERRORS[self.code]
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether the same call may succeed in a moment without anybody's doing: something is away, or overloaded."""
+        return self.code in _PASSING or self.details.get("passing") is True
 
     def as_dict(self) -> dict[str, Any]:
         """The wire form: `{code, message, hint?, …details}`."""

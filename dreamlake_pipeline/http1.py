@@ -19,6 +19,8 @@ from types import TracebackType
 from typing import BinaryIO, NamedTuple, cast
 from urllib.parse import SplitResult, urlsplit
 
+from . import tls
+
 _BLOCK = 1 << 20
 _CONNECT_SECONDS = 10.0
 _SILENCE_SECONDS = 120.0
@@ -175,7 +177,7 @@ class Connections:
         if not is_secure:
             return _Connection(plain)
         with self._lock:
-            self._tls = self._tls or ssl.create_default_context()
+            self._tls = self._tls or tls.context()
         try:
             return _Connection(self._tls.wrap_socket(plain, server_hostname=host))
         except BaseException:

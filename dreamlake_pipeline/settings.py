@@ -97,6 +97,21 @@ class Settings(BaseSettings):
         description="Seconds for which a presigned or playback URL is valid, 7 days at most.",
     )
 
+    # Deletion
+    deleted_kept: float = Field(
+        7,
+        ge=0,
+        le=3650,
+        allow_inf_nan=False,
+        description="Days for which a deleted file can be restored; afterwards, garbage collection frees it.",
+    )
+    garbage_wait: int = Field(
+        6 * 3600,
+        ge=0,
+        description="Seconds for which garbage collection leaves what nothing refers to any more: players follow an "
+        "earlier playlist for as long as its URLs are valid (`DREAMLAKE_URL_TTL`).",
+    )
+
     # The pipeline
     sensor_interval: int = Field(3, ge=1, description="Seconds between two ticks of the staging sensor.")
     sensor_wait: float = Field(

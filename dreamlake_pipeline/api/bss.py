@@ -393,6 +393,58 @@ class Records(Model):
     items: list[Record]
 
 
+# Deletion
+
+
+class RecordRef(Model):
+    """What tells of a record without all that was found in its file."""
+
+    id: Id
+    kind: Kind
+    owner: str
+    project: str
+    episode: str | None
+    name: str
+    size: int | None
+    status: Status
+    uploaded_at: Timestamp | None = Field(None, description=_UPLOADED_AT)
+
+
+class DeletedRecord(RecordRef):
+    """A record that was deleted and can be restored; `status` is the one that it had."""
+
+    deleted_at: Timestamp
+    deleted_by: str = Field(description="The `sub` of the token that deleted it.")
+    restorable_until: Timestamp = Field(description="From then on, garbage collection may free it.")
+
+
+class Deleted(Model):
+    """The records that were there, and are deleted now."""
+
+    ids: list[Id]
+
+
+class Undelete(Ids):
+    replace: bool = Field(
+        False,
+        description="Also where a later upload has the name by now: it is as if the record were uploaded again now.",
+    )
+
+
+class Taken(Model):
+    """A record that was not restored, since another one was uploaded under its name: `by`."""
+
+    id: Id
+    by: Id
+
+
+class Undeleted(Model):
+    """The records that are there again, and those whose names are taken; the others are not deleted, or purged."""
+
+    ids: list[Id]
+    taken: list[Taken]
+
+
 # A project
 
 

@@ -11,7 +11,23 @@ from pydantic import Field, model_validator
 
 from ..kinds import Kind
 from .bss import Record
-from .common import Bytes, ContentType, Episode, ErrorBody, Id, Model, Name, ObjectKey, Owner, Printable, Project, Text
+from .common import (
+    Bytes,
+    ContentType,
+    Episode,
+    ErrorBody,
+    Id,
+    Instant,
+    Model,
+    Name,
+    ObjectKey,
+    Owner,
+    Printable,
+    Project,
+    Text,
+    Timestamp,
+)
+from .stored import Outputs
 
 _SHA256 = r"^[0-9a-f]{64}$"
 Seconds = Annotated[float, Field(ge=0, le=30 * 86400, allow_inf_nan=False)]
@@ -86,7 +102,8 @@ class ClaimBatches(Model):
 
 
 class Deletion(Model):
-    """A record that was deleted, and the name that the index may still have for it."""
+    """A record that was deleted, and the name that the index may still have for it; or, if `restored`, one that is
+    there again, and whose name the index may not have."""
 
     record_id: Id
     kind: Kind
@@ -94,10 +111,13 @@ class Deletion(Model):
     project: str
     episode: str | None
     name: str
+    restored: bool = False
+    at: Timestamp
 
 
 class PendingDeletions(Model):
-    """Which deletions are asked for: those that happened `minAgeSeconds` ago or earlier, the oldest first."""
+    """Which deletions and restorations are asked for: those that happened `minAgeSeconds` ago or
+    earlier, the oldest first."""
 
     min_age_seconds: Seconds
     limit: int = Field(1000, ge=1, le=1000)
@@ -107,10 +127,17 @@ class Deletions(Model):
     items: list[Deletion]
 
 
+class ToldDeletion(Model):
+    """`at` is that of the deletion: one that was restored, or deleted again, since then is still to be told."""
+
+    record_id: Id
+    at: Instant | None = None
+
+
 class ForgetDeletions(Model):
     """The index was told of these."""
 
-    record_ids: list[Id] = Field(max_length=1000)
+    deletions: list[ToldDeletion] = Field(max_length=1000)
 
 
 class BatchOffer(Model):
@@ -276,6 +303,9 @@ class ItemResult(Model):
     warnings: list[str] = Field(default_factory=list)
     error: ErrorBody | None = None
     chunks: list[Sha256] = Field(default_factory=list)
+    outputs: Outputs = Field(
+        default_factory=dict, description="What lies in the record's folder of the bucket, meta.json too."
+    )
 
 
 class ReportResults(Model):

@@ -22,7 +22,7 @@ from ..settings import Settings
 from ..web import create_service
 from . import measures
 from .gauges import WorkGauges
-from .routes import bulk, pipeline, playback, processing, projects, records, uploads
+from .routes import bulk, deletion, fsck, pipeline, playback, processing, projects, records, uploads
 from .timelines import TimelineCache
 
 _DESCRIPTION = """
@@ -92,6 +92,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         processing.routes,
         projects.routes,
         bulk.routes,
+        deletion.routes,
+        fsck.routes,
         pipeline.routes,
     ):
         service.include_router(routes, responses=errors)  # type: ignore[arg-type]

@@ -252,7 +252,7 @@ def get_many(connection: Connection, ids: Sequence[str], caller: Principal) -> l
         SELECT {_COLUMNS} FROM unnest(CAST(:ids AS text[])) WITH ORDINALITY AS asked(id, n) JOIN records r USING (id)
         WHERE :everywhere OR r.owner = ANY(:namespaces)
         ORDER BY asked.n"""),  # noqa: S608
-        {"ids": list(dict.fromkeys(ids))} | _reach(caller),
+        {"ids": list(dict.fromkeys(ids))} | reach(caller),
     )
     return [_record(row) for row in rows.mappings()]
 
@@ -264,7 +264,7 @@ def reachable(connection: Connection, ids: Sequence[str], caller: Principal) -> 
         SELECT r.id FROM unnest(CAST(:ids AS text[])) WITH ORDINALITY AS asked(id, n) JOIN records r USING (id)
         WHERE :everywhere OR r.owner = ANY(:namespaces)
         ORDER BY asked.n"""),
-        {"ids": list(dict.fromkeys(ids))} | _reach(caller),
+        {"ids": list(dict.fromkeys(ids))} | reach(caller),
     )
     return list(rows.scalars())
 
@@ -289,13 +289,13 @@ def list_page(
             text(f"""
             SELECT {_COLUMNS} FROM records r
             WHERE r.kind = :kind AND r.id > :after {conditions} ORDER BY r.id LIMIT :limit"""),  # noqa: S608
-            given | {"kind": str(kind), "after": _read_cursor(cursor), "limit": limit + 1},
+            given | {"kind": str(kind), "after": read_cursor(cursor), "limit": limit + 1},
         )
         .mappings()
         .all()
     )
     items = [_record(row) for row in rows[:limit]]
-    return Listing[Record](items=items, cursor=_make_cursor(items[-1].id) if len(rows) > limit else None)
+    return Listing[Record](items=items, cursor=make_cursor(items[-1].id) if len(rows) > limit else None)
 
 
 def queue(connection: Connection, ids: Iterable[str], statuses: Iterable[Status]) -> set[str]:
@@ -408,15 +408,16 @@ def text_tracks_beside(connection: Connection, video: Record, start: str) -> lis
     return [_record(row) for row in rows.mappings()]
 
 
-def _reach(caller: Principal) -> dict[str, Any]:
+def reach(caller: Principal) -> dict[str, Any]:
+    """The parameters by which a statement keeps to what the caller reaches."""
     return {"everywhere": EVERY_NAMESPACE in caller.namespaces, "namespaces": list(caller.namespaces)}
 
 
-def _make_cursor(record_id: str) -> str:
+def make_cursor(record_id: str) -> str:
     return base64.urlsafe_b64encode(bytes.fromhex(record_id)).decode()
 
 
-def _read_cursor(cursor: str | None) -> str:
+def read_cursor(cursor: str | None) -> str:
     if not cursor:
         return ""
     try:

@@ -82,11 +82,16 @@ def known(connection: Connection, keys: Iterable[str]) -> KnownObjects:
 
 
 def verified_sizes(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
-    """The sizes of those of the staged objects whose bytes were read and are what their hash promised."""
+    """The sizes of those of the staged objects whose bytes were read and are what their hash promised; also of deleted
+    records, which may be restored."""
     rows = connection.execute(
         text("""
-        SELECT staging_key, max(size) FROM records
-        WHERE staging_key = ANY(:keys) AND starts_with(sha256, staging_hash) AND size IS NOT NULL
+        SELECT staging_key, max(size) FROM (
+            SELECT staging_key, size, sha256, staging_hash FROM records WHERE staging_key = ANY(:keys)
+            UNION ALL
+            SELECT staging_key, size, row->>'sha256', row->>'staging_hash' FROM deleted_records
+            WHERE staging_key = ANY(:keys) AND purged_at IS NULL) known
+        WHERE starts_with(sha256, staging_hash) AND size IS NOT NULL
         GROUP BY staging_key"""),
         {"keys": list(set(keys))},
     )
@@ -94,9 +99,10 @@ def verified_sizes(connection: Connection, keys: Iterable[str]) -> dict[str, int
 
 
 def unknown(connection: Connection, keys: Sequence[str], etags: Sequence[str]) -> list[str]:
-    """Those of the keys that no record, no upload under way and no earlier refusal accounts for, in order.
+    """Those of the keys that no record, no deletion, no upload under way and no earlier refusal accounts for, in order.
 
-    With `etags`, a refusal counts only for the content that was refused.
+    With `etags`, a refusal counts only for the content that was refused, and a deletion, where the key is no hash, only
+    for the content that was deleted.
     """
     asked = [{"n": n, "key": key, "etag": etags[n] if etags else None} for n, key in enumerate(keys)]
     return list(
@@ -104,6 +110,10 @@ def unknown(connection: Connection, keys: Sequence[str], etags: Sequence[str]) -
             text("""
             SELECT a.key FROM jsonb_to_recordset(CAST(:asked AS jsonb)) AS a(n int, key text, etag text)
             WHERE NOT EXISTS (SELECT FROM records r WHERE r.staging_key = a.key)
+                AND NOT EXISTS (SELECT FROM deleted_records d WHERE d.staging_key = a.key AND d.purged_at IS NULL
+                    AND (a.etag IS NULL OR d.etag IS NULL OR d.etag = a.etag))
+                AND NOT EXISTS (SELECT FROM condemned_objects c WHERE c.staging_key = a.key
+                    AND (a.etag IS NULL OR c.etag IS NULL OR c.etag = a.etag))
                 AND NOT EXISTS (SELECT FROM uploads u WHERE u.staging_key = a.key
                     AND u.created_at > now() - make_interval(secs => :accounts))
                 AND NOT EXISTS (SELECT FROM ignored_objects i WHERE i.staging_key = a.key

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from ..api.bss import Record, Success
+from ..api.bss import Ids, Record, Records, Success
 from ..api.pipeline import (
     Adopted,
     AdoptObjects,
@@ -41,6 +41,7 @@ from ..api.pipeline import (
     StagedKeys,
     StagedObject,
     StoredChunks,
+    ToldDeletion,
     UnknownKeys,
 )
 from ..kinds import Kind
@@ -172,14 +173,22 @@ class PipelineClient:
     # Deletions
 
     def pending_deletions(self, *, min_age_seconds: float, limit: int) -> list[Deletion]:
-        """Records that were deleted and of which the index was not told, the oldest first."""
+        """Records that were deleted, or restored, and of which the index was not told, the oldest first."""
         body = PendingDeletions(min_age_seconds=min_age_seconds, limit=limit)
         return self._http.post("/pipeline/deletions/pending", body, Deletions).items
 
-    def forget_deletions(self, record_ids: Sequence[str]) -> None:
+    def forget_deletions(self, told: Sequence[Deletion]) -> None:
         """The index was told of these."""
-        for some in _slices(record_ids, _MOST_ITEMS):
-            self._http.post("/pipeline/deletions/forget", ForgetDeletions(record_ids=some), Success)
+        for some in _slices([ToldDeletion(record_id=one.record_id, at=one.at) for one in told], _MOST_ITEMS):
+            self._http.post("/pipeline/deletions/forget", ForgetDeletions(deletions=some), Success)
+
+    def records(self, ids: Sequence[str]) -> list[Record]:
+        """Those of the records that are there."""
+        return [
+            record
+            for some in _slices(ids, _MOST_ITEMS)
+            for record in self._http.post("/records/query", Ids(ids=some), Records).items
+        ]
 
     # The chunk pool
 

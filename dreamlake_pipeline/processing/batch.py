@@ -21,6 +21,7 @@ from ..client.pipeline import PipelineClient
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from ..media.run.workers import Workers
+from . import told
 from .bundle import bundles, is_small, process_bundle
 from .scratch import scratch_folder, sweep
 from .work import PASSING, Outcome, Workshop, process_item
@@ -210,7 +211,9 @@ class _Reporter:
             time.sleep(_TICK)
 
     def _report(self) -> None:
-        for outcome in report(self._hold, self.waiting):
+        reported = report(self._hold, self.waiting)
+        told.tell(self._hold.run_id, self._hold.partition, reported)
+        for outcome in reported:
             self._pictures += outcome.preview is not None
             kept = outcome if self._pictures <= _MOST_PREVIEWS else replace(outcome, preview=None)
             self.outcomes[outcome.record.id] = kept

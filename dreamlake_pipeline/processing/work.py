@@ -16,6 +16,7 @@ from ..api.bounded import bounded, shortened
 from ..api.bss import Record, Status
 from ..api.common import ErrorBody, storable_json
 from ..api.pipeline import ItemResult, ResultKey
+from ..api.stored import META
 from ..client.pipeline import PipelineClient
 from ..errors import ERRORS, Code, DreamlakeError
 from ..kinds import Kind
@@ -24,7 +25,7 @@ from ..media.run.workers import Workers
 from ..objectstore import ObjectStore
 from .fetch import Source, fetch
 from .product import Job, Product
-from .publish import copy_outputs, publish_meta, read_chunks, result_urls, url_of
+from .publish import copy_outputs, publish_meta, read_chunks, read_outputs, result_urls, url_of
 from .scratch import scratch_folder
 
 log = logging.getLogger(__name__)
@@ -176,9 +177,9 @@ def publish_result(shop: Workshop, record: Record, source: Source, recipe: str, 
         metadata=metadata,
         warnings=metadata.get("warnings", []),
         chunks=product.chunks,
+        outputs=product.outputs,
     )
-    publish_meta(shop.store, record, result)
-    return result
+    return publish_meta(shop.store, record, result)
 
 
 def _maker_of(kind: Kind) -> Callable[[Job], Product]:
@@ -216,6 +217,7 @@ def reuse_known(shop: Workshop, record: Record, source: Source, known: Record | 
     if known is None or known.metadata is None or known.id == record.id or _extension(known) != _extension(record):
         return None
     try:
+        outputs = read_outputs(shop.store, known)
         result = ItemResult(
             id=known.id,
             sha256=source.sha256,
@@ -223,12 +225,13 @@ def reuse_known(shop: Workshop, record: Record, source: Source, known: Record | 
             recipe=shop.recipe_of(record),
             metadata=known.metadata,
             warnings=known.warnings,
-            chunks=read_chunks(shop.store, known, known.metadata),
+            chunks=read_chunks(shop.store, known, known.metadata, outputs),
+            outputs=outputs,
         )
         return _reuse(shop, record, known, result)
     except DreamlakeError as error:
         if error.code is Code.NOT_FOUND:
-            return None  # its record is ready, but its files are gone: they are made again, for this one at least
+            return None  # its record is ready, but its files are gone or others: they are made again, for this one
         raise
 
 
@@ -236,15 +239,15 @@ def _reuse(shop: Workshop, record: Record, made: Record, result: ItemResult) -> 
     """Publish for `record` what was published for `made`, whose result is `result`. Raises NOT_FOUND."""
     started = time.perf_counter()
     metadata = dict(result.metadata or {})
-    copy_outputs(shop.store, made, record, metadata)
+    outputs = {name: output for name, output in result.outputs.items() if name != META}
+    copy_outputs(shop.store, made, record, outputs)
     for key, url in result_urls(metadata).items():
         metadata[key] = url_of(record, url.rsplit("/", 1)[-1])
     count = len(result.chunks)
     metadata["chunks"] = metadata["chunks"] | {"count": count, "new": 0, "reused": count}
     metadata["processing"] = metadata["processing"] | {"seconds": round(time.perf_counter() - started, 3)}
-    own = result.model_copy(update={"id": record.id, "metadata": metadata})
-    publish_meta(shop.store, record, own)
-    return own
+    own = result.model_copy(update={"id": record.id, "metadata": metadata, "outputs": outputs})
+    return publish_meta(shop.store, record, own)
 
 
 def _extension(record: Record) -> str:

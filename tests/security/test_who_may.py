@@ -157,6 +157,10 @@ BSS = {
     "POST /uploads/compare": Line(READ_NAMED, 200, _file),
     "POST /uploads/plan": Line(WRITE_NAMED, 200, _file),
     "POST /uploads/finish": Line(WRITE_NAMED, 200, _file),
+    "GET /records": Line(READ_NAMED, 200, lambda world, kind: {"params": {"owner": world.owner}}),
+    "GET /records/deleted": Line(READ_NAMED, 200, lambda world, kind: {"params": {"owner": world.owner}}),
+    "POST /records/delete": Line(CHANGE, 200, _body(ids=["0" * 24])),
+    "POST /records/undelete": Line(CHANGE, 200, _body(ids=["0" * 24])),
     "POST /records/query": Line(ASK, 200, _body(ids=["0" * 24])),
     "POST /records/requeue": Line(CHANGE, 200, _body(ids=["0" * 24])),
     "POST /pipeline/staged/unknown": Line(PIPELINE, 200, _body(keys=[])),
@@ -175,7 +179,7 @@ BSS = {
     "POST /pipeline/chunks/stored": Line(PIPELINE, 200, _body(chunks=[])),
     "POST /pipeline/results/lookup": Line(PIPELINE, 200, _body(owner="a", keys=[])),
     "POST /pipeline/deletions/pending": Line(PIPELINE, 200, _body(minAgeSeconds=1)),
-    "POST /pipeline/deletions/forget": Line(PIPELINE, 200, _body(recordIds=[])),
+    "POST /pipeline/deletions/forget": Line(PIPELINE, 200, _body(deletions=[])),
 }
 SERVER = {
     "GET /healthz": Line(PUBLIC),

@@ -15,11 +15,12 @@ from ..values import to_jsonb
 from .rows import check_run, close_if_done, lock
 
 _RESULTS = """jsonb_to_recordset(CAST(:results AS jsonb)) AS x(id text, sha256 text, size bigint, recipe text,
-    metadata jsonb, warnings jsonb, error jsonb)"""
+    metadata jsonb, warnings jsonb, error jsonb, outputs jsonb)"""
 
 _STORE_RESULTS = text(f"""
     UPDATE records r SET status = 'processing', error = NULL, last_error = NULL, waiting = NULL, crashes = 0,
-        metadata = x.metadata, recipe = x.recipe, warnings = x.warnings, sha256 = coalesce(x.sha256, r.sha256),
+        metadata = x.metadata, outputs = x.outputs, recipe = x.recipe, warnings = x.warnings,
+        sha256 = coalesce(x.sha256, r.sha256),
         size = coalesce(x.size, r.size), queued_at = coalesce(r.queued_at, now()), reported_at = now(),
         updated_at = now()
     FROM {_RESULTS} WHERE r.id = x.id AND x.error IS NULL""")  # noqa: S608 (spelled above)
@@ -39,8 +40,9 @@ def report(connection: Connection, partition: str, run_id: str, results: Sequenc
     """Store results, and what chunks they refer to, all or nothing.
 
     An item with an error is `failed` at once, or `ready` with its earlier result and this as its last error; the others
-    stay `processing` until the batch is finished. A record that was deleted meanwhile is passed over. Raises NOT_FOUND,
-    CONFLICT when another run has the batch, it is closed, an item is another batch's, or a chunk is not stored.
+    stay `processing` until the batch is finished. A record that was deleted meanwhile, or is no item of the batch any
+    more, is passed over. Raises NOT_FOUND, CONFLICT when another run has the batch, it is closed, or a chunk is not
+    stored.
     """
     batch = lock(connection, partition)
     check_run(batch, run_id)
@@ -48,12 +50,10 @@ def report(connection: Connection, partition: str, run_id: str, results: Sequenc
         raise DreamlakeError(Code.CONFLICT, f"Batch {partition} is closed: begin it again before results are reported.")
     latest = {result.id: result for result in results}
     rows = connection.execute(
-        text("SELECT id, partition FROM records WHERE id = ANY(:ids) ORDER BY id FOR UPDATE"), {"ids": list(latest)}
+        text("SELECT id FROM records WHERE id = ANY(:ids) AND partition = :partition ORDER BY id FOR UPDATE"),
+        {"ids": list(latest), "partition": partition},
     )
-    present = {row.id: row.partition for row in rows}
-    for record_id, home in present.items():
-        if home != partition:
-            raise DreamlakeError(Code.CONFLICT, f"Record {record_id} is not an item of batch {partition}.")
+    present = set(rows.scalars())
     kept = [result for record_id, result in latest.items() if record_id in present]
     if not kept:
         return
@@ -101,7 +101,7 @@ def finish(connection: Connection, partition: str, run_id: str, ids: Sequence[st
 
 
 def _result(result: ItemResult) -> dict[str, Any]:
-    body = result.model_dump(mode="json", include={"id", "sha256", "size", "recipe", "warnings"})
+    body = result.model_dump(mode="json", include={"id", "sha256", "size", "recipe", "warnings", "outputs"})
     # Absent, not JSON's null: jsonb_to_recordset then gives SQL's NULL.
     if result.metadata is not None:
         body["metadata"] = result.metadata

@@ -211,8 +211,13 @@ def pending_deletions(body: PendingDeletions, database: Database) -> Deletions:
         return Deletions(items=deletions.pending(connection, min_age_seconds=body.min_age_seconds, limit=body.limit))
 
 
-@routes.post("/deletions/forget", summary="The index was told of deletions", dependencies=_CHANGE)
+@routes.post(
+    "/deletions/forget",
+    summary="The index was told of deletions and restorations",
+    dependencies=_CHANGE,
+    openapi_extra=most_bytes(1 * MIB),
+)
 def forget_deletions(body: ForgetDeletions, database: Database) -> Success:
     with database.begin() as connection:
-        deletions.forget(connection, body.record_ids)
+        deletions.forget(connection, body.deletions)
     return Success()

@@ -16,7 +16,7 @@ from ...errors import Code, DreamlakeError
 from ...kinds import Kind, KindSpec, content_type_of
 from ...longlists import LongList, answer_page
 from ...names import split_name
-from .. import access, deletions, records, staged
+from .. import access, records, removal, staged
 from ..context import Config, Database, RecordId, Store
 from ..records import NewRecord
 
@@ -140,16 +140,11 @@ def _add_reading(routes: APIRouter, spec: KindSpec) -> None:
 
 
 def _add_deletion(routes: APIRouter, spec: KindSpec) -> None:
-    @routes.delete("/{id}", summary="Forget a record and what was made from it", status_code=204)
+    @routes.delete("/{id}", summary="Delete a record", status_code=204)
     def delete(id: RecordId, caller: Writer, database: Database, store: Store) -> None:
-        """Removes the record, its playlists and other results. Two things stay: the uploaded bytes (other records
-        may share them; registering them again needs no upload), and its chunks, which belong to the common pool.
-        The index hears of it within two minutes; who wants it at once deletes the file there, too.
+        """It is hidden at once, and can be restored for a time (`POST /records/undelete`); garbage collection frees
+        what it has afterwards. The index hears of it within two minutes; who wants it at once deletes the file there,
+        too.
         """
         record = access.find(database, caller, spec.kind, id, Scope.WRITE)
-        stored = store.head(record.staging_key)
-        with database.begin() as connection:
-            deletions.delete(connection, record, stored.etag if stored else None)
-        # The record goes first: a crash in between leaves files that nobody names, never a record without its files.
-        prefix = layout.asset_prefix(record.owner, record.project, record.kind, record.id)
-        store.delete([item.key for item in store.list_all(prefix)])
+        removal.delete(database, store, [record.id], by=caller.sub)

@@ -19,7 +19,8 @@ from ...errors import Code, DreamlakeError
 from ...kinds import Kind
 from ..bss import MOST_PER_CALL, BssClient
 from ..cache import HashCache
-from ..events import FileEvent, FileStatus, Progress, Warned, failure, record_failure
+from ..events import FileEvent, FileStatus, Progress, Waiting, Warned, failure, record_failure
+from ..patience import Patience
 from ..preflight import look
 from ..refusal import StoreAway
 from ..selection import LocalFile
@@ -57,7 +58,8 @@ class Uploader:
 
     `ladder` are heights of further, smaller renditions of every video, `csv` says how every label file is written that
     is a CSV (`csv_options.py`); None leaves either to the project. `jobs` is the most requests that are sent at once;
-    fewer are when more are no faster. With `rehash`, also files whose hashes the cache has are read.
+    fewer are when more are no faster. With `rehash`, also files whose hashes the cache has are read. `patience` is that
+    of `bss` and `index`, and that with the object store; what it has to tell comes between the events.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Uploader:
         index: IndexClient,
         target: Target,
         *,
+        patience: Patience,
         ladder: tuple[int, ...] | None = None,
         csv: dict[str, str] | None = None,
         jobs: int = DEFAULT_JOBS,
@@ -73,9 +76,10 @@ class Uploader:
         rehash: bool = False,
     ) -> None:
         self._bss = bss
+        self._patience = patience
         self._told = {Kind.VIDEO: ladder, Kind.LABEL_TRACK: csv}
         self._jobs = jobs
-        self._flow = Flow()
+        self._flow = Flow(patience.stopping)
         self._events: Channel[FileEvent | Warned] = self._flow.channel(4 * _BULK, writers=2)
         self._counters = Counters()
         self._calls = Calls(bss, index, target, ladder=ladder, csv=csv)
@@ -88,7 +92,7 @@ class Uploader:
             self._counters,
             jobs=jobs,
             parts=self._flow.pool("part", threads=jobs, depth=2 * jobs),
-            stopping=self._flow.stopping,
+            patience=patience,
         )
 
     @property
@@ -100,7 +104,7 @@ class Uploader:
     def bytes_sent(self) -> int:
         return self._counters.bytes_sent
 
-    def run(self, candidates: Iterable[LocalFile | FileEvent]) -> Generator[FileEvent | Warned | Progress]:
+    def run(self, candidates: Iterable[LocalFile | FileEvent]) -> Generator[FileEvent | Warned | Waiting | Progress]:
         """Store the files; events of candidates that are none are passed on.
 
         Leaving the iteration stops the work; what has arrived by then is not sent again by a later run.
@@ -133,6 +137,7 @@ class Uploader:
         try:
             for events in flow.results(self._events, every=0.1):
                 yield from events
+                yield from self._patience.told()
                 yield self._counters.progress()
         finally:
             self._sender.close()
