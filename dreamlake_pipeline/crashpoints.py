@@ -47,6 +47,7 @@ class CrashPoint(StrEnum):
     BATCH_FINISHED = "batch-finished"
     # Process: BSS, within the run's calls.
     RESULTS_WRITTEN = "results-written"
+    RESULTS_COMMITTED = "results-committed"
     READY_WRITTEN = "ready-written"
 
 

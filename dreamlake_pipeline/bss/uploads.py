@@ -22,7 +22,7 @@ from ..crashpoints import CrashPoint, reached
 from ..errors import Code, DreamlakeError
 from ..kinds import KINDS, Kind, content_type_of
 from ..objectstore import ObjectStore, SignedRequest, UploadedPart
-from .staged import side_by_side
+from .side_by_side import side_by_side
 
 MAX_PARTS = 10_000
 
@@ -304,6 +304,19 @@ def sign_puts(connection: Connection, sizes: Mapping[str, int]) -> set[str]:
         ).scalars()
     )
     return sizes.keys() - new
+
+
+def promise(connection: Connection, sizes: Mapping[str, int]) -> None:
+    """Remember that somebody is told that these objects (sizes by key) are there, or may send them: garbage collection
+    leaves them for as long as a URL is valid. The caller has begun to watch them (`condemned.watch`)."""
+    if sizes:
+        connection.execute(
+            text("""
+            INSERT INTO signed_puts (staging_key, size)
+            SELECT * FROM unnest(CAST(:keys AS text[]), CAST(:sizes AS bigint[])) AS p(staging_key, size)
+            ORDER BY staging_key COLLATE "C" ON CONFLICT (staging_key) DO UPDATE SET signed_at = now()"""),
+            {"keys": list(sizes), "sizes": list(sizes.values())},
+        )
 
 
 def signed_sizes(connection: Connection, keys: Iterable[str]) -> dict[str, int]:

@@ -52,6 +52,8 @@ from ..api.integrity import (
     FsckRepair,
     FsckStep,
     OfOwner,
+    RebuildProgress,
+    RebuildStep,
     Repaired,
     StoredProject,
     StoredProjects,
@@ -234,3 +236,7 @@ class BssClient:
     def absent_records(self, ids: Sequence[str]) -> list[str]:
         """Those of the ids whose records are gone, and of which the index will not be told by itself."""
         return self.http.post("/fsck/absent", AbsentRecords(ids=list(ids)), Absent).ids
+
+    def rebuild_step(self, asked: RebuildStep) -> RebuildProgress:
+        """Make some records again from the bucket; needs a token that writes everywhere."""
+        return self.http.post("/rebuild/step", asked, RebuildProgress)

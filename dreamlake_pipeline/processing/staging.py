@@ -77,6 +77,7 @@ class Found:
     """What one tick of the walk came to. `too_young` were left for a later round, and so was what `left` tells of."""
 
     listed: int = 0
+    answered: bool = False  # whether the object store was asked, and answered
     registered: int = 0
     ignored: list[str] = field(default_factory=list)  # why, one sentence each
     too_young: int = 0
@@ -100,6 +101,7 @@ def adopt_unregistered(
     adopting = 0.0
     for page, end in _staged_pages(store, position.after):
         listed = time.time()
+        found.answered = True
         brought_news = _adopt_page(pipeline, store, page, grace_seconds, found)
         position.after = end
         pages -= 1
