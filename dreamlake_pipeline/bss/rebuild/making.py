@@ -8,6 +8,7 @@ from sqlalchemy import Connection, text
 
 from ...api.bss import Status
 from ...api.stored import Meta
+from ...crashpoints import CrashPoint, reached
 from .. import deletions
 from ..side_by_side import side_by_side
 from ..values import to_jsonb
@@ -61,6 +62,7 @@ def make_records(bucket: Bucket, after: str) -> Work:
         if forgotten:
             deletions.delete(connection, forgotten, by="rebuild", etags={})
         connection.execute(text("DELETE FROM rebuilt WHERE id = ANY(:ids)"), {"ids": [row["id"] for row in rows]})
+        reached(CrashPoint.RECORDS_REBUILT)
     work.done["records"] = len(inserted) - len(forgotten)
     work.done["deleted records"] = len(forgotten)
     work.done["queued"] = sum(made[one]["status"] == Status.QUEUED for one in inserted if one not in set(forgotten))
