@@ -9,6 +9,7 @@ from .kinds import Kind
 
 CHUNK_PREFIX = "chunks/"
 CATALOG_PREFIX = "catalog/"
+CATALOG_KEY = CATALOG_PREFIX + "assets.parquet"
 MASTER_PLAYLIST = "master.m3u8"
 CHUNK_TYPE = "video/mp2t"
 
@@ -34,6 +35,11 @@ def staging_prefix(owner: str, project: str) -> str:
 
 def staging_key(owner: str, project: str, content_hash: str) -> str:
     return staging_prefix(owner, project) + content_hash
+
+
+def journal_prefix(owner: str, project: str) -> str:
+    """The folder of a project's journal (bss/journal.py), whose objects sort by time."""
+    return f"{owner}/{project}/journal/"
 
 
 def parse_staging_key(key: str) -> StagingKey | None:

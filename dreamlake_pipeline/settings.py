@@ -60,6 +60,10 @@ class Settings(BaseSettings):
     bucket: str = Field("dreamlake", description="The one S3 bucket.")
     namespace: str = Field("local", description="Namespace that the CLI uses when `--episode` names none.")
 
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Whether what the processes log is a line of text or a JSON object a line."
+    )
+
     # Secrets
     auth_secret: SecretStr | None = Field(
         None, description="Key that signs and verifies tokens (HS256), 32 bytes or more."
@@ -76,6 +80,12 @@ class Settings(BaseSettings):
         "token of programs. Without it, the webserver does not start.",
     )
 
+    metrics_token: SecretStr | None = Field(
+        None,
+        description="What `/metrics` of both services asks for (`Authorization: Bearer …`). Without it, `/metrics` "
+        "answers on the service's own port alone, and not through a proxy.",
+    )
+
     # Uploads and playback
     part_size: int = Field(
         8 * 2**20, ge=5 * 2**20, description="Bytes of a multipart part; files up to this size go by one PUT."
@@ -85,6 +95,21 @@ class Settings(BaseSettings):
         ge=60,
         le=_LONGEST_URL,
         description="Seconds for which a presigned or playback URL is valid, 7 days at most.",
+    )
+
+    # Deletion
+    deleted_kept: float = Field(
+        7,
+        ge=0,
+        le=3650,
+        allow_inf_nan=False,
+        description="Days for which a deleted file can be restored; afterwards, garbage collection frees it.",
+    )
+    garbage_wait: int = Field(
+        6 * 3600,
+        ge=0,
+        description="Seconds for which garbage collection leaves what nothing refers to any more: players follow an "
+        "earlier playlist for as long as its URLs are valid (`DREAMLAKE_URL_TTL`).",
     )
 
     # The pipeline
@@ -219,6 +244,11 @@ class Settings(BaseSettings):
         if self.auth_secrets:
             return tuple(key.get_secret_value() for key in self.auth_secrets)
         return (self.require("auth_secret"),)
+
+    def optional(self, field: str) -> str | None:
+        """The value of a secret that may be left out; an empty variable counts as unset."""
+        value: SecretStr | None = getattr(self, field)
+        return value.get_secret_value() or None if value else None
 
     def require(self, field: str) -> str:
         """The value of a text setting that this process cannot do without.

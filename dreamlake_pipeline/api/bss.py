@@ -173,6 +173,20 @@ class Registered(Model):
     text_track_id: Id | None = None
 
 
+class Waiting(Model):
+    """Why a queued file was put off, by no fault of its own, and until when: it is tried again for as long as it takes.
+
+    `since`: when it was first put off for this reason, `tries`: how often it was since then, `until`: when it is due.
+    """
+
+    code: str
+    message: str
+    hint: str | None = None
+    since: Timestamp
+    tries: int
+    until: Timestamp
+
+
 class Record(Model):
     """One file, as BSS knows it. `metadata` has the shape of `api.metadata` for its kind once it is known."""
 
@@ -199,10 +213,16 @@ class Record(Model):
         None,
         description="Why its last processing failed, though its earlier result, that of `metadata`, stands.",
     )
+    waiting: Waiting | None = Field(
+        None, description="Of a file that is queued, or tried again: which fault of the machinery put it off."
+    )
     warnings: list[str] = Field(default_factory=list)
     metadata: dict[str, Any] | None = None
     attempts: int = 0
     partition: str | None = Field(None, description="The batch that processes or processed it.")
+    request_id: str | None = Field(
+        None, description="The `X-Request-ID` of its registration, which the logs of services and runs name."
+    )
     created_at: Timestamp
     uploaded_at: Timestamp | None = Field(None, description=_UPLOADED_AT)
     updated_at: Timestamp
@@ -371,6 +391,58 @@ class Records(Model):
     """Those of the ids that exist and that the caller may read."""
 
     items: list[Record]
+
+
+# Deletion
+
+
+class RecordRef(Model):
+    """What tells of a record without all that was found in its file."""
+
+    id: Id
+    kind: Kind
+    owner: str
+    project: str
+    episode: str | None
+    name: str
+    size: int | None
+    status: Status
+    uploaded_at: Timestamp | None = Field(None, description=_UPLOADED_AT)
+
+
+class DeletedRecord(RecordRef):
+    """A record that was deleted and can be restored; `status` is the one that it had."""
+
+    deleted_at: Timestamp
+    deleted_by: str = Field(description="The `sub` of the token that deleted it.")
+    restorable_until: Timestamp = Field(description="From then on, garbage collection may free it.")
+
+
+class Deleted(Model):
+    """The records that were there, and are deleted now."""
+
+    ids: list[Id]
+
+
+class Undelete(Ids):
+    replace: bool = Field(
+        False,
+        description="Also where a later upload has the name by now: it is as if the record were uploaded again now.",
+    )
+
+
+class Taken(Model):
+    """A record that was not restored, since another one was uploaded under its name: `by`."""
+
+    id: Id
+    by: Id
+
+
+class Undeleted(Model):
+    """The records that are there again, and those whose names are taken; the others are not deleted, or purged."""
+
+    ids: list[Id]
+    taken: list[Taken]
 
 
 # A project

@@ -11,7 +11,23 @@ from pydantic import Field, model_validator
 
 from ..kinds import Kind
 from .bss import Record
-from .common import Bytes, ContentType, Episode, ErrorBody, Id, Model, Name, ObjectKey, Owner, Printable, Project, Text
+from .common import (
+    Bytes,
+    ContentType,
+    Episode,
+    ErrorBody,
+    Id,
+    Instant,
+    Model,
+    Name,
+    ObjectKey,
+    Owner,
+    Printable,
+    Project,
+    Text,
+    Timestamp,
+)
+from .stored import Outputs
 
 _SHA256 = r"^[0-9a-f]{64}$"
 Seconds = Annotated[float, Field(ge=0, le=30 * 86400, allow_inf_nan=False)]
@@ -68,7 +84,8 @@ class ClaimBatches(Model):
     """Limits of one claim. A batch whose lease ended is offered again.
 
     `max_open`: most batches that are leased at a time, `max_open_per_owner`: most of one owner's. `wait_seconds`: how
-    long the answer may wait for a batch.
+    long the answer may wait for a batch. `store_answers`: the object store has just answered, so what waits for it is
+    due. `max_attempts`: runs at one file alone that may be killed or crash before the file is failed.
     """
 
     max_batches: int = Field(10, ge=1, le=100)
@@ -81,10 +98,12 @@ class ClaimBatches(Model):
     processing_grace_seconds: Seconds
     lease_seconds: Seconds
     max_attempts: int = Field(ge=1)
+    store_answers: bool = False
 
 
 class Deletion(Model):
-    """A record that was deleted, and the name that the index may still have for it."""
+    """A record that was deleted, and the name that the index may still have for it; or, if `restored`, one that is
+    there again, and whose name the index may not have."""
 
     record_id: Id
     kind: Kind
@@ -92,10 +111,13 @@ class Deletion(Model):
     project: str
     episode: str | None
     name: str
+    restored: bool = False
+    at: Timestamp
 
 
 class PendingDeletions(Model):
-    """Which deletions are asked for: those that happened `minAgeSeconds` ago or earlier, the oldest first."""
+    """Which deletions and restorations are asked for: those that happened `minAgeSeconds` ago or
+    earlier, the oldest first."""
 
     min_age_seconds: Seconds
     limit: int = Field(1000, ge=1, le=1000)
@@ -105,10 +127,17 @@ class Deletions(Model):
     items: list[Deletion]
 
 
+class ToldDeletion(Model):
+    """`at` is that of the deletion: one that was restored, or deleted again, since then is still to be told."""
+
+    record_id: Id
+    at: Instant | None = None
+
+
 class ForgetDeletions(Model):
     """The index was told of these."""
 
-    record_ids: list[Id] = Field(max_length=1000)
+    deletions: list[ToldDeletion] = Field(max_length=1000)
 
 
 class BatchOffer(Model):
@@ -126,8 +155,55 @@ class BatchOffers(Model):
     batches: list[BatchOffer]
 
 
+class LeasedBatch(Model):
+    """A batch that is offered or worked on. `run_id`: the run that began it, null until one has.
+
+    `age`: seconds since this attempt was offered.
+    """
+
+    partition: str
+    attempt: int
+    run_id: str | None = None
+    age: float
+
+
+class LeasedBatches(Model):
+    batches: list[LeasedBatch]
+
+
+class Release(Model):
+    """What is known of an attempt at a batch: it is over, and the batch was not finished.
+
+    `run_id` is the run that had begun it, null for an offer that no run took. `died`: the run was killed or crashed; a
+    run that failed plainly, since a service was away, says nothing of its files.
+    """
+
+    partition: Printable
+    attempt: int = Field(ge=0)
+    run_id: Printable | None = None
+    died: bool = False
+
+
+class ReleaseBatches(Model):
+    """What is known at a time: runs that died together did not die of one of their files.
+
+    `max_attempts`: deaths of runs at one file alone after which it fails.
+    """
+
+    releases: list[Release] = Field(max_length=1000)
+    max_attempts: int = Field(ge=1)
+
+
+class Released(Model):
+    """Which batches were released: not those that another run has, or that were offered anew, since then."""
+
+    partitions: list[str]
+
+
 class BeginBatch(Model):
     """A run takes the batch; the run that had it before loses it.
+
+    With an `attempt`, a later offer of the batch is not taken: CONFLICT.
 
     Handed out are the items that have no result yet; of a batch that was closed, also those that failed. `force`
     hands out all, `only` those named, done or not: what they had reported no longer counts.
@@ -136,6 +212,7 @@ class BeginBatch(Model):
     partition: Printable
     run_id: Printable
     lease_seconds: Seconds
+    attempt: int | None = None
     force: bool = False
     only: list[Id] = Field(default_factory=list)
 
@@ -171,6 +248,21 @@ class GiveBack(Model):
     partition: Printable
     run_id: Printable
     ids: list[Id] = Field(max_length=10_000)
+
+
+class Postponement(Model):
+    """One item that a fault of the machinery kept from being processed."""
+
+    id: Id
+    reason: ErrorBody
+
+
+class Postpone(Model):
+    """Items that leave the batch and are queued, to be claimed after a while: nothing is said against them."""
+
+    partition: Printable
+    run_id: Printable
+    items: list[Postponement] = Field(max_length=1000)
 
 
 class Chunk(Model):
@@ -211,6 +303,9 @@ class ItemResult(Model):
     warnings: list[str] = Field(default_factory=list)
     error: ErrorBody | None = None
     chunks: list[Sha256] = Field(default_factory=list)
+    outputs: Outputs = Field(
+        default_factory=dict, description="What lies in the record's folder of the bucket, meta.json too."
+    )
 
 
 class ReportResults(Model):
@@ -218,14 +313,17 @@ class ReportResults(Model):
     stay `processing` until they are indexed."""
 
     partition: Printable
+    run_id: Printable
     results: list[ItemResult] = Field(max_length=1000)
 
 
 class FinishBatch(Model):
-    """The last step: everything that has a result is `ready`; the batch is closed if nothing is left."""
+    """What has a result and is in the index is `ready`: those of `ids`, or everything. The batch is then closed if
+    nothing is left."""
 
     partition: Printable
     run_id: Printable
+    ids: list[Id] | None = Field(None, max_length=1000)
 
 
 class BatchSummary(Model):

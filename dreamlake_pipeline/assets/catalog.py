@@ -23,7 +23,8 @@ def catalog(
     object_store: ObjectStoreResource,
     media_tools: MediaToolsResource,
 ) -> MaterializeResult:
-    from ..processing.catalog import ASSETS_KEY, SCHEMA, count_rows, write_catalog
+    from ..layout import CATALOG_KEY
+    from ..processing.catalog import SCHEMA, count_rows, write_catalog
 
     with plain_failure():
         rows = write_catalog(object_store.store, folder_tree.rows(), scratch=media_tools.scratch_folder)
@@ -31,7 +32,7 @@ def catalog(
     return MaterializeResult(
         metadata={
             "dagster/row_count": rows,
-            "dagster/uri": object_store.uri(ASSETS_KEY),
+            "dagster/uri": object_store.uri(CATALOG_KEY),
             "dagster/column_schema": TableSchema([TableColumn(field.name, str(field.type)) for field in SCHEMA]),
         },
         check_results=[checks.every_row_written(rows, stored)],

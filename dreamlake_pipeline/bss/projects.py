@@ -8,6 +8,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, text
 
 from ..api.bss import ProjectSettings
+from ..api.integrity import StoredProject
 from .values import to_jsonb
 
 
@@ -34,3 +35,22 @@ def decide(connection: Connection, owner: str, project: str, decided: ProjectSet
             "csv": None if decided.csv is None else to_jsonb(decided.csv),
         },
     )
+
+
+def with_records(connection: Connection, owner: str | None) -> list[StoredProject]:
+    """The projects that have records, of one owner or of all."""
+    # From the first row of one project in the index to that of the next: not through all records.
+    rows = connection.execute(
+        text("""
+        WITH RECURSIVE found AS (
+            (SELECT owner, project FROM records WHERE CAST(:owner AS text) IS NULL OR owner = :owner
+             ORDER BY owner, project LIMIT 1)
+            UNION ALL
+            SELECT following.* FROM found f CROSS JOIN LATERAL (
+                SELECT owner, project FROM records r WHERE (r.owner, r.project) > (f.owner, f.project)
+                    AND (CAST(:owner AS text) IS NULL OR r.owner = :owner)
+                ORDER BY owner, project LIMIT 1) following)
+        SELECT owner, project FROM found"""),
+        {"owner": owner},
+    )
+    return [StoredProject(owner=row.owner, project=row.project) for row in rows]

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
+from .. import logs
 from ..api.bss import Record, Status
 from ..api.common import Listing
 from ..api.pipeline import ResultKey
@@ -133,15 +134,15 @@ def insert(connection: Connection, files: Sequence[NewRecord]) -> list[Inserted]
     rows = connection.execute(
         text(f"""
         INSERT INTO records (id, kind, owner, project, episode, name, staging_key, staging_hash, size, content_type,
-            ladder, csv, status, queued_at, uploaded_at)
+            ladder, csv, request_id, status, queued_at, uploaded_at)
         SELECT id, kind, owner, project, episode, name, staging_key, staging_hash, size, content_type,
-            ladder, csv, CASE WHEN queue THEN 'queued' ELSE 'registered' END, CASE WHEN queue THEN now() END,
-            now() + n * interval '1 microsecond'
+            ladder, csv, :request_id, CASE WHEN queue THEN 'queued' ELSE 'registered' END,
+            CASE WHEN queue THEN now() END, now() + n * interval '1 microsecond'
         FROM {_FILES}
         ORDER BY owner, project, name, kind, staging_key, episode
         ON CONFLICT (place, kind, md5(staging_key)) DO NOTHING
         RETURNING id, uploaded_at"""),  # noqa: S608 (spelled above)
-        {"files": to_jsonb(asked)},
+        {"files": to_jsonb(asked), "request_id": logs.request_id()},
     )
     made: dict[str, datetime] = {row.id: row.uploaded_at for row in rows}
     # Of two equal files in one call, one made the record and the other finds it.
@@ -251,7 +252,7 @@ def get_many(connection: Connection, ids: Sequence[str], caller: Principal) -> l
         SELECT {_COLUMNS} FROM unnest(CAST(:ids AS text[])) WITH ORDINALITY AS asked(id, n) JOIN records r USING (id)
         WHERE :everywhere OR r.owner = ANY(:namespaces)
         ORDER BY asked.n"""),  # noqa: S608
-        {"ids": list(dict.fromkeys(ids))} | _reach(caller),
+        {"ids": list(dict.fromkeys(ids))} | reach(caller),
     )
     return [_record(row) for row in rows.mappings()]
 
@@ -263,7 +264,7 @@ def reachable(connection: Connection, ids: Sequence[str], caller: Principal) -> 
         SELECT r.id FROM unnest(CAST(:ids AS text[])) WITH ORDINALITY AS asked(id, n) JOIN records r USING (id)
         WHERE :everywhere OR r.owner = ANY(:namespaces)
         ORDER BY asked.n"""),
-        {"ids": list(dict.fromkeys(ids))} | _reach(caller),
+        {"ids": list(dict.fromkeys(ids))} | reach(caller),
     )
     return list(rows.scalars())
 
@@ -288,20 +289,20 @@ def list_page(
             text(f"""
             SELECT {_COLUMNS} FROM records r
             WHERE r.kind = :kind AND r.id > :after {conditions} ORDER BY r.id LIMIT :limit"""),  # noqa: S608
-            given | {"kind": str(kind), "after": _read_cursor(cursor), "limit": limit + 1},
+            given | {"kind": str(kind), "after": read_cursor(cursor), "limit": limit + 1},
         )
         .mappings()
         .all()
     )
     items = [_record(row) for row in rows[:limit]]
-    return Listing[Record](items=items, cursor=_make_cursor(items[-1].id) if len(rows) > limit else None)
+    return Listing[Record](items=items, cursor=make_cursor(items[-1].id) if len(rows) > limit else None)
 
 
 def queue(connection: Connection, ids: Iterable[str], statuses: Iterable[Status]) -> set[str]:
     """Start over those of the records that are in one of `statuses`: they join a new batch. Returns their ids.
 
     Where `statuses` have `failed`, a record whose last attempt failed counts as failed, though its earlier result
-    stands. A result that a record has stays.
+    stands. A result that a record has stays. What waits, put off by a fault of the machinery, is due at once.
     """
     chosen, wanted = sorted(set(ids)), set(statuses)
     if not chosen:
@@ -310,9 +311,10 @@ def queue(connection: Connection, ids: Iterable[str], statuses: Iterable[Status]
         connection.execute(
             text("""
             UPDATE records SET status = 'queued', queued_at = now(), updated_at = now(), partition = NULL, error = NULL,
-                last_error = NULL, reported_at = NULL
+                last_error = NULL, reported_at = NULL, waiting = NULL, waiting_until = NULL, crashes = least(crashes, 1)
             WHERE id IN (SELECT id FROM records WHERE id = ANY(:ids)
-                AND (status = ANY(:statuses) OR (:failed AND last_error IS NOT NULL)) ORDER BY id FOR UPDATE)
+                AND (status = ANY(:statuses) OR waiting_until IS NOT NULL
+                    OR (:failed AND last_error IS NOT NULL)) ORDER BY id FOR UPDATE)
             RETURNING id"""),
             {
                 "ids": chosen,
@@ -355,18 +357,20 @@ def change_csv_options(connection: Connection, wanted: Mapping[str, Mapping[str,
     return {row.id for row in rows if row.made_otherwise}
 
 
-def made_otherwise(connection: Connection, partition: str) -> list[str]:
-    """Those records of a batch whose result was made with another ladder, or other options, than they were given since.
+def made_otherwise(connection: Connection, partition: str, ids: Sequence[str] | None = None) -> list[str]:
+    """Those records of a batch, or of `ids` in it, whose result was made with another ladder, or other options,
+    than they were given since.
 
-    All of the batch's records that have a result are locked: nobody gives one any others until they are ready.
+    All of these that have a result are locked: nobody gives one any others until they are ready.
     """
     rows = connection.execute(
         text("""
         SELECT id, CASE WHEN ladder IS NOT NULL THEN metadata->'ladder' <> to_jsonb(ladder)
             WHEN csv IS NOT NULL THEN metadata->'csvOptions' <> csv END AS otherwise
         FROM records WHERE partition = :partition AND status = 'processing' AND reported_at IS NOT NULL
+            AND (CAST(:ids AS text[]) IS NULL OR id = ANY(:ids))
         ORDER BY id FOR UPDATE"""),
-        {"partition": partition},
+        {"partition": partition, "ids": None if ids is None else list(ids)},
     )
     return [row.id for row in rows if row.otherwise]
 
@@ -404,15 +408,16 @@ def text_tracks_beside(connection: Connection, video: Record, start: str) -> lis
     return [_record(row) for row in rows.mappings()]
 
 
-def _reach(caller: Principal) -> dict[str, Any]:
+def reach(caller: Principal) -> dict[str, Any]:
+    """The parameters by which a statement keeps to what the caller reaches."""
     return {"everywhere": EVERY_NAMESPACE in caller.namespaces, "namespaces": list(caller.namespaces)}
 
 
-def _make_cursor(record_id: str) -> str:
+def make_cursor(record_id: str) -> str:
     return base64.urlsafe_b64encode(bytes.fromhex(record_id)).decode()
 
 
-def _read_cursor(cursor: str | None) -> str:
+def read_cursor(cursor: str | None) -> str:
     if not cursor:
         return ""
     try:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -13,7 +12,7 @@ from ..api.pipeline import Adopted, StagedObject
 from ..errors import Code, DreamlakeError
 from ..kinds import content_type_of
 from ..objectstore import ObjectInfo, ObjectStore
-from . import records
+from . import condemned, records
 from .records import NewRecord
 from .values import to_jsonb
 
@@ -21,31 +20,23 @@ from .values import to_jsonb
 # completed; one that is left over by a crash must not hide the object for ever.
 _UPLOAD_ACCOUNTS_SECONDS = 3600
 
-_IN_FLIGHT = 16
-
 _NOT_THE_BYTES = (Code.HASH_MISMATCH, Code.STAGED_OBJECT_MISSING)
-
-Argument = TypeVar("Argument")
-Result = TypeVar("Result")
-
-
-def side_by_side(work: Callable[[Argument], Result], arguments: Sequence[Argument]) -> list[Result]:
-    """`work` on each argument, several at once, in order: for calls that wait for the object store."""
-    if len(arguments) < 2:
-        return [work(argument) for argument in arguments]
-    with ThreadPoolExecutor(min(_IN_FLIGHT, len(arguments))) as pool:
-        return list(pool.map(work, arguments))
 
 
 def require(store: ObjectStore, key: str, *, size: int | None) -> ObjectInfo:
     """The staged object. Raises STAGED_OBJECT_MISSING, FILE_EMPTY, or CONFLICT when it has another size."""
     found = store.head(key)
     if found is None:
-        raise DreamlakeError(
-            Code.STAGED_OBJECT_MISSING, f"Nothing is stored under {key!r}.", hint="Upload the file first."
-        )
+        raise missing(key)
     check_size(key, found.size, promised=size)
     return found
+
+
+def missing(key: str) -> DreamlakeError:
+    """What to answer when there is no such staged object."""
+    return DreamlakeError(
+        Code.STAGED_OBJECT_MISSING, f"Nothing is stored under {key!r}.", hint="Upload the file first."
+    )
 
 
 def check_size(key: str, stored: int, *, promised: int | None) -> None:
@@ -82,11 +73,16 @@ def known(connection: Connection, keys: Iterable[str]) -> KnownObjects:
 
 
 def verified_sizes(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
-    """The sizes of those of the staged objects whose bytes were read and are what their hash promised."""
+    """The sizes of those of the staged objects whose bytes were read and are what their hash promised; also of deleted
+    records, which may be restored."""
     rows = connection.execute(
         text("""
-        SELECT staging_key, max(size) FROM records
-        WHERE staging_key = ANY(:keys) AND starts_with(sha256, staging_hash) AND size IS NOT NULL
+        SELECT staging_key, max(size) FROM (
+            SELECT staging_key, size, sha256, staging_hash FROM records WHERE staging_key = ANY(:keys)
+            UNION ALL
+            SELECT staging_key, size, row->>'sha256', row->>'staging_hash' FROM deleted_records
+            WHERE staging_key = ANY(:keys) AND purged_at IS NULL) known
+        WHERE starts_with(sha256, staging_hash) AND size IS NOT NULL
         GROUP BY staging_key"""),
         {"keys": list(set(keys))},
     )
@@ -94,9 +90,10 @@ def verified_sizes(connection: Connection, keys: Iterable[str]) -> dict[str, int
 
 
 def unknown(connection: Connection, keys: Sequence[str], etags: Sequence[str]) -> list[str]:
-    """Those of the keys that no record, no upload under way and no earlier refusal accounts for, in order.
+    """Those of the keys that no record, no deletion, no upload under way and no earlier refusal accounts for, in order.
 
-    With `etags`, a refusal counts only for the content that was refused.
+    With `etags`, a refusal counts only for the content that was refused, and a deletion, where the key is no hash, only
+    for the content that was deleted.
     """
     asked = [{"n": n, "key": key, "etag": etags[n] if etags else None} for n, key in enumerate(keys)]
     return list(
@@ -104,6 +101,10 @@ def unknown(connection: Connection, keys: Sequence[str], etags: Sequence[str]) -
             text("""
             SELECT a.key FROM jsonb_to_recordset(CAST(:asked AS jsonb)) AS a(n int, key text, etag text)
             WHERE NOT EXISTS (SELECT FROM records r WHERE r.staging_key = a.key)
+                AND NOT EXISTS (SELECT FROM deleted_records d WHERE d.staging_key = a.key AND d.purged_at IS NULL
+                    AND (a.etag IS NULL OR d.etag IS NULL OR d.etag = a.etag))
+                AND NOT EXISTS (SELECT FROM condemned_objects c WHERE c.staging_key = a.key
+                    AND (a.etag IS NULL OR c.etag IS NULL OR c.etag = a.etag))
                 AND NOT EXISTS (SELECT FROM uploads u WHERE u.staging_key = a.key
                     AND u.created_at > now() - make_interval(secs => :accounts))
                 AND NOT EXISTS (SELECT FROM ignored_objects i WHERE i.staging_key = a.key
@@ -114,13 +115,22 @@ def unknown(connection: Connection, keys: Sequence[str], etags: Sequence[str]) -
     )
 
 
-def adopt(connection: Connection, objects: Sequence[StagedObject]) -> Adopted:
-    """Register and queue objects that nobody registered; remember those without a kind as none of ours.
+class AdoptedObjects(NamedTuple):
+    """What became of staged objects, and the ids of their records."""
+
+    told: Adopted
+    ids: list[str]
+
+
+def adopt(connection: Connection, objects: Sequence[StagedObject]) -> AdoptedObjects:
+    """Register and queue objects that nobody registered; remember those without a kind as none of ours. Those that
+    garbage collection is about to delete, or has deleted since they were listed, are passed over.
 
     Raises INVALID_REQUEST for a key that is not under the staging prefix of its owner and project, or a kind
     without a name.
     """
-    ours = [_adopted(item) for item in objects if item.kind is not None]
+    gone = condemned.withhold(connection, {item.key: item.etag for item in objects if item.kind is not None})
+    ours = [_adopted(item) for item in objects if item.kind is not None and item.key not in gone]
     refused = [item for item in objects if item.kind is None]
     for item in refused:
         _check_key(item)
@@ -141,7 +151,8 @@ def adopt(connection: Connection, objects: Sequence[StagedObject]) -> Adopted:
             },
         )
     inserted = records.insert(connection, ours) if ours else []
-    return Adopted(registered=sum(item.created for item in inserted), ignored=len(refused))
+    told = Adopted(registered=sum(item.created for item in inserted), ignored=len(refused))
+    return AdoptedObjects(told, [item.record.id for item in inserted])
 
 
 def _check_key(item: StagedObject) -> layout.StagingKey:

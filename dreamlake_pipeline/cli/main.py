@@ -19,11 +19,13 @@ from .demo_cmd import demo
 from .down_cmd import down
 from .download_cmd import download
 from .env_cmd import env
+from .fsck_cmd import fsck
 from .ingest_cmd import ingest
 from .ls_cmd import ls
 from .output import Interrupted, complain
 from .play_cmd import play
 from .project_cmd import project
+from .rebuild_cmd import rebuild
 from .retry_cmd import retry
 from .show_cmd import show
 from .status_cmd import status
@@ -47,6 +49,7 @@ app = typer.Typer(
 _VERBS: dict[str, tuple[Callable[..., None], ...]] = {
     "Storing files": (ingest, upload, retry),
     "Finding files": (ls, tree, show, download, play),
+    "Keeping what is stored": (fsck, rebuild),
     "The embedded stack": (up, down, status, env, demo),
 }
 for panel, verbs in _VERBS.items():

@@ -44,12 +44,28 @@ from ..api.bss import (
 )
 from ..api.bss import Finished as FinishedUpload
 from ..api.common import Listing
+from ..api.integrity import (
+    Absent,
+    AbsentRecords,
+    Found,
+    FsckProgress,
+    FsckRepair,
+    FsckStep,
+    OfOwner,
+    RebuildProgress,
+    RebuildStep,
+    Repaired,
+    StoredProject,
+    StoredProjects,
+)
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from .http import ServiceClient
 
 # How many ids, files or part numbers the bulk routes take in one call (api/bss.py).
 MOST_PER_CALL = 1000
+
+_COMPLETE_SECONDS = 330.0  # a store may take minutes to join the parts of a large file
 
 Item = TypeVar("Item")
 
@@ -87,7 +103,7 @@ class BssClient:
     def complete_upload(self, kind: Kind, upload: UploadRef, parts: Sequence[CompletedPart]) -> None:
         """Join the parts into the staged object."""
         body = UploadComplete(upload_id=upload.upload_id, key=upload.key, parts=list(parts))
-        self.http.post(f"/{kind.spec.route}/upload/multipart/complete", body, Success)
+        self.http.post(f"/{kind.spec.route}/upload/multipart/complete", body, Success, silence=_COMPLETE_SECONDS)
 
     def abort_upload(self, kind: Kind, upload: UploadRef) -> None:
         """Give an upload up and free its parts."""
@@ -204,3 +220,25 @@ class BssClient:
     def requeue(self, ids: Sequence[str], *, force: bool = False) -> list[Record]:
         """Queue again what failed or was never processed; with `force`, also what is ready."""
         return self.http.post("/records/requeue", Requeue(ids=list(ids), force=force), Records).items
+
+    # What is stored, and what should be
+
+    def fsck_step(self, asked: FsckStep) -> FsckProgress:
+        """Check on from where the last step ended (see fsck.py)."""
+        return self.http.post("/fsck/step", asked, FsckProgress)
+
+    def fsck_repair(self, findings: Sequence[Found]) -> Repaired:
+        """Put right what a check found."""
+        return self.http.post("/fsck/repair", FsckRepair(findings=list(findings)), Repaired)
+
+    def stored_projects(self, owner: str | None = None) -> list[StoredProject]:
+        """The projects that have records; without an owner, for tokens that read in every namespace."""
+        return self.http.post("/fsck/projects", OfOwner(owner=owner), StoredProjects).items
+
+    def absent_records(self, ids: Sequence[str]) -> list[str]:
+        """Those of the ids whose records are gone, and of which the index will not be told by itself."""
+        return self.http.post("/fsck/absent", AbsentRecords(ids=list(ids)), Absent).ids
+
+    def rebuild_step(self, asked: RebuildStep) -> RebuildProgress:
+        """Make some records again from the bucket; needs a token that writes everywhere."""
+        return self.http.post("/rebuild/step", asked, RebuildProgress)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypedDict
 
@@ -67,6 +68,30 @@ class Warned:
     path: str
     name: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A service is waited for since a time, which is `seconds` ago; `is_over`: it answers again.
+
+    `reason` is the rest of a sentence about it.
+    """
+
+    service: str
+    reason: str
+    since: datetime
+    seconds: float
+    is_over: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "event": "waiting",
+            "service": self.service,
+            "reason": self.reason,
+            "since": self.since.isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "seconds": round(self.seconds, 3),
+            "over": self.is_over,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +185,7 @@ class Summary:
         return summary | ({"unasked": self.unasked} if self.unasked else {})
 
 
-Event = FileEvent | Warned | Progress | Processing | Summary
+Event = FileEvent | Warned | Waiting | Progress | Processing | Summary
 
 
 class Reason(TypedDict):

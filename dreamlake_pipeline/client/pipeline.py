@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
-from ..api.bss import Record, Success
+from ..api.bss import Ids, Record, Records, Success
 from ..api.pipeline import (
     Adopted,
     AdoptObjects,
@@ -26,16 +26,25 @@ from ..api.pipeline import (
     ItemResult,
     KnownResults,
     LeaseChunks,
+    LeasedBatch,
+    LeasedBatches,
     LeasedChunks,
     LookupResults,
     PendingDeletions,
+    Postpone,
+    Postponement,
+    Release,
+    ReleaseBatches,
+    Released,
     ReportResults,
     ResultKey,
     StagedKeys,
     StagedObject,
     StoredChunks,
+    ToldDeletion,
     UnknownKeys,
 )
+from ..crashpoints import CrashPoint, reached
 from ..kinds import Kind
 from .http import ServiceClient
 
@@ -86,17 +95,39 @@ class PipelineClient:
         """Batches to launch: new ones, and those whose lease ended. Waits for one as long as `limits` say."""
         return self._http.post("/pipeline/batches/claim", limits, BatchOffers).batches
 
+    def leased(self) -> list[LeasedBatch]:
+        """The batches that are offered or worked on."""
+        return self._http.get("/pipeline/batches/leased", LeasedBatches).batches
+
+    def release(self, releases: Sequence[Release], *, max_attempts: int) -> list[str]:
+        """These attempts are over, and their batches not finished. The partitions that are offered again by it."""
+        return [
+            partition
+            for some in _slices(releases, _MOST_ITEMS)
+            for partition in self._http.post(
+                "/pipeline/batches/release", ReleaseBatches(releases=some, max_attempts=max_attempts), Released
+            ).partitions
+        ]
+
     def begin(
         self,
         partition: str,
         run_id: str,
         *,
         lease_seconds: float,
+        attempt: int | None = None,
         force: bool = False,
         only: Sequence[str] = (),
     ) -> BatchItems:
-        """Take the batch for a run: the items that are to be done."""
-        body = BeginBatch(partition=partition, run_id=run_id, lease_seconds=lease_seconds, force=force, only=list(only))
+        """Take the batch for a run: the items that are to be done. CONFLICT: `attempt` is not the latest."""
+        body = BeginBatch(
+            partition=partition,
+            run_id=run_id,
+            lease_seconds=lease_seconds,
+            attempt=attempt,
+            force=force,
+            only=list(only),
+        )
         return self._http.post("/pipeline/batches/begin", body, BatchItems)
 
     def items(self, partition: str, kind: Kind | None = None) -> BatchItems:
@@ -118,28 +149,50 @@ class PipelineClient:
                 "/pipeline/batches/give-back", GiveBack(partition=partition, run_id=run_id, ids=some), Success
             )
 
-    def report(self, partition: str, results: Sequence[ItemResult]) -> None:
-        """Record what became of items, and the chunks that they refer to."""
-        for some in _slices(results, _MOST_ITEMS):
-            self._http.post("/pipeline/batches/results", ReportResults(partition=partition, results=some), Success)
+    def postpone(self, partition: str, run_id: str, items: Sequence[Postponement]) -> None:
+        """Items that a fault of the machinery kept from being processed are queued. CONFLICT: another run has it."""
+        for some in _slices(items, _MOST_ITEMS):
+            self._http.post(
+                "/pipeline/batches/postpone", Postpone(partition=partition, run_id=run_id, items=some), Success
+            )
 
-    def finish(self, partition: str, run_id: str) -> BatchSummary:
-        """Everything that has a result is ready; the batch is closed when nothing is left to do."""
-        return self._http.post(
-            "/pipeline/batches/finish", FinishBatch(partition=partition, run_id=run_id), BatchSummary
-        )
+    def report(self, partition: str, run_id: str, results: Sequence[ItemResult]) -> None:
+        """Record what became of items, and the chunks that they refer to. CONFLICT: another run has the batch."""
+        for some in _slices(results, _MOST_ITEMS):
+            self._http.post(
+                "/pipeline/batches/results",
+                ReportResults(partition=partition, run_id=run_id, results=some),
+                Success,
+            )
+            reached(CrashPoint.RESULTS_REPORTED)
+
+    def finish(self, partition: str, run_id: str, ids: Sequence[str] | None = None) -> BatchSummary:
+        """What has a result and is in the index is ready: those of `ids` (1,000 at most), or everything. The batch is
+        closed when nothing is left to do. CONFLICT: another run has the batch."""
+        body = FinishBatch(partition=partition, run_id=run_id, ids=None if ids is None else list(ids))
+        summary = self._http.post("/pipeline/batches/finish", body, BatchSummary)
+        reached(CrashPoint.BATCH_FINISHED)
+        return summary
 
     # Deletions
 
     def pending_deletions(self, *, min_age_seconds: float, limit: int) -> list[Deletion]:
-        """Records that were deleted and of which the index was not told, the oldest first."""
+        """Records that were deleted, or restored, and of which the index was not told, the oldest first."""
         body = PendingDeletions(min_age_seconds=min_age_seconds, limit=limit)
         return self._http.post("/pipeline/deletions/pending", body, Deletions).items
 
-    def forget_deletions(self, record_ids: Sequence[str]) -> None:
+    def forget_deletions(self, told: Sequence[Deletion]) -> None:
         """The index was told of these."""
-        for some in _slices(record_ids, _MOST_ITEMS):
-            self._http.post("/pipeline/deletions/forget", ForgetDeletions(record_ids=some), Success)
+        for some in _slices([ToldDeletion(record_id=one.record_id, at=one.at) for one in told], _MOST_ITEMS):
+            self._http.post("/pipeline/deletions/forget", ForgetDeletions(deletions=some), Success)
+
+    def records(self, ids: Sequence[str]) -> list[Record]:
+        """Those of the records that are there."""
+        return [
+            record
+            for some in _slices(ids, _MOST_ITEMS)
+            for record in self._http.post("/records/query", Ids(ids=some), Records).items
+        ]
 
     # The chunk pool
 

@@ -56,8 +56,9 @@ def publish(job: Job, made: AudioResult, chunks: Chunks, seconds: float) -> Prod
     is_video = job.record.kind is Kind.VIDEO
     model = partial(SoundOnlyMetadata, ladder=list(job.ladder)) if is_video else AudioMetadata
     warnings = [f"{job.filename} holds no picture: its sound is played alone."] if is_video else []
-    publish_streams(job.store, job.record, made.streams)
-    publish_files(job.store, job.record, {"waveform.png": made.waveform_png, "waveform.json": made.waveform_json})
+    outputs = publish_streams(job.store, job.record, made.streams)
+    waveform = {"waveform.png": made.waveform_png, "waveform.json": made.waveform_json}
+    outputs |= publish_files(job.store, job.record, waveform)
     metadata = model(
         duration_sec=made.duration,
         sample_rate=made.sample_rate,
@@ -88,7 +89,7 @@ def publish(job: Job, made: AudioResult, chunks: Chunks, seconds: float) -> Prod
             seconds=round(seconds + time.perf_counter() - started, 3),
         ),
     )
-    return Product(metadata, hashes_of(made.streams), made.waveform_png)
+    return Product(metadata, outputs, hashes_of(made.streams), made.waveform_png)
 
 
 def _has_pictures(made: AudioResult) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -15,8 +16,6 @@ import pyarrow.parquet as pq
 from .. import layout
 from ..objectstore import ObjectStore
 from .scratch import scratch_folder
-
-ASSETS_KEY = layout.CATALOG_PREFIX + "assets.parquet"
 
 _TIME = pa.timestamp("us", tz="UTC")
 SCHEMA = pa.schema(
@@ -45,7 +44,7 @@ def write_catalog(store: ObjectStore, rows: Iterable[Mapping[str, Any]], *, scra
     """Write rows of the index to `catalog/assets.parquet`, a row group at a time; how many there were.
 
     Rows have the columns of `SCHEMA` but `duration_sec`, which is taken from `metadata` (a JSON object, kept as text).
-    The object is replaced whole: a reader sees the old catalog or the new one.
+    The object is replaced whole: a reader sees the old catalog or the new one. Its user metadata say what was written.
     """
     count = 0
     with scratch_folder(scratch) as folder:
@@ -54,13 +53,15 @@ def write_catalog(store: ObjectStore, rows: Iterable[Mapping[str, Any]], *, scra
             for group in _groups(rows):
                 writer.write_table(pa.Table.from_pylist([_row(row) for row in group], schema=SCHEMA))
                 count += len(group)
-        store.upload(ASSETS_KEY, path, content_type="application/vnd.apache.parquet")
+        with path.open("rb") as file:
+            noted = {"sha256": hashlib.file_digest(file, "sha256").hexdigest(), "size": str(path.stat().st_size)}
+        store.upload(layout.CATALOG_KEY, path, content_type="application/vnd.apache.parquet", metadata=noted)
     return count
 
 
 def count_rows(store: ObjectStore) -> int:
     """How many rows the stored catalog has, by its footer, which says so only when the file is whole."""
-    return pq.read_metadata(io.BytesIO(store.read(ASSETS_KEY))).num_rows
+    return pq.read_metadata(io.BytesIO(store.read(layout.CATALOG_KEY))).num_rows
 
 
 def _row(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -1,13 +1,17 @@
-"""Tell the index which records were deleted from BSS, so that no name stands for a record that is gone."""
+"""Tell the index which records were deleted from BSS, and which were restored, so that no name stands for a record
+that is gone, and none is missing."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
+from ..api.bss import Record
 from ..api.pipeline import Deletion
 from ..client.pipeline import PipelineClient
 
 Remove = Callable[[Sequence[Deletion]], int]
+Register = Callable[[Sequence[Record]], object]
 
 # A run that read a record just before it was deleted may still write it into the index for so many seconds.
 _MIN_AGE_SECONDS = 30.0
@@ -15,20 +19,33 @@ _AT_ONCE = 1000
 _MOST_ROUNDS = 20
 
 
-def tell_deletions(
-    pipeline: PipelineClient, remove: Remove, *, min_age_seconds: float = _MIN_AGE_SECONDS
-) -> tuple[int, int]:
-    """Remove from the index what was deleted from BSS, up to 20,000 records; how many were deleted, and how many of
-    these the index still had.
+class Told(NamedTuple):
+    """`deletions`: how many deletions the index was told of, `removed`: how many of these it still had, `restored`: how
+    many records that are there again it was told of."""
 
-    `remove` removes names from the index as long as they stand for the deleted records.
+    deletions: int
+    removed: int
+    restored: int
+
+
+def tell_deletions(
+    pipeline: PipelineClient, remove: Remove, register: Register, *, min_age_seconds: float = _MIN_AGE_SECONDS
+) -> Told:
+    """Remove from the index what was deleted from BSS, and register what was restored, up to 20,000 records.
+
+    `remove` removes names from the index as long as they stand for the deleted records; `register` upserts records.
     """
-    told = removed = 0
+    deleted = removed = restored = 0
     for _ in range(_MOST_ROUNDS):
-        deletions = pipeline.pending_deletions(min_age_seconds=min_age_seconds, limit=_AT_ONCE)
-        if not deletions:
+        told = pipeline.pending_deletions(min_age_seconds=min_age_seconds, limit=_AT_ONCE)
+        if not told:
             break
-        removed += remove(deletions)
-        pipeline.forget_deletions([deletion.record_id for deletion in deletions])
-        told += len(deletions)
-    return told, removed
+        gone = [one for one in told if not one.restored]
+        back = pipeline.records([one.record_id for one in told if one.restored])
+        if gone:
+            removed += remove(gone)
+        if back:
+            register(back)
+        pipeline.forget_deletions(told)
+        deleted, restored = deleted + len(gone), restored + len(back)
+    return Told(deleted, removed, restored)

@@ -48,7 +48,7 @@ def process_label_track(job: Job) -> Product:
     described = to_json([field.wire() for field in fields], inf_nan_mode="null")
     are_many = len(fields) > _MOST_FIELDS or len(described) > _MOST_FIELD_BYTES
     files = {"data.parquet": made.path, "plot.png": made.plot, "fields.json": described if are_many else None}
-    publish_files(job.store, job.record, files)
+    outputs = publish_files(job.store, job.record, files)
     metadata = LabelTrackMetadata(
         entries=made.entries,
         fields=_first(fields) if are_many else fields,
@@ -69,7 +69,7 @@ def process_label_track(job: Job) -> Product:
         warnings=list(made.warnings),
         processing=Processing(recipe=job.recipe, seconds=round(time.perf_counter() - started, 3)),
     )
-    return Product(metadata, preview=made.plot.read_bytes() if made.plot else None)
+    return Product(metadata, outputs, preview=made.plot.read_bytes() if made.plot else None)
 
 
 def _first(fields: list[FieldStats]) -> list[FieldStats]:

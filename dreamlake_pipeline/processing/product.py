@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..api.bss import Record
 from ..api.metadata import AudioMetadata, LabelTrackMetadata, SoundOnlyMetadata, TextTrackMetadata, VideoMetadata
+from ..api.stored import Outputs
 from ..client.pipeline import PipelineClient
 from ..media.run.workers import Workers
 from ..names import split_name
@@ -42,11 +43,13 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Product:
-    """What was made and stored. `chunks` are the pool's chunks that the playlists name, each once.
+    """What was made and stored: `outputs` in the record's folder, `chunks` in the pool, those that the playlists name,
+    each once.
 
     `preview` is a small picture (JPEG or PNG) of the result, for people.
     """
 
     metadata: Metadata
+    outputs: Outputs
     chunks: list[str] = field(default_factory=list)
     preview: bytes | None = None

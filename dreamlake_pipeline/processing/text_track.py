@@ -27,7 +27,8 @@ def process_text_track(job: Job) -> Product:
         filename=job.filename,
     )
     table = made.telemetry
-    publish_files(job.store, job.record, {"track.vtt": made.path, "data.parquet": table.path if table else None})
+    files = {"track.vtt": made.path, "data.parquet": table.path if table else None}
+    outputs = publish_files(job.store, job.record, files)
     metadata = TextTrackMetadata(
         cues=made.cues,
         duration_sec=made.end,
@@ -50,4 +51,4 @@ def process_text_track(job: Job) -> Product:
         warnings=list(made.warnings),
         processing=Processing(recipe=job.recipe, seconds=round(time.perf_counter() - started, 3)),
     )
-    return Product(metadata)
+    return Product(metadata, outputs)

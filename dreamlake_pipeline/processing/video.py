@@ -37,8 +37,9 @@ def _process_pictures(job: Job) -> Product:
             on_segment=pool.add,
         )
         chunks = pool.finish(segments_of(made.all_streams))
-    publish_streams(job.store, job.record, made.streams, made.audio)
-    publish_files(job.store, job.record, {"poster.jpg": made.poster, "contact-sheet.jpg": made.contact_sheet})
+    outputs = publish_streams(job.store, job.record, made.streams, made.audio)
+    pictures = {"poster.jpg": made.poster, "contact-sheet.jpg": made.contact_sheet}
+    outputs |= publish_files(job.store, job.record, pictures)
     metadata = VideoMetadata(
         duration_sec=made.duration,
         length=made.frames,
@@ -86,4 +87,4 @@ def _process_pictures(job: Job) -> Product:
             seconds=round(time.perf_counter() - started, 3),
         ),
     )
-    return Product(metadata, hashes_of(made.all_streams), made.poster.read_bytes() if made.poster else None)
+    return Product(metadata, outputs, hashes_of(made.all_streams), made.poster.read_bytes() if made.poster else None)

@@ -1,4 +1,4 @@
-"""The sensor that removes from the index what was deleted from BSS."""
+"""The sensor that tells the index what was deleted from BSS, and what was restored."""
 
 from dagster import DefaultSensorStatus, SensorEvaluationContext, SkipReason, sensor
 
@@ -11,16 +11,23 @@ from ..resources import BssResource, FolderTreeResource
     minimum_interval_seconds=60,
     default_status=DefaultSensorStatus.RUNNING,
     description=(
-        "Removes files from the folder tree whose records were deleted from BSS by somebody who did not tell the index."
+        "Removes files from the folder tree whose records were deleted from BSS by somebody who did not tell the "
+        "index, and registers those that were restored."
     ),
 )
 def deleted_records(context: SensorEvaluationContext, bss: BssResource, folder_tree: FolderTreeResource) -> SkipReason:
     from ..processing.deletions import tell_deletions
+    from ..processing.index import asset_of
 
     try:
-        told, removed = tell_deletions(bss.pipeline, folder_tree.remove)
+        told = tell_deletions(
+            bss.pipeline, folder_tree.remove, lambda records: folder_tree.upsert([asset_of(one) for one in records])
+        )
     except DreamlakeError as error:
         return SkipReason(f"{error} The next tick tries again; nothing is lost.")
-    if removed:
-        context.log.info("removed %d files whose records were deleted", removed)
-    return SkipReason(f"{told} records were deleted, {removed} of them were still in the index.")
+    if told.removed:
+        context.log.info("removed %d files whose records were deleted", told.removed)
+    return SkipReason(
+        f"{told.deletions} records were deleted, {told.removed} of them were still in the index; "
+        f"{told.restored} were restored."
+    )

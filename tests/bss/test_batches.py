@@ -19,14 +19,19 @@ METADATA = {"cues": 3, "durationSec": 1.5, "odd": "a\x00b", "nothing": None}
 def _nothing_else_waits(pipeline):
     """What other tests left queued, or leased for a while, takes no place here."""
     with pipeline.app.state.database.begin() as connection:
-        connection.execute(text("UPDATE records SET status = 'registered', created_at = now() WHERE status = 'queued'"))
+        connection.execute(
+            text("""
+            UPDATE records SET status = 'registered', created_at = now(), waiting_until = NULL
+            WHERE status = 'queued'""")
+        )
         connection.execute(text("UPDATE batches SET state = 'closed', closed_at = now() WHERE state = 'open'"))
 
 
 @pytest.fixture
 def report(pipeline):
-    def reported(partition, *results):
-        return pipeline.post("/pipeline/batches/results", json={"partition": partition, "results": list(results)})
+    def reported(partition, *results, run_id="run-1"):
+        body = {"partition": partition, "runId": run_id, "results": list(results)}
+        return pipeline.post("/pipeline/batches/results", json=body)
 
     return reported
 
@@ -96,41 +101,52 @@ def test_from_queue_to_ready(api, files, owner, claim, begin, report, finish, pi
     assert elsewhere == {"items": [None, None]}
 
 
-def test_an_abandoned_batch_is_offered_again_until_its_attempts_are_used_up(api, files, claim, begin, pipeline) -> None:
-    [record] = files.queued(1)
-    [first] = claim(leaseSeconds=0)
-    begin(first["partition"], "run-1", leaseSeconds=0)
-    [second] = claim(leaseSeconds=0, maxAttempts=2)
-    assert second == first | {"attempt": 2}
-    begin(first["partition"], "run-2", leaseSeconds=0)
+def test_a_run_that_lost_its_batch_changes_nothing(api, files, claim, begin, report, finish, pipeline) -> None:
+    mine, other = files.queued(2)
+    [first] = claim()
+    partition = first["partition"]
+    begin(partition, "zombie")
+    begin(partition, "run-2")
+    assert report(partition, _result(mine), run_id="run-2").status_code == 200
+    before = api.get(f"/text-tracks/{mine}").json()
 
-    # The run that was thought dead lost it.
-    beat = {"partition": first["partition"], "runId": "run-1", "leaseSeconds": 60}
-    lost = pipeline.post("/pipeline/batches/heartbeat", json=beat)
-    assert lost.status_code == 409 and lost.json()["error"]["code"] == "conflict"
-    late = pipeline.post("/pipeline/batches/finish", json={"partition": first["partition"], "runId": "run-1"})
-    assert late.status_code == 409
-
-    assert claim(maxAttempts=2) == []
-    failed = api.get(f"/text-tracks/{record}").json()
-    assert failed["status"] == "failed" and "attempted 2 times" in failed["error"]["message"]
-
-    # Asked for again, it joins a new batch.
-    api.post("/records/requeue", json={"ids": [record]})
-    [fresh] = claim()
-    assert fresh["partition"] != first["partition"] and fresh["attempt"] == 1
+    by_zombie = {"partition": partition, "runId": "zombie"}
+    reason = {"code": "storage_failed", "message": "S3 is away."}
+    error = {"code": "text_invalid", "message": "No cue."}
+    for route, more in {
+        "heartbeat": {"leaseSeconds": 60},
+        "results": {"results": [{"id": mine, "error": error}, _result(other)]},
+        "give-back": {"ids": [mine, other]},
+        "postpone": {"items": [{"id": mine, "reason": reason}, {"id": other, "reason": reason}]},
+        "finish": {},
+    }.items():
+        refused = pipeline.post(f"/pipeline/batches/{route}", json=by_zombie | more)
+        assert refused.status_code == 409 and refused.json()["error"]["code"] == "conflict", route
+    assert api.get(f"/text-tracks/{mine}").json() == before
+    assert api.get(f"/text-tracks/{other}").json()["status"] == "processing"
+    report(partition, _result(other), run_id="run-2")
+    assert finish(partition, "run-2").json()["ready"] == 2
 
 
 def test_what_was_reported_before_a_crash_stays_done(api, files, claim, begin, report, finish) -> None:
-    done, undone = files.queued(2)
+    done, *undone = files.queued(3)
     [offer] = claim()
     begin(offer["partition"], leaseSeconds=0)
     report(offer["partition"], _result(done))
-    [again] = claim()
-    assert (again["attempt"], again["files"]) == (2, 2)
-    assert _ids(begin(offer["partition"], "run-2")) == [undone]
-    report(offer["partition"], _result(undone))
-    assert finish(offer["partition"], "run-2").json()["ready"] == 2
+    offers = claim()
+    assert [(one["attempt"], one["files"]) for one in offers if one["partition"] == offer["partition"]] == [(2, 1)]
+    halves = [one for one in offers if one["partition"] != offer["partition"]]
+    assert [(one["attempt"], one["files"]) for one in halves] == [(1, 1), (1, 1)]
+    assert _ids(begin(offer["partition"], "run-2")) == []
+    assert finish(offer["partition"], "run-2").json() == {
+        "partition": offer["partition"], "ready": 1, "failed": 0, "unfinished": 0,
+    }  # fmt: skip
+    for half in halves:
+        [item] = _ids(begin(half["partition"], "run-3"))
+        report(half["partition"], _result(item), run_id="run-3")
+        assert finish(half["partition"], "run-3").json()["ready"] == 1
+        undone.remove(item)
+    assert undone == []
     assert api.get(f"/text-tracks/{done}").json()["attempts"] == 1
 
 
@@ -139,11 +155,11 @@ def test_an_offer_that_no_run_takes_costs_nothing(api, files, claim, begin) -> N
     offers = [claim(leaseSeconds=0, maxAttempts=1)[0]["attempt"] for _ in range(4)]
     assert offers == [1, 2, 3, 4]
     assert api.get(f"/text-tracks/{record}").json()["status"] == "queued"
-    # Of a run's own begins, only the first counts.
+    # A run may begin again what it has begun.
     [again] = claim(leaseSeconds=0)
     for _ in range(3):
-        begin(again["partition"], leaseSeconds=0)
-    assert claim(leaseSeconds=0, maxAttempts=2)[0]["attempt"] == 6
+        assert len(_ids(begin(again["partition"]))) == 1
+    assert api.get(f"/text-tracks/{record}").json()["status"] == "processing"
 
 
 def test_a_heartbeat_keeps_the_batch(files, claim, begin, pipeline) -> None:
@@ -170,7 +186,7 @@ def test_rerunning_a_partition_redoes_what_is_not_ready(api, files, claim, begin
     closed = report(partition, _result(good))
     assert closed.status_code == 409 and "closed" in closed.json()["error"]["message"]
     assert _ids(begin(partition, "run-2")) == [bad]
-    report(partition, _result(bad))
+    report(partition, _result(bad), run_id="run-2")
     assert finish(partition, "run-2").json() == {"partition": partition, "ready": 3, "failed": 0, "unfinished": 0}
 
     assert _ids(begin(partition, "run-3")) == []
@@ -187,8 +203,8 @@ def test_results_are_all_or_nothing_and_only_for_items_of_the_batch(api, files, 
     [offer] = claim()
     stranger = files.register("/text-tracks", "/later.srt")["id"]
     begin(offer["partition"])
-    refused = report(offer["partition"], _result(ours), _result(stranger))
-    assert refused.status_code == 409 and stranger in refused.json()["error"]["message"]
+    assert report(offer["partition"], _result(stranger)).status_code == 200
+    assert api.get(f"/text-tracks/{stranger}").json()["metadata"] is None
     dangling = report(offer["partition"], _result(ours, chunks=["ef" * 32]))
     assert dangling.status_code == 409 and "ef" * 32 in dangling.json()["error"]["message"]
     assert api.get(f"/text-tracks/{ours}").json()["metadata"] is None

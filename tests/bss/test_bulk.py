@@ -121,7 +121,7 @@ def test_finishing_again_leaves_ready_files_and_retries_failed_ones(api, owner, 
     partition = claim()[0]["partition"]
     begin(partition)
     results = [{"id": ready, "metadata": {}}, {"id": failed, "error": {"code": "not_media", "message": "No video."}}]
-    pipeline.post("/pipeline/batches/results", json={"partition": partition, "results": results})
+    pipeline.post("/pipeline/batches/results", json={"partition": partition, "runId": "run-1", "results": results})
     pipeline.post("/pipeline/batches/finish", json={"partition": partition, "runId": "run-1"})
     assert [outcome["status"] for outcome in _finish(api, owner, *sent)] == ["ready", "queued"]
 
@@ -139,7 +139,7 @@ def test_bytes_that_were_found_to_be_wrong_are_asked_for_again(api, owner, files
     partition = claim()[0]["partition"]
     begin(partition)
     wrong = {"id": record["id"], "error": {"code": "hash_mismatch", "message": "Other bytes."}}
-    pipeline.post("/pipeline/batches/results", json={"partition": partition, "results": [wrong]})
+    pipeline.post("/pipeline/batches/results", json={"partition": partition, "runId": "run-1", "results": [wrong]})
     assert _plan(api, owner, sent)[0]["action"] == "put"
 
 
@@ -174,7 +174,7 @@ def test_an_acknowledged_put_is_believed_until_its_bytes_are_read(api, owner, cl
     partition = claim()[0]["partition"]
     begin(partition)
     gone = {"id": believed["id"], "error": {"code": "staged_object_missing", "message": "Nothing there."}}
-    pipeline.post("/pipeline/batches/results", json={"partition": partition, "results": [gone]})
+    pipeline.post("/pipeline/batches/results", json={"partition": partition, "runId": "run-1", "results": [gone]})
     assert _plan(api, owner, planned)[0]["action"] == "put"
 
 

@@ -55,7 +55,7 @@ def test_an_owner_is_told_of_his_own_chunks_only(pipeline, files, as_caller, obj
         offers = pipeline.post("/pipeline/batches/claim", json=LIMITS).json()["batches"]
         [partition] = [offer["partition"] for offer in offers if offer["owner"] == of]
         begin(partition)
-        body = {"partition": partition, "results": [{"id": record, "metadata": {}, "chunks": own}]}
+        body = {"partition": partition, "runId": "run-1", "results": [{"id": record, "metadata": {}, "chunks": own}]}
         assert pipeline.post("/pipeline/batches/results", json=body).status_code == 200
 
     def known(of):

@@ -81,7 +81,7 @@ def test_what_turned_out_not_to_be_stored_is_to_be_sent(api, owner, stored, clai
     partition = claim()[0]["partition"]
     [record] = begin(partition)["items"]
     gone = {"id": record["id"], "error": {"code": "staged_object_missing", "message": "Nothing there."}}
-    pipeline.post("/pipeline/batches/results", json={"partition": partition, "results": [gone]})
+    pipeline.post("/pipeline/batches/results", json={"partition": partition, "runId": "run-1", "results": [gone]})
     assert _compare(api, owner, stored) == ["changed"]
     assert _bulk(api, owner, "plan", stored)[0]["action"] == "put"
 

@@ -43,9 +43,9 @@ def work(pipeline: TestClient, claim: Any, begin: Any) -> Callable[[Callable[[],
             {"id": item["id"], "metadata": {"csvOptions": projects if item.get("csv") is None else item["csv"]}}
             for item in begun["items"]
         ]
-        partition = {"partition": batch["partition"]}
+        partition = {"partition": batch["partition"], "runId": "run-1"}
         assert pipeline.post("/pipeline/batches/results", json=partition | {"results": results}).status_code == 200
-        summary = pipeline.post("/pipeline/batches/finish", json=partition | {"runId": "run-1"}).json()
+        summary = pipeline.post("/pipeline/batches/finish", json=partition).json()
         return begun | {"summary": summary}
 
     return worked

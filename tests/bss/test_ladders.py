@@ -45,9 +45,9 @@ def work(pipeline: TestClient, claim: Any, begin: Any) -> Callable[[Callable[[],
             {"id": item["id"], "metadata": {"ladder": item.get("ladder") or begun.get("ladder") or []}}
             for item in begun["items"]
         ]
-        partition = {"partition": batch["partition"]}
+        partition = {"partition": batch["partition"], "runId": "run-1"}
         assert pipeline.post("/pipeline/batches/results", json=partition | {"results": results}).status_code == 200
-        summary = pipeline.post("/pipeline/batches/finish", json=partition | {"runId": "run-1"}).json()
+        summary = pipeline.post("/pipeline/batches/finish", json=partition).json()
         return begun | {"summary": summary}
 
     return worked
@@ -146,7 +146,7 @@ def test_ladders_change_while_batches_finish(
     for round_, ladder in enumerate([[240], [480], [720]]):
         ids = [finish(item, f"/{n}.mp4", ladder=ladder)["id"] for n, item in enumerate(data)]
         (batch,) = claim()
-        partition = {"partition": batch["partition"]}
+        partition = {"partition": batch["partition"], "runId": f"run-{round_}"}
         begin(batch["partition"], f"run-{round_}")
         results = [{"id": id, "metadata": {"ladder": ladder}} for id in ids]
         pipeline.post("/pipeline/batches/results", json=partition | {"results": results})
@@ -156,9 +156,7 @@ def test_ladders_change_while_batches_finish(
             for n, item in enumerate(data)
         ]
         with ThreadPoolExecutor(4) as threads:
-            ended = threads.submit(
-                pipeline.post, "/pipeline/batches/finish", json=partition | {"runId": f"run-{round_}"}
-            )
+            ended = threads.submit(pipeline.post, "/pipeline/batches/finish", json=partition)
             sent = [
                 threads.submit(
                     api.post,
@@ -172,7 +170,7 @@ def test_ladders_change_while_batches_finish(
         assert {api.get(f"/videos/{id}").json()["status"] for id in ids} == {"queued"}
         (again,) = claim()
         begin(again["partition"], "again")
-        partition = {"partition": again["partition"]}
+        partition = {"partition": again["partition"], "runId": "again"}
         results = [{"id": id, "metadata": {"ladder": [96]}} for id in ids]
         pipeline.post("/pipeline/batches/results", json=partition | {"results": results})
-        assert pipeline.post("/pipeline/batches/finish", json=partition | {"runId": "again"}).json()["ready"] == 4
+        assert pipeline.post("/pipeline/batches/finish", json=partition).json()["ready"] == 4

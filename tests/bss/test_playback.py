@@ -29,7 +29,7 @@ def make_ready(pipeline, claim, begin):
         pipeline.post("/pipeline/chunks/stored", json={"chunks": missing})
         found = metadata or {"streams": [STREAM], "timeOrigin": {"streamStart": 132_000 / 90_000}}
         results = [{"id": record, "metadata": found, "chunks": list(chunks)} for record in ids]
-        body = {"partition": partition, "results": results}
+        body = {"partition": partition, "runId": "run-1", "results": results}
         assert pipeline.post("/pipeline/batches/results", json=body).status_code == 200
         pipeline.post("/pipeline/batches/finish", json={"partition": partition, "runId": "run-1"})
 

@@ -52,7 +52,7 @@ class Video:
         return chunks
 
     def report(self, partition: str, **result: Any) -> None:
-        body = {"partition": partition, "results": [{"id": self.id} | result]}
+        body = {"partition": partition, "runId": "run-1", "results": [{"id": self.id} | result]}
         answer = self.pipeline.post("/pipeline/batches/results", json=body)
         assert answer.status_code == 200, answer.text
 
@@ -181,12 +181,13 @@ def test_it_plays_on_when_the_new_attempt_fails(video: Video, service: TestClien
 
 def test_it_plays_on_when_no_run_brings_the_new_attempt_to_its_end(video: Video, service: TestClient) -> None:
     video.again()
-    [batch] = video.claim(leaseSeconds=0)
-    video.begin(batch["partition"], leaseSeconds=0)
+    partition = video.take()
     video.publish()
-    assert video.claim(maxAttempts=1) == []
+    died = {"partition": partition, "attempt": 1, "runId": "run-1", "died": True}
+    answer = video.pipeline.post("/pipeline/batches/release", json={"releases": [died], "maxAttempts": 1})
+    assert answer.json() == {"partitions": [partition]}
     assert video.record["status"] == "ready"
-    assert "attempted 1 times" in video.record["lastError"]["message"]
+    assert video.record["lastError"]["code"] == "crashes_worker"
     assert len(video.plays(service)) == 2
 
 
@@ -205,7 +206,7 @@ def test_a_first_attempt_that_fails_has_nothing_to_play(files: Any, claim: Any, 
     for _ in range(2):
         partition = claim()[0]["partition"]
         begin(partition)
-        body = {"partition": partition, "results": [{"id": record, "error": ERROR}]}
+        body = {"partition": partition, "runId": "run-1", "results": [{"id": record, "error": ERROR}]}
         assert pipeline.post("/pipeline/batches/results", json=body).status_code == 200
         found = files.api.get(f"/text-tracks/{record}").json()
         assert (found["status"], found["error"], found["lastError"]) == ("failed", ERROR, None)

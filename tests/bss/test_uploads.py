@@ -173,7 +173,7 @@ def verified(api, files, pipeline, claim, begin):
     [batch] = claim()
     begin(batch["partition"])
     results = [{"id": record, "sha256": content_hash, "size": len(data), "metadata": {}, "recipe": "r"}]
-    body = {"partition": batch["partition"], "results": results}
+    body = {"partition": batch["partition"], "runId": "run-1", "results": results}
     pipeline.post("/pipeline/batches/results", json=body).raise_for_status()
     return data, content_hash, record
 

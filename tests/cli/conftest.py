@@ -105,7 +105,9 @@ class Pipeline:
                 continue
             items = self.client.begin(offer.partition, "test-run", lease_seconds=60).items
             reasons = {record.id: judge(record) for record in items}
-            self.client.report(offer.partition, [self._result(record, reasons[record.id]) for record in items])
+            self.client.report(
+                offer.partition, "test-run", [self._result(record, reasons[record.id]) for record in items]
+            )
             self.index.register_batch([self._asset(record, reasons[record.id]) for record in items])
             self.client.finish(offer.partition, "test-run")
             worked += len(items)

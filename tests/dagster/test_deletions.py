@@ -39,7 +39,11 @@ class Files:
         return {name for name, asset_id in self.assets.items() if asset_id in found}
 
     def tell(self, **more: Any) -> tuple[int, int]:
-        return tell_deletions(self.world.pipeline, self.tree.remove, **{"min_age_seconds": 0} | more)
+        told = tell_deletions(self.world.pipeline, self.tree.remove, self.register, **{"min_age_seconds": 0} | more)
+        return told.deletions, told.removed
+
+    def register(self, records: Any) -> None:
+        self.tree.upsert([asset_of(record) for record in records])
 
 
 @pytest.fixture

@@ -66,12 +66,13 @@ class Name:
             self.asset_id = self.tree.upsert(told)[0].id
 
     def process(self, chance: random.Random) -> None:
-        """A run takes what is queued; some of it fails, some is left to the next attempt."""
+        """A run takes what is queued; some of it fails, some is given back."""
         for offer in self.world.claim():
             run = secrets.token_hex(4)
             items = self.world.pipeline.begin(offer.partition, run, lease_seconds=0).items
             results = [self._result(item, chance) for item in items if chance.random() < 0.8]
-            self.world.pipeline.report(offer.partition, results)
+            self.world.pipeline.report(offer.partition, run, results)
+            self.world.pipeline.give_back(offer.partition, run, [item.id for item in items])
             known = self.world.pipeline.items(offer.partition).items
             self.untold += [asset_of(item) for item in known if item.status.is_final or item.reported_at]
             if chance.random() < 0.8:

@@ -87,7 +87,7 @@ def test_what_the_owner_plays_already_counts_as_reused(
     held = hold({"/a.wav": b"sound"})
     [item] = pipeline.begin(held.partition, "run-1", lease_seconds=60).items
     played = [segment.sha256 for segment in segments[:2]]
-    pipeline.report(held.partition, [ItemResult(id=item.id, metadata={}, chunks=played)])
+    pipeline.report(held.partition, held.run_id, [ItemResult(id=item.id, metadata={}, chunks=played)])
     counts = store_chunks(pipeline, object_store, owner, segments)
     assert (counts.count, counts.new, counts.reused) == (4, 2, 2)
     assert store_chunks(pipeline, object_store, f"{owner}x", segments).reused == 0

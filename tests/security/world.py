@@ -81,7 +81,7 @@ class World:
             self._publish(kind, record)
             chunks = [self.chunk] if kind in (Kind.VIDEO, Kind.AUDIO) else []
             results.append({"id": record, "metadata": metadata, "chunks": chunks})
-        self.post(f"{pipeline}/batches/results", {"partition": batch["partition"], "results": results})
+        self.post(f"{pipeline}/batches/results", ref | {"results": results})
         self.post(f"{pipeline}/batches/finish", ref)
 
     def _publish(self, kind: Kind, record: str) -> None:

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import secrets
 from collections import Counter
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
-from sqlalchemy import Connection, RowMapping, text
+from sqlalchemy import Connection, Row, RowMapping, text
 
 from ...api.pipeline import BatchOffer, ClaimBatches
-from .giving_up import give_up
-from .rows import close_if_done
+from .ending import Ended, end
+from .postponing import make_due
+from .rows import UNCLAIMED, close_if_done, insert
 
 # A project that never settles is batched when its oldest file has waited this many times the settling time, and one
 # that had no batch for so long need not settle.
 _PATIENCE = 15
-
-# Each new offer of a batch is leased for twice as long as the one before, up to this many times the lease asked
-# for: a run may wait long for its turn. The run itself leases it anew when it begins.
-_BACKOFF = 32
 
 # How many forgotten registrations one claim queues.
 _UNASKED_LIMIT = 10_000
@@ -32,6 +27,7 @@ def claim(connection: Connection, limits: ClaimBatches) -> list[BatchOffer]:
     until its lease ends, and what one owner's slow files take is not taken from the others.
     """
     _queue_unasked(connection, limits.processing_grace_seconds)
+    make_due(connection, store_answers=limits.store_answers)
     places = _Places(limits, _count_leased(connection))
     offers = _offer_again(connection, limits, places)
     while places.room() > 0 and (offer := _form(connection, limits, places)):
@@ -80,42 +76,50 @@ def _count_leased(connection: Connection) -> dict[str, int]:
     """How many batches of each owner are offered or worked on."""
     rows = connection.execute(
         text(
-            "SELECT owner, count(*) AS leased FROM batches WHERE state = 'open' AND lease_until >= now() GROUP BY owner"
+            "SELECT owner, count(*) AS leased FROM batches WHERE state = 'open' AND lease_until > now() GROUP BY owner"
         )
     )
     return {row.owner: row.leased for row in rows}
 
 
 def _offer_again(connection: Connection, limits: ClaimBatches, places: _Places) -> list[BatchOffer]:
-    """Open batches whose lease ended: the next attempt, or the end of those whose attempts are used up."""
-    lapsed = connection.execute(
-        text("""
-        SELECT partition, owner, begun FROM batches WHERE partition IN (
-            SELECT partition FROM (
-                SELECT partition, lease_until, row_number() OVER (PARTITION BY owner ORDER BY lease_until) AS turn
-                FROM batches WHERE state = 'open' AND lease_until < now() AND owner <> ALL(:full)) ended
-            WHERE turn <= :per_owner ORDER BY turn, lease_until LIMIT :limit)
-        ORDER BY lease_until FOR UPDATE SKIP LOCKED"""),
-        {"full": places.full_owners(), "per_owner": limits.max_open_per_owner, "limit": max(0, places.room())},
-    ).all()
+    """Open batches whose lease ended, each as its next attempt. Those that a run had begun go on in halves first: only
+    a dead run, or one that can't be reached, lets its lease end."""
+    lapsed = _lapsed(connection, limits, places)
+    if begun := [row.partition for row in lapsed if row.run_id is not None]:
+        end(connection, [Ended(partition, died=True, is_proof=False) for partition in begun], limits.max_attempts)
+        lapsed = _lapsed(connection, limits, places)
     again = []
-    for partition, owner, begun in lapsed:
-        # Only runs that began count: an offer that none took says that Dagster was busy or down, and nothing of a file.
-        if begun >= limits.max_attempts:
-            give_up(connection, partition, begun)
-        if not close_if_done(connection, partition) and places.room_of(owner) > 0:
-            places.take(owner)
-            again.append(partition)
+    for row in lapsed:
+        if not close_if_done(connection, row.partition) and places.room_of(row.owner) > 0:
+            places.take(row.owner)
+            again.append(row.partition)
     if not again:
         return []
     connection.execute(
         text("""
-        UPDATE batches SET attempt = attempt + 1, run_id = NULL,
-            lease_until = now() + make_interval(secs => :lease * least(power(2, attempt), :backoff))
+        UPDATE batches SET attempt = attempt + 1, run_id = NULL, offered_at = now(),
+            lease_until = now() + make_interval(secs => :lease)
         WHERE partition = ANY(:again)"""),
-        {"again": again, "lease": limits.lease_seconds, "backoff": _BACKOFF},
+        {"again": again, "lease": limits.lease_seconds},
     )
     return [_offer(row) for row in _unfinished(connection, again)]
+
+
+def _lapsed(
+    connection: Connection, limits: ClaimBatches, places: _Places
+) -> Sequence[Row[tuple[str, str, str | None]]]:
+    """Open batches whose lease ended, locked: no more of an owner's than it may have."""
+    return connection.execute(
+        text("""
+        SELECT partition, owner, run_id FROM batches WHERE partition IN (
+            SELECT partition FROM (
+                SELECT partition, lease_until, row_number() OVER (PARTITION BY owner ORDER BY lease_until) AS turn
+                FROM batches WHERE state = 'open' AND lease_until <= now() AND owner <> ALL(:full)) ended
+            WHERE turn <= :per_owner ORDER BY turn, lease_until LIMIT :limit)
+        ORDER BY lease_until, partition FOR UPDATE SKIP LOCKED"""),
+        {"full": places.full_owners(), "per_owner": limits.max_open_per_owner, "limit": max(0, places.room())},
+    ).all()
 
 
 def _form(connection: Connection, limits: ClaimBatches, places: _Places) -> BatchOffer | None:
@@ -129,25 +133,25 @@ def _form(connection: Connection, limits: ClaimBatches, places: _Places) -> Batc
     # From one project's first row in the index of what is queued to the next one's: a hundred thousand files that
     # wait are not read several times a second.
     projects = connection.execute(
-        text("""
+        text(f"""
         WITH RECURSIVE waiting AS (
-            (SELECT owner, project, queued_at AS oldest FROM records WHERE status = 'queued' AND partition IS NULL
+            (SELECT owner, project, queued_at AS oldest FROM records WHERE {UNCLAIMED}
              ORDER BY owner, project, queued_at LIMIT 1)
             UNION ALL
             SELECT following.* FROM waiting w CROSS JOIN LATERAL (
                 SELECT owner, project, queued_at FROM records
-                WHERE status = 'queued' AND partition IS NULL AND (owner, project) > (w.owner, w.project)
+                WHERE {UNCLAIMED} AND (owner, project) > (w.owner, w.project)
                 ORDER BY owner, project, queued_at LIMIT 1) following)
         SELECT owner, project FROM waiting w
         WHERE owner <> ALL(:full) AND (oldest <= now() - make_interval(secs => :patience)
             OR NOT EXISTS (SELECT FROM batches b WHERE b.owner = w.owner AND b.project = w.project
                 AND b.created_at > now() - make_interval(secs => :patience))
-            OR (SELECT max(queued_at) FROM records r WHERE status = 'queued' AND partition IS NULL
+            OR (SELECT max(queued_at) FROM records r WHERE {UNCLAIMED}
                 AND r.owner = w.owner AND r.project = w.project) <= now() - make_interval(secs => :settle)
             OR (SELECT count(*) >= :max_files OR sum(size) >= :max_bytes FROM (
-                SELECT size FROM records r WHERE status = 'queued' AND partition IS NULL
+                SELECT size FROM records r WHERE {UNCLAIMED}
                     AND r.owner = w.owner AND r.project = w.project LIMIT :max_files) first))
-        ORDER BY oldest"""),
+        ORDER BY oldest"""),  # noqa: S608 (spelled there)
         {
             "full": places.full_owners(),
             "settle": limits.settle_seconds,
@@ -159,19 +163,19 @@ def _form(connection: Connection, limits: ClaimBatches, places: _Places) -> Batc
     for owner, project in sorted(projects, key=lambda row: places.leased[row.owner]):  # stable: the oldest first
         # Locked rows are another claim's: a project all of whose rows are, is passed over.
         picked = connection.execute(
-            text("""
+            text(f"""
             WITH free AS (
                 SELECT id, queued_at, coalesce(size, 0) AS size FROM records
-                WHERE status = 'queued' AND partition IS NULL AND owner = :owner AND project = :project
+                WHERE {UNCLAIMED} AND owner = :owner AND project = :project
                 ORDER BY queued_at, id LIMIT :max_files FOR UPDATE SKIP LOCKED),
             counted AS (
                 SELECT id, size, sum(size) OVER so_far AS upto, row_number() OVER so_far AS n FROM free
                 WINDOW so_far AS (ORDER BY queued_at, id))
-            SELECT id, size FROM counted WHERE upto <= :max_bytes OR n = 1"""),
+            SELECT id, size FROM counted WHERE upto <= :max_bytes OR n = 1"""),  # noqa: S608
             {"owner": owner, "project": project, "max_files": limits.max_files, "max_bytes": limits.max_bytes},
         ).all()
         if picked:
-            partition = _insert(connection, owner, project, limits.lease_seconds)
+            partition = insert(connection, owner, project, lease_seconds=limits.lease_seconds)
             connection.execute(
                 text("UPDATE records SET partition = :partition, updated_at = now() WHERE id = ANY(:ids)"),
                 {"partition": partition, "ids": [record_id for record_id, _ in picked]},
@@ -185,21 +189,6 @@ def _form(connection: Connection, limits: ClaimBatches, places: _Places) -> Batc
                 bytes=sum(size for _, size in picked),
             )
     return None
-
-
-def _insert(connection: Connection, owner: str, project: str, lease_seconds: float) -> str:
-    """A new batch; its partition key, such as `owner/project/2026-11-22T10-15-03Z-3f2a`."""
-    while True:
-        partition = f"{owner}/{project}/{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}-{secrets.token_hex(2)}"
-        made = connection.execute(
-            text("""
-            INSERT INTO batches (partition, owner, project, lease_until)
-            VALUES (:partition, :owner, :project, now() + make_interval(secs => :lease))
-            ON CONFLICT DO NOTHING RETURNING partition"""),
-            {"partition": partition, "owner": owner, "project": project, "lease": lease_seconds},
-        ).scalar()
-        if made:
-            return partition
 
 
 def _unfinished(connection: Connection, partitions: list[str]) -> Sequence[RowMapping]:

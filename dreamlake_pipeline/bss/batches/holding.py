@@ -9,9 +9,10 @@ from sqlalchemy import Connection, RowMapping, text
 
 from ...api.bss import Record
 from ...api.pipeline import BatchItems, BeginBatch
+from ...errors import Code, DreamlakeError
 from ...kinds import Kind
 from .. import projects
-from .rows import check_run, lock, no_batch
+from .rows import UNCLAIMED, check_run, lock, no_batch
 
 _RECORD = ", ".join(Record.model_fields)
 
@@ -20,13 +21,19 @@ _WHILE = 10
 
 
 def begin(connection: Connection, asked: BeginBatch) -> BatchItems:
-    """A run takes the batch and is handed its items; they become `processing`. Raises NOT_FOUND.
+    """A run takes the batch and is handed its items; they become `processing`.
 
     A result that an item has from before stays until another one is reported.
 
-    The latest run to begin has the batch: one that had it before gets CONFLICT at its next heartbeat.
+    The latest run to begin has the batch: one that had it before gets CONFLICT with whatever it says. Raises NOT_FOUND,
+    and CONFLICT when the run is of an earlier attempt than the latest.
     """
     batch = lock(connection, asked.partition)
+    if asked.attempt is not None and asked.attempt < batch["attempt"]:
+        raise DreamlakeError(
+            Code.CONFLICT,
+            f"Attempt {asked.attempt} at batch {asked.partition} came too late: it was offered again since then.",
+        )
     if asked.only:
         wanted = "id = ANY(:only)"
     elif asked.force:
@@ -39,7 +46,7 @@ def begin(connection: Connection, asked: BeginBatch) -> BatchItems:
     begun = (
         connection.execute(
             text("""
-            UPDATE batches SET state = 'open', closed_at = NULL, run_id = :run_id,
+            UPDATE batches SET state = 'open', closed_at = NULL, run_id = :run_id, begun_at = now(),
                 begun = CASE WHEN state = 'closed' THEN 1 WHEN run_id = :run_id THEN begun ELSE begun + 1 END,
                 lease_until = now() + make_interval(secs => :lease)
             WHERE partition = :partition RETURNING *"""),
@@ -101,14 +108,14 @@ def _others_wait(connection: Connection, owner: str) -> bool:
     # From one owner's first row in the index of what is queued to the next one's, as a claim goes.
     return bool(
         connection.execute(
-            text("""
+            text(f"""
             WITH RECURSIVE queued AS (
-                (SELECT owner, queued_at FROM records WHERE status = 'queued' AND partition IS NULL
+                (SELECT owner, queued_at FROM records WHERE {UNCLAIMED}
                  ORDER BY owner, project, queued_at LIMIT 1)
                 UNION ALL
                 SELECT following.* FROM queued q CROSS JOIN LATERAL (
                     SELECT owner, queued_at FROM records
-                    WHERE status = 'queued' AND partition IS NULL AND owner > q.owner
+                    WHERE {UNCLAIMED} AND owner > q.owner
                     ORDER BY owner, project, queued_at LIMIT 1) following),
             waiting AS (
                 SELECT owner FROM queued WHERE queued_at <= now() - make_interval(secs => :while)
@@ -117,7 +124,7 @@ def _others_wait(connection: Connection, owner: str) -> bool:
                     AND created_at <= now() - make_interval(secs => :while))
             SELECT EXISTS (SELECT FROM waiting w WHERE owner <> :owner AND NOT EXISTS (
                 SELECT FROM batches b WHERE b.owner = w.owner AND b.state = 'open' AND b.lease_until >= now()
-                    AND b.run_id IS NOT NULL))"""),
+                    AND b.run_id IS NOT NULL))"""),  # noqa: S608 (spelled there)
             {"owner": owner, "while": _WHILE},
         ).scalar()
     )

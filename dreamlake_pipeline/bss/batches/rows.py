@@ -1,10 +1,50 @@
-"""The row of one batch: its lock, who has it, and when it is closed."""
+"""The row of one batch: how it is made, its lock, who has it, and when it is closed."""
 
 from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
 
 from sqlalchemy import Connection, RowMapping, text
 
 from ...errors import Code, DreamlakeError
+
+# SQL: a record that waits for a batch and is due. The index `records_queue` has these.
+UNCLAIMED = "status = 'queued' AND partition IS NULL AND waiting_until IS NULL"
+
+
+def insert(
+    connection: Connection,
+    owner: str,
+    project: str,
+    *,
+    slow: bool = False,
+    lease_seconds: float | None = None,
+    parent: str | None = None,
+) -> str:
+    """A new batch; its partition key, such as `owner/project/2026-11-22T10-15-03Z-3f2a`.
+
+    It is the first offer, leased for `lease_seconds`; without them, it is yet to be offered.
+    """
+    while True:
+        partition = f"{owner}/{project}/{datetime.now(UTC):%Y-%m-%dT%H-%M-%SZ}-{secrets.token_hex(2)}"
+        made = connection.execute(
+            text("""
+            INSERT INTO batches (partition, owner, project, slow, parent, attempt, lease_until)
+            VALUES (:partition, :owner, :project, :slow, :parent, :attempt, now() + make_interval(secs => :lease))
+            ON CONFLICT DO NOTHING RETURNING partition"""),
+            {
+                "partition": partition,
+                "owner": owner,
+                "project": project,
+                "slow": slow,
+                "parent": parent,
+                "attempt": 0 if lease_seconds is None else 1,
+                "lease": lease_seconds or 0,
+            },
+        ).scalar()
+        if made:
+            return partition
 
 
 def lock(connection: Connection, partition: str) -> RowMapping:

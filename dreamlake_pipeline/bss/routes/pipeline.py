@@ -26,17 +26,22 @@ from ...api.pipeline import (
     Held,
     KnownResults,
     LeaseChunks,
+    LeasedBatches,
     LeasedChunks,
     LookupResults,
     PendingDeletions,
+    Postpone,
+    ReleaseBatches,
+    Released,
     ReportResults,
     StagedKeys,
     StoredChunks,
     UnknownKeys,
 )
+from ...crashpoints import CrashPoint, reached
 from ...kinds import Kind
-from .. import batches, chunks, deletions, records, staged
-from ..context import Database
+from .. import batches, chunks, deletions, journal, records, staged
+from ..context import SOUND, Database, Store
 
 # Seconds between two looks of a claim that waits: each costs a millisecond or two.
 _LOOK_AGAIN = 0.3
@@ -61,12 +66,14 @@ def unknown(body: StagedKeys, database: Database) -> UnknownKeys:
 @routes.post(
     "/staged/adopt",
     summary="Register staged objects, or remember that they are none of ours",
-    dependencies=_CHANGE,
+    dependencies=[*_CHANGE, SOUND],
     openapi_extra=most_bytes(16 * MIB),
 )
-def adopt(body: AdoptObjects, database: Database) -> Adopted:
+def adopt(body: AdoptObjects, database: Database, store: Store) -> Adopted:
     with database.begin() as connection:
-        return staged.adopt(connection, body.objects)
+        adopted = staged.adopt(connection, body.objects)
+    journal.note(database, store, adopted.ids)
+    return adopted.told
 
 
 @routes.post("/batches/claim", summary="Batches to launch", dependencies=_CHANGE)
@@ -75,9 +82,28 @@ def claim(body: ClaimBatches, database: Database) -> BatchOffers:
     while True:
         with database.begin() as connection:
             offers = batches.claim(connection, body)
+            if offers:
+                reached(CrashPoint.BATCH_FORMED)
         if offers or time.monotonic() >= deadline:
             return BatchOffers(batches=offers)
         time.sleep(min(_LOOK_AGAIN, max(0.0, deadline - time.monotonic())))
+
+
+@routes.get("/batches/leased", summary="Batches that are offered or worked on", dependencies=_LOOKUP)
+def leased(database: Database) -> LeasedBatches:
+    with database.connect() as connection:
+        return LeasedBatches(batches=batches.leased(connection))
+
+
+@routes.post(
+    "/batches/release",
+    summary="Attempts at batches that are known to be over",
+    dependencies=_CHANGE,
+    openapi_extra=most_bytes(4 * MIB),
+)
+def release(body: ReleaseBatches, database: Database) -> Released:
+    with database.begin() as connection:
+        return Released(partitions=batches.release(connection, body.releases, body.max_attempts))
 
 
 @routes.post(
@@ -122,18 +148,40 @@ def give_back(body: GiveBack, database: Database) -> Success:
 
 
 @routes.post(
-    "/batches/results", summary="What became of items", dependencies=_CHANGE, openapi_extra=most_bytes(64 * MIB)
+    "/batches/postpone",
+    summary="Items that a fault of the machinery kept from being processed",
+    dependencies=_CHANGE,
+    openapi_extra=most_bytes(8 * MIB),
 )
-def results(body: ReportResults, database: Database) -> Success:
+def postpone(body: Postpone, database: Database) -> Success:
     with database.begin() as connection:
-        batches.report(connection, body.partition, body.results)
+        batches.postpone(connection, body.partition, body.run_id, body.items)
     return Success()
 
 
-@routes.post("/batches/finish", summary="The items with results are indexed: they are ready", dependencies=_CHANGE)
+@routes.post(
+    "/batches/results", summary="What became of items", dependencies=_CHANGE, openapi_extra=most_bytes(64 * MIB)
+)
+def results(body: ReportResults, database: Database, store: Store) -> Success:
+    with database.begin() as connection:
+        batches.report(connection, body.partition, body.run_id, body.results)
+        reached(CrashPoint.RESULTS_WRITTEN)
+    # What was made says so itself, by its meta.json.
+    journal.note(database, store, [result.id for result in body.results if result.error is not None])
+    return Success()
+
+
+@routes.post(
+    "/batches/finish",
+    summary="Items with results are indexed: they are ready",
+    dependencies=_CHANGE,
+    openapi_extra=most_bytes(1 * MIB),
+)
 def finish(body: FinishBatch, database: Database) -> BatchSummary:
     with database.begin() as connection:
-        return batches.finish(connection, body.partition, body.run_id)
+        summary = batches.finish(connection, body.partition, body.run_id, body.ids)
+        reached(CrashPoint.READY_WRITTEN)
+        return summary
 
 
 @routes.post(
@@ -173,8 +221,13 @@ def pending_deletions(body: PendingDeletions, database: Database) -> Deletions:
         return Deletions(items=deletions.pending(connection, min_age_seconds=body.min_age_seconds, limit=body.limit))
 
 
-@routes.post("/deletions/forget", summary="The index was told of deletions", dependencies=_CHANGE)
+@routes.post(
+    "/deletions/forget",
+    summary="The index was told of deletions and restorations",
+    dependencies=_CHANGE,
+    openapi_extra=most_bytes(1 * MIB),
+)
 def forget_deletions(body: ForgetDeletions, database: Database) -> Success:
     with database.begin() as connection:
-        deletions.forget(connection, body.record_ids)
+        deletions.forget(connection, body.deletions)
     return Success()

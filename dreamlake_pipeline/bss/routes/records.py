@@ -16,8 +16,8 @@ from ...errors import Code, DreamlakeError
 from ...kinds import Kind, KindSpec, content_type_of
 from ...longlists import LongList, answer_page
 from ...names import split_name
-from .. import access, deletions, records, staged
-from ..context import Config, Database, RecordId, Store
+from .. import access, condemned, journal, records, removal, staged
+from ..context import SOUND, Config, Database, RecordId, Store
 from ..records import NewRecord
 
 # Raw files are what strangers made. A browser would run what is in one of type text/html or image/svg+xml.
@@ -35,7 +35,7 @@ def router(spec: KindSpec) -> APIRouter:
 
 
 def _add_registration(routes: APIRouter, spec: KindSpec) -> None:
-    @routes.post("", summary="Register an uploaded file", response_model_exclude_none=True)
+    @routes.post("", summary="Register an uploaded file", response_model_exclude_none=True, dependencies=[SOUND])
     def register(body: Register, caller: Writer, database: Database, store: Store) -> Registered:
         """The same file under the same name again is the same record. Its bytes must have arrived.
 
@@ -49,6 +49,8 @@ def _add_registration(routes: APIRouter, spec: KindSpec) -> None:
         key = layout.staging_key(body.owner, body.project, body.staging_hash)
         found = staged.require(store, key, size=body.size)
         with database.begin() as connection:
+            if condemned.hold(connection, store, [key]):
+                raise staged.missing(key)
             [inserted] = records.insert(
                 connection,
                 [
@@ -73,6 +75,7 @@ def _add_registration(routes: APIRouter, spec: KindSpec) -> None:
                 records.change_ladders(connection, {record.id: body.ladder})
             if body.csv not in (None, record.csv):
                 records.change_csv_options(connection, {record.id: body.csv})
+        journal.note(database, store, [record.id])
         return Registered.model_validate(
             {"id": record.id, "status": record.status, "uploaded_at": record.uploaded_at, spec.id_field: record.id}
         )
@@ -140,16 +143,11 @@ def _add_reading(routes: APIRouter, spec: KindSpec) -> None:
 
 
 def _add_deletion(routes: APIRouter, spec: KindSpec) -> None:
-    @routes.delete("/{id}", summary="Forget a record and what was made from it", status_code=204)
+    @routes.delete("/{id}", summary="Delete a record", status_code=204)
     def delete(id: RecordId, caller: Writer, database: Database, store: Store) -> None:
-        """Removes the record, its playlists and other results. Two things stay: the uploaded bytes (other records
-        may share them; registering them again needs no upload), and its chunks, which belong to the common pool.
-        The index hears of it within two minutes; who wants it at once deletes the file there, too.
+        """It is hidden at once, and can be restored for a time (`POST /records/undelete`); garbage collection frees
+        what it has afterwards. The index hears of it within two minutes; who wants it at once deletes the file there,
+        too.
         """
         record = access.find(database, caller, spec.kind, id, Scope.WRITE)
-        stored = store.head(record.staging_key)
-        with database.begin() as connection:
-            deletions.delete(connection, record, stored.etag if stored else None)
-        # The record goes first: a crash in between leaves files that nobody names, never a record without its files.
-        prefix = layout.asset_prefix(record.owner, record.project, record.kind, record.id)
-        store.delete([item.key for item in store.list_all(prefix)])
+        removal.delete(database, store, [record.id], by=caller.sub)

@@ -1,0 +1,179 @@
+"""Putting right what a check found: results are made again, rows are corrected. Each thing is looked at again first."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Engine, text
+
+from ... import layout, names
+from ...api.integrity import Found, Repaired
+from ...auth import EVERY_NAMESPACE, Principal
+from ...findings import FINDINGS, Finding, Repair
+from ...objectstore import ObjectStore
+from .. import records
+from ..side_by_side import side_by_side
+from . import chunks
+from .batches import LEFT_OPEN, MISPLACED
+from .world import World
+
+_OF_CHUNKS = frozenset(
+    {
+        Finding.CHUNK_MISSING,
+        Finding.CHUNK_WRONG_SIZE,
+        Finding.CHUNK_ALTERED,
+        Finding.CHUNK_NOT_STORED,
+        Finding.CHUNK_ROW_WITHOUT_OBJECT,
+    }
+)
+_MISPLACED = frozenset({Finding.IN_CLOSED_BATCH, Finding.IN_OTHER_BATCH, Finding.PROCESSING_WITHOUT_BATCH})
+
+
+def repair(database: Engine, store: ObjectStore, findings: Sequence[Found], caller: Principal) -> Repaired:
+    """Put right what of these can be, as far as the caller reaches.
+
+    A record is queued whatever is wrong with it: its result stands until the next one takes its place. A segment that
+    is missing or wrong is noted as not stored, and every record that plays it is queued, whoever owns it: the first of
+    them stores it again.
+    """
+    again = [found.id for found in findings if found.id and FINDINGS[found.code].repair is Repair.AGAIN]
+    segments = [found.sha256 for found in findings if found.code in _OF_CHUNKS and found.sha256]
+    misplaced = [found.id for found in findings if found.code in _MISPLACED and found.id]
+    unused = [(found.id, found.sha256) for found in findings if found.code is Finding.REFERENCE_UNUSED]
+    strays = [found.sha256 for found in findings if found.code is Finding.CHUNK_OBJECT_WITHOUT_ROW]
+    batches = [found.partition for found in findings if found.code is Finding.BATCH_LEFT_OPEN and found.partition]
+
+    wrong = _wrong_segments(database, store, segments, caller) if segments else {}
+    with database.begin() as connection:
+        reached = records.reachable(connection, [*again, *misplaced, *(one for one, _ in unused if one)], caller)
+        queued = _requeue_misplaced(connection, [one for one in misplaced if one in reached])
+        players = _give_up_segments(connection, list(wrong)) if wrong else []
+        chosen = {one for one in again if one in reached} | set(players)
+        queued |= records.queue(connection, chosen, records.SETTLED)
+        corrected = _drop_references(connection, [(one, sha) for one, sha in unused if one in reached and sha])
+        corrected += _close(connection, batches, caller)
+        corrected += sum(not is_played for is_played in wrong.values())
+        if EVERY_NAMESPACE in caller.namespaces:
+            corrected += _know(connection, store, strays)
+        told = records.reachable(connection, sorted(queued), caller)
+    return Repaired(queued=told, corrected=corrected)
+
+
+def absent(connection: Connection, ids: Sequence[str], caller: Principal) -> list[str]:
+    """Those of the ids that no record within the caller's reach has, without those of which the pipeline is about to
+    tell the index."""
+    return list(
+        connection.execute(
+            text("""
+            SELECT DISTINCT id FROM unnest(CAST(:ids AS text[])) AS asked(id)
+            WHERE NOT EXISTS (SELECT FROM records r WHERE r.id = asked.id
+                    AND (:everywhere OR r.owner = ANY(:namespaces)))
+                AND NOT EXISTS (SELECT FROM deletions d WHERE d.record_id = asked.id
+                    AND (:everywhere OR d.owner = ANY(:namespaces))) ORDER BY id"""),
+            {"ids": list(ids)} | _reach(caller),
+        ).scalars()
+    )
+
+
+def _wrong_segments(database: Engine, store: ObjectStore, hashes: Iterable[str], caller: Principal) -> dict[str, bool]:
+    """Those of the segments that are wrong, as a deep look finds now, and whether a record plays each.
+
+    Only those that records of the caller's play, unless he is everywhere.
+    """
+    world = World(database, store, None, None, True, time.monotonic())
+    with database.connect() as connection:
+        known = chunks.rows(connection, world, sorted(set(hashes)))
+        if EVERY_NAMESPACE not in caller.namespaces:
+            mine = set(
+                connection.execute(
+                    text("""
+                    SELECT c.sha256 FROM chunk_refs c JOIN records r ON r.id = c.record_id
+                    WHERE c.sha256 = ANY(:hashes) AND r.owner = ANY(:namespaces)"""),
+                    {"hashes": [chunk.sha256 for chunk in known], "namespaces": list(caller.namespaces)},
+                ).scalars()
+            )
+            known = [chunk for chunk in known if chunk.sha256 in mine]
+    looks = side_by_side(lambda chunk: chunks.look(world, chunk), known)
+    return {
+        chunk.sha256: bool(chunk.records) for chunk, (found, _) in zip(known, looks, strict=True) if found is not None
+    }
+
+
+def _give_up_segments(connection: Connection, hashes: list[str]) -> list[str]:
+    """Note that these segments are not stored. Returns the ids of the records that play them."""
+    connection.execute(
+        text("""
+        UPDATE chunks SET stored_at = NULL WHERE sha256 IN (
+            SELECT sha256 FROM chunks WHERE sha256 = ANY(:hashes) ORDER BY sha256 FOR UPDATE)"""),
+        {"hashes": hashes},
+    )
+    return list(
+        connection.execute(
+            text("SELECT DISTINCT record_id FROM chunk_refs WHERE sha256 = ANY(:hashes)"), {"hashes": hashes}
+        ).scalars()
+    )
+
+
+def _requeue_misplaced(connection: Connection, ids: Sequence[str]) -> set[str]:
+    """Queue those of the records that are in no batch in which anybody would process them."""
+    if not ids:
+        return set()
+    rows = connection.execute(text(f"{MISPLACED} AND r.id = ANY(:ids)"), {"ids": list(ids)})
+    wrong = sorted(row.id for row in rows)
+    return set(
+        connection.execute(
+            text("""
+            UPDATE records SET status = 'queued', queued_at = now(), partition = NULL, reported_at = NULL,
+                updated_at = now()
+            WHERE id IN (SELECT id FROM records WHERE id = ANY(:ids) AND status IN ('queued', 'processing')
+                ORDER BY id FOR UPDATE)
+            RETURNING id"""),
+            {"ids": wrong},
+        ).scalars()
+    )
+
+
+def _drop_references(connection: Connection, pairs: Sequence[tuple[str, str]]) -> int:
+    """Drop references of records that are at rest."""
+    if not pairs:
+        return 0
+    return connection.execute(
+        text("""
+        DELETE FROM chunk_refs c USING unnest(CAST(:ids AS text[]), CAST(:hashes AS text[])) AS d(id, sha256),
+            records r
+        WHERE c.record_id = d.id AND c.sha256 = d.sha256 AND r.id = d.id AND r.status = 'ready'"""),
+        {"ids": [one for one, _ in pairs], "hashes": [sha256 for _, sha256 in pairs]},
+    ).rowcount
+
+
+def _close(connection: Connection, partitions: Sequence[str], caller: Principal) -> int:
+    if not partitions:
+        return 0
+    return connection.execute(
+        text(f"""
+        UPDATE batches b SET state = 'closed', closed_at = now() WHERE b.partition = ANY(:partitions)
+            AND (:everywhere OR b.owner = ANY(:namespaces)) AND {LEFT_OPEN}"""),  # noqa: S608 (spelled there)
+        {"partitions": list(partitions)} | _reach(caller),
+    ).rowcount
+
+
+def _know(connection: Connection, store: ObjectStore, hashes: Sequence[str | None]) -> int:
+    """Give segments rows that nobody trusts: whoever makes one stores it again, and what nobody plays is freed."""
+    wanted = sorted({sha256 for sha256 in hashes if sha256 and names.is_sha256(sha256)})
+    heads = side_by_side(lambda sha256: store.head(layout.chunk_key(sha256)), wanted)
+    there = {sha256: head.size for sha256, head in zip(wanted, heads, strict=True) if head is not None and head.size}
+    if not there:
+        return 0
+    return connection.execute(
+        text("""
+        INSERT INTO chunks (sha256, size, lease_until)
+        SELECT sha256, size, now() FROM unnest(CAST(:hashes AS text[]), CAST(:sizes AS bigint[])) AS c(sha256, size)
+        ORDER BY sha256 COLLATE "C" ON CONFLICT DO NOTHING"""),
+        {"hashes": list(there), "sizes": list(there.values())},
+    ).rowcount
+
+
+def _reach(caller: Principal) -> dict[str, Any]:
+    return {"everywhere": EVERY_NAMESPACE in caller.namespaces, "namespaces": list(caller.namespaces)}

@@ -1,0 +1,33 @@
+"""Deleting and restoring records, with what has to be asked of the object store for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sqlalchemy import Engine
+
+from .. import layout, names
+from ..objectstore import ObjectStore
+from . import deletions, journal
+from .side_by_side import side_by_side
+
+
+def delete(database: Engine, store: ObjectStore, ids: Sequence[str], *, by: str) -> list[str]:
+    """Delete the records of these ids; those that were there. See `deletions.delete`.
+
+    A staged object whose key is a hash is known by it. Of one that another uploader named, the ETag is remembered.
+    """
+    with database.connect() as connection:
+        keys = deletions.staged_keys(connection, ids)
+    foreign = sorted({key for key in keys.values() if not _is_named_by_hash(key)})
+    found = side_by_side(store.head, foreign)
+    etags = {key: info.etag for key, info in zip(foreign, found, strict=True) if info is not None}
+    with database.begin() as connection:
+        deleted = deletions.delete(connection, list(keys), by=by, etags=etags)
+    journal.note_deleted(database, store, deleted)
+    return deleted
+
+
+def _is_named_by_hash(key: str) -> bool:
+    parts = layout.parse_staging_key(key)
+    return parts is not None and names.is_hash(parts.rest)

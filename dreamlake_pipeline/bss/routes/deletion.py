@@ -1,0 +1,101 @@
+"""/records: records of all kinds at once, to be deleted and restored."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated
+
+from fastapi import Query
+
+from ... import names
+from ...admission import Reader, Writer, new_router
+from ...api.bss import Deleted, DeletedRecord, Ids, RecordRef, Taken, Undelete, Undeleted
+from ...api.common import Listing, Owner, Project, Text
+from ...auth import Scope
+from ...longlists import LongList, answer_page
+from .. import deletions, journal, places, records, removal
+from ..context import Config, Database, Store
+from ..places import Place
+
+routes = new_router(prefix="/records", tags=["records"])
+
+Episode = Annotated[
+    Text | None, Query(description="Absent: all. Empty: the files that belong to no episode.", max_length=255)
+]
+Path = Annotated[Text | None, Query(description="A file, or a folder with all that is below it.", max_length=1024)]
+Cursor = Annotated[str | None, Query(max_length=100)]
+Limit = Annotated[int, Query(ge=1, le=1000)]
+
+
+def _place(owner: str, project: str | None, episode: str | None, path: str | None) -> Place:
+    """The place in canonical form. Raises INVALID_NAME."""
+    return Place(
+        owner,
+        project,
+        names.check_episode(episode) if episode else episode,
+        None if path is None else names.check_folder(path),
+    )
+
+
+@routes.get("", summary="Records of all kinds", response_model=Listing[RecordRef])
+def list_records(
+    caller: Reader,
+    database: Database,
+    owner: Owner,
+    project: Annotated[Project | None, Query()] = None,
+    episode: Episode = None,
+    path: Path = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> Listing[RecordRef] | LongList:
+    """Without what was found in their files, oldest first; pass `cursor` back for the next page."""
+    caller.require(owner, Scope.READ)
+    place = _place(owner, project, episode, path)
+
+    def read(cursor: str | None, limit: int) -> Listing[RecordRef]:
+        with database.connect() as connection:
+            return places.list_page(connection, place, cursor=cursor, limit=limit)
+
+    return answer_page(read, cursor=cursor, limit=limit)
+
+
+@routes.get("/deleted", summary="Records that can be restored", response_model=Listing[DeletedRecord])
+def list_deleted(
+    caller: Reader,
+    database: Database,
+    config: Config,
+    owner: Owner,
+    project: Annotated[Project | None, Query()] = None,
+    episode: Episode = None,
+    path: Path = None,
+    cursor: Cursor = None,
+    limit: Limit = 100,
+) -> Listing[DeletedRecord] | LongList:
+    """Oldest first; pass `cursor` back for the next page."""
+    caller.require(owner, Scope.READ)
+    place, kept = _place(owner, project, episode, path), timedelta(days=config.deleted_kept)
+
+    def read(cursor: str | None, limit: int) -> Listing[DeletedRecord]:
+        with database.connect() as connection:
+            return deletions.list_page(connection, place, kept=kept, cursor=cursor, limit=limit)
+
+    return answer_page(read, cursor=cursor, limit=limit)
+
+
+@routes.post("/delete", summary="Delete many records")
+def delete(body: Ids, caller: Writer, database: Database, store: Store) -> Deleted:
+    """As `DELETE R/{id}` does. Those that are not there, or that the token does not reach, are passed over."""
+    with database.connect() as connection:
+        reachable = records.reachable(connection, body.ids, caller)
+    return Deleted(ids=removal.delete(database, store, reachable, by=caller.sub) if reachable else [])
+
+
+@routes.post("/undelete", summary="Restore records that were deleted")
+def undelete(body: Undelete, caller: Writer, database: Database, store: Store) -> Undeleted:
+    """They are as they were; what was not processed is queued. The index hears of it within two minutes; who wants it
+    at once registers the files there, too."""
+    with database.begin() as connection:
+        reachable = deletions.reachable(connection, body.ids, caller)
+        restored = deletions.restore(connection, reachable, replace=body.replace)
+    journal.note(database, store, restored.restored)
+    return Undeleted(ids=restored.restored, taken=[Taken(id=id, by=by) for id, by in restored.taken.items()])

@@ -1,0 +1,296 @@
+"""Is everything that is stored there, and what it should be? Records and bucket by BSS, records and index from here.
+
+BSS and DreamLake Server do not know each other: whoever may read both compares them. Objects that are too large for a
+step of BSS's are hashed here: the state of a hash lives as long as this process, so that a broken connection costs
+nothing but the rest of the object.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+import stamina
+
+from ..api.bss import Record, Status
+from ..api.integrity import Found, FsckStep, LargeObject, StoredProject
+from ..api.server import Asset
+from ..errors import Code, DreamlakeError
+from ..findings import FINDINGS, Finding, Repair
+from ..kinds import Kind
+from .bss import BssClient, in_slices
+from .refusal import StoreAway
+from .server import IndexClient, asset_of
+from .transfer import Transfer
+
+_ATTEMPTS = 8
+_SECOND_LOOK_SECONDS = 3.0
+# Who uploads tells the index within seconds, and a batch tells it of its failed files within its next group.
+_SETTLED_SECONDS = 120.0
+_RAW = frozenset({Finding.RAW_MISSING, Finding.RAW_WRONG_SIZE, Finding.RAW_ALTERED})
+
+
+@dataclass(slots=True)
+class Checked:
+    """What was looked at so far, by what it is, and how many bytes were hashed."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    bytes: int = 0
+
+
+@dataclass(slots=True)
+class RepairSummary:
+    """What `repair` did: `queued` records are made again, `corrected` rows and `indexed` files were put right.
+    `left` are findings that nothing but a person can put right."""
+
+    queued: list[str] = field(default_factory=list)
+    corrected: int = 0
+    indexed: int = 0
+    left: list[Found] = field(default_factory=list)
+
+
+def check(
+    bss: BssClient, index: IndexClient, *, owner: str | None, project: str | None, deep: bool
+) -> Iterator[Found | Checked]:
+    """Findings as they come, and now and then what was looked at so far; of one project, an owner, or everything.
+
+    Nothing is changed. Raises DreamlakeError.
+    """
+    checked = Checked()
+    cursor: str | None = None
+    while True:
+        step = bss.fsck_step(FsckStep(owner=owner, project=project, deep=deep, cursor=cursor))
+        yield from step.findings
+        checked.counts.update(step.checked)
+        checked.bytes += step.bytes
+        yield checked
+        for large in step.large:
+            for count in _hash(bss, large):
+                if isinstance(count, Found):
+                    yield count
+                else:
+                    checked.bytes += count
+                    yield checked
+        if (cursor := step.cursor) is None:
+            break
+    for place in bss.stored_projects(owner):
+        if project is None or place.project == project:
+            yield from _check_index(bss, index, place, checked)
+
+
+def repair(bss: BssClient, index: IndexClient, findings: Sequence[Found]) -> RepairSummary:
+    """Put right what can be: make again what raw bytes are there for, correct rows, tell the index. Raises
+    DreamlakeError."""
+    done = RepairSummary()
+    lost = {found.id for found in findings if found.code in _RAW}
+    for_bss: list[Found] = []
+    for_index: list[Found] = []
+    for found in findings:
+        how = FINDINGS[found.code].repair
+        if how is Repair.NONE or (how is Repair.AGAIN and found.id in lost):
+            done.left.append(found)
+        elif how is Repair.INDEX:
+            for_index.append(found)
+        else:
+            told = ("code", "id", "sha256", "partition")
+            for_bss.append(Found(detail="", **{name: getattr(found, name) for name in told}))
+    # All at once: a result is shared only by what is ready, and so never by what is damaged too.
+    for some in in_slices(for_bss):
+        answer = bss.fsck_repair(some)
+        done.queued += answer.queued
+        done.corrected += answer.corrected
+    done.indexed = _repair_index(bss, index, for_index)
+    return done
+
+
+def _hash(bss: BssClient, large: LargeObject) -> Iterator[int | Found]:
+    """Hash an object that is read from the object store: how many bytes came, and at the end what is wrong with it."""
+    digest, done = hashlib.sha256(), 0
+    transfer = Transfer(1)
+    try:
+        for attempt in stamina.retry_context(on=StoreAway, attempts=_ATTEMPTS, wait_max=10, timeout=None):
+            with attempt:
+                for block in transfer.get(bss.http.location(large.path), start=done):
+                    digest.update(block)
+                    done += len(block)
+                    yield len(block)
+    finally:
+        transfer.close()
+    if not digest.hexdigest().startswith(large.sha256):
+        yield large.found
+
+
+# Records and index
+
+
+class _Known(NamedTuple):
+    """Of a record or of a file of the index, what both say of it. `said`: a digest of its metadata."""
+
+    id: str
+    kind: Kind
+    status: Status
+    size: int | None
+    sha256: str | None
+    said: bytes
+    at: datetime  # of a record: when it was uploaded
+    changed_at: datetime
+
+
+_Place = tuple[str | None, str]  # episode and name
+
+
+def _check_index(
+    bss: BssClient, index: IndexClient, place: StoredProject, checked: Checked
+) -> Iterator[Found | Checked]:
+    """What is wrong in a project's index, both times that one looks."""
+    suspected = _compare(bss, index, place, checked)
+    yield checked
+    if suspected:
+        time.sleep(_SECOND_LOOK_SECONDS)
+        again = _compare(bss, index, place, Checked())
+        yield from (found for key, found in suspected.items() if key in again)
+
+
+def _compare(
+    bss: BssClient, index: IndexClient, place: StoredProject, checked: Checked
+) -> dict[tuple[Finding, str | None, str | None], Found]:
+    """What is wrong in a project's index at first sight, by what tells one finding from another."""
+    holders, ids = _holders(bss, place)
+    assets = {
+        (asset.episode, asset.name): _known_asset(asset) for kind in Kind for asset in _assets(index, kind, place)
+    }
+    checked.counts["files of the index"] += len(assets)
+    found: dict[tuple[Finding, str | None, str | None], Found] = {}
+
+    def tell(code: Finding, where: _Place, one: _Known, detail: str, what: str | None = None) -> None:
+        found[code, where[0], where[1]] = Found(
+            code=code,
+            what=what,
+            detail=detail,
+            id=one.id,
+            kind=one.kind,
+            owner=place.owner,
+            project=place.project,
+            episode=where[0],
+            name=where[1],
+        )
+
+    strays = {where: asset for where, asset in assets.items() if asset.id not in ids}
+    gone = {one for some in in_slices([asset.id for asset in strays.values()]) for one in bss.absent_records(some)}
+    for where, stray in strays.items():
+        if stray.id in gone:
+            tell(Finding.INDEX_WITHOUT_RECORD, where, stray, "BSS has no record of this id")
+    for where, record in holders.items():
+        asset = assets.get(where)
+        if not _is_settled(record):
+            continue
+        if asset is None:
+            tell(Finding.NOT_INDEXED, where, record, f"the record is {record.status}")
+        elif asset.id != record.id:
+            if asset.id not in gone:
+                tell(Finding.INDEX_OF_OTHER_RECORD, where, record, f"it stands for {asset.id}", asset.id)
+        elif difference := _difference(record, asset):
+            tell(Finding.INDEX_DIFFERS, where, record, difference)
+    return found
+
+
+def _holders(bss: BssClient, place: StoredProject) -> tuple[dict[_Place, _Known], set[str]]:
+    """The records that names stand for, the last uploaded of each; and the ids of all records of a project."""
+    holders: dict[_Place, _Known] = {}
+    ids: set[str] = set()
+    for kind in Kind:
+        for record in bss.list_all(kind, owner=place.owner, project=place.project):
+            ids.add(record.id)
+            known = _known_record(record)
+            held = holders.get((record.episode, record.name))
+            if held is None or (held.at, held.id) < (known.at, known.id):
+                holders[record.episode, record.name] = known
+    return holders, ids
+
+
+def _is_settled(record: _Known) -> bool:
+    """Whether the index has to have heard of the record as it is. It is told before BSS calls a record ready."""
+    return record.status is Status.READY or (datetime.now(UTC) - record.changed_at).total_seconds() > _SETTLED_SECONDS
+
+
+def _difference(record: _Known, asset: _Known) -> str | None:
+    if not record.status.is_final:
+        return None
+    if asset.kind is not record.kind:
+        return f"the index calls it a {asset.kind}"
+    if asset.status is not record.status:
+        return f"it is {record.status}, and {asset.status} in the index"
+    if record.status is Status.READY:
+        for what in ("size", "sha256", "said"):
+            if getattr(asset, what) != getattr(record, what):
+                return f"its {'metadata' if what == 'said' else what} is another one in the index"
+    return None
+
+
+def _known_record(record: Record) -> _Known:
+    return _Known(
+        record.id,
+        record.kind,
+        record.status,
+        record.size,
+        record.sha256,
+        _digest(record.metadata),
+        record.uploaded_at or record.created_at,
+        record.updated_at,
+    )
+
+
+def _known_asset(asset: Asset) -> _Known:
+    return _Known(
+        asset.bss_id,
+        asset.kind,
+        asset.status,
+        asset.size,
+        asset.sha256,
+        _digest(asset.metadata),
+        asset.created_at,
+        asset.updated_at,
+    )
+
+
+def _digest(value: object) -> bytes:
+    return hashlib.blake2b(json.dumps(value, sort_keys=True).encode(), digest_size=16).digest()
+
+
+def _assets(index: IndexClient, kind: Kind, place: StoredProject) -> Iterator[Asset]:
+    try:
+        yield from index.assets(kind, namespace=place.owner, project=place.project)
+    except DreamlakeError as error:
+        if error.code is not Code.NOT_FOUND:  # a namespace or project of which nothing is in the index
+            raise
+
+
+def _repair_index(bss: BssClient, index: IndexClient, findings: Sequence[Found]) -> int:
+    removed = 0
+    for found in findings:
+        if found.code not in (Finding.INDEX_WITHOUT_RECORD, Finding.INDEX_OF_OTHER_RECORD):
+            continue
+        if found.kind and found.owner and found.project and found.name:
+            other = found.id if found.code is Finding.INDEX_WITHOUT_RECORD else found.what
+            for kind in Kind if found.code is Finding.INDEX_OF_OTHER_RECORD else [found.kind]:
+                index.delete_name(
+                    kind,
+                    namespace=found.owner,
+                    project=found.project,
+                    episode=found.episode,
+                    path=found.name,
+                    bss_id=other,
+                )
+            removed += found.code is Finding.INDEX_WITHOUT_RECORD
+    wanted = [found.id for found in findings if found.code is not Finding.INDEX_WITHOUT_RECORD and found.id]
+    told = 0
+    for some in in_slices(wanted):
+        if records := bss.query(some):
+            told += len(index.register_batch([asset_of(record) for record in records]))
+    return removed + told
