@@ -25,6 +25,7 @@ from pydantic import ValidationError
 from .. import layout, names
 from ..api.pipeline import StagedKeys, StagedObject
 from ..client.pipeline import PipelineClient
+from ..crashpoints import CrashPoint, reached
 from ..errors import ERRORS, Code, DreamlakeError
 from ..kinds import Kind, content_type_of, kind_of
 from ..media.containers.sniff import Sniffed, sniff
@@ -98,11 +99,11 @@ def adopt_unregistered(
     if started < position.rest_until:
         return found
     adopting = 0.0
-    for page, reached in _staged_pages(store, position.after):
+    for page, end in _staged_pages(store, position.after):
         listed = time.time()
         found.answered = True
         brought_news = _adopt_page(pipeline, store, page, grace_seconds, found)
-        position.after = reached
+        position.after = end
         pages -= 1
         now = time.time()
         if brought_news:
@@ -137,6 +138,7 @@ def _adopt_page(pipeline: PipelineClient, store: ObjectStore, page: Page, grace:
     objects = [item for item in understood if isinstance(item, StagedObject)]
     if objects:
         _adopt(pipeline, objects, found)
+        reached(CrashPoint.OBJECTS_ADOPTED)
     return bool(objects)
 
 

@@ -14,6 +14,7 @@ from dagster import (
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from ..assets.partitions import BATCHES, batches
+from ..crashpoints import CrashPoint, reached
 from ..errors import DreamlakeError
 from ..resources import BatchPolicy, BssResource, ObjectStoreResource
 from ..visible import visible
@@ -67,6 +68,8 @@ def build_staging_sensor(job: UnresolvedAssetJobDefinition, *, interval: int) ->
             offers = bss.pipeline.claim(batch_policy.claim(store_answers=found.answered))
         except DreamlakeError as error:
             return SkipReason(f"{error} The next tick tries again; nothing is lost.")
+        if offers:
+            reached(CrashPoint.BATCHES_CLAIMED)
         if trouble and not offers:
             return SkipReason(visible(trouble))
         for reason in filter(None, [trouble, *found.left]):

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from ...api.common import ErrorBody
 from ...api.pipeline import LeasedBatch, Release
 from ...errors import Code
-from .. import records
+from .. import measures, records
 from ..values import to_jsonb
 from .postponing import PUT_OFF, jitter
 from .rows import close_if_done, insert
@@ -69,6 +69,7 @@ def release(connection: Connection, releases: Sequence[Release], max_attempts: i
     died = [one.partition for one in over if one.died]
     is_proof = len(died) == 1 and _died_by_itself(connection, died[0])
     connection.execute(text("UPDATE batches SET died_at = now() WHERE partition = ANY(:died)"), {"died": died})
+    measures.DIED.inc(len(died))
     end(connection, [Ended(one.partition, one.died, one.died and is_proof) for one in over], max_attempts)
     return [one.partition for one in over]
 
@@ -163,12 +164,13 @@ def _suspect(connection: Connection, record_id: str, ended: Ended, max_attempts:
             hint=f"It may need more memory than there is: see the runs of partition {ended.partition} in Dagster. "
             "`dreamlake retry` tries it again.",
         )
-        connection.execute(
+        failed = connection.execute(
             text(f"""
             UPDATE records r SET {records.FAILURE.format(error="CAST(:error AS jsonb)")}, waiting = NULL
-            WHERE id = :id"""),  # noqa: S608 (spelled there)
-            {"id": record_id, "error": to_jsonb(error.wire())},
+            WHERE id = :id RETURNING kind, CAST(:code AS text) AS code"""),  # noqa: S608 (spelled there)
+            {"id": record_id, "error": to_jsonb(error.wire()), "code": error.code},
         )
+        measures.failed(failed)
         return
     reason = ErrorBody(
         code=str(Code.CRASHES_WORKER),
