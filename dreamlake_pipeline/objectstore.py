@@ -614,6 +614,11 @@ _CODE_OF_S3_ERROR = {
 }
 
 
+def was_answered(error: DreamlakeError) -> bool:
+    """Whether the store answered, and refused: its reason may be that of one key. Else it could not be asked."""
+    return isinstance(error.__cause__, ClientError)
+
+
 @contextmanager
 def _translated(action: str, key: str) -> Iterator[None]:
     """Turn botocore's exceptions into ours."""
