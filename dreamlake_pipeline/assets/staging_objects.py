@@ -3,6 +3,7 @@
 from dagster import AssetExecutionContext, MaterializeResult, ResourceParam, asset
 
 from .. import layout
+from ..crashpoints import CrashPoint, reached
 from ..resources import BatchTools, Redo
 from . import display
 from .partitions import batches
@@ -26,6 +27,7 @@ def staging_objects(
     with plain_failure():
         hold = hold_of(context, batch_tools, redo)
         due = hold.begin().items
+        reached(CrashPoint.BATCH_TAKEN)
         batch = hold.pipeline.items(context.partition_key)
         kinds = kinds_of_run(context)
         work = begin_work(batch_tools, hold, batch, [item for item in due if item.kind in kinds])
