@@ -216,9 +216,14 @@ class ObjectStore:
         wanted: Any = {"Range": range_} if range_ else {}
         answer = self._signed.open(key, headers=wanted)
         if answer is not None:
-            return int(answer.headers["content-length"]), answer
-        found = self.client.get_object(Bucket=self.bucket, Key=key, **wanted)
-        return found["ContentLength"], found["Body"]
+            length, body = answer.headers.get("content-length", ""), answer
+        else:
+            found = self.client.get_object(Bucket=self.bucket, Key=key, **wanted)
+            length, body = str(found.get("ContentLength", "")), found["Body"]
+        if not length.isdecimal():  # where a body ends that says nothing of it, nobody knows whether it is whole
+            body.close()
+            raise DreamlakeError(Code.STORAGE_FAILED, f"The object store does not say how long {key!r} is.")
+        return int(length), body
 
     def open(self, key: str) -> tuple[int, Iterator[bytes]]:
         """The object's size, and its bytes in small blocks as they come: there may be as many readers as there are
