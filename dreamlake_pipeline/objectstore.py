@@ -7,11 +7,12 @@ error becomes ours here and nowhere else: missing keys are `None` or NOT_FOUND, 
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import os
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 from urllib.parse import quote
 
 import boto3
@@ -128,6 +129,24 @@ class UploadedPart:
     etag: str
     size: int
     sha256: str | None = None  # base64, as S3 gives it; only of uploads created with checksums
+    last_modified: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UploadInfo:
+    """A multipart upload that is under way."""
+
+    key: str
+    upload_id: str
+    initiated: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPage:
+    """Some uploads, and the key and id after which the next page begins; None on the last one."""
+
+    uploads: list[UploadInfo]
+    after: tuple[str, str] | None
 
 
 class ObjectStore:
@@ -139,6 +158,13 @@ class ObjectStore:
         self.bucket = bucket
         self._completing = completing or client
         self._signed = SignedRequests(client, bucket)
+        self._before_write: Callable[[], None] = _allow
+
+    def guarded(self, before_write: Callable[[], None]) -> Self:
+        """The same bucket: `before_write` is called before anything is stored, and may raise."""
+        other = copy.copy(self)
+        other._before_write = before_write
+        return other
 
     # Reading
 
@@ -281,6 +307,7 @@ class ObjectStore:
 
     def put(self, key: str, data: bytes, *, content_type: str, metadata: dict[str, str] | None = None) -> None:
         """Store `data` under `key`, replacing what was there."""
+        self._before_write()
         headers = {"Content-Type": content_type, **_metadata_headers(metadata or {})}
         with _translated("store", key):
             if self._signed.send("PUT", key, headers=headers, body=data) is None:
@@ -293,6 +320,7 @@ class ObjectStore:
         if path.stat().st_size <= _SMALL:
             self.put(key, path.read_bytes(), content_type=content_type, metadata=metadata)
             return
+        self._before_write()
         with _translated("store", key):
             self.client.upload_file(
                 str(path),
@@ -303,6 +331,7 @@ class ObjectStore:
 
     def put_file(self, key: str, path: Path, *, size: int, sha256: str, content_type: str) -> None:
         """Store a file of up to 5 GiB whose size and SHA-256 (hex) are known; S3 refuses other bytes than these."""
+        self._before_write()
         headers = {"Content-Type": content_type}
         with _translated("store", key), path.open("rb") as file:
             body = Range(file.fileno(), 0, size)
@@ -317,6 +346,7 @@ class ObjectStore:
 
     def copy(self, source: str, target: str) -> None:
         """Copy an object inside the bucket, on the server's side. Raises NOT_FOUND."""
+        self._before_write()
         with _translated("copy", source):
             self.client.copy_object(Bucket=self.bucket, Key=target, CopySource={"Bucket": self.bucket, "Key": source})
 
@@ -429,12 +459,29 @@ class ObjectStore:
                     return None
                 raise
             parts += [
-                UploadedPart(part["PartNumber"], part["ETag"].strip('"'), part["Size"], part.get("ChecksumSHA256"))
+                UploadedPart(
+                    part["PartNumber"],
+                    part["ETag"].strip('"'),
+                    part["Size"],
+                    part.get("ChecksumSHA256"),
+                    part.get("LastModified"),
+                )
                 for part in found.get("Parts", [])
             ]
             if not found.get("IsTruncated"):
                 return parts
             marker = int(found["NextPartNumberMarker"])
+
+    def list_uploads(self, *, after: tuple[str, str] = ("", "")) -> UploadPage:
+        """Multipart uploads of the bucket that are under way, behind this key and upload id."""
+        markers: Any = {
+            name: marker for name, marker in zip(("KeyMarker", "UploadIdMarker"), after, strict=True) if marker
+        }
+        with _translated("list the uploads of", self.bucket):
+            found: Any = self.client.list_multipart_uploads(Bucket=self.bucket, **markers)
+        uploads = [UploadInfo(one["Key"], one["UploadId"], one["Initiated"]) for one in found.get("Uploads", [])]
+        more = found.get("IsTruncated") and found.get("NextKeyMarker")
+        return UploadPage(uploads, (found["NextKeyMarker"], found.get("NextUploadIdMarker", "")) if more else None)
 
     def complete_multipart(self, key: str, upload_id: str, parts: Iterable[UploadedPart]) -> None:
         """Join parts into the object. Raises UPLOAD_EXPIRED, or CONFLICT for wrong parts.
@@ -485,6 +532,10 @@ class ObjectStore:
         except DreamlakeError as error:
             if error.code is not Code.CONFLICT:
                 raise
+
+
+def _allow() -> None:
+    pass
 
 
 class _Body(Protocol):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import hmac
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
@@ -54,11 +55,13 @@ def create_service(
     is_healthy: Callable[[], None],
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
     revocations: revocation.Revocations | None = None,
+    metrics_token: str | None = None,
 ) -> FastAPI:
     """A FastAPI application with the manners of this house; the caller adds its routers (`admission.new_router`).
 
     `keys` verify tokens, and the first signs them. `is_healthy` raises when the service cannot do its work (its
     database does not answer); it is called by a thread of its own, and shares no connection with requests.
+    `metrics_token` is what `/metrics` asks for, if it is set.
     """
     health = Health(is_healthy)
 
@@ -110,7 +113,9 @@ def create_service(
         return {"status": "ok", "version": __version__}
 
     @service.get("/metrics", tags=["operations"], summary="Prometheus metrics", response_class=PlainTextResponse)
-    def metrics() -> Response:
+    def metrics(request: Request) -> Response:
+        """For who reaches the service's own port; through a proxy, with `DREAMLAKE_METRICS_TOKEN` alone."""
+        _check_scraper(request, metrics_token)
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     if revocations is not None:
@@ -174,6 +179,25 @@ class _Start:
             for message in failed:
                 await send(message)
             raise
+
+
+# What proxies say of the requests that they pass on (RFC 7239; RFC 9110, 7.6.3).
+_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Real-IP", "Via")
+
+
+def _check_scraper(request: Request, token: str | None) -> None:
+    """Raises UNAUTHENTICATED without the token, where there is one, and NOT_FOUND for the public name, where there is
+    none."""
+    if token is not None:
+        given = request.headers.get("Authorization", "").encode()
+        if not hmac.compare_digest(given, f"Bearer {token}".encode()):
+            raise DreamlakeError(Code.UNAUTHENTICATED, "The token of DREAMLAKE_METRICS_TOKEN is needed.")
+    elif any(header in request.headers for header in _FORWARDED):
+        raise DreamlakeError(
+            Code.NOT_FOUND,
+            "Metrics are not told through a proxy.",
+            hint="Ask the service's own port, or set DREAMLAKE_METRICS_TOKEN and send that.",
+        )
 
 
 def _spare_the_collector() -> None:

@@ -20,8 +20,22 @@ from ..objectstore import COMPLETE_SECONDS, ObjectStore, open_client
 from ..revocation import Revocations
 from ..settings import Settings
 from ..web import create_service
+from . import measures
 from .gauges import WorkGauges
-from .routes import bulk, deletion, fsck, pipeline, playback, processing, projects, records, uploads
+from .rebuild import Origin
+from .routes import (
+    bulk,
+    deletion,
+    fsck,
+    garbage,
+    pipeline,
+    playback,
+    processing,
+    projects,
+    rebuild,
+    records,
+    uploads,
+)
 from .timelines import TimelineCache
 
 # Seconds for which the object store may be silent, twice for most calls: a client waits 60 s for an answer.
@@ -53,6 +67,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         await run_in_threadpool(migrate, postgres_url, schema=database.BSS_SCHEMA, package="dreamlake_pipeline.bss")
         gauges = WorkGauges(engine)
         app.state.metrics.register(gauges)
+        measures.register(app.state.metrics)
         app.state.store = ObjectStore(
             open_client(silence=_STORE_SILENCE, tries=2),
             settings.bucket,
@@ -78,8 +93,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         is_healthy=check_health,
         lifespan=lifespan,
         revocations=Revocations(engine),
+        metrics_token=settings.optional("metrics_token"),
     )
     service.state.database = engine
+    service.state.origin = Origin(engine)
     service.state.timelines = TimelineCache()
     service.state.settings = settings
     # Players in a browser load playlists from pages of other origins. Tokens are sent explicitly, never as cookies.
@@ -101,7 +118,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         projects.routes,
         bulk.routes,
         deletion.routes,
+        garbage.routes,
         fsck.routes,
+        rebuild.routes,
         pipeline.routes,
     ):
         service.include_router(routes, responses=errors)  # type: ignore[arg-type]

@@ -61,6 +61,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         is_healthy=is_healthy,
         lifespan=lifespan,
         revocations=Revocations(engine),
+        metrics_token=settings.optional("metrics_token"),
     )
     service.openapi_tags = _TAGS
     service.state.engine = engine
