@@ -19,7 +19,7 @@ from psycopg.rows import dict_row
 
 from dreamlake_pipeline.objectstore import client_config
 from dreamlake_pipeline.stack import control, leftovers, postgres, state
-from dreamlake_pipeline.stack.state import DATABASE, HOST, REGION, Stack
+from dreamlake_pipeline.stack.state import BUCKET, DATABASE, HOST, REGION, Stack
 from dreamlake_pipeline.stack.supervision import Supervisor
 
 from .doors import Doors
@@ -48,6 +48,10 @@ class Home:
     said: list[str]
     # One at a time starts the stack, or ends all of it.
     starting: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def bucket(self) -> str:
+        return BUCKET
 
     def supervisor(self) -> Supervisor:
         return Supervisor(self.stack)

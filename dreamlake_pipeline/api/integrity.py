@@ -104,3 +104,23 @@ class Absent(Model):
     """Those of them whose records are gone, and of which the pipeline will not tell the index by itself."""
 
     ids: list[Id]
+
+
+class RebuildStep(Model):
+    """A step of making the records again from the bucket. `merge`: also into a database that has some, where it adds
+    those that are missing and changes nothing else."""
+
+    merge: bool = False
+    cursor: str | None = Field(
+        None, max_length=2000, description="What the last step answered; absent: from the start."
+    )
+
+
+class RebuildProgress(Model):
+    """What a step did. Pass `cursor` on to the next; it is absent when the records are there. Then the index is to be
+    told of them."""
+
+    phase: str
+    done: dict[str, int] = Field(description="How many segments, journal lines, files and records.")
+    problems: list[str] = Field(default_factory=list, description="What in the bucket could not be used, and why.")
+    cursor: str | None = None

@@ -8,7 +8,8 @@ from sqlalchemy import Engine
 
 from .. import layout, names
 from ..objectstore import ObjectStore
-from . import deletions, staged
+from . import deletions, journal
+from .side_by_side import side_by_side
 
 
 def delete(database: Engine, store: ObjectStore, ids: Sequence[str], *, by: str) -> list[str]:
@@ -19,10 +20,12 @@ def delete(database: Engine, store: ObjectStore, ids: Sequence[str], *, by: str)
     with database.connect() as connection:
         keys = deletions.staged_keys(connection, ids)
     foreign = sorted({key for key in keys.values() if not _is_named_by_hash(key)})
-    found = staged.side_by_side(store.head, foreign)
+    found = side_by_side(store.head, foreign)
     etags = {key: info.etag for key, info in zip(foreign, found, strict=True) if info is not None}
     with database.begin() as connection:
-        return deletions.delete(connection, list(keys), by=by, etags=etags)
+        deleted = deletions.delete(connection, list(keys), by=by, etags=etags)
+    journal.note_deleted(database, store, deleted)
+    return deleted
 
 
 def _is_named_by_hash(key: str) -> bool:

@@ -25,6 +25,7 @@ from .ls_cmd import ls
 from .output import Interrupted, complain, note
 from .play_cmd import play
 from .project_cmd import project
+from .rebuild_cmd import rebuild
 from .retry_cmd import retry
 from .show_cmd import show
 from .status_cmd import status
@@ -48,7 +49,7 @@ app = typer.Typer(
 _VERBS: dict[str, tuple[Callable[..., None], ...]] = {
     "Storing files": (ingest, upload, retry),
     "Finding files": (ls, tree, show, download, play),
-    "Keeping what is stored": (fsck,),
+    "Keeping what is stored": (fsck, rebuild),
     "The embedded stack": (up, down, status, env, demo),
 }
 for panel, verbs in _VERBS.items():

@@ -46,7 +46,8 @@ def leased(connection: Connection) -> list[LeasedBatch]:
     rows = connection.execute(
         text("""
         SELECT partition, attempt, run_id, extract(epoch FROM now() - offered_at) AS age FROM batches
-        WHERE state = 'open' AND (lease_until >= now() OR run_id IS NOT NULL) ORDER BY offered_at LIMIT :limit"""),
+        WHERE state = 'open' AND attempt > 0 AND (lease_until > now() OR run_id IS NOT NULL)
+        ORDER BY offered_at LIMIT :limit"""),
         {"limit": _MOST_LEASED},
     )
     return [LeasedBatch.model_validate(dict(row)) for row in rows.mappings()]
@@ -118,15 +119,19 @@ def end(connection: Connection, ended: Sequence[Ended], max_attempts: int) -> No
 
 
 def _pause(connection: Connection, partition: str) -> None:
-    """Offer a batch again as it is: soon, when no run had begun it; after a pause, when one had failed."""
+    """Offer a batch again as it is: at once, when the first offer came to no run, and else after a pause."""
     if close_if_done(connection, partition):
         return
+    batch = connection.execute(
+        text("SELECT run_id, attempt, begun FROM batches WHERE partition = :partition"), {"partition": partition}
+    ).one()
+    failures = batch.attempt - 1 if batch.run_id is None else batch.begun
+    pause = min(_FIRST_PAUSE * 2 ** min(failures - 1, 10), _MOST_PAUSE) * jitter() if failures else 0
     connection.execute(
         text("""
-        UPDATE batches SET run_id = NULL, lease_until = now() + CASE WHEN run_id IS NULL THEN interval '0'
-            ELSE make_interval(secs => least(:first * power(2, greatest(begun, 1) - 1), :most) * :jitter) END
+        UPDATE batches SET run_id = NULL, lease_until = now() + make_interval(secs => :pause)
         WHERE partition = :partition"""),
-        {"partition": partition, "first": _FIRST_PAUSE, "most": _MOST_PAUSE, "jitter": jitter()},
+        {"partition": partition, "pause": pause},
     )
 
 

@@ -13,7 +13,7 @@ from ...api.bss import Deleted, DeletedRecord, Ids, RecordRef, Taken, Undelete, 
 from ...api.common import Listing, Owner, Project, Text
 from ...auth import Scope
 from ...longlists import LongList, answer_page
-from .. import deletions, places, records, removal
+from .. import deletions, journal, places, records, removal
 from ..context import Config, Database, Store
 from ..places import Place
 
@@ -91,10 +91,11 @@ def delete(body: Ids, caller: Writer, database: Database, store: Store) -> Delet
 
 
 @routes.post("/undelete", summary="Restore records that were deleted")
-def undelete(body: Undelete, caller: Writer, database: Database) -> Undeleted:
+def undelete(body: Undelete, caller: Writer, database: Database, store: Store) -> Undeleted:
     """They are as they were; what was not processed is queued. The index hears of it within two minutes; who wants it
     at once registers the files there, too."""
     with database.begin() as connection:
         reachable = deletions.reachable(connection, body.ids, caller)
         restored = deletions.restore(connection, reachable, replace=body.replace)
+    journal.note(database, store, restored.restored)
     return Undeleted(ids=restored.restored, taken=[Taken(id=id, by=by) for id, by in restored.taken.items()])

@@ -6,8 +6,8 @@ from ...admission import Reader, Writer, new_router
 from ...api.bss import ProjectSettings
 from ...api.common import Owner, Project
 from ...auth import Scope
-from .. import projects
-from ..context import Database
+from .. import journal, projects
+from ..context import Database, Store
 
 routes = new_router(prefix="/projects/{owner}/{project}/settings", tags=["projects"])
 
@@ -21,9 +21,12 @@ def get(owner: Owner, project: Project, caller: Reader, database: Database) -> P
 
 
 @routes.put("", summary="Decide about a project")
-def put(owner: Owner, project: Project, body: ProjectSettings, caller: Writer, database: Database) -> ProjectSettings:
+def put(
+    owner: Owner, project: Project, body: ProjectSettings, caller: Writer, database: Database, store: Store
+) -> ProjectSettings:
     """In the place of all its settings. They hold for what is processed from now on; what is ready stays as it is."""
     caller.require(owner, Scope.WRITE)
     with database.begin() as connection:
         projects.decide(connection, owner, project, body)
+    journal.note_settings(store, owner, project, body)
     return body
