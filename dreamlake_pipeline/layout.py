@@ -37,6 +37,11 @@ def staging_key(owner: str, project: str, content_hash: str) -> str:
     return staging_prefix(owner, project) + content_hash
 
 
+def journal_prefix(owner: str, project: str) -> str:
+    """The folder of a project's journal (bss/journal.py), whose objects sort by time."""
+    return f"{owner}/{project}/journal/"
+
+
 def parse_staging_key(key: str) -> StagingKey | None:
     """The parts of a key under a staging prefix; None for any other key."""
     parts = key.split("/", 3)

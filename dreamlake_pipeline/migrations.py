@@ -74,9 +74,9 @@ def migrate(url: str, *, schema: str, package: str) -> None:
 def create_index(name: str, definition: str, *, unique: bool = False) -> None:
     """For scripts: create an index on a table that may be large, while others write to it.
 
-    `definition` is what follows `ON`. It is no part of the script's transaction: what stands before it in the script is
-    committed when it begins, so it stands alone in one. An index that was interrupted half way, which Postgres keeps
-    and does not use, is made anew.
+    `definition` is what follows `ON`. It is no part of the script's transaction, and committed by itself: a script does
+    it first. An index that was interrupted half way, which Postgres keeps and does not use, is made anew; one that is
+    there stays.
     """
     with op.get_context().autocommit_block():
         connection = op.get_bind()

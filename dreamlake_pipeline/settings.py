@@ -80,6 +80,12 @@ class Settings(BaseSettings):
         "token of programs. Without it, the webserver does not start.",
     )
 
+    metrics_token: SecretStr | None = Field(
+        None,
+        description="What `/metrics` of both services asks for (`Authorization: Bearer …`). Without it, `/metrics` "
+        "answers on the service's own port alone, and not through a proxy.",
+    )
+
     # Uploads and playback
     part_size: int = Field(
         8 * 2**20, ge=5 * 2**20, description="Bytes of a multipart part; files up to this size go by one PUT."
@@ -238,6 +244,11 @@ class Settings(BaseSettings):
         if self.auth_secrets:
             return tuple(key.get_secret_value() for key in self.auth_secrets)
         return (self.require("auth_secret"),)
+
+    def optional(self, field: str) -> str | None:
+        """The value of a secret that may be left out; an empty variable counts as unset."""
+        value: SecretStr | None = getattr(self, field)
+        return value.get_secret_value() or None if value else None
 
     def require(self, field: str) -> str:
         """The value of a text setting that this process cannot do without.

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import hmac
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
@@ -14,22 +15,26 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import __version__, access, audit, logs, revocation
+from . import __version__, access, audit, database_faults, logs, revocation
 from .admission import Room, Route
 from .answered import Answer, Answered, request_id_of
 from .api.common import ErrorResponse
 from .errors import ERRORS, Code, DreamlakeError
+from .health import Health
 from .visible import visible
 
 log = logging.getLogger(__name__)
 
 # Bytes of the path, the query and all headers of a request. Common servers and proxies take 8 to 64 KiB.
 _MOST_HEAD_BYTES = 48 * 1024
+
+# Seconds (RFC 9110, 10.2.3). A client of ours waits longer each time; others should not wait less.
+_RETRY_AFTER = "1"
 
 # What every route that asks for a token may answer, for the OpenAPI document.
 _ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": ErrorResponse} for status in (401, 403, 413, 422)}
@@ -50,20 +55,26 @@ def create_service(
     is_healthy: Callable[[], None],
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
     revocations: revocation.Revocations | None = None,
+    metrics_token: str | None = None,
 ) -> FastAPI:
     """A FastAPI application with the manners of this house; the caller adds its routers (`admission.new_router`).
 
     `keys` verify tokens, and the first signs them. `is_healthy` raises when the service cannot do its work (its
-    database does not answer).
+    database does not answer); it is called by a thread of its own, and shares no connection with requests.
+    `metrics_token` is what `/metrics` asks for, if it is set.
     """
+    health = Health(is_healthy)
 
     @asynccontextmanager
     async def started(service: FastAPI) -> AsyncIterator[None]:
         logs.configure(title)
         audit.configure()
-        async with lifespan(service) if lifespan else nullcontext():
-            _spare_the_collector()
-            yield
+        try:
+            async with lifespan(service) if lifespan else nullcontext():
+                _spare_the_collector()
+                yield
+        finally:
+            health.close()
 
     # The documentation pages bring their scripts along: FastAPI's own load them from a CDN.
     service = FastAPIOffline(
@@ -95,16 +106,18 @@ def create_service(
     service.add_middleware(Answered, tell=answered)
 
     @service.get("/healthz", tags=["operations"], summary="Whether the service can do its work")
-    def healthz() -> dict[str, str]:
+    async def healthz() -> dict[str, str]:
         try:
-            is_healthy()
+            await health.ask()
         except Exception as fault:
             log.warning("health check failed: %s", fault)
             raise DreamlakeError(Code.UNREACHABLE, "The service cannot reach what it depends on.") from None
         return {"status": "ok", "version": __version__}
 
     @service.get("/metrics", tags=["operations"], summary="Prometheus metrics", response_class=PlainTextResponse)
-    def metrics() -> Response:
+    def metrics(request: Request) -> Response:
+        """For who reaches the service's own port; through a proxy, with `DREAMLAKE_METRICS_TOKEN` alone."""
+        _check_scraper(request, metrics_token)
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     if revocations is not None:
@@ -170,6 +183,25 @@ class _Start:
             raise
 
 
+# What proxies say of the requests that they pass on (RFC 7239; RFC 9110, 7.6.3).
+_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Real-IP", "Via")
+
+
+def _check_scraper(request: Request, token: str | None) -> None:
+    """Raises UNAUTHENTICATED without the token, where there is one, and NOT_FOUND for the public name, where there is
+    none."""
+    if token is not None:
+        given = request.headers.get("Authorization", "").encode()
+        if not hmac.compare_digest(given, f"Bearer {token}".encode()):
+            raise DreamlakeError(Code.UNAUTHENTICATED, "The token of DREAMLAKE_METRICS_TOKEN is needed.")
+    elif any(header in request.headers for header in _FORWARDED):
+        raise DreamlakeError(
+            Code.NOT_FOUND,
+            "Metrics are not told through a proxy.",
+            hint="Ask the service's own port, or set DREAMLAKE_METRICS_TOKEN and send that.",
+        )
+
+
 def _spare_the_collector() -> None:
     """Have the collector of cycles look at what requests make, not at what the service consists of.
 
@@ -181,7 +213,9 @@ def _spare_the_collector() -> None:
 
 
 def _error_response(error: DreamlakeError) -> JSONResponse:
-    headers = {"WWW-Authenticate": "Bearer"} if error.spec.status == 401 else None
+    headers = {"WWW-Authenticate": "Bearer"} if error.spec.status == 401 else {}
+    if error.is_passing:
+        headers["Retry-After"] = _RETRY_AFTER
     return JSONResponse({"error": error.as_dict()}, status_code=error.spec.status, headers=headers)
 
 
@@ -219,13 +253,12 @@ def _add_error_handlers(service: FastAPI) -> None:
         response.headers.update(error.headers or {})
         return response
 
-    @service.exception_handler(OperationalError)
-    async def database(request: Request, error: OperationalError) -> Response:
+    @service.exception_handler(DBAPIError)
+    async def database(request: Request, error: DBAPIError) -> Response:
+        if (passing := database_faults.passing(error)) is None:
+            raise error
         log.warning("%s %s: %s", request.method, visible(request.url.path), error.orig)
-        # With an SQLSTATE it answers, but had to give up (a lock, a timeout); without one there is no connection.
-        if getattr(error.orig, "sqlstate", None):
-            return _error_response(DreamlakeError(Code.OVERLOADED, "The database is too busy; try again later."))
-        return _error_response(DreamlakeError(Code.UNREACHABLE, "The service cannot reach its database."))
+        return _error_response(passing)
 
     @service.exception_handler(PoolTimeoutError)
     async def busy(request: Request, _: PoolTimeoutError) -> Response:

@@ -8,17 +8,15 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import httpx
 import imageio_ffmpeg
 from botocore.exceptions import ClientError
 
 from dreamlake_pipeline import layout
-from dreamlake_pipeline.kinds import Kind
-from dreamlake_pipeline.stack.state import BUCKET
+from dreamlake_pipeline.kinds import KINDS, Kind
 
-from .home import Home
 from .inputs import Expected
 
 _Item = TypeVar("_Item")
@@ -26,6 +24,20 @@ _Answer = TypeVar("_Answer")
 
 _SIDE_BY_SIDE = 4
 _MOST_TOLD = 10  # of one kind of finding
+
+
+class World(Protocol):
+    """What is looked at, past all doors: tables, bucket, services."""
+
+    @property
+    def bucket(self) -> str: ...
+
+    @property
+    def environment(self) -> dict[str, str]: ...
+
+    def rows(self, query: str, *values: Any) -> list[dict[str, Any]]: ...
+
+    def s3(self) -> Any: ...
 
 
 @dataclass(slots=True)
@@ -44,17 +56,35 @@ class Checked:
             yield from (f"    {what}" for what in found[:_MOST_TOLD])
 
 
-def check(home: Home, expected: Sequence[Expected]) -> Checked:
+def check(world: World, expected: Sequence[Expected]) -> Checked:
     """Look at everything."""
     checked = Checked()
-    records = home.rows("SELECT * FROM bss.records ORDER BY id")
+    records = world.rows("SELECT * FROM bss.records ORDER BY id")
     _check_files(checked, records, expected)
-    _check_nothing_open(checked, home)
-    _check_index(checked, home, records)
-    _check_raw(checked, home, records)
-    _check_chunks(checked, home)
-    _check_playback(checked, home, records, expected)
+    _check_nothing_open(checked, world)
+    _check_index(checked, world, records)
+    _check_raw(checked, world, records)
+    _check_chunks(checked, world)
+    _check_playback(checked, world, records, expected)
     return checked
+
+
+def check_no_orphans(checked: Checked, world: World) -> None:
+    """After garbage was collected: every object of the bucket is named by somebody who is there."""
+    records = world.rows("""
+        SELECT id, staging_key FROM bss.records
+        UNION ALL SELECT id, staging_key FROM bss.deleted_records WHERE purged_at IS NULL""")
+    ids = {record["id"] for record in records}
+    named = {record["staging_key"] for record in records}
+    named |= {layout.chunk_key(row["sha256"]) for row in world.rows("SELECT sha256 FROM bss.chunk_refs")}
+    folders = {spec.route for spec in KINDS.values()}
+    pages = world.s3().get_paginator("list_objects_v2").paginate(Bucket=world.bucket)
+    for key in (item["Key"] for page in pages for item in page.get("Contents", [])):
+        parts = key.split("/")
+        if len(parts) > 3 and parts[2] in folders and parts[3] not in ids:
+            checked.find("orphans", f"{key} is of no record")
+        elif (key.startswith(layout.CHUNK_PREFIX) or parts[2:3] == ["staging"]) and key not in named:
+            checked.find("orphans", f"{key} is named by nobody")
 
 
 def _check_files(checked: Checked, records: Sequence[dict[str, Any]], expected: Sequence[Expected]) -> None:
@@ -95,18 +125,18 @@ def _check_files(checked: Checked, records: Sequence[dict[str, Any]], expected: 
         checked.find("duplicated", f"{place} was brought by nobody: {[record['id'] for record in strangers]}")
 
 
-def _check_nothing_open(checked: Checked, home: Home) -> None:
-    for row in home.rows("SELECT partition, state FROM bss.batches WHERE state = 'open'"):
+def _check_nothing_open(checked: Checked, world: World) -> None:
+    for row in world.rows("SELECT partition, state FROM bss.batches WHERE state = 'open'"):
         checked.find("open", f"batch {row['partition']}")
-    for row in home.rows("SELECT staging_key FROM bss.uploads"):
+    for row in world.rows("SELECT staging_key FROM bss.uploads"):
         checked.find("open", f"the multipart upload of {row['staging_key']} has a row")
-    for upload in home.s3().list_multipart_uploads(Bucket=BUCKET).get("Uploads", []):
+    for upload in world.s3().list_multipart_uploads(Bucket=world.bucket).get("Uploads", []):
         checked.find("open", f"the multipart upload of {upload['Key']} in the object store")
 
 
-def _check_index(checked: Checked, home: Home, records: Sequence[dict[str, Any]]) -> None:
+def _check_index(checked: Checked, world: World, records: Sequence[dict[str, Any]]) -> None:
     """The index has every record that its name stands for, as it is, and nothing else."""
-    entries = home.rows(
+    entries = world.rows(
         "SELECT bss_id, namespace, project, episode, path, kind, status, sha256, size FROM dreamlake.asset_details"
     )
     checked.counts["index entries"] = len(entries)
@@ -131,10 +161,10 @@ def _check_index(checked: Checked, home: Home, records: Sequence[dict[str, Any]]
         checked.find("index differs", f"{place} is not in the index")
 
 
-def _check_raw(checked: Checked, home: Home, records: Sequence[dict[str, Any]]) -> None:
+def _check_raw(checked: Checked, world: World, records: Sequence[dict[str, Any]]) -> None:
     """The bytes of every record are there as they were brought, and so is its meta.json when it is ready."""
     hashes = {record["staging_key"]: record["sha256"] for record in records if record["sha256"]}
-    for key, digest in _hashes(home, hashes):
+    for key, digest in _hashes(world, hashes):
         checked.counts["raw objects read back"] += 1
         if digest != hashes[key]:
             checked.find("missing or wrong", f"{key}: {digest or 'it is not there'}")
@@ -143,37 +173,37 @@ def _check_raw(checked: Checked, home: Home, records: Sequence[dict[str, Any]]) 
         for record in records
         if record["status"] == "ready"
     ]
-    for key, digest in _hashes(home, metas):
+    for key, digest in _hashes(world, metas):
         if digest is None:
             checked.find("missing or wrong", f"{key} is not there")
 
 
-def _check_chunks(checked: Checked, home: Home) -> None:
+def _check_chunks(checked: Checked, world: World) -> None:
     """Every chunk that a record refers to is stored, and is what its name says."""
-    referred = home.rows(
+    referred = world.rows(
         "SELECT DISTINCT sha256, stored_at, size FROM bss.chunk_refs JOIN bss.chunks USING (sha256) ORDER BY sha256"
     )
     for row in referred:
         if row["stored_at"] is None:
             checked.find("missing or wrong", f"chunk {row['sha256']} is referred to and was never said to be stored")
     keys = {layout.chunk_key(row["sha256"]): row["sha256"] for row in referred}
-    for key, digest in _hashes(home, keys):
+    for key, digest in _hashes(world, keys):
         checked.counts["chunks read back"] += 1
         if digest != keys[key]:
             checked.find("missing or wrong", f"{key}: {digest or 'it is not there'}")
 
 
 def _check_playback(
-    checked: Checked, home: Home, records: Sequence[dict[str, Any]], expected: Sequence[Expected]
+    checked: Checked, world: World, records: Sequence[dict[str, Any]], expected: Sequence[Expected]
 ) -> None:
     """Every video and sound plays to its end: ffmpeg, given BSS's URL, gets every frame."""
     frames = {file.place: file.frames for file in expected}
     playable = [record for record in records if record["status"] == "ready" and record["kind"] in ("video", "audio")]
-    headers = {"Authorization": f"Bearer {home.environment['DREAMLAKE_API_KEY']}"}
+    headers = {"Authorization": f"Bearer {world.environment['DREAMLAKE_API_KEY']}"}
 
     def play(record: dict[str, Any]) -> str | None:
         route = {"video": "videos", "audio": "audio"}[record["kind"]]
-        with httpx.Client(base_url=home.environment["DREAMLAKE_BSS_URL"], headers=headers, timeout=60) as http:
+        with httpx.Client(base_url=world.environment["DREAMLAKE_BSS_URL"], headers=headers, timeout=60) as http:
             url = http.get(f"/{route}/{record['id']}/playback").raise_for_status().json()["url"]
         words = ["-nostdin", "-v", "error", "-xerror", "-i", url, "-progress", "-", "-f", "null", "-"]
         done = subprocess.run(
@@ -192,30 +222,30 @@ def _check_playback(
         if trouble:
             checked.find("does not play", f"{record['kind']} {record['id']} {record['name']}: {trouble}")
     refs = defaultdict(set)
-    for row in home.rows("SELECT record_id, sha256 FROM bss.chunk_refs"):
+    for row in world.rows("SELECT record_id, sha256 FROM bss.chunk_refs"):
         refs[row["record_id"]].add(row["sha256"])
     for record in playable:
-        if (named := _chunks_named(home, record)) != refs[record["id"]]:
+        if (named := _chunks_named(world, record)) != refs[record["id"]]:
             checked.find("missing or wrong", f"{record['id']}: its playlists name {len(named)} chunks, its row others")
 
 
-def _chunks_named(home: Home, record: dict[str, Any]) -> set[str]:
+def _chunks_named(world: World, record: dict[str, Any]) -> set[str]:
     where = (record["owner"], record["project"], Kind(record["kind"]), record["id"])
     named: set[str] = set()
-    s3 = home.s3()
+    s3 = world.s3()
     for stream in record["metadata"]["streams"]:
-        text = s3.get_object(Bucket=BUCKET, Key=layout.stream_key(*where, stream))["Body"].read().decode()
+        text = s3.get_object(Bucket=world.bucket, Key=layout.stream_key(*where, stream))["Body"].read().decode()
         named |= {layout.chunk_of_uri(line) for line in text.splitlines() if line and not line.startswith("#")}
     return named
 
 
-def _hashes(home: Home, keys: Iterable[str]) -> Iterator[tuple[str, str | None]]:
+def _hashes(world: World, keys: Iterable[str]) -> Iterator[tuple[str, str | None]]:
     """The SHA-256 of every object; None of one that is not there."""
-    s3 = home.s3()
+    s3 = world.s3()
 
     def digest(key: str) -> str | None:
         try:
-            return hashlib.sha256(s3.get_object(Bucket=BUCKET, Key=key)["Body"].read()).hexdigest()
+            return hashlib.sha256(s3.get_object(Bucket=world.bucket, Key=key)["Body"].read()).hexdigest()
         except ClientError:
             return None
 

@@ -19,7 +19,7 @@ from psycopg.rows import dict_row
 
 from dreamlake_pipeline.objectstore import client_config
 from dreamlake_pipeline.stack import control, leftovers, postgres, state
-from dreamlake_pipeline.stack.state import DATABASE, HOST, REGION, Stack
+from dreamlake_pipeline.stack.state import BUCKET, DATABASE, HOST, REGION, Stack
 from dreamlake_pipeline.stack.supervision import Supervisor
 
 from .doors import Doors
@@ -32,6 +32,9 @@ SETTINGS = {
     "DREAMLAKE_STAGING_GRACE": "4",
     "DREAMLAKE_PROCESSING_GRACE": "6",
     "DREAMLAKE_PART_SIZE": str(5 * 2**20),
+    # Deleted files are purged after half a minute, and what nothing refers to is freed at once.
+    "DREAMLAKE_DELETED_KEPT": str(30 / 86400),
+    "DREAMLAKE_GARBAGE_WAIT": "0",
 }
 _SCRATCH_MB = 192
 
@@ -49,13 +52,19 @@ class Home:
     # One at a time starts the stack, or ends all of it.
     starting: threading.Lock = field(default_factory=threading.Lock)
 
+    @property
+    def bucket(self) -> str:
+        return BUCKET
+
     def supervisor(self) -> Supervisor:
         return Supervisor(self.stack)
 
     def up(self) -> None:
-        """Start whatever does not run."""
+        """Start whatever does not run. A part whose port somebody has taken meanwhile listens at another one."""
         with self.starting, _environment(self.scratch):
-            control.up(self.stack.home, self.said.append)
+            self.stack = control.up(self.stack.home, self.said.append)
+            for name in BEHIND_DOORS:
+                self.doors.lead(name, self.stack.ports[name])
 
     @contextmanager
     def database(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:

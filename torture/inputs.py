@@ -85,22 +85,25 @@ class Inputs:
         self._seed = seed
         self._random = random.Random(seed)
         self._folder.mkdir(parents=True)
-        self._videos = [self._encode(n, suffix, seconds, *options) for n, (suffix, seconds, options) in enumerate(_HOW)]
+        self._videos: dict[int, _Content] = {}  # by their place in _HOW; each is encoded when it is needed
         self._first: list[_Content] = []  # of the first wave, to be there again under other names
         self._seen: list[_Content] = []
 
-    def _encode(self, number: int, suffix: str, seconds: int, *options: str) -> _Content:
-        path = self._folder / f"video-{number}{suffix}"
-        picture = f"testsrc2=size=320x180:rate=25:duration={seconds},noise=alls=8:allf=t:all_seed={number + 1}"
-        subprocess.run(
-            [
-                *(imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-y"),
-                *("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", f"sine=frequency={300 + number}"),
-                *("-t", str(seconds), *options, str(path)),
-            ],
-            check=True,
-        )
-        return _Content(suffix, path.read_bytes(), seconds * 25)
+    def _encoded(self, number: int) -> _Content:
+        if number not in self._videos:
+            suffix, seconds, options = _HOW[number]
+            path = self._folder / f"video-{number}{suffix}"
+            picture = f"testsrc2=size=320x180:rate=25:duration={seconds},noise=alls=8:allf=t:all_seed={number + 1}"
+            subprocess.run(
+                [
+                    *(imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-y"),
+                    *("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", f"sine=frequency={300 + number}"),
+                    *("-t", str(seconds), *options, str(path)),
+                ],
+                check=True,
+            )
+            self._videos[number] = _Content(suffix, path.read_bytes(), seconds * 25)
+        return self._videos[number]
 
     def wave(self, number: int, *, sounds: int, videos: int, texts: int, drops: int, bad: bool) -> Wave:
         """The wave of this number, whatever was made before: so many files of each kind, some of them under two names,
@@ -169,7 +172,7 @@ class Inputs:
         return path.read_bytes()
 
     def _video(self, *, large: bool) -> _Content:
-        video = self._random.choice(self._videos if not large else self._videos[:1])
+        video = self._encoded(0 if large else self._random.randrange(len(_HOW)))
         if video.suffix != ".mp4":
             return video
         # ISO/IEC 14496-12, 8.1.2: a box of free space, whatever is in it.

@@ -94,13 +94,35 @@ class StoredProjects(Model):
     items: list[StoredProject]
 
 
-class AbsentRecords(Model):
-    """Ids that the index has, and that a listing of BSS did not."""
+class LookUp(Model):
+    """Ids of records of which index and BSS say different things."""
 
     ids: list[Id] = Field(max_length=1000)
 
 
-class Absent(Model):
-    """Those of them whose records are gone, and of which the pipeline will not tell the index by itself."""
+class LookedUp(Model):
+    """`absent`: those that no record has. `untold`: those that were deleted or restored, and of which the pipeline is
+    about to tell the index."""
 
-    ids: list[Id]
+    absent: list[Id]
+    untold: list[Id]
+
+
+class RebuildStep(Model):
+    """A step of making the records again from the bucket. `merge`: also into a database that has some, where it adds
+    those that are missing and changes nothing else."""
+
+    merge: bool = False
+    cursor: str | None = Field(
+        None, max_length=2000, description="What the last step answered; absent: from the start."
+    )
+
+
+class RebuildProgress(Model):
+    """What a step did. Pass `cursor` on to the next; it is absent when the records are there. Then the index is to be
+    told of them."""
+
+    phase: str
+    done: dict[str, int] = Field(description="How many segments, journal lines, files and records.")
+    problems: list[str] = Field(default_factory=list, description="What in the bucket could not be used, and why.")
+    cursor: str | None = None

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from .bss import Record
-from .common import Model
+from .bss import ProjectSettings, Record
+from .common import Id, Model, Timestamp
 
 META = "meta.json"
 
@@ -35,3 +35,13 @@ class Meta(Record):
     content_type: str | None = None
     recipe: str | None = None
     outputs: Outputs = Field(default_factory=dict)
+
+
+class Noted(Model):
+    """A line of a project's journal (bss/journal.py): a record as it was `at` that time, without what was found in its
+    file; or that a record was deleted; or what was decided about the project."""
+
+    at: Timestamp
+    record: Meta | None = None
+    deleted: Id | None = None
+    settings: ProjectSettings | None = None

@@ -22,10 +22,11 @@ from ..api.bss import (
     Status,
 )
 from ..api.common import ErrorBody
+from ..crashpoints import CrashPoint, reached
 from ..errors import DreamlakeError
 from ..kinds import content_type_of
 from ..objectstore import ObjectStore
-from . import condemned, deletions, records, staged, uploads
+from . import condemned, deletions, journal, records, staged, uploads
 from .records import KnownRecord, NewRecord
 from .side_by_side import side_by_side
 
@@ -104,7 +105,7 @@ def finish(database: Engine, store: ObjectStore, asked: FinishUploads) -> list[F
 
     Of an object whose PUT we signed and S3 acknowledged (its ETag tells), length and SHA-256 were part of the
     signature: S3 is not asked once more. Whoever names an ETag that S3 never gave gets a record that fails when
-    its bytes are read, which happens to every file before it is ready.
+    its bytes are read, which happens to every file before it is ready. Raises STORAGE_FAILED when S3 is away.
     """
     keys = [layout.staging_key(asked.owner, asked.project, file.hash) for file in asked.files]
     acknowledged = [key for key, file in zip(keys, asked.files, strict=True) if file.etag]
@@ -140,6 +141,8 @@ def finish(database: Engine, store: ObjectStore, asked: FinishUploads) -> list[F
     waiting = [n for n, file in enumerate(asked.files) if file.upload_id is not None or keys[n] not in sizes]
     answered = dict(zip(waiting, side_by_side(verify, waiting), strict=True))
     faults = [answered[n] if n in answered else verify(n) for n in range(len(keys))]
+    if away := next((fault for fault in faults if fault is not None and fault.is_passing), None):
+        raise away  # no file's fault: the whole call is made again, and finds done what was done
     over = [file.upload_id for file, fault in zip(asked.files, faults, strict=True) if file.upload_id and not fault]
     if over:
         uploads.end(database, over, completed=True)
@@ -164,9 +167,12 @@ def finish(database: Engine, store: ObjectStore, asked: FinishUploads) -> list[F
             other = records.change_ladders(connection, _other_ladders(asked, good, inserted))
             other |= records.change_csv_options(connection, _other_csv_options(asked, good, inserted))
             queued |= records.queue(connection, other.intersection(asking), [Status.READY])
+            reached(CrashPoint.RECORDS_WRITTEN)
+        reached(CrashPoint.RECORDS_COMMITTED)
         for n, (record, created) in zip(good, inserted, strict=True):
             status = Status.QUEUED if record.id in queued else record.status
             outcomes[n] = Finished(id=record.id, status=status, created=created, uploaded_at=record.uploaded_at)
+        journal.note(database, store, [record.id for record, _ in inserted])
     return [outcomes[n] for n in range(len(keys))]
 
 

@@ -24,6 +24,14 @@ def _config(request: Request) -> Settings:
     return request.app.state.settings
 
 
+def _require_sound(request: Request) -> None:
+    request.app.state.origin.require(request.app.state.store)
+
+
+# For routes that register files, decide about projects, or free what no record refers to: not in a database that is
+# lost or being rebuilt (rebuild/origin.py).
+SOUND = Depends(_require_sound)
+
 Database = Annotated[Engine, Depends(_database)]
 Store = Annotated[ObjectStore, Depends(_store)]
 Config = Annotated[Settings, Depends(_config)]

@@ -115,7 +115,14 @@ def unknown(connection: Connection, keys: Sequence[str], etags: Sequence[str]) -
     )
 
 
-def adopt(connection: Connection, objects: Sequence[StagedObject]) -> Adopted:
+class AdoptedObjects(NamedTuple):
+    """What became of staged objects, and the ids of their records."""
+
+    told: Adopted
+    ids: list[str]
+
+
+def adopt(connection: Connection, objects: Sequence[StagedObject]) -> AdoptedObjects:
     """Register and queue objects that nobody registered; remember those without a kind as none of ours. Those that
     garbage collection is about to delete, or has deleted since they were listed, are passed over.
 
@@ -144,7 +151,8 @@ def adopt(connection: Connection, objects: Sequence[StagedObject]) -> Adopted:
             },
         )
     inserted = records.insert(connection, ours) if ours else []
-    return Adopted(registered=sum(item.created for item in inserted), ignored=len(refused))
+    told = Adopted(registered=sum(item.created for item in inserted), ignored=len(refused))
+    return AdoptedObjects(told, [item.record.id for item in inserted])
 
 
 def _check_key(item: StagedObject) -> layout.StagingKey:

@@ -22,9 +22,10 @@ from .env_cmd import env
 from .fsck_cmd import fsck
 from .ingest_cmd import ingest
 from .ls_cmd import ls
-from .output import Interrupted, complain
+from .output import Interrupted, complain, note
 from .play_cmd import play
 from .project_cmd import project
+from .rebuild_cmd import rebuild
 from .retry_cmd import retry
 from .show_cmd import show
 from .status_cmd import status
@@ -48,7 +49,7 @@ app = typer.Typer(
 _VERBS: dict[str, tuple[Callable[..., None], ...]] = {
     "Storing files": (ingest, upload, retry),
     "Finding files": (ls, tree, show, download, play),
-    "Keeping what is stored": (fsck,),
+    "Keeping what is stored": (fsck, rebuild),
     "The embedded stack": (up, down, status, env, demo),
 }
 for panel, verbs in _VERBS.items():
@@ -87,6 +88,8 @@ def main() -> None:
         if os.environ.get(DEBUG_VARIABLE):
             raise
         complain(error.message, error.hint)
+        if error.request_id and error.spec.status >= 500:
+            note(f"request: {error.request_id} (the services' logs tell of it)")
         sys.exit(error.spec.exit_code)
     except Interrupted as interruption:
         complain(str(interruption))

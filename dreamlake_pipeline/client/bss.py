@@ -45,13 +45,15 @@ from ..api.bss import (
 from ..api.bss import Finished as FinishedUpload
 from ..api.common import Listing
 from ..api.integrity import (
-    Absent,
-    AbsentRecords,
     Found,
     FsckProgress,
     FsckRepair,
     FsckStep,
+    LookedUp,
+    LookUp,
     OfOwner,
+    RebuildProgress,
+    RebuildStep,
     Repaired,
     StoredProject,
     StoredProjects,
@@ -62,6 +64,8 @@ from .http import ServiceClient
 
 # How many ids, files or part numbers the bulk routes take in one call (api/bss.py).
 MOST_PER_CALL = 1000
+
+_COMPLETE_SECONDS = 330.0  # a store may take minutes to join the parts of a large file
 
 Item = TypeVar("Item")
 
@@ -99,7 +103,7 @@ class BssClient:
     def complete_upload(self, kind: Kind, upload: UploadRef, parts: Sequence[CompletedPart]) -> None:
         """Join the parts into the staged object."""
         body = UploadComplete(upload_id=upload.upload_id, key=upload.key, parts=list(parts))
-        self.http.post(f"/{kind.spec.route}/upload/multipart/complete", body, Success)
+        self.http.post(f"/{kind.spec.route}/upload/multipart/complete", body, Success, silence=_COMPLETE_SECONDS)
 
     def abort_upload(self, kind: Kind, upload: UploadRef) -> None:
         """Give an upload up and free its parts."""
@@ -231,6 +235,10 @@ class BssClient:
         """The projects that have records; without an owner, for tokens that read in every namespace."""
         return self.http.post("/fsck/projects", OfOwner(owner=owner), StoredProjects).items
 
-    def absent_records(self, ids: Sequence[str]) -> list[str]:
-        """Those of the ids whose records are gone, and of which the index will not be told by itself."""
-        return self.http.post("/fsck/absent", AbsentRecords(ids=list(ids)), Absent).ids
+    def look_up(self, ids: Sequence[str]) -> LookedUp:
+        """Which of the ids no record has, and of which the index will be told by itself."""
+        return self.http.post("/fsck/lookup", LookUp(ids=list(ids)), LookedUp)
+
+    def rebuild_step(self, asked: RebuildStep) -> RebuildProgress:
+        """Make some records again from the bucket; needs a token that writes everywhere."""
+        return self.http.post("/rebuild/step", asked, RebuildProgress)

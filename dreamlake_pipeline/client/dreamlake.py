@@ -28,6 +28,7 @@ from .fsck import Checked, RepairSummary
 from .http import RequestIds, ServiceClient
 from .patience import FIRST_SECONDS, TRANSFER_SECONDS, Patience, telling
 from .plan import plan
+from .rebuild import Rebuilt, rebuild
 from .retry import retry
 from .selection import LocalFile, Selection, named_files
 from .server import IndexClient
@@ -323,6 +324,13 @@ class DreamLake:
     def repair(self, findings: Sequence[Found]) -> RepairSummary:
         """Put right what `fsck` found, as far as it can be."""
         return fsck.repair(self.bss, self.index, findings)
+
+    def rebuild(self, *, merge: bool = False) -> Iterator[Rebuilt]:
+        """Make records and index again from the bucket, after their databases are lost (see rebuild.py).
+
+        Needs a token that writes everywhere. With `merge`, add to a database that has records what it lacks.
+        """
+        return rebuild(self.bss, self.index, merge=merge)
 
     # Tokens
 

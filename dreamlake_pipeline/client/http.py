@@ -27,14 +27,14 @@ _INTERACTIVE_SILENCE = 30.0  # seconds
 
 
 class RequestIds:
-    """Ids for `X-Request-ID`: one for all that a command asks, and behind it the number of the request."""
+    """Ids for `X-Request-ID`: one for all that a command or run asks, and behind it the number of the request."""
 
-    def __init__(self) -> None:
-        self._command = secrets.token_hex(6)
+    def __init__(self, of_all: str | None = None) -> None:
+        self.of_all = of_all or secrets.token_hex(6)
         self._numbers = itertools.count(1)
 
     def next(self) -> str:
-        return f"{self._command}-{next(self._numbers)}"
+        return f"{self.of_all}-{next(self._numbers)}"
 
 
 class ServiceClient:
@@ -78,9 +78,9 @@ class ServiceClient:
         """GET a route; parameters that are None are left out. Raises DreamlakeError."""
         return self._read(answer, self._send("GET", path, params=params))
 
-    def post(self, path: str, body: Model, answer: type[Reply]) -> Reply:
-        """POST a model, read a model. Raises DreamlakeError."""
-        return self._read(answer, self._send("POST", path, content=body.wire_json()))
+    def post(self, path: str, body: Model, answer: type[Reply], *, silence: float | None = None) -> Reply:
+        """POST a model, read a model. `silence`: seconds for which this one may take. Raises DreamlakeError."""
+        return self._read(answer, self._send("POST", path, content=body.wire_json(), silence=silence))
 
     def put(self, path: str, body: Model, answer: type[Reply]) -> Reply:
         """PUT a model, read a model. Raises DreamlakeError."""
@@ -107,7 +107,13 @@ class ServiceClient:
         return urljoin(self.base_url + path, location)
 
     def _send(
-        self, method: str, path: str, *, params: dict[str, Any] | None = None, content: bytes | None = None
+        self,
+        method: str,
+        path: str,
+        *,
+        params: dict[str, Any] | None = None,
+        content: bytes | None = None,
+        silence: float | None = None,
     ) -> urllib3.BaseHTTPResponse:
         present = {name: _parameter(value) for name, value in (params or {}).items() if value is not None}
         url = f"{self.base_url}{path}?{urlencode(present)}" if present else self.base_url + path
@@ -120,7 +126,7 @@ class ServiceClient:
             pool = self._pools.of(url)
         except ValueError as fault:
             raise self._bad_url(fault) from None
-        timeout = urllib3.Timeout(connect=_CONNECT_SECONDS, read=self._patience.silence)
+        timeout = urllib3.Timeout(connect=_CONNECT_SECONDS, read=silence or self._patience.silence)
 
         def attempt() -> urllib3.BaseHTTPResponse:
             try:
@@ -135,7 +141,11 @@ class ServiceClient:
                 raise answer_of(response, self.name, f"{method} {path}", url)
             return response
 
-        return self._patience.call(self.name, attempt)
+        try:
+            return self._patience.call(self.name, attempt)
+        except DreamlakeError as error:
+            error.request_id = headers["X-Request-ID"]
+            raise
 
     def _bad_url(self, fault: ValueError) -> DreamlakeError:
         return DreamlakeError(Code.USAGE, f"The URL of {self.name}, {self.base_url}, is none: {fault}.")

@@ -152,7 +152,7 @@ class IndexClient:
 
 
 def asset_of(record: Record) -> BatchAsset:
-    """What the index is told of a record when everything about it is known."""
+    """What the index is told of a record when everything about it is known; of a failed one, why."""
     return BatchAsset.model_validate(
         {
             "namespace": record.owner,
@@ -164,7 +164,7 @@ def asset_of(record: Record) -> BatchAsset:
             "status": record.status,
             "size": record.size,
             "sha256": record.sha256 or record.staging_hash,
-            "metadata": record.metadata,
+            "metadata": {"error": record.error.wire()} if record.error else record.metadata,
             "uploaded_at": record.uploaded_at,
         }
     )

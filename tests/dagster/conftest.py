@@ -203,7 +203,6 @@ class World:
             dagster_instance=self.instance,
             dagster_run=run,
             dagster_event=failure,
-            resources={"bss": BssResource(url=self.bss_url, token=self.token)},
         ) as context:
             said = defs.resolve_sensor_def("failed_runs")(context.for_run_failure())
         assert isinstance(said, SkipReason) and said.skip_message is not None

@@ -170,7 +170,11 @@ def _check_raw(world: World, row: Row, done: Progress) -> Iterator[Found]:
         yield row.found(Finding.RAW_MISSING, row.staging_key, "nothing is stored under its key")
         return
     if row.size is not None and (fault := size_fault(stored, row.size)):
-        yield row.found(Finding.RAW_WRONG_SIZE, row.staging_key, fault)
+        meta = _meta(world, row)
+        if meta is not None and meta.size == stored.size:
+            yield row.found(Finding.RECORD_DIFFERS, META, "its size is another one in meta.json, and in the bucket")
+        else:
+            yield row.found(Finding.RAW_WRONG_SIZE, row.staging_key, fault)
         return
     promised = row.sha256 or row.staging_hash
     if not world.deep or promised is None:
@@ -181,7 +185,12 @@ def _check_raw(world: World, row: Row, done: Progress) -> Iterator[Found]:
         done.large.append(LargeObject(found=altered, path=path, size=stored.size, sha256=promised))
         return
     done.bytes += stored.size
-    if not _hash(world, row.staging_key).startswith(promised):
+    sha256 = _hash(world, row.staging_key)
+    if sha256.startswith(promised):
+        return
+    if row.sha256 is not None and row.staging_hash is not None and sha256.startswith(row.staging_hash):
+        yield row.found(Finding.RECORD_DIFFERS, META, "its sha256 is not that of its bytes, which are as uploaded")
+    else:
         yield altered
 
 
@@ -221,9 +230,8 @@ def _check_playlist(world: World, row: Row, name: str) -> Iterator[Found]:
 
 
 def _check_meta(world: World, row: Row) -> Iterator[Found]:
-    try:
-        meta = Meta.model_validate_json(_read(world, row.folder + META))
-    except ValidationError:
+    meta = _meta(world, row)
+    if meta is None:
         yield row.found(Finding.OUTPUT_ALTERED, META, "it is no meta.json")
         return
     pairs = {
@@ -269,6 +277,13 @@ def _check_references(world: World, row: Row) -> Iterator[Found]:
     for sha256 in sorted(referred - named):
         found = row.found(Finding.REFERENCE_UNUSED, layout.chunk_key(sha256), "no playlist names it")
         yield found.model_copy(update={"sha256": sha256})
+
+
+def _meta(world: World, row: Row) -> Meta | None:
+    try:
+        return Meta.model_validate_json(_read(world, row.folder + META))
+    except ValidationError:
+        return None
 
 
 def _hash(world: World, key: str) -> str:

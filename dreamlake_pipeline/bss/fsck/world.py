@@ -5,17 +5,15 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Engine
 
-from ... import names
 from ...api.integrity import Found, LargeObject
-from ...errors import DreamlakeError
 from ...objectstore import ObjectInfo, ObjectStore
+from ..places_of_bucket import projects
 
 # An object of more bytes is hashed by the caller: a step of this service must end long before a proxy's patience does,
 # and the state of a hash can't be handed from one step to the next.
@@ -41,7 +39,7 @@ class World:
     @cached_property
     def projects(self) -> list[tuple[str, str]]:
         """The owners and projects in scope of which something is in the bucket, in order."""
-        return list(_projects(self.store, self.owner, self.project))
+        return list(projects(self.store, self.owner, self.project))
 
     @property
     def is_whole(self) -> bool:
@@ -85,32 +83,3 @@ def sha256_of(store: ObjectStore, key: str) -> str:
 def size_fault(stored: ObjectInfo, expected: int) -> str | None:
     """What is wrong with the size of a stored object; None when it is right."""
     return None if stored.size == expected else f"{stored.size} bytes in the place of {expected}"
-
-
-def _projects(store: ObjectStore, owner: str | None, project: str | None) -> Iterator[tuple[str, str]]:
-    for one in [owner] if owner is not None else _names(store, ""):
-        if not _is(names.check_owner, one):
-            continue
-        for other in [project] if project is not None else _names(store, f"{one}/"):
-            if _is(names.check_project, other):
-                yield one, other
-
-
-def _names(store: ObjectStore, prefix: str) -> list[str]:
-    """The names of the folders right below a prefix, in order."""
-    found: set[str] = set()
-    after = ""
-    while True:
-        page = store.list_page(prefix, after=after, delimiter="/")
-        found.update(folder.removeprefix(prefix).rstrip("/") for folder in page.prefixes)
-        if not page.truncated or not page.prefixes:
-            return sorted(found)
-        after = max(page.prefixes)[:-1] + "0"  # behind everything in the folder: "0" is next to "/"
-
-
-def _is(check: Callable[[str], str], name: str) -> bool:
-    try:
-        check(name)
-    except DreamlakeError:
-        return False
-    return True

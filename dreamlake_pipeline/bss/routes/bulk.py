@@ -21,9 +21,9 @@ from ...api.bss import (
 )
 from ...auth import Principal, Scope
 from ...longlists import LongList, answer_items
-from .. import bulk, records
+from .. import bulk, journal, records
 from ..compare import compare
-from ..context import Config, Database, Store
+from ..context import SOUND, Config, Database, Store
 
 routes = new_router(tags=["bulk"])
 
@@ -38,7 +38,13 @@ def compare_files(body: CompareFiles, caller: Reader, database: Database) -> Dif
         return Differences(files=compare(connection, body))
 
 
-@routes.post("/uploads/plan", summary="How to upload many files", openapi_extra=_LONG, response_model_exclude_none=True)
+@routes.post(
+    "/uploads/plan",
+    summary="How to upload many files",
+    openapi_extra=_LONG,
+    response_model_exclude_none=True,
+    dependencies=[SOUND],
+)
 def plan(body: PlanUploads, caller: Writer, database: Database, store: Store, config: Config) -> PlannedUploads:
     """For each file: its bytes are there already (`staged`), one PUT, or a multipart upload with checksums."""
     caller.require(body.owner, Scope.WRITE)
@@ -52,6 +58,7 @@ def plan(body: PlanUploads, caller: Writer, database: Database, store: Store, co
     summary="Complete, verify, register and queue",
     openapi_extra=most_bytes(32 * MIB),
     response_model_exclude_none=True,
+    dependencies=[SOUND],
 )
 def finish(body: FinishUploads, caller: Writer, database: Database, store: Store) -> FinishedUploads:
     """Each file has its own outcome. Ready files stay ready; failed ones are queued again."""
@@ -66,11 +73,12 @@ def query(body: Ids, caller: Reader, database: Database) -> LongList:
 
 
 @routes.post("/records/requeue", summary="Process again", response_model=Records)
-def requeue(body: Requeue, caller: Writer, database: Database) -> LongList:
+def requeue(body: Requeue, caller: Writer, database: Database, store: Store) -> LongList:
     """What failed or was never processed; with `force`, also what is ready. The records as they are then."""
     with database.begin() as connection:
         reachable = records.reachable(connection, body.ids, caller)
-        records.queue(connection, reachable, records.SETTLED if body.force else records.UNPROCESSED)
+        queued = records.queue(connection, reachable, records.SETTLED if body.force else records.UNPROCESSED)
+    journal.note(database, store, sorted(queued))
     return _answer(reachable, caller, database)
 
 

@@ -12,8 +12,9 @@ from ...admission import Reader, Writer, new_router
 from ...api.bss import Deleted, DeletedRecord, Ids, RecordRef, Taken, Undelete, Undeleted
 from ...api.common import Listing, Owner, Project, Text
 from ...auth import Scope
+from ...crashpoints import CrashPoint, reached
 from ...longlists import LongList, answer_page
-from .. import deletions, places, records, removal
+from .. import deletions, journal, places, records, removal
 from ..context import Config, Database, Store
 from ..places import Place
 
@@ -91,10 +92,13 @@ def delete(body: Ids, caller: Writer, database: Database, store: Store) -> Delet
 
 
 @routes.post("/undelete", summary="Restore records that were deleted")
-def undelete(body: Undelete, caller: Writer, database: Database) -> Undeleted:
+def undelete(body: Undelete, caller: Writer, database: Database, store: Store) -> Undeleted:
     """They are as they were; what was not processed is queued. The index hears of it within two minutes; who wants it
     at once registers the files there, too."""
     with database.begin() as connection:
         reachable = deletions.reachable(connection, body.ids, caller)
         restored = deletions.restore(connection, reachable, replace=body.replace)
+        reached(CrashPoint.RESTORATION_WRITTEN)
+    reached(CrashPoint.RESTORATION_COMMITTED)
+    journal.note(database, store, restored.restored)
     return Undeleted(ids=restored.restored, taken=[Taken(id=id, by=by) for id, by in restored.taken.items()])

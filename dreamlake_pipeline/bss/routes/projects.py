@@ -6,8 +6,8 @@ from ...admission import Reader, Writer, new_router
 from ...api.bss import ProjectSettings
 from ...api.common import Owner, Project
 from ...auth import Scope
-from .. import projects
-from ..context import Database
+from .. import journal, projects
+from ..context import SOUND, Database, Store
 
 routes = new_router(prefix="/projects/{owner}/{project}/settings", tags=["projects"])
 
@@ -20,10 +20,13 @@ def get(owner: Owner, project: Project, caller: Reader, database: Database) -> P
         return projects.settings(connection, owner, project)
 
 
-@routes.put("", summary="Decide about a project")
-def put(owner: Owner, project: Project, body: ProjectSettings, caller: Writer, database: Database) -> ProjectSettings:
+@routes.put("", summary="Decide about a project", dependencies=[SOUND])
+def put(
+    owner: Owner, project: Project, body: ProjectSettings, caller: Writer, database: Database, store: Store
+) -> ProjectSettings:
     """In the place of all its settings. They hold for what is processed from now on; what is ready stays as it is."""
     caller.require(owner, Scope.WRITE)
     with database.begin() as connection:
         projects.decide(connection, owner, project, body)
+    journal.note_settings(store, owner, project, body)
     return body

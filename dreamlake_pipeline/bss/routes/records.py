@@ -16,8 +16,8 @@ from ...errors import Code, DreamlakeError
 from ...kinds import Kind, KindSpec, content_type_of
 from ...longlists import LongList, answer_page
 from ...names import split_name
-from .. import access, condemned, records, removal, staged
-from ..context import Config, Database, RecordId, Store
+from .. import access, condemned, journal, records, removal, staged
+from ..context import SOUND, Config, Database, RecordId, Store
 from ..records import NewRecord
 
 # Raw files are what strangers made. A browser would run what is in one of type text/html or image/svg+xml.
@@ -35,7 +35,7 @@ def router(spec: KindSpec) -> APIRouter:
 
 
 def _add_registration(routes: APIRouter, spec: KindSpec) -> None:
-    @routes.post("", summary="Register an uploaded file", response_model_exclude_none=True)
+    @routes.post("", summary="Register an uploaded file", response_model_exclude_none=True, dependencies=[SOUND])
     def register(body: Register, caller: Writer, database: Database, store: Store) -> Registered:
         """The same file under the same name again is the same record. Its bytes must have arrived.
 
@@ -75,6 +75,7 @@ def _add_registration(routes: APIRouter, spec: KindSpec) -> None:
                 records.change_ladders(connection, {record.id: body.ladder})
             if body.csv not in (None, record.csv):
                 records.change_csv_options(connection, {record.id: body.csv})
+        journal.note(database, store, [record.id])
         return Registered.model_validate(
             {"id": record.id, "status": record.status, "uploaded_at": record.uploaded_at, spec.id_field: record.id}
         )

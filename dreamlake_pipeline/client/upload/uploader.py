@@ -15,6 +15,7 @@ from typing import TypeVar
 
 from ...api.bss import Finished as FinishedUpload
 from ...api.bss import Plan, PlanAction, Status
+from ...crashpoints import CrashPoint, reached
 from ...errors import Code, DreamlakeError
 from ...kinds import Kind
 from ..bss import MOST_PER_CALL, BssClient
@@ -215,7 +216,9 @@ class Uploader:
                 for member in group:
                     try:
                         if not is_staged:
+                            reached(CrashPoint.UPLOAD_PLANNED)
                             self._sender.deliver(member)
+                            reached(CrashPoint.UPLOAD_SENT)
                             is_staged = True
                         yield member
                     except DreamlakeError as error:
@@ -224,6 +227,7 @@ class Uploader:
 
     def _finish(self, jobs: list[Job]) -> Iterator[Job]:
         for job, finished in self._in_bulk(jobs, self._calls.finish):
+            reached(CrashPoint.UPLOAD_REGISTERED)
             if finished.error is not None and finished.error.code == Code.STAGED_OBJECT_MISSING:
                 again = self._send_again(job)
                 if again is None:
@@ -252,6 +256,7 @@ class Uploader:
             {record.id: record_failure(record) for record in self._bss.query(known_failures)} if known_failures else {}
         )
         registered = list(self._in_bulk(jobs, self._calls.index))
+        reached(CrashPoint.UPLOAD_INDEXED)
         self._calls.tell_end(
             [job.id for job, ref in registered if job.status.is_final and ref.status is not job.status]
         )

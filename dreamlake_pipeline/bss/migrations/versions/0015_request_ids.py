@@ -1,6 +1,9 @@
-"""A record knows the request that registered it, so that a file is followed from its client to its run."""
+"""A record knows the request that registered it, so that a file is followed from its client to its run; what failed is
+counted by an index."""
 
 from alembic import op
+
+from dreamlake_pipeline.migrations import create_index
 
 revision = "0015"
 down_revision = "0014"
@@ -9,6 +12,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    create_index("records_failed", "records (id) WHERE status = 'failed'")
     op.execute("""
         ALTER TABLE records ADD COLUMN request_id text COLLATE "C";
         COMMENT ON COLUMN records.request_id IS
@@ -16,4 +20,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.execute("ALTER TABLE records DROP COLUMN request_id")
+    op.execute("ALTER TABLE records DROP COLUMN request_id; DROP INDEX records_failed")

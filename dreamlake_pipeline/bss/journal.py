@@ -1,0 +1,78 @@
+"""What only Postgres would know of a project's records, written into the bucket as it happens.
+
+A staged object tells the name of one file, and a meta.json tells of a file that was processed. What else is needed to
+make the records again (`rebuild/`) is a line of a journal: that a file was registered, under which name and id; that it
+failed, and why; that it was deleted; what its owner decided about the project. A call writes one object, however many
+records it concerns, after its transaction and before its answer: what was acknowledged is in both places. When the
+object store refuses it, the call fails, and is made again as any other.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+
+from pydantic import ValidationError
+from sqlalchemy import Engine, text
+
+from .. import layout
+from ..api.bss import ProjectSettings, Record
+from ..api.stored import Meta, Noted
+from ..objectstore import ObjectStore
+
+_TYPE = "application/jsonl"
+_COLUMNS = ", ".join(f"r.{name}" for name in Record.model_fields if name not in ("metadata", "waiting"))
+
+
+def note(database: Engine, store: ObjectStore, ids: Sequence[str]) -> None:
+    """Write down these records as they are now; of several projects, into the journal of each."""
+    if not ids:
+        return
+    with database.connect() as connection:
+        rows = connection.execute(
+            text(f"""
+            SELECT {_COLUMNS}, r.recipe FROM records r WHERE r.id = ANY(:ids)
+            ORDER BY r.owner, r.project, r.id"""),  # noqa: S608 (spelled above)
+            {"ids": sorted(set(ids))},
+        )
+        records = [Meta.model_validate(dict(row)) for row in rows.mappings()]
+    _write(store, [(one.owner, one.project, Noted(at=one.updated_at, record=one)) for one in records])
+
+
+def note_deleted(database: Engine, store: ObjectStore, ids: Sequence[str]) -> None:
+    """Write down that these records are deleted."""
+    if not ids:
+        return
+    with database.connect() as connection:
+        rows = connection.execute(
+            text("""
+            SELECT id, owner, project, deleted_at FROM deleted_records WHERE id = ANY(:ids)
+            ORDER BY owner, project, id"""),
+            {"ids": sorted(set(ids))},
+        ).all()
+    _write(store, [(row.owner, row.project, Noted(at=row.deleted_at, deleted=row.id)) for row in rows])
+
+
+def note_settings(store: ObjectStore, owner: str, project: str, settings: ProjectSettings) -> None:
+    """Write down what was decided about a project."""
+    _write(store, [(owner, project, Noted(at=datetime.now(UTC), settings=settings))])
+
+
+def read(store: ObjectStore, key: str) -> Iterator[Noted | None]:
+    """The lines of one object of a journal; None for one that is none. Raises NOT_FOUND."""
+    for line in store.read(key).splitlines():
+        try:
+            yield Noted.model_validate_json(line)
+        except ValidationError:
+            yield None
+
+
+def _write(store: ObjectStore, lines: Iterable[tuple[str, str, Noted]]) -> None:
+    by_project: dict[tuple[str, str], list[bytes]] = {}
+    for owner, project, line in lines:
+        by_project.setdefault((owner, project), []).append(line.wire_json())
+    for (owner, project), written in by_project.items():
+        # Keys sort by time, and no two writers have the same.
+        name = f"{datetime.now(UTC):%Y%m%dT%H%M%S%f}-{secrets.token_hex(4)}.jsonl"
+        store.put(layout.journal_prefix(owner, project) + name, b"\n".join(written) + b"\n", content_type=_TYPE)
