@@ -44,8 +44,10 @@ REFERENCES = """
 CHUNKS = "SELECT sha256, size, stored_at IS NOT NULL FROM chunks ORDER BY sha256"
 DELETED = "SELECT id, name FROM deleted_records ORDER BY id"
 PROJECTS = "SELECT owner, project, ladder, csv FROM projects ORDER BY 1, 2"
+# What waits has no status there, or the one that its uploader said.
 TREE = """
-    SELECT p.name, e.name, n.path, a.filename, a.kind, a.bss_id, a.status, a.size, a.sha256, a.metadata, a.uploaded_at
+    SELECT p.name, e.name, n.path, a.filename, a.kind, a.bss_id,
+        CASE WHEN a.status IN ('ready', 'failed') THEN a.status END, a.size, a.sha256, a.metadata, a.uploaded_at
     FROM assets a JOIN nodes n ON n.id = a.node_id JOIN projects p ON p.id = a.project_id
     LEFT JOIN episodes e ON e.id = n.episode_id ORDER BY 1, 2, 3, 4"""
 
