@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup demo browser test bench fuzz lint types imports check format lock up down status clean
+.PHONY: help setup demo browser test bench fuzz torture lint types imports check format lock up down status clean
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -46,6 +46,9 @@ bench: setup ## Measure against s5cmd, ffmpeg and COPY, a quarter of an hour (QU
 
 fuzz: setup ## Feed every parser with broken files for MINUTES=5; findings are kept in fuzz/findings
 	@nice $(BIN)/python -m fuzz --minutes $(or $(MINUTES),5) $(TARGETS)
+
+torture: setup ## Ingest for MINUTES=10 while everything is killed, stopped and cut off; SEED=… repeats the faults of a run
+	@$(BIN)/python -m torture --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(KINDS)
 
 lint: setup ## Style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

@@ -14,9 +14,10 @@ from sqlalchemy import make_url
 
 from dreamlake_pipeline.api.bss import Status
 from dreamlake_pipeline.api.server import BatchAsset
-from dreamlake_pipeline.database import SERVER_SCHEMA, migrate
+from dreamlake_pipeline.database import SERVER_SCHEMA
 from dreamlake_pipeline.ids import new_id
 from dreamlake_pipeline.kinds import Kind
+from dreamlake_pipeline.migrations import migrate
 from dreamlake_pipeline.resources import FolderTreeResource
 
 from .measure import Pairs, Sample, by_turns, sampling

@@ -22,9 +22,11 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic_core import from_json
+from sqlalchemy.exc import DBAPIError
 from starlette.requests import ClientDisconnect
 
 from .auth import Principal, Scope, verify_token
+from .database_faults import is_conflict
 from .errors import Code, DreamlakeError
 
 MIB = 2**20
@@ -33,6 +35,8 @@ BODY_SECONDS = 120.0
 
 _BYTES_UNDER_WAY = 256 * MIB
 _BYTES_PER_TENANT = 96 * MIB
+_REQUESTS_UNDER_WAY = 256
+_REQUESTS_PER_TENANT = 192
 
 _LIMIT = "x-max-body-bytes"  # in the OpenAPI document, where a client may look it up
 _CALLER, _WRITES, _BODY = "caller", "writes", "body"
@@ -132,12 +136,24 @@ class Route(APIRoute):
             if admission is not None:
                 request.scope.setdefault("state", {})[_WRITES] = admission.writes and request.method != "GET"
                 await admission.admit(request)
-            if not reads_body:
-                return await handle(request)
-            with room_of(request.scope, _announced_bytes(request, most)):
-                return await handle(_ReadRequest(request, await _read(request, most)))
+            with _place_of(request.scope):
+                if not reads_body:
+                    return await _answer(handle, request)
+                with room_of(request.scope, _announced_bytes(request, most)):
+                    return await _answer(handle, _ReadRequest(request, await _read(request, most)))
 
         return admitted
+
+
+async def _answer(handle: Callable[[Request], Coroutine[Any, Any, Response]], request: Request) -> Response:
+    """The route's answer. What was rolled back because of another transaction is done once more: every route may be
+    called twice with the same effect as once."""
+    try:
+        return await handle(request)
+    except DBAPIError as error:
+        if not is_conflict(error):
+            raise
+    return await handle(request)
 
 
 def new_router(**options: Any) -> APIRouter:
@@ -209,6 +225,12 @@ def _too_large(most: int) -> DreamlakeError:
     return DreamlakeError(Code.REQUEST_TOO_LARGE, f"The body has more than the {most} bytes that this route takes.")
 
 
+def _place_of(scope: Any) -> AbstractContextManager[None]:
+    """One of the service's places for requests for the one of this ASGI scope. Raises OVERLOADED."""
+    room: Room = scope["app"].state.room
+    return room.enter(caller.tenant if (caller := caller_of(scope)) else "")
+
+
 def room_of(scope: Any, count: int) -> AbstractContextManager[None]:
     """So many bytes of the service's room for the request of this ASGI scope. Raises OVERLOADED."""
     room: Room = scope["app"].state.room
@@ -216,27 +238,36 @@ def room_of(scope: Any, count: int) -> AbstractContextManager[None]:
 
 
 class Room:
-    """What a process has room for: bytes of bodies and long answers that are worked on at a time, in all and for one
-    tenant.
+    """What a process has room for: requests that are worked on or wait for it at a time, and the bytes of bodies and
+    long answers that they have, in all and for one tenant.
 
-    A parsed body takes about ten times as many bytes as it has.
+    A parsed body takes about ten times as many bytes as it has. Of the requests, as many are worked on as there are
+    threads (40); the others wait, for some seconds at the most as long as there are no more than these.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._taken: Counter[str] = Counter()
+        self._bytes: Counter[str] = Counter()
+        self._requests: Counter[str] = Counter()
+
+    def take(self, tenant: str, count: int) -> AbstractContextManager[None]:
+        """While so many bytes are worked on. Raises OVERLOADED when that is too much beside the others."""
+        return self._hold(self._bytes, tenant, count, _BYTES_PER_TENANT, _BYTES_UNDER_WAY)
+
+    def enter(self, tenant: str) -> AbstractContextManager[None]:
+        """While a request is worked on, or waits for it. Raises OVERLOADED when there are too many already."""
+        return self._hold(self._requests, tenant, 1, _REQUESTS_PER_TENANT, _REQUESTS_UNDER_WAY)
 
     @contextmanager
-    def take(self, tenant: str, count: int) -> Iterator[None]:
-        """While so many bytes are worked on. Raises OVERLOADED when that is too much beside the others."""
+    def _hold(self, taken: Counter[str], tenant: str, count: int, most_of_tenant: int, most: int) -> Iterator[None]:
         with self._lock:
-            if self._taken[tenant] + count > _BYTES_PER_TENANT or self._taken.total() + count > _BYTES_UNDER_WAY:
+            if taken[tenant] + count > most_of_tenant or taken.total() + count > most:
                 raise DreamlakeError(Code.OVERLOADED, "Too much is asked for at a time; try again later.")
-            self._taken[tenant] += count
+            taken[tenant] += count
         try:
             yield
         finally:
             with self._lock:
-                self._taken[tenant] -= count
-                if not self._taken[tenant]:
-                    del self._taken[tenant]
+                taken[tenant] -= count
+                if not taken[tenant]:
+                    del taken[tenant]

@@ -2,7 +2,8 @@
 something, also for those that are refused.
 
     {"at": "2026-11-30T04:21:42.120Z", "service": "BSS", "from": "192.0.2.7", "sub": "robot-7", "token": "6b0c…",
-     "method": "POST", "route": "/uploads/finish", "status": 200, "what": {"owner": "lab", "files": 40}}
+     "method": "POST", "route": "/uploads/finish", "status": 200, "requestId": "5c1f0a9d3b7e-17",
+     "what": {"owner": "lab", "files": 40}}
 
 `from` is the client's address as the server sees it: uvicorn takes it from `X-Forwarded-For` when a proxy of
 `FORWARDED_ALLOW_IPS` (127.0.0.1 by default; nobody in the embedded stack, unless it is set) sent it, and else from the
@@ -24,7 +25,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.types import Scope
 
-from . import admission
+from . import admission, logs
 
 log = logging.getLogger("dreamlake.audit")
 
@@ -69,6 +70,7 @@ def _line(service: str, scope: Scope, status: int) -> str:
             "method": scope["method"],
             "route": getattr(scope.get("route"), "path", None),
             "status": status,
+            "requestId": logs.request_id(),
             "what": dict(_named(scope)),
         }
     )

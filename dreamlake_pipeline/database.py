@@ -1,13 +1,12 @@
-"""Postgres, as both services use it: engines, one schema per service, and Alembic migrations."""
+"""Postgres, as both services use it: engines, and one schema per service."""
 
 from __future__ import annotations
 
-from importlib.resources import files
 from typing import Any
 
 from psycopg.abc import Buffer
 from psycopg.types.array import ListDumper
-from sqlalchemy import Engine, create_engine, event, make_url, text
+from sqlalchemy import Engine, create_engine, event, make_url
 
 BSS_SCHEMA = "bss"
 SERVER_SCHEMA = "dreamlake"
@@ -16,14 +15,27 @@ SERVER_SCHEMA = "dreamlake"
 _LOCK_TIMEOUT = "30s"
 _STATEMENT_TIMEOUT = "120s"
 
+# A statement whose client was killed ends, and frees its locks, within this time, and not only when it is done.
+_CLIENT_CHECK = "5s"
+
 
 def with_driver(url: str, driver: str) -> str:
     """The URL with its driver named; a bare `postgresql://` would pick whatever SQLAlchemy's default is."""
     return make_url(url).set(drivername=f"postgresql+{driver}").render_as_string(hide_password=False)
 
 
-def open_engine(url: str, *, schema: str, pool_size: int = 8) -> Engine:
-    """An engine on psycopg 3 whose connections look in `schema` first."""
+def open_engine(
+    url: str,
+    *,
+    schema: str,
+    pool_size: int = 8,
+    lock_timeout: str = _LOCK_TIMEOUT,
+    statement_timeout: str = _STATEMENT_TIMEOUT,
+) -> Engine:
+    """An engine on psycopg 3 whose connections look in `schema` first.
+
+    `lock_timeout`, `statement_timeout`: how long a statement waits for a lock, and runs, as Postgres spells durations.
+    """
     engine = create_engine(
         with_driver(url, "psycopg"),
         pool_size=pool_size,
@@ -33,8 +45,9 @@ def open_engine(url: str, *, schema: str, pool_size: int = 8) -> Engine:
         connect_args={
             "connect_timeout": 10,
             "application_name": f"dreamlake-{schema}",
-            "options": f"-csearch_path={schema},public -clock_timeout={_LOCK_TIMEOUT}"
-            f" -cstatement_timeout={_STATEMENT_TIMEOUT} -ctimezone=UTC",
+            "options": f"-csearch_path={schema},public -clock_timeout={lock_timeout}"
+            f" -cstatement_timeout={statement_timeout} -cclient_connection_check_interval={_CLIENT_CHECK}"
+            " -ctimezone=UTC",
         },
     )
     event.listen(engine, "connect", lambda connection, _: connection.adapters.register_dumper(list, _TextListDumper))
@@ -53,31 +66,3 @@ class _TextListDumper(ListDumper):
         if '"' in every or "\\" in every:
             obj = [item.replace("\\", "\\\\").replace('"', '\\"') for item in obj]
         return ('{"' + '","'.join(obj) + '"}').encode()
-
-
-def migrate(url: str, *, schema: str, package: str) -> None:
-    """Create or upgrade a service's schema by the Alembic scripts in `package`'s `migrations/` folder.
-
-    Safe to call from several processes at once: an advisory lock lets one of them do the work.
-    """
-    from alembic import command
-    from alembic.config import Config
-
-    engine = open_engine(url, schema=schema, pool_size=1)
-    try:
-        with engine.connect() as connection:
-            connection.execute(
-                text("SELECT pg_advisory_lock(hashtext(:name))"), {"name": f"dreamlake-migrate-{schema}"}
-            )
-            # Looked for first: to ask for it "IF NOT EXISTS" takes the right to make schemas, also when it exists.
-            known = text("SELECT 1 FROM pg_namespace WHERE nspname = :schema")
-            if connection.execute(known, {"schema": schema}).first() is None:
-                connection.execute(text(f"CREATE SCHEMA {schema}"))
-            connection.commit()
-            config = Config()
-            config.set_main_option("script_location", str(files(package) / "migrations"))
-            config.attributes.update(connection=connection, schema=schema)
-            command.upgrade(config, "head")
-            connection.commit()
-    finally:
-        engine.dispose()

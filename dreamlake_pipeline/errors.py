@@ -64,7 +64,9 @@ class Code(StrEnum):
     STORAGE_FAILED = "storage_failed"
     STORAGE_FULL = "storage_full"
     STACK_FAILED = "stack_failed"
+    MACHINE_FAILED = "machine_failed"
     OVERLOADED = "overloaded"
+    SCHEMA_NEWER = "schema_newer"
     INTERNAL = "internal"
 
 
@@ -138,17 +140,30 @@ ERRORS: dict[Code, ErrorSpec] = {
     Code.STORAGE_FAILED: ErrorSpec(502, _FILE, True, "The object store refused or broke off an operation."),
     Code.STORAGE_FULL: ErrorSpec(507, _FILE, True, "A disk or bucket is full."),
     Code.STACK_FAILED: ErrorSpec(500, ExitCode.UNREACHABLE, True, "The embedded stack did not start."),
+    Code.MACHINE_FAILED: ErrorSpec(
+        503, _FILE, True, "The machine that processes files lacks memory, open files or processes, or its disk fails."
+    ),
     Code.OVERLOADED: ErrorSpec(503, ExitCode.UNREACHABLE, True, "Too much is under way; try again later."),
+    Code.SCHEMA_NEWER: ErrorSpec(
+        500, ExitCode.UNREACHABLE, False, "A newer version of this program has upgraded the database."
+    ),
     Code.INTERNAL: ErrorSpec(500, _FILE, True, "A fault of this program; its log has the details."),
 }
+
+
+_PASSING = frozenset({Code.UNREACHABLE, Code.OVERLOADED, Code.REQUEST_TIMEOUT})
 
 
 class DreamlakeError(Exception):
     """A failure with a stable code, a sentence for a person, and what to do next.
 
     `message` names what happened and to which file; `hint` says what to do, when there is something.
-    `details` are further JSON values for programs (`{"path": …}`), never secrets.
+    `details` are further JSON values for programs (`{"path": …}`), never secrets. `passing: true` among them says of
+    an error whose code does not that it will probably pass by itself.
     """
+
+    request_id: str | None = None
+    """The `X-Request-ID` of the call that ended so, by which the logs of the services tell of it."""
 
     def __init__(self, code: Code, message: str, *, hint: str | None = None, **details: Any) -> None:
         super().__init__(message)
@@ -160,6 +175,11 @@ class DreamlakeError(Exception):
     @property
     def spec(self) -> ErrorSpec:
         return ERRORS[self.code]
+
+    @property
+    def is_passing(self) -> bool:
+        """Whether the same call may succeed in a moment without anybody's doing: something is away, or overloaded."""
+        return self.code in _PASSING or self.details.get("passing") is True
 
     def as_dict(self) -> dict[str, Any]:
         """The wire form: `{code, message, hint?, …details}`."""

@@ -19,6 +19,8 @@ from types import TracebackType
 from typing import BinaryIO, NamedTuple, cast
 from urllib.parse import SplitResult, urlsplit
 
+from . import tls
+
 _BLOCK = 1 << 20
 _CONNECT_SECONDS = 10.0
 _SILENCE_SECONDS = 120.0
@@ -94,7 +96,7 @@ class Range:
                 try:
                     count = os.sendfile(connection.fileno(), self.descriptor, self.offset + self.sent, most)
                 except BlockingIOError:
-                    if not writable.poll(_SILENCE_SECONDS * 1000):
+                    if not writable.poll((connection.gettimeout() or _SILENCE_SECONDS) * 1000):
                         raise TimeoutError("nothing was taken for too long") from None
                     continue
                 self._add(count)
@@ -109,7 +111,9 @@ class Range:
 class Connections:
     """Connections to HTTP servers, reused. Safe to share between threads."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, connect: float = _CONNECT_SECONDS, silence: float = _SILENCE_SECONDS) -> None:
+        """`connect`: seconds until a connection has come about; `silence`: without a byte from the server."""
+        self._connect_seconds, self._silence = connect, silence
         self._idle: dict[tuple[str, str], list[_Connection]] = {}
         self._lock = threading.Lock()
         self._tls: ssl.SSLContext | None = None
@@ -169,15 +173,15 @@ class Connections:
     def _connect(self, parts: SplitResult) -> _Connection:
         is_secure = parts.scheme == "https"
         host, port = parts.hostname or "", parts.port or _DEFAULT_PORTS[parts.scheme]
-        plain = socket.create_connection((host, port), timeout=_CONNECT_SECONDS)
-        plain.settimeout(_SILENCE_SECONDS)
+        plain = socket.create_connection((host, port), timeout=self._connect_seconds)
+        plain.settimeout(self._silence)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if not is_secure:
-            return _Connection(plain)
+            return _Connection(plain, self._silence)
         with self._lock:
-            self._tls = self._tls or ssl.create_default_context()
+            self._tls = self._tls or tls.context()
         try:
-            return _Connection(self._tls.wrap_socket(plain, server_hostname=host))
+            return _Connection(self._tls.wrap_socket(plain, server_hostname=host), self._silence)
         except BaseException:
             plain.close()
             raise
@@ -252,8 +256,9 @@ class StreamedResponse:
 class _Connection:
     """One connection, with one request at a time."""
 
-    def __init__(self, connection: socket.socket) -> None:
+    def __init__(self, connection: socket.socket, silence: float = _SILENCE_SECONDS) -> None:
         self._socket = connection
+        self._silence = silence
         self._answers: BinaryIO = connection.makefile("rb")
         self.is_reusable = True
 
@@ -278,7 +283,7 @@ class _Connection:
         except OSError:  # as TLS says that nothing came; what else is wrong, the next request finds out
             return False
         finally:
-            self._socket.settimeout(_SILENCE_SECONDS)
+            self._socket.settimeout(self._silence)
 
     def send(self, method: str, parts: SplitResult, headers: Mapping[str, str], body: bytes | Range) -> None:
         target = f"{parts.path or '/'}{'?' if parts.query else ''}{parts.query}"

@@ -97,6 +97,11 @@ def check_hash(text: str) -> str:
     return lowered
 
 
+def is_slug(text: str) -> bool:
+    """Whether this may be the name of a project, or of an owner that is not reserved."""
+    return _SLUG.fullmatch(text) is not None and text not in RESERVED_OWNERS
+
+
 def is_hash(text: str) -> bool:
     return _HASH.fullmatch(text) is not None
 

@@ -7,11 +7,12 @@ error becomes ours here and nowhere else: missing keys are `None` or NOT_FOUND, 
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import os
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -19,14 +20,16 @@ from datetime import datetime
 from email.utils import parsedate_to_datetime
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 from urllib.parse import quote
 
 import boto3
 import boto3.exceptions
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError, HTTPClientError, SSLError
+from botocore.exceptions import ConnectionError as BotocoreConnectionError
 
+from . import tls
 from .errors import Code, DreamlakeError
 from .http1 import Range
 from .signedrequests import SignedRequests
@@ -44,9 +47,16 @@ _BAD_RANGE = {"InvalidRange", "InvalidArgument"}
 _MISSING = {"404", "NoSuchKey", "NotFound"}
 
 
-def client_config(*, max_connections: int = 32) -> Config:
+# A store may take minutes to join the parts of a large upload, and some are silent meanwhile.
+COMPLETE_SECONDS = 300.0
+
+_CONNECT_SECONDS = 5.0
+
+
+def client_config(*, max_connections: int = 32, silence: float = 60.0, tries: int = 5) -> Config:
     """The botocore configuration that every S3 client of this project is made with.
 
+    A request is given up after `silence` seconds without a byte of its answer, and made `tries` times at the most.
     SigV4 is forced: on custom endpoints boto3 presigns with SigV2, which signs neither length nor checksum.
     Checksums are sent when an operation requires them: the default CRC32 breaks some S3 servers.
     """
@@ -54,20 +64,26 @@ def client_config(*, max_connections: int = 32) -> Config:
         signature_version="s3v4",
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
-        retries={"mode": "standard", "max_attempts": 5},
+        retries={"mode": "standard", "max_attempts": tries},
         max_pool_connections=max_connections,
-        connect_timeout=10,
-        read_timeout=60,
+        connect_timeout=_CONNECT_SECONDS,
+        read_timeout=silence,
         s3={"addressing_style": "path"} if os.environ.get("AWS_ENDPOINT_URL") else {},
     )
 
 
-def open_client() -> S3Client:
+def open_client(*, silence: float = 60.0, tries: int = 5) -> S3Client:
     """An S3 client for the endpoint and credentials of boto3's environment variables, as they are now.
 
-    A session of its own: boto3's default one is not thread-safe, and keeps the credentials that it saw first.
+    A session of its own: boto3's default one is not thread-safe, and keeps the credentials that it saw first. It trusts
+    whom our other clients trust (`tls.py`), not boto3's own list of authorities.
     """
-    return boto3.Session().client("s3", config=client_config(), region_name=default_region())
+    return boto3.Session().client(
+        "s3",
+        config=client_config(silence=silence, tries=tries),
+        region_name=default_region(),
+        verify=tls.authorities_file(),
+    )
 
 
 def default_region() -> str:
@@ -113,15 +129,42 @@ class UploadedPart:
     etag: str
     size: int
     sha256: str | None = None  # base64, as S3 gives it; only of uploads created with checksums
+    last_modified: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UploadInfo:
+    """A multipart upload that is under way."""
+
+    key: str
+    upload_id: str
+    initiated: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UploadPage:
+    """Some uploads, and the key and id after which the next page begins; None on the last one."""
+
+    uploads: list[UploadInfo]
+    after: tuple[str, str] | None
 
 
 class ObjectStore:
     """One bucket of an S3 server. Safe to share between threads."""
 
-    def __init__(self, client: S3Client, bucket: str) -> None:
+    def __init__(self, client: S3Client, bucket: str, *, completing: S3Client | None = None) -> None:
+        """`completing` is the client that joins the parts of uploads, which takes longer than anything else."""
         self.client = client
         self.bucket = bucket
+        self._completing = completing or client
         self._signed = SignedRequests(client, bucket)
+        self._before_write: Callable[[], None] = _allow
+
+    def guarded(self, before_write: Callable[[], None]) -> Self:
+        """The same bucket: `before_write` is called before anything is stored, and may raise."""
+        other = copy.copy(self)
+        other._before_write = before_write
+        return other
 
     # Reading
 
@@ -264,6 +307,7 @@ class ObjectStore:
 
     def put(self, key: str, data: bytes, *, content_type: str, metadata: dict[str, str] | None = None) -> None:
         """Store `data` under `key`, replacing what was there."""
+        self._before_write()
         headers = {"Content-Type": content_type, **_metadata_headers(metadata or {})}
         with _translated("store", key):
             if self._signed.send("PUT", key, headers=headers, body=data) is None:
@@ -276,6 +320,7 @@ class ObjectStore:
         if path.stat().st_size <= _SMALL:
             self.put(key, path.read_bytes(), content_type=content_type, metadata=metadata)
             return
+        self._before_write()
         with _translated("store", key):
             self.client.upload_file(
                 str(path),
@@ -286,6 +331,7 @@ class ObjectStore:
 
     def put_file(self, key: str, path: Path, *, size: int, sha256: str, content_type: str) -> None:
         """Store a file of up to 5 GiB whose size and SHA-256 (hex) are known; S3 refuses other bytes than these."""
+        self._before_write()
         headers = {"Content-Type": content_type}
         with _translated("store", key), path.open("rb") as file:
             body = Range(file.fileno(), 0, size)
@@ -300,6 +346,7 @@ class ObjectStore:
 
     def copy(self, source: str, target: str) -> None:
         """Copy an object inside the bucket, on the server's side. Raises NOT_FOUND."""
+        self._before_write()
         with _translated("copy", source):
             self.client.copy_object(Bucket=self.bucket, Key=target, CopySource={"Bucket": self.bucket, "Key": source})
 
@@ -412,12 +459,29 @@ class ObjectStore:
                     return None
                 raise
             parts += [
-                UploadedPart(part["PartNumber"], part["ETag"].strip('"'), part["Size"], part.get("ChecksumSHA256"))
+                UploadedPart(
+                    part["PartNumber"],
+                    part["ETag"].strip('"'),
+                    part["Size"],
+                    part.get("ChecksumSHA256"),
+                    part.get("LastModified"),
+                )
                 for part in found.get("Parts", [])
             ]
             if not found.get("IsTruncated"):
                 return parts
             marker = int(found["NextPartNumberMarker"])
+
+    def list_uploads(self, *, after: tuple[str, str] = ("", "")) -> UploadPage:
+        """Multipart uploads of the bucket that are under way, behind this key and upload id."""
+        markers: Any = {
+            name: marker for name, marker in zip(("KeyMarker", "UploadIdMarker"), after, strict=True) if marker
+        }
+        with _translated("list the uploads of", self.bucket):
+            found: Any = self.client.list_multipart_uploads(Bucket=self.bucket, **markers)
+        uploads = [UploadInfo(one["Key"], one["UploadId"], one["Initiated"]) for one in found.get("Uploads", [])]
+        more = found.get("IsTruncated") and found.get("NextKeyMarker")
+        return UploadPage(uploads, (found["NextKeyMarker"], found.get("NextUploadIdMarker", "")) if more else None)
 
     def complete_multipart(self, key: str, upload_id: str, parts: Iterable[UploadedPart]) -> None:
         """Join parts into the object. Raises UPLOAD_EXPIRED, or CONFLICT for wrong parts.
@@ -428,7 +492,7 @@ class ObjectStore:
             raise DreamlakeError(Code.UPLOAD_EXPIRED, f"The upload of {key!r} is gone.")
         try:
             with _translated("complete the upload of", key):
-                self.client.complete_multipart_upload(
+                self._completing.complete_multipart_upload(
                     Bucket=self.bucket,
                     Key=key,
                     UploadId=upload_id,
@@ -468,6 +532,10 @@ class ObjectStore:
         except DreamlakeError as error:
             if error.code is not Code.CONFLICT:
                 raise
+
+
+def _allow() -> None:
+    pass
 
 
 class _Body(Protocol):
@@ -551,16 +619,42 @@ def _translated(action: str, key: str) -> Iterator[None]:
     """Turn botocore's exceptions into ours."""
     try:
         yield
-    except ClientError as error:
+    except (BotoCoreError, ClientError, ConnectionError, TimeoutError) as error:
+        raise _ours(error, f"The object store could not {action} {key!r}", key) from error
+    except boto3.exceptions.S3UploadFailedError as error:
+        raise _ours(error.__context__ or error, f"The object store could not {action} {key!r}", key) from error
+
+
+def _ours(error: BaseException, what: str, key: str) -> DreamlakeError:
+    """The error that an exception of botocore means; `passing` when the store does not answer, or not now."""
+    if isinstance(error, ClientError):
         code = error.response.get("Error", {}).get("Code", "")
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
         if code in _MISSING:
-            raise DreamlakeError(Code.NOT_FOUND, f"Nothing is stored under {key!r}.") from error
+            return DreamlakeError(Code.NOT_FOUND, f"Nothing is stored under {key!r}.")
+        what = f"{what}: {code or status}."
+        if code in _PASSING_S3_ERRORS or status in _PASSING_STATUSES:
+            return DreamlakeError(Code.STORAGE_FAILED, what, passing=True)
         ours = _CODE_OF_S3_ERROR.get(code, Code.STORAGE_FULL if status == 507 else Code.STORAGE_FAILED)
-        raise DreamlakeError(ours, f"The object store could not {action} {key!r}: {code or status}.") from error
-    except (BotoCoreError, ConnectionError, TimeoutError) as error:
-        raise DreamlakeError(
-            Code.STORAGE_FAILED, f"The object store could not {action} {key!r}: {type(error).__name__}."
-        ) from error
-    except boto3.exceptions.S3UploadFailedError as error:
-        raise DreamlakeError(Code.STORAGE_FAILED, f"The object store could not {action} {key!r}: {error}") from error
+        return DreamlakeError(ours, what, hint=_SKEWED_HINT if code == "RequestTimeTooSkewed" else None)
+    if isinstance(error, SSLError):
+        url = str(error.kwargs.get("endpoint_url", ""))
+        if problem := tls.explain(error, url):
+            return DreamlakeError(Code.STORAGE_FAILED, f"The object store at {url} {problem.what}.", hint=problem.hint)
+    what = f"{what}: {type(error).__name__}."
+    if isinstance(error, _PASSING_FAULTS):
+        return DreamlakeError(Code.STORAGE_FAILED, what, passing=True)
+    return DreamlakeError(Code.STORAGE_FAILED, what)
+
+
+_SKEWED_HINT = "Set the clock of this machine, or that of the store; both can follow NTP."
+
+_PASSING_STATUSES = (429, 500, 502, 503, 504)
+_PASSING_S3_ERRORS = ("RequestTimeout", "SlowDown", "OperationAborted", "Throttling")  # with other statuses, too
+_PASSING_FAULTS = (
+    ConnectionError,
+    TimeoutError,
+    HTTPClientError,
+    BotocoreConnectionError,
+    CredentialRetrievalError,
+)

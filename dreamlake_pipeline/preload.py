@@ -14,8 +14,11 @@ from botocore.exceptions import BotoCoreError
 
 from .client import pipeline  # noqa: F401
 from .definitions import object_store
+from .instance.schema import newest_revision
 from .processing import audio, batch, index, label_track, text_track, video  # noqa: F401
 from .server import index as folder_tree  # noqa: F401
+
+newest_revision()
 
 # Making a client costs 0.1 s of CPU. Without a region or credentials there is none yet, and a run says so.
 with suppress(BotoCoreError):

@@ -60,6 +60,10 @@ class Settings(BaseSettings):
     bucket: str = Field("dreamlake", description="The one S3 bucket.")
     namespace: str = Field("local", description="Namespace that the CLI uses when `--episode` names none.")
 
+    log_format: Literal["text", "json"] = Field(
+        "text", description="Whether what the processes log is a line of text or a JSON object a line."
+    )
+
     # Secrets
     auth_secret: SecretStr | None = Field(
         None, description="Key that signs and verifies tokens (HS256), 32 bytes or more."
@@ -74,6 +78,12 @@ class Settings(BaseSettings):
         None,
         description="What logs in to Dagster's webserver, 32 bytes or more: `/login?secret=…` in a browser, a bearer "
         "token of programs. Without it, the webserver does not start.",
+    )
+
+    metrics_token: SecretStr | None = Field(
+        None,
+        description="What `/metrics` of both services asks for (`Authorization: Bearer …`). Without it, `/metrics` "
+        "answers on the service's own port alone, and not through a proxy.",
     )
 
     # Uploads and playback
@@ -234,6 +244,11 @@ class Settings(BaseSettings):
         if self.auth_secrets:
             return tuple(key.get_secret_value() for key in self.auth_secrets)
         return (self.require("auth_secret"),)
+
+    def optional(self, field: str) -> str | None:
+        """The value of a secret that may be left out; an empty variable counts as unset."""
+        value: SecretStr | None = getattr(self, field)
+        return value.get_secret_value() or None if value else None
 
     def require(self, field: str) -> str:
         """The value of a text setting that this process cannot do without.

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 from botocore.awsrequest import AWSPreparedRequest
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ConnectTimeoutError, ReadTimeoutError
 from urllib3.exceptions import HTTPError
 
 from .http1 import Connections, Range, Response, host_header
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _MOST_OF_ANSWER = 1 << 16
+_SILENCE = (TimeoutError, ReadTimeoutError, ConnectTimeoutError)
 
 
 class _Address(NamedTuple):
@@ -78,7 +79,8 @@ class SignedRequests:
     def __init__(self, client: S3Client, bucket: str) -> None:
         self._client: Any = client
         self._bucket = bucket
-        self._connections = Connections()
+        config = self._client.meta.config
+        self._connections = Connections(connect=config.connect_timeout, silence=config.read_timeout)
 
     def presign(
         self,
@@ -108,25 +110,32 @@ class SignedRequests:
     ) -> Response | None:
         """The response to the request: a success, or a HEAD's 404. Anything else is None: ask boto3.
 
-        A body that is a part of a file needs its `sha256` (hex).
+        A body that is a part of a file needs its `sha256` (hex). Raises TimeoutError, or botocore's, for a store that
+        is silent: whoever waited once as long as is good for its caller does not ask again.
         """
         try:
             answer = self._open(method, key, headers or {}, body, sha256)
             with closing(answer):
                 response = Response(answer.status, dict(answer.headers), answer.read(_MOST_OF_ANSWER))
+        except _SILENCE:
+            raise
         except (BotoCoreError, OSError):
             return None
         is_good = response.status == 200 or (method == "HEAD" and response.status == 404)
         return response if is_good else None
 
     def open(self, key: str, *, headers: Mapping[str, str] | None = None) -> ReadableResponse | None:
-        """The answer to a GET, a success whose body is still to be read; None: ask boto3. Close it afterwards."""
+        """The answer to a GET, a success whose body is still to be read; None: ask boto3. Close it afterwards.
+
+        Raises TimeoutError, or botocore's, for a store that is silent."""
         try:
             answer = self._open("GET", key, headers or {}, b"", None)
             if answer.status in (200, 206):
                 return answer
             with closing(answer):
                 answer.read(_MOST_OF_ANSWER)  # so that the connection can be used again
+        except _SILENCE:
+            raise
         except (BotoCoreError, OSError):
             pass
         return None

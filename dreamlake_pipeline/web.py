@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import gc
+import hmac
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
@@ -14,22 +15,26 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from fastapi_offline import FastAPIOffline
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import __version__, audit, revocation
+from . import __version__, access, audit, database_faults, logs, revocation
 from .admission import Room, Route
-from .answered import Answered
+from .answered import Answer, Answered, request_id_of
 from .api.common import ErrorResponse
 from .errors import ERRORS, Code, DreamlakeError
+from .health import Health
 from .visible import visible
 
 log = logging.getLogger(__name__)
 
 # Bytes of the path, the query and all headers of a request. Common servers and proxies take 8 to 64 KiB.
 _MOST_HEAD_BYTES = 48 * 1024
+
+# Seconds (RFC 9110, 10.2.3). A client of ours waits longer each time; others should not wait less.
+_RETRY_AFTER = "1"
 
 # What every route that asks for a token may answer, for the OpenAPI document.
 _ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": ErrorResponse} for status in (401, 403, 413, 422)}
@@ -50,19 +55,26 @@ def create_service(
     is_healthy: Callable[[], None],
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
     revocations: revocation.Revocations | None = None,
+    metrics_token: str | None = None,
 ) -> FastAPI:
     """A FastAPI application with the manners of this house; the caller adds its routers (`admission.new_router`).
 
     `keys` verify tokens, and the first signs them. `is_healthy` raises when the service cannot do its work (its
-    database does not answer).
+    database does not answer); it is called by a thread of its own, and shares no connection with requests.
+    `metrics_token` is what `/metrics` asks for, if it is set.
     """
+    health = Health(is_healthy)
 
     @asynccontextmanager
     async def started(service: FastAPI) -> AsyncIterator[None]:
+        logs.configure(title)
         audit.configure()
-        async with lifespan(service) if lifespan else nullcontext():
-            _spare_the_collector()
-            yield
+        try:
+            async with lifespan(service) if lifespan else nullcontext():
+                _spare_the_collector()
+                yield
+        finally:
+            health.close()
 
     # The documentation pages bring their scripts along: FastAPI's own load them from a CDN.
     service = FastAPIOffline(
@@ -82,26 +94,30 @@ def create_service(
     )
     seconds = Histogram("dreamlake_http_request_seconds", "Time to answer.", ["method", "route"], registry=registry)
 
-    def answered(scope: Scope, status: int, took: float) -> None:
-        audit.tell(title, scope, status)
+    def answered(scope: Scope, answer: Answer) -> None:
+        audit.tell(title, scope, answer.status)
+        access.tell(scope, answer)
         route = getattr(scope.get("route"), "path", "unknown")
-        requests.labels(scope["method"], route, status).inc()
-        seconds.labels(scope["method"], route).observe(took)
+        requests.labels(scope["method"], route, answer.status).inc()
+        seconds.labels(scope["method"], route).observe(answer.seconds)
 
+    service.add_middleware(_Start)
     service.add_middleware(_Head)
     service.add_middleware(Answered, tell=answered)
 
     @service.get("/healthz", tags=["operations"], summary="Whether the service can do its work")
-    def healthz() -> dict[str, str]:
+    async def healthz() -> dict[str, str]:
         try:
-            is_healthy()
+            await health.ask()
         except Exception as fault:
             log.warning("health check failed: %s", fault)
             raise DreamlakeError(Code.UNREACHABLE, "The service cannot reach what it depends on.") from None
         return {"status": "ok", "version": __version__}
 
     @service.get("/metrics", tags=["operations"], summary="Prometheus metrics", response_class=PlainTextResponse)
-    def metrics() -> Response:
+    def metrics(request: Request) -> Response:
+        """For who reaches the service's own port; through a proxy, with `DREAMLAKE_METRICS_TOKEN` alone."""
+        _check_scraper(request, metrics_token)
         return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
 
     if revocations is not None:
@@ -138,6 +154,54 @@ class _Head:
         await self.app(scope, receive, mark)
 
 
+class _Start:
+    """ASGI middleware: a service that can't start says why in a sentence, and not where in its code."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "lifespan":
+            await self.app(scope, receive, send)
+            return
+        failed: list[Message] = []
+
+        async def hold_back(message: Message) -> None:
+            if message["type"] == "lifespan.startup.failed":
+                failed.append(message)
+            else:
+                await send(message)
+
+        try:
+            await self.app(scope, receive, hold_back)
+        except DreamlakeError as error:
+            await send({"type": "lifespan.startup.failed", "message": str(error)})
+            raise
+        except BaseException:
+            for message in failed:
+                await send(message)
+            raise
+
+
+# What proxies say of the requests that they pass on (RFC 7239; RFC 9110, 7.6.3).
+_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Real-IP", "Via")
+
+
+def _check_scraper(request: Request, token: str | None) -> None:
+    """Raises UNAUTHENTICATED without the token, where there is one, and NOT_FOUND for the public name, where there is
+    none."""
+    if token is not None:
+        given = request.headers.get("Authorization", "").encode()
+        if not hmac.compare_digest(given, f"Bearer {token}".encode()):
+            raise DreamlakeError(Code.UNAUTHENTICATED, "The token of DREAMLAKE_METRICS_TOKEN is needed.")
+    elif any(header in request.headers for header in _FORWARDED):
+        raise DreamlakeError(
+            Code.NOT_FOUND,
+            "Metrics are not told through a proxy.",
+            hint="Ask the service's own port, or set DREAMLAKE_METRICS_TOKEN and send that.",
+        )
+
+
 def _spare_the_collector() -> None:
     """Have the collector of cycles look at what requests make, not at what the service consists of.
 
@@ -149,7 +213,9 @@ def _spare_the_collector() -> None:
 
 
 def _error_response(error: DreamlakeError) -> JSONResponse:
-    headers = {"WWW-Authenticate": "Bearer"} if error.spec.status == 401 else None
+    headers = {"WWW-Authenticate": "Bearer"} if error.spec.status == 401 else {}
+    if error.is_passing:
+        headers["Retry-After"] = _RETRY_AFTER
     return JSONResponse({"error": error.as_dict()}, status_code=error.spec.status, headers=headers)
 
 
@@ -187,13 +253,12 @@ def _add_error_handlers(service: FastAPI) -> None:
         response.headers.update(error.headers or {})
         return response
 
-    @service.exception_handler(OperationalError)
-    async def database(request: Request, error: OperationalError) -> Response:
+    @service.exception_handler(DBAPIError)
+    async def database(request: Request, error: DBAPIError) -> Response:
+        if (passing := database_faults.passing(error)) is None:
+            raise error
         log.warning("%s %s: %s", request.method, visible(request.url.path), error.orig)
-        # With an SQLSTATE it answers, but had to give up (a lock, a timeout); without one there is no connection.
-        if getattr(error.orig, "sqlstate", None):
-            return _error_response(DreamlakeError(Code.OVERLOADED, "The database is too busy; try again later."))
-        return _error_response(DreamlakeError(Code.UNREACHABLE, "The service cannot reach its database."))
+        return _error_response(passing)
 
     @service.exception_handler(PoolTimeoutError)
     async def busy(request: Request, _: PoolTimeoutError) -> Response:
@@ -202,5 +267,10 @@ def _add_error_handlers(service: FastAPI) -> None:
 
     @service.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
-        log.error("%s %s failed", request.method, visible(request.url.path), exc_info=error)
-        return _error_response(DreamlakeError(Code.INTERNAL, ERRORS[Code.INTERNAL].meaning))
+        # This one runs behind all middleware: what the others have from it is put in here.
+        id = request_id_of(request.scope) or ""
+        path = visible(request.url.path)
+        log.error("%s %s failed", request.method, path, exc_info=error, extra={"fields": {"requestId": id}})
+        response = _error_response(DreamlakeError(Code.INTERNAL, ERRORS[Code.INTERNAL].meaning))
+        response.headers[logs.REQUEST_ID] = id
+        return response

@@ -220,6 +220,9 @@ class Record(Model):
     metadata: dict[str, Any] | None = None
     attempts: int = 0
     partition: str | None = Field(None, description="The batch that processes or processed it.")
+    request_id: str | None = Field(
+        None, description="The `X-Request-ID` of its registration, which the logs of services and runs name."
+    )
     created_at: Timestamp
     uploaded_at: Timestamp | None = Field(None, description=_UPLOADED_AT)
     updated_at: Timestamp

@@ -31,8 +31,9 @@ _MOST_COMMANDS = 8
     check_specs=checks.specs("dreamlake_index", checks.INDEX_COMPLETE),
     metadata={"dagster/table_name": "dreamlake.assets"},
     description=(
-        "The files of the batch in the folder tree, with status and metadata, by one bulk upsert. "
-        "Then, and not before, BSS calls them ready: whoever sees `ready` finds everything in its place."
+        "The files of the batch in the folder tree, with status and metadata, and then, not before, ready in BSS: "
+        "whoever sees `ready` finds everything in its place. Most are there as soon as they are made, in groups of "
+        "about a second; this adds what is left, checks all of them, and closes the batch."
     ),
 )
 def dreamlake_index(
@@ -42,8 +43,12 @@ def dreamlake_index(
 
     folder_tree = batch_tools.folder_tree
     with plain_failure():
-        hold = hold_of(context, batch_tools, redo)
-        indexed = index_batch(hold, folder_tree.upsert, took_batch=takes_whole_batch(context))
+        work = batch_tools.work
+        if work is not None:
+            work.finish()
+        hold = work.hold if work is not None else hold_of(context, batch_tools, redo)
+        known = work.refs if work is not None else {}
+        indexed = index_batch(hold, folder_tree.upsert, took_batch=takes_whole_batch(context), known=known)
         found = folder_tree.statuses([ref.id for ref in indexed.refs])
     return MaterializeResult(
         metadata={

@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dagster import AssetCheckResult, AssetExecutionContext, AssetKey, Failure, MaterializeResult
@@ -19,13 +18,21 @@ from . import display
 
 if TYPE_CHECKING:
     from ..api.bss import Record
-    from ..processing.batch import Hold
+    from ..api.pipeline import BatchItems
+    from ..processing.batch import BatchWork
+    from ..processing.hold import Hold
     from ..processing.work import Outcome
 
 GROUP = "batches"
 OWNERS = ["team:dreamlake"]
 _MOST_LOGGED = 20
 STAGING_OBJECTS = AssetKey("staging_objects")
+_ASSETS = {
+    Kind.VIDEO: AssetKey("hls_streams"),
+    Kind.AUDIO: AssetKey("audio_renditions"),
+    Kind.TEXT_TRACK: AssetKey("text_tracks"),
+    Kind.LABEL_TRACK: AssetKey("label_tracks"),
+}
 
 
 @contextmanager
@@ -48,7 +55,7 @@ def hold_of(context: AssetExecutionContext, batch_tools: BatchTools, redo: Redo)
     from pydantic import ValidationError
 
     from ..api.pipeline import BeginBatch
-    from ..processing.batch import Hold
+    from ..processing.hold import Hold
 
     partition, run_id = context.partition_key, context.run.run_id
     lease_seconds = batch_tools.batch_policy.batch_lease
@@ -74,10 +81,36 @@ def hold_of(context: AssetExecutionContext, batch_tools: BatchTools, redo: Redo)
 
 def takes_whole_batch(context: AssetExecutionContext) -> bool:
     """Whether `staging_objects` is part of this run: it takes the batch for all assets after it."""
+    return _is_executed(context, STAGING_OBJECTS)
+
+
+def kinds_of_run(context: AssetExecutionContext) -> set[Kind]:
+    """The kinds whose assets are part of this run."""
+    return {kind for kind, asset in _ASSETS.items() if _is_executed(context, asset)}
+
+
+def _is_executed(context: AssetExecutionContext, asset: AssetKey) -> bool:
     run = context.run
-    return (not run.asset_selection or STAGING_OBJECTS in run.asset_selection) and (
-        not run.step_keys_to_execute or STAGING_OBJECTS.to_python_identifier() in run.step_keys_to_execute
+    return (not run.asset_selection or asset in run.asset_selection) and (
+        not run.step_keys_to_execute or asset.to_python_identifier() in run.step_keys_to_execute
     )
+
+
+def begin_work(batch_tools: BatchTools, hold: Hold, batch: BatchItems, due: Sequence[Record]) -> BatchWork:
+    """Have the items of `batch` that are `due` worked on."""
+    from ..processing.batch import BatchWork
+    from ..processing.work import Workshop
+
+    media_tools = batch_tools.media_tools
+    shop = Workshop(
+        hold.pipeline,
+        batch_tools.object_store.store,
+        scratch=media_tools.scratch_folder,
+        ladder=tuple(media_tools.ladder) if batch.ladder is None else batch.ladder,
+        csv=batch.csv or {},
+        share=not hold.force,
+    )
+    return BatchWork(hold, shop, due, workers=media_tools.workers, upsert=batch_tools.folder_tree.upsert)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,34 +125,29 @@ class Processed:
 
 
 def process_kind(context: AssetExecutionContext, kind: Kind, batch_tools: BatchTools, redo: Redo) -> Processed:
-    """Process what is due of one kind in the run's batch."""
-    from ..processing.batch import process_items
-    from ..processing.index import index_reported
-    from ..processing.work import Workshop, standing
+    """Wait until what is due of one kind in the run's batch is processed. In a run without `staging_objects`, it is
+    begun here."""
+    from ..processing.work import standing
 
     started = time.monotonic()
-    media_tools = batch_tools.media_tools
     with plain_failure():
-        hold = hold_of(context, batch_tools, redo)
-        batch = hold.due(kind, took_batch=takes_whole_batch(context))
-        shop = Workshop(
-            hold.pipeline,
-            batch_tools.object_store.store,
-            scratch=media_tools.scratch_folder,
-            ladder=tuple(media_tools.ladder) if batch.ladder is None else batch.ladder,
-            csv=batch.csv or {},
-            share=not hold.force,
-            last_attempt=batch.runs >= batch_tools.batch_policy.batch_attempts,
-        )
-        settle = partial(index_reported, hold, batch_tools.folder_tree.upsert)
-        outcomes = process_items(hold, shop, batch.due, workers=media_tools.workers, settle=settle)
+        if batch_tools.work is not None:
+            work = batch_tools.work
+            work.until(kind)
+            items = [item for item in batch_tools.items if item.kind is kind]
+        else:
+            hold = hold_of(context, batch_tools, redo)
+            batch = hold.pipeline.items(hold.partition, kind)
+            items, due = batch.items, hold.due_alone(batch.items)
+            with begin_work(batch_tools, hold, batch, due) as work:
+                work.finish()
+    outcomes = [work.outcomes[item.id] for item in items if item.id in work.outcomes]
     problems = [f"{outcome.record.name}: {outcome.error.message}" for outcome in outcomes if outcome.error]
     if problems:
         # One event, however many there are: the checks and the table name them too.
         context.log.warning("\n".join([f"{len(problems)} files have no result:", *problems[:_MOST_LOGGED]]))
-    given_back = {item.id for item in batch.due} - {outcome.record.id for outcome in outcomes}
-    items = [item for item in standing(batch.items, outcomes) if item.id not in given_back]
-    return Processed(items, outcomes, len(given_back), time.monotonic() - started)
+    left = [item for item in standing(items, outcomes) if item.id not in work.given_back]
+    return Processed(left, outcomes, len(items) - len(left), time.monotonic() - started)
 
 
 def materialized(

@@ -3,10 +3,11 @@
 from dagster import AssetExecutionContext, MaterializeResult, ResourceParam, asset
 
 from .. import layout
+from ..crashpoints import CrashPoint, reached
 from ..resources import BatchTools, Redo
 from . import display
 from .partitions import batches
-from .run import GROUP, OWNERS, hold_of, plain_failure
+from .run import GROUP, OWNERS, begin_work, hold_of, kinds_of_run, plain_failure
 
 
 @asset(
@@ -17,7 +18,7 @@ from .run import GROUP, OWNERS, hold_of, plain_failure
     kinds={"s3"},
     description=(
         "The raw files of one batch in S3, kept for ever: everything else can be made again from them. "
-        "Materializing it takes the batch for this run, and says what is to be done."
+        "Materializing it takes the batch for this run, says what is to be done, and begins that, of all kinds at once."
     ),
 )
 def staging_objects(
@@ -26,7 +27,11 @@ def staging_objects(
     with plain_failure():
         hold = hold_of(context, batch_tools, redo)
         due = hold.begin().items
+        reached(CrashPoint.BATCH_TAKEN)
         batch = hold.pipeline.items(context.partition_key)
+        kinds = kinds_of_run(context)
+        work = begin_work(batch_tools, hold, batch, [item for item in due if item.kind in kinds])
+        batch_tools.begin(work, batch.items)
     return MaterializeResult(
         metadata={
             "batch": f"{display.counts(batch.items)}; to be done now: {display.counts(due)}",

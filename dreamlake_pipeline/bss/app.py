@@ -7,20 +7,40 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
 from fastapi.middleware.cors import CORSMiddleware
 from sqlalchemy import text
 
 from .. import database
 from ..api.common import ErrorResponse
 from ..kinds import KINDS
-from ..objectstore import ObjectStore, open_client
+from ..logs import REQUEST_ID
+from ..migrations import migrate
+from ..objectstore import COMPLETE_SECONDS, ObjectStore, open_client
 from ..revocation import Revocations
 from ..settings import Settings
 from ..web import create_service
+from . import measures
 from .gauges import WorkGauges
 from .rebuild import Origin
-from .routes import bulk, deletion, fsck, pipeline, playback, processing, projects, rebuild, records, uploads
+from .routes import (
+    bulk,
+    deletion,
+    fsck,
+    garbage,
+    pipeline,
+    playback,
+    processing,
+    projects,
+    rebuild,
+    records,
+    uploads,
+)
 from .timelines import TimelineCache
+
+# Seconds for which the object store may be silent, twice for most calls: a client waits 60 s for an answer.
+_STORE_SILENCE = 20.0
+_HEALTH_SILENCE = 5.0
 
 _DESCRIPTION = """
 Binary storage of dreamlake-pipeline: files are uploaded straight to S3, registered here, processed by the pipeline,
@@ -39,24 +59,32 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     settings = settings or Settings()
     postgres_url = settings.require("postgres_url")
     engine = database.open_engine(postgres_url, schema=database.BSS_SCHEMA, pool_size=settings.database_connections)
+    health_engine = database.open_engine(postgres_url, schema=database.BSS_SCHEMA, pool_size=1)
     service: FastAPI
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        database.migrate(postgres_url, schema=database.BSS_SCHEMA, package="dreamlake_pipeline.bss")
+        await run_in_threadpool(migrate, postgres_url, schema=database.BSS_SCHEMA, package="dreamlake_pipeline.bss")
         gauges = WorkGauges(engine)
         app.state.metrics.register(gauges)
-        app.state.store = ObjectStore(open_client(), settings.bucket)
+        measures.register(app.state.metrics)
+        app.state.store = ObjectStore(
+            open_client(silence=_STORE_SILENCE, tries=2),
+            settings.bucket,
+            completing=open_client(silence=COMPLETE_SECONDS, tries=1),
+        )
+        app.state.health_store = ObjectStore(open_client(silence=_HEALTH_SILENCE, tries=1), settings.bucket)
         try:
             yield
         finally:
             app.state.metrics.unregister(gauges)
             engine.dispose()
+            health_engine.dispose()
 
     def check_health() -> None:
-        with engine.connect() as connection:
+        with health_engine.connect() as connection:
             connection.execute(text("SELECT 1"))
-        service.state.store.check()
+        service.state.health_store.check()
 
     service = create_service(
         title="BSS",
@@ -65,6 +93,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         is_healthy=check_health,
         lifespan=lifespan,
         revocations=Revocations(engine),
+        metrics_token=settings.optional("metrics_token"),
     )
     service.state.database = engine
     service.state.origin = Origin(engine)
@@ -72,7 +101,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     service.state.settings = settings
     # Players in a browser load playlists from pages of other origins. Tokens are sent explicitly, never as cookies.
     service.add_middleware(
-        CORSMiddleware, allow_origins=["*"], allow_methods=["GET"], allow_headers=["Authorization", "Range"]
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["GET"],
+        allow_headers=["Authorization", "Range", REQUEST_ID],
+        expose_headers=[REQUEST_ID],
     )
 
     errors = {status: {"model": ErrorResponse} for status in (401, 403, 404, 409, 413, 422)}
@@ -85,6 +118,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         projects.routes,
         bulk.routes,
         deletion.routes,
+        garbage.routes,
         fsck.routes,
         rebuild.routes,
         pipeline.routes,

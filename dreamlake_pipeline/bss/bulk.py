@@ -22,17 +22,20 @@ from ..api.bss import (
     Status,
 )
 from ..api.common import ErrorBody
+from ..crashpoints import CrashPoint, reached
 from ..errors import DreamlakeError
 from ..kinds import content_type_of
 from ..objectstore import ObjectStore
-from . import journal, records, staged, uploads
+from . import condemned, deletions, journal, records, staged, uploads
 from .records import KnownRecord, NewRecord
+from .side_by_side import side_by_side
 
 
 def plan(database: Engine, store: ObjectStore, asked: PlanUploads, *, part_size: int, expires: int) -> list[Plan]:
     """How to upload each file: not at all, by one PUT (up to `part_size` bytes), or in parts. In their order."""
     keys = [layout.staging_key(asked.owner, asked.project, file.hash) for file in asked.files]
     with database.begin() as connection:
+        condemned.watch(connection, keys)
         known, wrong = staged.known(connection, keys)
         sizes = {key: size for key, size in known.items() if key not in wrong}
         verified = staged.verified_sizes(connection, keys)
@@ -40,9 +43,20 @@ def plan(database: Engine, store: ObjectStore, asked: PlanUploads, *, part_size:
         unseen = {key: file.size for file, key in zip(asked.files, keys, strict=True) if key not in sizes}
         small = {key: size for key, size in unseen.items() if size <= part_size}
         given_before = uploads.sign_puts(connection, small) if small else set()
-    # An object for which no PUT URL was ever given out was not sent: a first ingest of small files asks S3 for nothing.
-    possible = [key for key in unseen if key not in wrong and (key in given_before or key not in small)]
-    heads = staged.side_by_side(store.head, possible)
+        deleted = deletions.staged_by(connection, unseen)
+        # An object for which no PUT URL was ever given out, and that no deleted record has, was not sent: a first
+        # ingest of small files asks S3 for nothing.
+        possible = [
+            key for key in unseen if key not in wrong and (key in given_before or key in deleted or key not in small)
+        ]
+        # Who is told that bytes are there is going to register them.
+        promised = {
+            key: file.size
+            for file, key, record in zip(asked.files, keys, registered, strict=True)
+            if key not in wrong and (record is None or not record.holds_name)
+        }
+        uploads.promise(connection, {key: promised[key] for key in promised.keys() & {*possible, *sizes}})
+    heads = side_by_side(store.head, possible)
     sizes |= {head.key: head.size for head in heads if head is not None}
 
     # An object of another size than its hash promises was not sent by a client of ours: it is written again. One whose
@@ -91,7 +105,7 @@ def finish(database: Engine, store: ObjectStore, asked: FinishUploads) -> list[F
 
     Of an object whose PUT we signed and S3 acknowledged (its ETag tells), length and SHA-256 were part of the
     signature: S3 is not asked once more. Whoever names an ETag that S3 never gave gets a record that fails when
-    its bytes are read, which happens to every file before it is ready.
+    its bytes are read, which happens to every file before it is ready. Raises STORAGE_FAILED when S3 is away.
     """
     keys = [layout.staging_key(asked.owner, asked.project, file.hash) for file in asked.files]
     acknowledged = [key for key, file in zip(keys, asked.files, strict=True) if file.etag]
@@ -125,8 +139,10 @@ def finish(database: Engine, store: ObjectStore, asked: FinishUploads) -> list[F
         return None
 
     waiting = [n for n, file in enumerate(asked.files) if file.upload_id is not None or keys[n] not in sizes]
-    answered = dict(zip(waiting, staged.side_by_side(verify, waiting), strict=True))
+    answered = dict(zip(waiting, side_by_side(verify, waiting), strict=True))
     faults = [answered[n] if n in answered else verify(n) for n in range(len(keys))]
+    if away := next((fault for fault in faults if fault is not None and fault.is_passing), None):
+        raise away  # no file's fault: the whole call is made again, and finds done what was done
     over = [file.upload_id for file, fault in zip(asked.files, faults, strict=True) if file.upload_id and not fault]
     if over:
         uploads.end(database, over, completed=True)
@@ -135,6 +151,9 @@ def finish(database: Engine, store: ObjectStore, asked: FinishUploads) -> list[F
     outcomes = {n: Finished(error=_body(fault)) for n, fault in enumerate(faults) if fault is not None}
     if good:
         with database.begin() as connection:
+            freed = condemned.hold(connection, store, [keys[n] for n in good])
+            outcomes |= {n: Finished(error=_body(staged.missing(keys[n]))) for n in good if keys[n] in freed}
+            good = [n for n in good if keys[n] not in freed]
             inserted = records.insert(connection, [_new_record(asked, asked.files[n]) for n in good])
             uploads.forget_puts(connection, [keys[n] for n in good])
             asking = [
@@ -148,6 +167,8 @@ def finish(database: Engine, store: ObjectStore, asked: FinishUploads) -> list[F
             other = records.change_ladders(connection, _other_ladders(asked, good, inserted))
             other |= records.change_csv_options(connection, _other_csv_options(asked, good, inserted))
             queued |= records.queue(connection, other.intersection(asking), [Status.READY])
+            reached(CrashPoint.RECORDS_WRITTEN)
+        reached(CrashPoint.RECORDS_COMMITTED)
         for n, (record, created) in zip(good, inserted, strict=True):
             status = Status.QUEUED if record.id in queued else record.status
             outcomes[n] = Finished(id=record.id, status=status, created=created, uploaded_at=record.uploaded_at)

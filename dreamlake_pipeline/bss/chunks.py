@@ -1,7 +1,8 @@
 """The chunk pool. A chunk's row is the lock and the truth for its object (ARCHITECTURE.md, "The order of writes").
 
 A writer leases the rows of all its chunks, stores those that are missing, says so, and refers to them in the
-transaction that reports its result (`batches/reporting.py`). A chunk that is leased or referred to must not be deleted.
+transaction that reports its result (`batches/reporting.py`). A chunk that is leased or referred to is not deleted
+(`garbage/pool.py`).
 Rows are always taken in the order of their hashes: writers that share chunks wait for each other, never deadlock.
 """
 
@@ -27,7 +28,8 @@ def lease(connection: Connection, chunks: Sequence[Chunk], seconds: float) -> li
         INSERT INTO chunks (sha256, size, lease_until)
         SELECT sha256, size, now() + make_interval(secs => :seconds)
         FROM unnest(CAST(:hashes AS text[]), CAST(:sizes AS bigint[])) AS c(sha256, size) ORDER BY sha256 COLLATE "C"
-        ON CONFLICT (sha256) DO UPDATE SET lease_until = greatest(chunks.lease_until, excluded.lease_until)
+        ON CONFLICT (sha256) DO UPDATE SET condemned_at = NULL,
+            lease_until = greatest(chunks.lease_until, excluded.lease_until)
         RETURNING sha256, stored_at"""),
         {"hashes": list(sizes), "sizes": list(sizes.values()), "seconds": seconds},
     )
@@ -35,20 +37,22 @@ def lease(connection: Connection, chunks: Sequence[Chunk], seconds: float) -> li
 
 
 def mark_stored(connection: Connection, hashes: Sequence[str]) -> None:
-    """These chunks' objects are in the pool now. Raises CONFLICT for a chunk that nobody leased."""
+    """These chunks' objects are in the pool now. Raises CONFLICT for a chunk whose lease is over, or never was: its
+    object may have been deleted since it was stored."""
     wanted = sorted(set(hashes))
     marked = set(
         connection.execute(
             text("""
             UPDATE chunks SET stored_at = coalesce(stored_at, now())
-            WHERE sha256 IN (SELECT sha256 FROM chunks WHERE sha256 = ANY(:hashes) ORDER BY sha256 FOR UPDATE)
+            WHERE sha256 IN (SELECT sha256 FROM chunks WHERE sha256 = ANY(:hashes) AND lease_until >= now()
+                ORDER BY sha256 FOR UPDATE)
             RETURNING sha256"""),
             {"hashes": wanted},
         ).scalars()
     )
     if len(marked) < len(wanted):
         stranger = next(sha256 for sha256 in wanted if sha256 not in marked)
-        raise DreamlakeError(Code.CONFLICT, f"Chunk {stranger} was never leased: lease it, then store it.")
+        raise DreamlakeError(Code.CONFLICT, f"Chunk {stranger} is not leased: lease it, then store it.")
 
 
 def refer(connection: Connection, played: Mapping[str, Sequence[str]]) -> None:

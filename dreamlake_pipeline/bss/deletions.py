@@ -235,6 +235,18 @@ def among(connection: Connection, ids: Collection[str]) -> set[str]:
     )
 
 
+def staged_by(connection: Connection, keys: Collection[str]) -> set[str]:
+    """Those of the staged objects that a deleted record has, one that is purged too: they may be there."""
+    return set(
+        connection.execute(
+            text("""
+            SELECT staging_key FROM deleted_records WHERE staging_key = ANY(:keys)
+            UNION SELECT staging_key FROM condemned_objects WHERE staging_key = ANY(:keys)"""),
+            {"keys": list(keys)},
+        ).scalars()
+    )
+
+
 def keys_in_use(connection: Connection, keys: Collection[str]) -> set[str]:
     """Those of the staged objects that a record has, or a deleted one that can be restored."""
     return set(

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, text
 
+from .. import logs
 from ..api.bss import Record, Status
 from ..api.common import Listing
 from ..api.pipeline import ResultKey
@@ -133,15 +134,15 @@ def insert(connection: Connection, files: Sequence[NewRecord]) -> list[Inserted]
     rows = connection.execute(
         text(f"""
         INSERT INTO records (id, kind, owner, project, episode, name, staging_key, staging_hash, size, content_type,
-            ladder, csv, status, queued_at, uploaded_at)
+            ladder, csv, request_id, status, queued_at, uploaded_at)
         SELECT id, kind, owner, project, episode, name, staging_key, staging_hash, size, content_type,
-            ladder, csv, CASE WHEN queue THEN 'queued' ELSE 'registered' END, CASE WHEN queue THEN now() END,
-            now() + n * interval '1 microsecond'
+            ladder, csv, :request_id, CASE WHEN queue THEN 'queued' ELSE 'registered' END,
+            CASE WHEN queue THEN now() END, now() + n * interval '1 microsecond'
         FROM {_FILES}
         ORDER BY owner, project, name, kind, staging_key, episode
         ON CONFLICT (place, kind, md5(staging_key)) DO NOTHING
         RETURNING id, uploaded_at"""),  # noqa: S608 (spelled above)
-        {"files": to_jsonb(asked)},
+        {"files": to_jsonb(asked), "request_id": logs.request_id()},
     )
     made: dict[str, datetime] = {row.id: row.uploaded_at for row in rows}
     # Of two equal files in one call, one made the record and the other finds it.

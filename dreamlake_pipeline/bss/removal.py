@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from sqlalchemy import Engine
 
 from .. import layout, names
+from ..crashpoints import CrashPoint, reached
 from ..objectstore import ObjectStore
-from . import deletions, journal, staged
+from . import deletions, journal
+from .side_by_side import side_by_side
 
 
 def delete(database: Engine, store: ObjectStore, ids: Sequence[str], *, by: str) -> list[str]:
@@ -19,10 +21,12 @@ def delete(database: Engine, store: ObjectStore, ids: Sequence[str], *, by: str)
     with database.connect() as connection:
         keys = deletions.staged_keys(connection, ids)
     foreign = sorted({key for key in keys.values() if not _is_named_by_hash(key)})
-    found = staged.side_by_side(store.head, foreign)
+    found = side_by_side(store.head, foreign)
     etags = {key: info.etag for key, info in zip(foreign, found, strict=True) if info is not None}
     with database.begin() as connection:
         deleted = deletions.delete(connection, list(keys), by=by, etags=etags)
+        reached(CrashPoint.DELETION_WRITTEN)
+    reached(CrashPoint.DELETION_COMMITTED)
     journal.note_deleted(database, store, deleted)
     return deleted
 

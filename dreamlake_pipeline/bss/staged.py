@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from sqlalchemy import Connection, text
 
@@ -13,7 +12,7 @@ from ..api.pipeline import Adopted, StagedObject
 from ..errors import Code, DreamlakeError
 from ..kinds import content_type_of
 from ..objectstore import ObjectInfo, ObjectStore
-from . import records
+from . import condemned, records
 from .records import NewRecord
 from .values import to_jsonb
 
@@ -21,31 +20,23 @@ from .values import to_jsonb
 # completed; one that is left over by a crash must not hide the object for ever.
 _UPLOAD_ACCOUNTS_SECONDS = 3600
 
-_IN_FLIGHT = 16
-
 _NOT_THE_BYTES = (Code.HASH_MISMATCH, Code.STAGED_OBJECT_MISSING)
-
-Argument = TypeVar("Argument")
-Result = TypeVar("Result")
-
-
-def side_by_side(work: Callable[[Argument], Result], arguments: Sequence[Argument]) -> list[Result]:
-    """`work` on each argument, several at once, in order: for calls that wait for the object store."""
-    if len(arguments) < 2:
-        return [work(argument) for argument in arguments]
-    with ThreadPoolExecutor(min(_IN_FLIGHT, len(arguments))) as pool:
-        return list(pool.map(work, arguments))
 
 
 def require(store: ObjectStore, key: str, *, size: int | None) -> ObjectInfo:
     """The staged object. Raises STAGED_OBJECT_MISSING, FILE_EMPTY, or CONFLICT when it has another size."""
     found = store.head(key)
     if found is None:
-        raise DreamlakeError(
-            Code.STAGED_OBJECT_MISSING, f"Nothing is stored under {key!r}.", hint="Upload the file first."
-        )
+        raise missing(key)
     check_size(key, found.size, promised=size)
     return found
+
+
+def missing(key: str) -> DreamlakeError:
+    """What to answer when there is no such staged object."""
+    return DreamlakeError(
+        Code.STAGED_OBJECT_MISSING, f"Nothing is stored under {key!r}.", hint="Upload the file first."
+    )
 
 
 def check_size(key: str, stored: int, *, promised: int | None) -> None:
@@ -132,12 +123,14 @@ class AdoptedObjects(NamedTuple):
 
 
 def adopt(connection: Connection, objects: Sequence[StagedObject]) -> AdoptedObjects:
-    """Register and queue objects that nobody registered; remember those without a kind as none of ours.
+    """Register and queue objects that nobody registered; remember those without a kind as none of ours. Those that
+    garbage collection is about to delete, or has deleted since they were listed, are passed over.
 
     Raises INVALID_REQUEST for a key that is not under the staging prefix of its owner and project, or a kind
     without a name.
     """
-    ours = [_adopted(item) for item in objects if item.kind is not None]
+    gone = condemned.withhold(connection, {item.key: item.etag for item in objects if item.kind is not None})
+    ours = [_adopted(item) for item in objects if item.kind is not None and item.key not in gone]
     refused = [item for item in objects if item.kind is None]
     for item in refused:
         _check_key(item)

@@ -18,10 +18,11 @@ from sqlalchemy import Connection, Engine, text
 from .. import layout, names
 from ..api.bss import CompletedPart, DonePart, PartPlan, PartsDone, PartUrl, UploadInitiated
 from ..auth import Principal, Scope
+from ..crashpoints import CrashPoint, reached
 from ..errors import Code, DreamlakeError
 from ..kinds import KINDS, Kind, content_type_of
 from ..objectstore import ObjectStore, SignedRequest, UploadedPart
-from .staged import side_by_side
+from .side_by_side import side_by_side
 
 MAX_PARTS = 10_000
 
@@ -137,6 +138,7 @@ def start_many(
 
     begun = side_by_side(begin, [want for key, want in by_key.items() if key not in found])
     if begun:
+        reached(CrashPoint.MULTIPART_BEGUN)
         with database.begin() as connection:
             kept = _keep(connection, begun)
         # Somebody else began the same object at the same moment: theirs is used, ours given back.
@@ -278,6 +280,7 @@ def complete(
     if not (named or arrived):
         raise DreamlakeError(Code.CONFLICT, f"No part of {key!r} has arrived.")
     store.complete_multipart(key, upload_id, named or arrived)
+    reached(CrashPoint.MULTIPART_COMPLETED)
 
 
 def sign_puts(connection: Connection, sizes: Mapping[str, int]) -> set[str]:
@@ -301,6 +304,19 @@ def sign_puts(connection: Connection, sizes: Mapping[str, int]) -> set[str]:
         ).scalars()
     )
     return sizes.keys() - new
+
+
+def promise(connection: Connection, sizes: Mapping[str, int]) -> None:
+    """Remember that somebody is told that these objects (sizes by key) are there, or may send them: garbage collection
+    leaves them for as long as a URL is valid. The caller has begun to watch them (`condemned.watch`)."""
+    if sizes:
+        connection.execute(
+            text("""
+            INSERT INTO signed_puts (staging_key, size)
+            SELECT * FROM unnest(CAST(:keys AS text[]), CAST(:sizes AS bigint[])) AS p(staging_key, size)
+            ORDER BY staging_key COLLATE "C" ON CONFLICT (staging_key) DO UPDATE SET signed_at = now()"""),
+            {"keys": list(sizes), "sizes": list(sizes.values())},
+        )
 
 
 def signed_sizes(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
@@ -352,6 +368,7 @@ def end(database: Engine, upload_ids: Sequence[str], *, completed: bool) -> None
             SELECT upload_id, staging_key, :completed FROM over ON CONFLICT DO NOTHING"""),
             {"ids": sorted(upload_ids), "completed": completed},
         )
+    reached(CrashPoint.MULTIPART_ENDED)
 
 
 def _fits(upload: OpenUpload, size: int | None) -> bool:

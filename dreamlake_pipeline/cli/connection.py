@@ -17,13 +17,9 @@ _KEY = "DREAMLAKE_API_KEY"
 
 def connect() -> DreamLake:
     """A client. Raises UNREACHABLE when there is nothing to talk to, USAGE when it is only half described."""
-    import stamina.instrumentation
-
     from ..client import DreamLake
     from ..settings import Settings
 
-    # Its log of retries would go to stdout, which is for results; what fails for good is told as an error.
-    stamina.instrumentation.set_on_retry_hooks([])
     known = variables()
     return DreamLake(
         remote=known["DREAMLAKE_REMOTE"],

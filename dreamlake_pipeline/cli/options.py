@@ -177,7 +177,8 @@ Timeout = Annotated[
     typer.Option(
         "--timeout",
         metavar="DURATION",
-        help="With --wait: give up waiting after so long (30s, 10m, 2h); processing goes on.",
+        help="Give up waiting after so long (30s, 10m, 2h): for a service that does not answer (an hour by default), "
+        "and with --wait for processing, which goes on.",
         parser=parse_duration,
     ),
 ]

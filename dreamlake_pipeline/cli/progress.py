@@ -16,7 +16,7 @@ from .display import new_display, show_states
 from .output import Interrupted, complain, note, plural, print_json, say, show_bytes, show_seconds
 
 if TYPE_CHECKING:
-    from ..client.events import Event, FileEvent, Processing, Progress, Summary, Warned
+    from ..client.events import Event, FileEvent, Processing, Progress, Summary, Waiting, Warned
     from ..client.report import Report
 
 _SKIPPED_SHOWN = 10
@@ -55,7 +55,7 @@ def _reported(path: Path | None) -> Iterator[Report | None]:
 
 
 def _run(events: Iterator[Event], watcher: Watcher, report: Report | None) -> int:
-    from ..client.events import FileEvent, Processing, Progress, Summary, Warned
+    from ..client.events import FileEvent, Processing, Progress, Summary, Waiting, Warned
 
     summary = Summary()
     try:
@@ -67,6 +67,8 @@ def _run(events: Iterator[Event], watcher: Watcher, report: Report | None) -> in
                         report.add(event)
                 case Warned():
                     watcher.warned(event)
+                case Waiting():
+                    watcher.waiting(event)
                 case Progress():
                     watcher.progress(event)
                 case Processing():
@@ -148,6 +150,18 @@ class Watcher:
             self.display.line(f"warning    {event.reason}")
         elif self._warned == _FAILED_SHOWN + 1:
             self.display.line("           further warnings are counted; --json and --report name all of them")
+
+    def waiting(self, event: Waiting) -> None:
+        """Say for whom the command waits and since when, and that it goes on."""
+        if self.as_json:
+            print_json(event.as_json())
+        if event.is_over:
+            self.display.line(f"waiting    {event.service} answers again, after {show_seconds(event.seconds)}")
+            return
+        since = event.since.astimezone().strftime("%H:%M:%S")
+        self.display.line(
+            f"waiting    for {event.service} since {since}: {event.reason}; this goes on by itself once it answers"
+        )
 
     def progress(self, progress: Progress) -> None:
         self.display.sending(progress)

@@ -65,6 +65,8 @@ from .http import ServiceClient
 # How many ids, files or part numbers the bulk routes take in one call (api/bss.py).
 MOST_PER_CALL = 1000
 
+_COMPLETE_SECONDS = 330.0  # a store may take minutes to join the parts of a large file
+
 Item = TypeVar("Item")
 
 
@@ -101,7 +103,7 @@ class BssClient:
     def complete_upload(self, kind: Kind, upload: UploadRef, parts: Sequence[CompletedPart]) -> None:
         """Join the parts into the staged object."""
         body = UploadComplete(upload_id=upload.upload_id, key=upload.key, parts=list(parts))
-        self.http.post(f"/{kind.spec.route}/upload/multipart/complete", body, Success)
+        self.http.post(f"/{kind.spec.route}/upload/multipart/complete", body, Success, silence=_COMPLETE_SECONDS)
 
     def abort_upload(self, kind: Kind, upload: UploadRef) -> None:
         """Give an upload up and free its parts."""

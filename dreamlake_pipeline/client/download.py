@@ -9,24 +9,25 @@ import secrets
 from collections.abc import Callable
 from pathlib import Path
 
-import stamina
-
 from ..api.bss import Record
 from ..errors import Code, DreamlakeError
 from .bss import BssClient
+from .patience import Patience
 from .refusal import StoreAway
-from .transfer import Transfer
+from .transfer import STORE, Transfer
 
-_ATTEMPTS = 5
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-def download(bss: BssClient, record: Record, path: Path, on_bytes: Callable[[int], None] = lambda _: None) -> str:
+def download(
+    bss: BssClient, record: Record, path: Path, patience: Patience, on_bytes: Callable[[int], None] = lambda _: None
+) -> str:
     """Write the raw bytes of `record` to `path`, replacing what is there; their SHA-256 (hex).
 
-    They go to a temporary file beside it, which takes its place once the hash is right. A connection that
-    breaks is taken up where it broke; more bytes than the record has are not taken. Raises HASH_MISMATCH, NOT_FOUND,
-    FILE_UNREADABLE when `path` cannot be written, STORAGE_FULL when the disk is full, STORAGE_FAILED, UNREACHABLE.
+    They go to a temporary file beside it, which takes its place once the hash is right. A connection that breaks is
+    taken up where it broke, as long as `patience` lasts; more bytes than the record has are not taken.
+    Raises HASH_MISMATCH, NOT_FOUND, FILE_UNREADABLE when `path` cannot be written, STORAGE_FULL when the disk is full,
+    STORAGE_FAILED, UNREACHABLE.
     """
     partial = path.with_name(f".{path.name[:100]}.{secrets.token_hex(4)}.part")
     transfer = Transfer(1)
@@ -34,8 +35,12 @@ def download(bss: BssClient, record: Record, path: Path, on_bytes: Callable[[int
         with partial.open("xb") as out:
             digest = hashlib.sha256()
             written = 0
-            for attempt in stamina.retry_context(on=StoreAway, attempts=_ATTEMPTS, wait_max=5, timeout=None):
-                with attempt:
+
+            def is_whole() -> bool:
+                """Fetch what is left; False when the connection broke after some of it."""
+                nonlocal written
+                before = written
+                try:
                     for block in transfer.get(bss.raw_url(record.kind, record.id), start=written):
                         if record.size is not None and written + len(block) > record.size:
                             raise _too_long(record)
@@ -43,6 +48,14 @@ def download(bss: BssClient, record: Record, path: Path, on_bytes: Callable[[int
                         digest.update(block)
                         written += len(block)
                         on_bytes(len(block))
+                except StoreAway:
+                    if written > before:
+                        return False
+                    raise
+                return True
+
+            while not patience.call(STORE, is_whole):
+                pass
             out.flush()
             os.fsync(out.fileno())
         promised = record.sha256 or record.staging_hash

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -18,12 +19,14 @@ from ..ladder import check_ladder
 from ..names import check_folder
 from ..settings import Settings
 from . import fsck, tokens
+from .away import Away
 from .bss import BssClient, in_slices
 from .cache import HashCache
 from .download import download
-from .events import Event, FileEvent, FileStatus, Processing, Summary, Warned, record_failure
+from .events import Event, FileEvent, FileStatus, Processing, Summary, Waiting, Warned, record_failure
 from .fsck import Checked, RepairSummary
-from .http import ServiceClient
+from .http import RequestIds, ServiceClient
+from .patience import FIRST_SECONDS, TRANSFER_SECONDS, Patience, telling
 from .plan import plan
 from .rebuild import Rebuilt, rebuild
 from .retry import retry
@@ -34,6 +37,8 @@ from .upload import DEFAULT_JOBS, Uploader
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_DOWNLOAD_SECONDS = 120.0  # that a download waits for services that are away
 
 _POLL_SECONDS = (0.3, 2.0)  # first, and longest, pause between two questions for the states of records
 
@@ -49,12 +54,26 @@ class DreamLake:
     """
 
     def __init__(
-        self, *, remote: str, bss_url: str, api_key: str, namespace: str = "local", cache: Path | None = None
+        self,
+        *,
+        remote: str,
+        bss_url: str,
+        api_key: str,
+        namespace: str = "local",
+        cache: Path | None = None,
+        patience: Patience | None = None,
     ) -> None:
-        """`cache` is a folder in which hashes of local files are remembered (see cache.py); none by default."""
+        """`cache` is a folder in which hashes of local files are remembered (see cache.py); none by default.
+
+        `patience` is that of single calls, some seconds by default; transfers have one of their own.
+        """
         self.namespace = namespace
         self._cache = cache
-        self._services = (ServiceClient("BSS", bss_url, api_key), ServiceClient("DreamLake Server", remote, api_key))
+        ids = RequestIds()
+        self._services = (
+            ServiceClient("BSS", bss_url, api_key, patience=patience, request_ids=ids),
+            ServiceClient("DreamLake Server", remote, api_key, patience=patience, request_ids=ids),
+        )
         self.bss = BssClient(self._services[0])
         self.index = IndexClient(self._services[1])
 
@@ -110,8 +129,9 @@ class DreamLake:
         such as (1080, 720, 480), none of them enlarged; () makes none, None leaves it to the project. A video that is
         ready with another ladder is made again. `csv` says how CSV files are written where it would be found out
         otherwise, such as {"delimiter": ";", "header": "4"} (`csv_options.py`); {} finds out everything, None leaves it
-        to the project. With `wait`, until all are processed, or `timeout` seconds passed.
-        A file that cannot be stored is a FileEvent; raised is only what concerns all of them.
+        to the project. With `wait`, until all are processed, or `timeout` seconds passed. A service that is away is
+        waited for, an hour or `timeout` seconds each time, and told of as Waiting. A file that cannot be stored is a
+        FileEvent; raised is only what concerns all of them.
         """
         target, folder = self.target(episode), check_folder(to)
         files = named_files(paths, target, folder, kind)
@@ -176,19 +196,31 @@ class DreamLake:
         with HashCache(None if rehash else self._cache) as cache:
             yield from plan(files, target, bss=self.bss, cache=cache)
 
-    def wait(self, ids: Iterable[str], *, timeout: float | None = None) -> Iterator[Record | Processing]:
+    def wait(self, ids: Iterable[str], *, timeout: float | None = None) -> Iterator[Record | Processing | Waiting]:
         """Records as their status changes, until all of them are ready or failed, or `timeout` seconds passed.
 
-        A `Processing` comes between them at least twice a second. Records that are gone are no longer awaited.
+        A `Processing` comes between them at least twice a second, and a `Waiting` when BSS is away. Records that are
+        gone are no longer awaited.
         """
+        until = math.inf if timeout is None else time.monotonic() + timeout
+        patience = Patience(TRANSFER_SECONDS, until=until)
+        return telling(patience, self._changes(ids, until, patience))
+
+    def _changes(self, ids: Iterable[str], until: float, patience: Patience) -> Iterator[Record | Processing]:
         waiting: dict[str, Status | None] = dict.fromkeys(ids)
         states: dict[str, int] = {}
-        started = changed_at = time.monotonic()
+        bss = self._patient_bss(patience)
+        changed_at = time.monotonic()
         pause = _POLL_SECONDS[0]
         while waiting:
             has_changed = False
             for some in in_slices(list(waiting)):
-                found = {record.id: record for record in self.bss.query(some)}
+                try:
+                    found = {record.id: record for record in bss.query(some)}
+                except Away:
+                    if time.monotonic() < until:
+                        raise
+                    return
                 for record_id in some:
                     before, record = waiting[record_id], found.get(record_id)
                     if record is None:
@@ -208,10 +240,15 @@ class DreamLake:
             if has_changed:
                 changed_at, pause = now, _POLL_SECONDS[0]
             yield Processing({str(state): count for state, count in states.items() if count}, now - changed_at)
-            if not waiting or (timeout is not None and now - started >= timeout):
+            if not waiting or now >= until or patience.stopping.wait(max(0.0, min(pause, until - now))):
                 return
-            time.sleep(pause if timeout is None else max(0.0, min(pause, timeout - (now - started))))
             pause = min(pause * 1.3, _POLL_SECONDS[1])
+
+    def _patient_bss(self, patience: Patience) -> BssClient:
+        return BssClient(self._services[0].with_patience(patience))
+
+    def _patient_index(self, patience: Patience) -> IndexClient:
+        return IndexClient(self._services[1].with_patience(patience))
 
     def retry(
         self,
@@ -229,14 +266,17 @@ class DreamLake:
         """
         started, summary, queued = time.monotonic(), Summary(), {}
         target = None if episode is None else self.target(episode)
-        for event in retry(self.bss, self.index, target=target, ids=ids, everything=everything):
+        patience = Patience(TRANSFER_SECONDS if timeout is None else timeout, unheard=FIRST_SECONDS)
+        bss, index = self._patient_bss(patience), self._patient_index(patience)
+        for event in telling(patience, retry(bss, index, target=target, ids=ids, everything=everything)):
+            if isinstance(event, int):
+                summary.files += event
+                continue
             if isinstance(event, FileEvent):
                 summary.add(event)
                 if event.status is FileStatus.QUEUED and event.id:
                     queued[event.id] = event
-                yield event
-            else:
-                summary.files += event
+            yield event
         if wait:
             yield from self._wait_for(queued, summary, timeout)
         summary.seconds = time.monotonic() - started
@@ -244,7 +284,8 @@ class DreamLake:
 
     def download(self, record: Record, path: str | Path, on_bytes: Callable[[int], None] = lambda _: None) -> str:
         """Write the raw file to `path`, verified, whole or not at all; its SHA-256 (see download.py)."""
-        return download(self.bss, record, Path(path), on_bytes)
+        patience = Patience(_DOWNLOAD_SECONDS)
+        return download(self._patient_bss(patience), record, Path(path), patience, on_bytes)
 
     def delete(self, record: Record) -> None:
         """Forget a file: its record in BSS, what was made from it, and its name in the index as long as the name stands
@@ -344,12 +385,21 @@ class DreamLake:
         started = time.monotonic()
         steps = None if ladder is None else check_ladder(ladder)
         options = None if csv is None else check_csv_options(csv)
-        # Before anything is read and hashed: does BSS answer, and does it know this token?
-        self.bss.list_page(Kind.VIDEO, owner=target.namespace, project=target.project, limit=1)
+        seconds = TRANSFER_SECONDS if timeout is None else timeout
+        yield from self._greet(target, Patience(seconds, unheard=FIRST_SECONDS))
         summary, stored = Summary(), {}
         with HashCache(self._cache) as cache:
+            patience = Patience(seconds)
             uploader = Uploader(
-                self.bss, self.index, target, ladder=steps, csv=options, jobs=jobs, cache=cache, rehash=rehash
+                self._patient_bss(patience),
+                self._patient_index(patience),
+                target,
+                patience=patience,
+                ladder=steps,
+                csv=options,
+                jobs=jobs,
+                cache=cache,
+                rehash=rehash,
             )
             events = uploader.run(files)
             for event in events:
@@ -373,12 +423,22 @@ class DreamLake:
         summary.seconds = time.monotonic() - started
         yield summary
 
+    def _greet(self, target: Target, patience: Patience) -> Iterator[Waiting]:
+        """Before anything is read and hashed: does BSS answer, and does it know this token?"""
+        bss = self._patient_bss(patience)
+
+        def ask() -> Iterator[Waiting]:
+            bss.list_page(Kind.VIDEO, owner=target.namespace, project=target.project, limit=1)
+            yield from ()
+
+        return telling(patience, ask())
+
     def _wait_for(
         self, stored: dict[str, FileEvent], summary: Summary, timeout: float | None
-    ) -> Iterator[FileEvent | Processing]:
+    ) -> Iterator[FileEvent | Processing | Waiting]:
         """Tell how the files, by the ids of their records, end; and count it."""
         for change in self.wait(list(stored), timeout=timeout):
-            if isinstance(change, Processing):
+            if isinstance(change, Processing | Waiting):
                 yield change
             elif change.status.is_final:
                 event = _end_of(change, stored.pop(change.id))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypedDict
 
@@ -27,8 +28,8 @@ class FileEvent:
     """One change of one file.
 
     `path` is local, `name` its name in the project; `id` is the record's in BSS, `asset_id` the index's. `warning` is
-    what was odd about its content, `reason` why it has this status. `plan`, of a dry run, is how it differs from what
-    is stored; None where nobody could be asked.
+    what was odd about its content, `reason` why it has this status, `request_id` what the services' logs call the
+    request. `plan`, of a dry run, is how it differs from what is stored; None where nobody could be asked.
     """
 
     path: str
@@ -44,6 +45,7 @@ class FileEvent:
     sha256: str | None = None
     warning: str | None = None
     plan: Difference | None = None
+    request_id: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         always = {
@@ -56,7 +58,7 @@ class FileEvent:
             "assetId": self.asset_id,
             "reason": self.reason,
         }
-        seldom = {"warning": self.warning, "plan": self.plan and str(self.plan)}
+        seldom = {"warning": self.warning, "plan": self.plan and str(self.plan), "requestId": self.request_id}
         return always | {name: value for name, value in seldom.items() if value}
 
 
@@ -67,6 +69,30 @@ class Warned:
     path: str
     name: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A service is waited for since a time, which is `seconds` ago; `is_over`: it answers again.
+
+    `reason` is the rest of a sentence about it.
+    """
+
+    service: str
+    reason: str
+    since: datetime
+    seconds: float
+    is_over: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "event": "waiting",
+            "service": self.service,
+            "reason": self.reason,
+            "since": self.since.isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "seconds": round(self.seconds, 3),
+            "over": self.is_over,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,25 +186,28 @@ class Summary:
         return summary | ({"unasked": self.unasked} if self.unasked else {})
 
 
-Event = FileEvent | Warned | Progress | Processing | Summary
+Event = FileEvent | Warned | Waiting | Progress | Processing | Summary
 
 
 class Reason(TypedDict):
-    """Why a file failed: a code of errors.py (or of BSS), and a sentence."""
+    """Why a file failed: a code of errors.py (or of BSS), a sentence, and the request by which the logs tell of it."""
 
     code: str
     reason: str
+    request_id: str | None
 
 
 def failure(error: DreamlakeError) -> Reason:
     """`code` and `reason` of a FileEvent, from an error."""
-    return {"code": str(error.code), "reason": str(error)}
+    return {"code": str(error.code), "reason": str(error), "request_id": error.request_id}
 
 
 def record_failure(record: Record) -> Reason:
     """`code` and `reason` of a FileEvent, from a record whose last processing failed."""
     error = record.error or record.last_error
     if error is None:
-        return {"code": str(Code.INTERNAL), "reason": "It failed, and nothing more is known."}
+        reason = "It failed, and nothing more is known."
+        return {"code": str(Code.INTERNAL), "reason": reason, "request_id": record.request_id}
     stands = "" if record.error else "Its earlier result still plays."
-    return {"code": error.code, "reason": " ".join(filter(None, (error.message, error.hint, stands)))}
+    reason = " ".join(filter(None, (error.message, error.hint, stands)))
+    return {"code": error.code, "reason": reason, "request_id": record.request_id}

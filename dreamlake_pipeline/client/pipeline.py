@@ -44,6 +44,7 @@ from ..api.pipeline import (
     ToldDeletion,
     UnknownKeys,
 )
+from ..crashpoints import CrashPoint, reached
 from ..kinds import Kind
 from .http import ServiceClient
 
@@ -163,12 +164,15 @@ class PipelineClient:
                 ReportResults(partition=partition, run_id=run_id, results=some),
                 Success,
             )
+            reached(CrashPoint.RESULTS_REPORTED)
 
     def finish(self, partition: str, run_id: str, ids: Sequence[str] | None = None) -> BatchSummary:
         """What has a result and is in the index is ready: those of `ids` (1,000 at most), or everything. The batch is
         closed when nothing is left to do. CONFLICT: another run has the batch."""
         body = FinishBatch(partition=partition, run_id=run_id, ids=None if ids is None else list(ids))
-        return self._http.post("/pipeline/batches/finish", body, BatchSummary)
+        summary = self._http.post("/pipeline/batches/finish", body, BatchSummary)
+        reached(CrashPoint.BATCH_FINISHED)
+        return summary
 
     # Deletions
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import urllib3
+
+from .. import tls
 
 _BLOCK = 1 << 20
 
@@ -18,19 +21,27 @@ class Pools:
         """With up to `connections` to a host; who wants one more waits."""
         self._connections = connections
         self._proxies = getproxies()
-        self._pools: dict[str | None, urllib3.PoolManager] = {}
+        self._pools: dict[tuple[str | None, bool], urllib3.PoolManager] = {}
         self._lock = threading.Lock()
 
     def of(self, url: str) -> urllib3.PoolManager:
         """The pool for this URL. Raises ValueError when the URL has a port that is none."""
-        proxy = self.proxy_of(urlsplit(url))
+        parts = urlsplit(url)
+        proxy, is_secure = self.proxy_of(parts), parts.scheme == "https"
         with self._lock:
-            if proxy not in self._pools:
-                options = {"maxsize": self._connections, "num_pools": 4, "block": True, "blocksize": _BLOCK}
-                self._pools[proxy] = (
-                    urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)  # type: ignore[arg-type]
+            if (proxy, is_secure) not in self._pools:
+                options: dict[str, Any] = {
+                    "maxsize": self._connections,
+                    "num_pools": 4,
+                    "block": True,
+                    "blocksize": _BLOCK,
+                }
+                if is_secure:  # reading the authorities takes longer than many a command
+                    options["ssl_context"] = tls.context()
+                self._pools[proxy, is_secure] = (
+                    urllib3.ProxyManager(proxy, **options) if proxy else urllib3.PoolManager(**options)
                 )
-            return self._pools[proxy]
+            return self._pools[proxy, is_secure]
 
     def proxy_of(self, parts: SplitResult) -> str | None:
         """The proxy on the way to a URL. None is for this machine, whatever the environment says."""

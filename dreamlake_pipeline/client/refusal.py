@@ -10,14 +10,15 @@ from __future__ import annotations
 import re
 
 from ..errors import Code, DreamlakeError
+from .away import Away
 
 
 class UrlExpired(Exception):
     """The store no longer accepts this presigned URL: ask for another one. The text is the store's reason."""
 
 
-class StoreAway(DreamlakeError):
-    """The object store cannot be reached, or takes nothing at the moment, after several attempts."""
+class StoreAway(Away):
+    """The object store cannot be reached, or takes nothing at the moment."""
 
 
 class BytesDamaged(DreamlakeError):
@@ -58,8 +59,10 @@ _FULL = frozenset({"StorageFull", "XMinioStorageFull", "QuotaExceeded", "XMinioA
 _HINT = "Run the command again in a while: what has arrived is not sent again."
 
 
-def refusal(status: int, body: bytes, place: str) -> Exception:
-    """The exception for an answer of the store at `place` (host and port) with an error's status and its body."""
+def refusal(status: int, body: bytes, place: str, *, retry_after: float = 0.0) -> Exception:
+    """The exception for an answer of the store at `place` (host and port) with an error's status and its body.
+
+    `retry_after` is what its header says, in seconds."""
     text = body[:4000].decode("utf-8", "replace")
     code = _field(text, "Code")
     said = f"{status} {code}".strip()
@@ -86,7 +89,13 @@ def refusal(status: int, body: bytes, place: str) -> Exception:
     if passing is None and status >= 500 and status not in _FINAL_5XX:
         passing = "is overloaded" if status == 503 else "has a fault of its own"
     if passing:
-        return StoreAway(Code.OVERLOADED, f"The object store at {place} {passing} ({said}).", hint=_HINT)
+        return StoreAway(
+            Code.OVERLOADED,
+            f"The object store at {place} {passing} ({said}).",
+            hint=_HINT,
+            reason=f"it {passing} ({said}, {place})",
+            retry_after=retry_after,
+        )
     return DreamlakeError(Code.STORAGE_FAILED, f"The object store at {place} refused the bytes ({said}).")
 
 

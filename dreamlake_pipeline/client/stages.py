@@ -98,11 +98,12 @@ class Flow:
     """The threads and channels of one run. The first exception of any stage stops all of them and is raised to the
     reader of `results`."""
 
-    def __init__(self) -> None:
+    def __init__(self, stopping: threading.Event | None = None) -> None:
+        """`stopping` is set when the flow is stopped."""
         self._channels: list[Channel[Any]] = []
         self._threads: list[threading.Thread] = []
         self._fault: BaseException | None = None
-        self.stopping = threading.Event()
+        self.stopping = stopping or threading.Event()
 
     def channel(self, depth: int, *, writers: int) -> Channel[Any]:
         channel: Channel[Any] = Channel(depth, writers)

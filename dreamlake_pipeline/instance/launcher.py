@@ -18,7 +18,7 @@ from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import ConfigurableClass, serialize_value
 from dagster._serdes.config_class import ConfigurableClassData
 
-from .wire import Line, is_of_this_user, socket_path
+from .wire import Line, is_of_this_machine, is_of_this_user, socket_path
 from .worker import Worker
 
 WORKER_TAG = "dreamlake/process"
@@ -98,6 +98,21 @@ class ForkRunLauncher(RunLauncher[T_DagsterInstance], ConfigurableClass):
         if worker.process() is None:
             return CheckRunHealthResult(WorkerStatus.FAILED, f"Process {worker.pid} of the run is gone.")
         return CheckRunHealthResult(WorkerStatus.RUNNING, run_worker_id=str(worker))
+
+    def has_lost(self, run: DagsterRun) -> bool:
+        """Whether it is certain that no process executes a run that was told to start a while ago.
+
+        It is never certain elsewhere than beside the run server, or while that does not listen.
+        """
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            try:
+                connection.connect(str(socket_path()))
+                if not is_of_this_machine(connection):
+                    return False
+            except OSError:
+                return False
+        worker = _worker_of(run)
+        return worker is None or worker.process() is None
 
 
 def _worker_of(run: DagsterRun) -> Worker | None:

@@ -14,6 +14,8 @@ from dagster_postgres import DagsterPostgresStorage
 from dagster_postgres.utils import pg_url_from_config
 from sqlalchemy import Engine, create_engine
 
+from .schema import bring_up_to_date
+
 _KEPT = 4  # connections that a process keeps at most; more are opened while they are needed
 _OVERFLOW = 60
 _OLDEST = 3600  # seconds
@@ -23,12 +25,19 @@ class PooledPostgresStorage(DagsterPostgresStorage):
     """`DagsterPostgresStorage` by one pool for the process: instances come and go with every tick of a sensor."""
 
     def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
-        # The tables are looked for once, when a process connects first.
-        super().__init__(postgres_url, should_autocreate_tables=postgres_url not in _engines, inst_data=inst_data)
+        # The tables are looked at once, when a process connects first.
+        is_first = postgres_url not in _engines
+        super().__init__(postgres_url, should_autocreate_tables=is_first, inst_data=inst_data)
         engine = _engines.setdefault(postgres_url, _open_engine(postgres_url))
         parts: tuple[Any, ...] = (self._run_storage, self._event_log_storage, self._schedule_storage)
         for part in parts:
             part._engine = engine
+        if is_first:
+            try:
+                bring_up_to_date(engine, *parts)
+            except BaseException:
+                _engines.pop(postgres_url).dispose()  # the next one looks again
+                raise
 
     @classmethod
     def from_config_value(  # type: ignore[override]  # as in the class above

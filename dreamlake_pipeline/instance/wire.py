@@ -30,6 +30,14 @@ def is_of_this_user(connection: socket.socket) -> bool:
     return uid in (os.geteuid(), 0)
 
 
+def is_of_this_machine(connection: socket.socket) -> bool:
+    """Whether the process at the other end is one that this process can see: the kernel tells no id of others."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return False
+    told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+    return struct.unpack("3i", told)[0] > 0
+
+
 class Line:
     """One conversation. Every call raises OSError when the other side is gone or silent for `timeout` seconds."""
 

@@ -1,268 +1,259 @@
-"""The items of one kind of a batch, side by side: small sounds by the bundle, everything else one by one.
+"""A batch at work: its items of all kinds side by side, small sounds by the bundle, everything else one by one.
 
-Threads, since the work is that of ffmpeg and worker processes, object store and Postgres. Results are reported in
-small groups as they come, so that a crash loses little; the batch's lease is extended all the while.
+Threads, since the work is that of ffmpeg and worker processes, object store and Postgres. What comes out of it is
+settled as it comes (settling.py), so that a file is ready when it is made, and a crash loses little.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
 from itertools import groupby
+from queue import Empty, SimpleQueue
 
-from ..api.bss import Record, Status
-from ..api.common import ErrorBody
-from ..api.pipeline import BatchItems, ItemResult
-from ..client.pipeline import PipelineClient
-from ..errors import Code, DreamlakeError
+from ..api.bss import Record
+from ..api.server import AssetRef
+from ..errors import DreamlakeError
 from ..kinds import Kind
 from ..media.run.workers import Workers
+from ..objectstore import ObjectStore
 from .bundle import bundles, is_small, process_bundle
+from .faults import is_of_store
+from .hold import Hold
+from .index import Upsert
+from .lanes import Lanes
 from .scratch import scratch_folder, sweep
-from .work import PASSING, Outcome, Workshop, process_item
+from .settling import Settling
+from .work import Outcome, Workshop, outcome_of_fault, process_item
 
 log = logging.getLogger(__name__)
 
 _WIRES = 8
 _BUNDLES = 3  # at a time: while one is made, others are fetched and published
-_GROUP = 50
-_GROUP_SECONDS = 2.0
-_TICK = 0.5
-_SETTLE_SECONDS = 20.0  # each time costs a look at every item of the batch
-_MOST_UNTOLD = 15.0  # seconds until a run hears that another owner waits
-_MOST_PREVIEWS = 8  # pictures are for people, and stay in memory
+_TICK = 0.25
+_LONG_BYTES = 32 * 2**20  # of a file that is no video
+_LOOK_AGAIN = 5.0  # seconds between two looks at an object store that an item could not reach
 
 
-@dataclass(frozen=True, slots=True)
-class Hold:
-    """A run's hold on a batch: only the run that began it last has it.
+class BatchWork:
+    """Works on `items` of the batch from when it is made; `until` and `finish` settle what comes of it.
 
-    After `turn_seconds` at the files of one kind, it makes room for another owner who waits.
+    All is settled by the one thread that waits, for whatever kind; after its first exception it does nothing more. With
+    `upsert`, files are indexed and ready as they are made. When another owner waits and this one's turn is over, what
+    has not been begun is given back. Close it, or use it as a context: what is not done by then never is.
     """
 
-    pipeline: PipelineClient
-    partition: str
-    run_id: str
-    lease_seconds: float
-    turn_seconds: float = math.inf
-    force: bool = False
-    only: Sequence[str] = ()
+    def __init__(
+        self, hold: Hold, shop: Workshop, items: Sequence[Record], *, workers: int, upsert: Upsert | None = None
+    ) -> None:
+        self.hold = hold
+        self._items = items
+        self._settling = Settling(hold, upsert)
+        self._turn_ends = time.monotonic() + hold.turn_seconds
+        self._done: SimpleQueue[list[Outcome] | BaseException] = SimpleQueue()
+        self._pending: dict[Future[None], Sequence[Record]] = {}
+        self._short: set[Future[None]] = set()
+        self._fault: BaseException | None = None
+        self._threads: _Threads | None = None
+        self._look: _Look | None = None
+        self._stack = ExitStack()
+        if not items:
+            return
+        if swept := sweep(shop.scratch):
+            log.info("Deleted the temporary folders of %d files whose run was killed.", swept)
+        try:
+            rooms = self._stack.enter_context(scratch_folder(shop.scratch))
+            processes = self._stack.enter_context(Workers(workers, rooms))
+            self._threads = _Threads(workers)
+        except (OSError, RuntimeError) as fault:  # there is no place to work at, for any of them
+            self._done.put([outcome_of_fault(item, fault) for item in items])
+            return
+        self._stack.callback(self._end, self._threads, processes)
+        self._look = _Look(shop.store, self._threads)
+        store = shop.store.guarded(hold.confirm)
+        self._submit(replace(shop, store=store, workers=processes, before=self._look.check), self._threads)
 
-    def begin(self) -> BatchItems:
-        """Take the batch; its items that are to be done."""
-        return self.pipeline.begin(
-            self.partition, self.run_id, lease_seconds=self.lease_seconds, force=self.force, only=self.only
-        )
+    def _submit(self, shop: Workshop, threads: _Threads) -> None:
+        """Have all done: what is short as it comes, what is long in ascending order."""
+        ordered = sorted(self._items, key=shop.sharing_key)
+        groups = [list(same) for _, same in groupby(ordered, key=shop.sharing_key)]
+        small = [same[0] for same in groups if len(same) == 1 and is_small(same[0])]
+        others = sorted((same for same in groups if len(same) > 1 or not is_small(same[0])), key=_size)
 
-    def extend(self) -> bool:
-        """Move the end of the lease; whether another owner waits. Raises CONFLICT when another run has the batch."""
-        held = self.pipeline.heartbeat(self.partition, self.run_id, lease_seconds=self.lease_seconds)
-        return held.others_wait
+        def bundle(records: list[Record]) -> None:
+            self._done.put(process_bundle(shop, records, threads.lanes, threads.wires))
 
-    def give_back(self, items: Sequence[Record]) -> None:
-        """Queue items that were not begun: another batch is formed of them when it is their owner's turn again."""
-        self.pipeline.give_back(self.partition, self.run_id, [item.id for item in items])
+        def alike(same: list[Record]) -> None:
+            for outcome in _process_alike(shop, same):
+                self._done.put([outcome])
 
-    def due(self, kind: Kind, *, took_batch: bool) -> Due:
-        """The items of `kind`, and which of them are to be done now.
+        for records in bundles(small):
+            self._pending[threads.bundles.submit(self._told, bundle, records)] = records
+        for same in others:
+            if not _is_long(same):
+                self._pending[threads.lanes.submit(self._told, alike, same)] = same
+        self._short = set(self._pending)
+        for same in others:
+            if _is_long(same):
+                self._pending[threads.lanes.submit_long(self._told, alike, same)] = same
+        self._note_ended()
 
-        `took_batch`: this run took the whole batch before. Else (a run of one asset) it takes those that are due alone.
-        """
-        batch = self.pipeline.items(self.partition, kind)
-        mine = batch.items
-        if took_batch:
-            self.extend()
-            due = [item for item in mine if item.status is Status.PROCESSING and item.reported_at is None]
-            return Due(batch.begun, batch.ladder, batch.csv, mine, due)
-        named = [item for item in mine if not self.only or item.id in self.only]
-        wanted = [item.id for item in named if self.force or self.only or not _is_done(item)]
-        if not wanted:
-            return Due(batch.begun, batch.ladder, batch.csv, mine, [])
-        taken = self.pipeline.begin(self.partition, self.run_id, lease_seconds=self.lease_seconds, only=wanted)
-        return Due(taken.begun, taken.ladder, taken.csv, mine, taken.items)
+    def _told(self, work: Callable[[list[Record]], None], records: list[Record]) -> None:
+        """Do a task of a pool; what it raises, which is no item's fault, is raised where somebody waits."""
+        try:
+            work(records)
+        except BaseException as fault:
+            self._done.put(fault)
 
+    @property
+    def outcomes(self) -> Mapping[str, Outcome]:
+        """What became of items, by the ids of their records, as far as it is settled."""
+        return self._settling.outcomes
 
-@dataclass(frozen=True, slots=True)
-class Due:
-    """The items of one kind of a batch: all of them, and those to be done now.
+    @property
+    def given_back(self) -> Collection[str]:
+        """The ids of items that have left the batch without having been begun."""
+        return self._settling.given_back
 
-    `runs`: how many began the batch so far. `ladder`, `csv`: the project's, None when it says nothing of it.
-    """
+    @property
+    def refs(self) -> Mapping[str, AssetRef]:
+        """What this work has in the index, by the ids of records."""
+        return self._settling.refs
 
-    runs: int
-    ladder: tuple[int, ...] | None
-    csv: dict[str, str] | None
-    items: list[Record]
-    due: list[Record]
+    def until(self, kind: Kind) -> None:
+        """Return when every item of a kind is settled, or given back. Raises BatchLost, and DreamlakeError when BSS
+        does not come back."""
+        self._until([item.id for item in self._items if item.kind is kind])
 
+    def finish(self) -> list[Outcome]:
+        """Return when every item is: what became of them, in their order, but for those given back. Raises as `until`
+        does."""
+        ids = [item.id for item in self._items]
+        self._until(ids)
+        return [self.outcomes[one] for one in ids if one in self.outcomes]
 
-def _is_done(item: Record) -> bool:
-    return (item.status is Status.READY and item.last_error is None) or (
-        item.status is Status.PROCESSING and item.reported_at is not None
-    )
+    def _until(self, ids: list[str]) -> None:
+        if self._fault is not None:
+            raise self._fault
+        try:
+            while left := self._settling.without(ids):
+                are_made = self._settling.has(left)
+                self._take(0 if are_made else _TICK)
+                self._settling.tick(at_once=are_made)
+                if self._settling.others_wait and time.monotonic() > self._turn_ends:
+                    self._give_back()
+            self._note_ended()
+        except BaseException as fault:
+            self._fault = fault
+            self.close()
+            raise
 
+    def _give_back(self) -> None:
+        """What has not been begun leaves the batch."""
+        for future in [future for future in self._pending if future.cancel()]:
+            self._settling.give_back(self._pending.pop(future))
+            self._short.discard(future)
 
-def process_items(
-    hold: Hold, shop: Workshop, items: Sequence[Record], *, workers: int, settle: Callable[[], None] | None = None
-) -> list[Outcome]:
-    """Process items, report what became of each, and return that in their order.
+    def _take(self, seconds: float) -> None:
+        """Take what was done by now; where that is nothing, wait for something so long."""
+        try:
+            done = self._done.get(timeout=seconds) if seconds else self._done.get_nowait()
+            while True:
+                if isinstance(done, BaseException):
+                    raise done
+                self._settling.add(done)
+                if self._look is not None and any(one.reason and is_of_store(one.reason) for one in done):
+                    self._look.begin()
+                done = self._done.get_nowait()
+        except Empty:
+            self._note_ended()
 
-    `settle` is called now and then while slow items are still at work: it makes ready what was reported until then.
-    When another owner waits and this one's turn is over, what has not been begun is given back, and has no outcome.
-    Raises DreamlakeError when BSS can't be told, or says that another run has the batch.
-    """
-    turn_ends = time.monotonic() + hold.turn_seconds
-    if items and (swept := sweep(shop.scratch)):
-        log.info("Deleted the temporary folders of %d files whose run was killed.", swept)
-    ordered = sorted(items, key=shop.sharing_key)
-    groups = [list(same) for _, same in groupby(ordered, key=shop.sharing_key)]
-    small = [record for record, *others in groups if not others and is_small(record)]
-    alone = [same for same in groups if len(same) > 1 or not is_small(same[0])]
-    reporter = _Reporter(hold, settle)
-    with (
-        scratch_folder(shop.scratch) as rooms,
-        Workers(workers, rooms) as processes,
-        _Threads(workers) as threads,
-    ):
-        shop = replace(shop, workers=processes)
-        pending: dict[Future[list[Outcome]], Sequence[Record]] = {
-            **{
-                threads.bundles.submit(process_bundle, shop, bundle, threads.media, threads.wires): bundle
-                for bundle in bundles(small)
-            },
-            **{threads.media.submit(_process_same, shop, same): same for same in alone},
-        }
-        given_back: list[Record] = []
-        while pending:
-            for future in wait(pending, timeout=_TICK, return_when=FIRST_COMPLETED).done:
-                reporter.add(future.result())
-                del pending[future]
-            reporter.tick()
-            if reporter.others_wait and time.monotonic() > turn_ends:
-                for future in [future for future in pending if future.cancel()]:
-                    given_back += pending.pop(future)
-        while reporter.waiting:
-            reporter.tick(at_once=True)
-    if given_back:
-        hold.give_back(given_back)
-        log.info("%d files are given back to the queue: another owner waits.", len(given_back))
-    return [reporter.outcomes[item.id] for item in items if item.id in reporter.outcomes]
+    def _note_ended(self) -> None:
+        ended = [future for future in self._pending if future.done()]
+        for future in ended:
+            del self._pending[future]
+        self._short.difference_update(ended)
+        if not self._short and self._threads is not None:
+            self._threads.lanes.end_short()
+
+    def _end(self, threads: _Threads, processes: Workers) -> None:
+        is_early = any(not future.done() for future in self._pending)
+        if is_early:
+            processes.stop()
+        threads.shutdown(is_early=is_early)
+
+    def close(self) -> None:
+        """End all that is still at work, and delete what it has on the disk."""
+        self._stack.close()
+
+    def __enter__(self) -> BatchWork:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 class _Threads:
-    """The pools of a batch: `media` bounds how many files are worked on, `wires` how many requests are under way.
-
-    When its block ends by an exception, what has not started never does.
-    """
+    """The pools of a batch: `lanes` bound how many files are worked on, `wires` how many requests are under way."""
 
     def __init__(self, workers: int) -> None:
-        self.media = ThreadPoolExecutor(workers, thread_name_prefix="item")
+        self.lanes = Lanes(workers)
         self.wires = ThreadPoolExecutor(_WIRES, thread_name_prefix="wire")
         self.bundles = ThreadPoolExecutor(_BUNDLES, thread_name_prefix="bundle")
+        self.aside = ThreadPoolExecutor(1, thread_name_prefix="aside")
 
-    def __enter__(self) -> _Threads:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        for pool in (self.bundles, self.media, self.wires):
-            pool.shutdown(wait=kind is None, cancel_futures=kind is not None)
+    def shutdown(self, *, is_early: bool) -> None:
+        """End the pools. When it `is_early`, what has not started never does, and nobody waits for what has."""
+        for pool in (self.bundles, self.lanes, self.wires, self.aside):
+            pool.shutdown(wait=not is_early, cancel_futures=is_early)
 
 
-class _Reporter:
-    """Reports outcomes in small groups and keeps the batch.
+class _Look:
+    """Whether the object store answers, once an item could not reach it: if it does not, no further item is begun. Each
+    would find out by itself, with the patience that there is for one."""
 
-    BSS may be away for as long as the lease lasts: only then may another run have been given the batch.
-    """
+    def __init__(self, store: ObjectStore, threads: _Threads) -> None:
+        self._store, self._threads = store, threads
+        self._looking: Future[None] | None = None
+        self._looked_at = 0.0
+        self._away: DreamlakeError | None = None
 
-    def __init__(self, hold: Hold, settle: Callable[[], None] | None) -> None:
-        self.outcomes: dict[str, Outcome] = {}
-        self.waiting: list[Outcome] = []
-        self.others_wait = False
-        self._hold = hold
-        self._settle = settle
-        self._is_settled = True
-        self._reported_at = self._held_at = self._settled_at = time.monotonic()
-        self._pictures = 0
+    def begin(self) -> None:
+        """Look, unless somebody does, or just did."""
+        if (self._looking is None or self._looking.done()) and time.monotonic() - self._looked_at > _LOOK_AGAIN:
+            self._looking = self._threads.aside.submit(self._look)
 
-    def add(self, outcomes: Sequence[Outcome]) -> None:
-        self.waiting += outcomes
-
-    def tick(self, *, at_once: bool = False) -> None:
-        """Report and extend the lease where it is time to. Raises DreamlakeError when the batch is lost."""
-        now = time.monotonic()
+    def _look(self) -> None:
         try:
-            if self.waiting and (at_once or len(self.waiting) >= _GROUP or now - self._reported_at > _GROUP_SECONDS):
-                self._report()
-            if now - self._held_at > min(self._hold.lease_seconds / 4, _MOST_UNTOLD):
-                self.others_wait = self._hold.extend()
-                self._held_at = now
-            if self._settle and not self._is_settled and now - self._settled_at > _SETTLE_SECONDS:
-                self._settle()
-                self._settled_at, self._is_settled = now, True
+            self._store.check()
         except DreamlakeError as error:
-            if error.code not in PASSING or now - self._held_at > self._hold.lease_seconds:
-                raise
-            log.warning("%s The work goes on, and is reported later.", error.message)
-            time.sleep(_TICK)
+            self._away = error
+        self._looked_at = time.monotonic()
 
-    def _report(self) -> None:
-        for outcome in report(self._hold, self.waiting):
-            self._pictures += outcome.preview is not None
-            kept = outcome if self._pictures <= _MOST_PREVIEWS else replace(outcome, preview=None)
-            self.outcomes[outcome.record.id] = kept
-        self.waiting = []
-        self._is_settled = False
-        self._reported_at = time.monotonic()
+    def check(self) -> None:
+        """Raise what was found out, if the store was away."""
+        if self._away is not None:
+            raise self._away
 
 
-def _process_same(shop: Workshop, same: Sequence[Record]) -> list[Outcome]:
+def _process_alike(shop: Workshop, same: Sequence[Record]) -> Iterator[Outcome]:
     """Items with the same bytes: the first that succeeds is made, the others are published from it."""
-    outcomes: list[Outcome] = []
     twin = None
     for record in same:
         outcome = process_item(shop, record, twin)
-        outcomes.append(outcome)
+        yield outcome
         if twin is None and outcome.result is not None and outcome.result.error is None:
             twin = outcome
-    return outcomes
 
 
-def report(hold: Hold, outcomes: Sequence[Outcome]) -> list[Outcome]:
-    """Tell BSS what became of items; what became of them for good.
-
-    When BSS refuses a group, each result is reported by itself, so that a result which it can't store fails alone.
-    """
-    results = [outcome.result for outcome in outcomes if outcome.result is not None]
-    try:
-        if results:
-            hold.pipeline.report(hold.partition, hold.run_id, results)
-        return list(outcomes)
-    except DreamlakeError as error:
-        if error.code in PASSING:
-            raise
-        hold.extend()  # raises when the group was refused because another run has the batch
-        log.warning("BSS refused a group of %d results (%s); each is reported alone.", len(results), error)
-    return list(_report_each(hold, outcomes))
+def _is_long(same: Sequence[Record]) -> bool:
+    """Whether these may take as long as many others together, as far as one knows before they are read."""
+    return same[0].kind is Kind.VIDEO or _size(same) > _LONG_BYTES
 
 
-def _report_each(hold: Hold, outcomes: Sequence[Outcome]) -> Iterator[Outcome]:
-    for outcome in outcomes:
-        if outcome.result is None:
-            yield outcome
-            continue
-        try:
-            hold.pipeline.report(hold.partition, hold.run_id, [outcome.result])
-            yield outcome
-        except DreamlakeError as error:
-            if error.code in PASSING:
-                raise
-            body = ErrorBody(
-                code=str(Code.INTERNAL), message=f"The result of {outcome.record.name} was refused: {error.message}"
-            )
-            failed = ItemResult(id=outcome.record.id, error=body)
-            hold.pipeline.report(hold.partition, hold.run_id, [failed])
-            yield Outcome(outcome.record, failed)
+def _size(same: Sequence[Record]) -> int:
+    return same[0].size or 0

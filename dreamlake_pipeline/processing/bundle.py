@@ -16,11 +16,11 @@ from pathlib import Path
 
 from ..api.bss import Record
 from ..api.metadata import Chunks
-from ..errors import DreamlakeError
 from ..media.results import AudioResult
 from . import audio
 from .fetch import Source, fetch, is_small
 from .hls import segments_of
+from .hold import BatchLost
 from .pool import store_together
 from .product import Job
 from .scratch import scratch_folder
@@ -65,16 +65,18 @@ class _Item:
 
 
 def process_bundle(shop: Workshop, records: Sequence[Record], media: Executor, wires: Executor) -> list[Outcome]:
-    """Fetch, verify, make, publish. Never raises.
+    """Fetch, verify, make, publish. A failure is its item's outcome; raises BatchLost alone.
 
     Media work goes to `media`, which bounds it; requests to the object store go to `wires`.
     """
-    with scratch_folder(shop.scratch) as scratch, shop.staffed() as staffed:
-        items = [_Item(record, shop.recipe_of(record)) for record in records]
-        try:
+    items = [_Item(record, shop.recipe_of(record)) for record in records]
+    try:
+        with scratch_folder(shop.scratch) as scratch, shop.staffed() as staffed:
             _Bundle(staffed, items, scratch, media, wires).process()
-        except DreamlakeError as error:
-            log.info("A bundle of %d files is processed one by one: %s", len(items), error)
+    except BatchLost:
+        raise
+    except Exception as fault:
+        log.info("A bundle of %d files is processed one by one: %s", len(items), fault)
     return [item.outcome or process_item(shop, item.record) for item in items]
 
 
@@ -83,7 +85,7 @@ class _Bundle:
         self._shop, self._items, self._scratch, self._media, self._wires = shop, items, scratch, media, wires
 
     def process(self) -> None:
-        """Give every item its outcome. Raises DreamlakeError when a step of all of them fails."""
+        """Give every item its outcome. Raises when a step of all of them fails."""
         self._each(self._wires, self._fetch)
         if self._shop.share:
             self._reuse()
@@ -110,11 +112,12 @@ class _Bundle:
             try:
                 step(item)
             except Exception as fault:
-                item.outcome = outcome_of_fault(self._shop, item.record, fault)
+                item.outcome = outcome_of_fault(item.record, fault)
 
         list(threads.map(guarded, self._left()))
 
     def _fetch(self, item: _Item) -> None:
+        self._shop.before()
         item.source = fetch(self._shop.store, item.record, self._scratch)
 
     def _reuse(self) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from .. import names
 from ..api.bss import Record
+from ..crashpoints import CrashPoint, reached
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from ..media.audio.short import MOST_BYTES
@@ -63,6 +64,7 @@ def fetch(store: ObjectStore, record: Record, folder: Path) -> Source:
             f"The raw bytes of {record.name} are not in the object store any more.",
             hint="Upload the file again.",
         ) from error
+    reached(CrashPoint.SOURCE_FETCHED)
     if source.size == 0:
         raise DreamlakeError(Code.FILE_EMPTY, f"{record.name} is empty: it holds no bytes.")
     promised = _promised(record)

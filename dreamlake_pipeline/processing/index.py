@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..api.bss import Record, Status
 from ..api.server import AssetRef, BatchAsset
 from ..kinds import KINDS
-from .batch import Hold
+from .hold import Hold
 
 Upsert = Callable[[Sequence[BatchAsset]], list[AssetRef]]
 
@@ -34,8 +34,11 @@ class Indexed:
         return sum(not item.status.is_final for item in self.items)
 
 
-def index_batch(hold: Hold, upsert: Upsert, *, took_batch: bool) -> Indexed:
-    """Write every item that has a result or has failed into the index, then have BSS call those with a result ready.
+def index_batch(
+    hold: Hold, upsert: Upsert, *, took_batch: bool, known: Mapping[str, AssetRef] | None = None
+) -> Indexed:
+    """Write every item that has a result or has failed into the index, but for those `known` to be there, by the ids of
+    records; then have BSS call those with a result ready, and close the batch if nothing is left.
 
     `took_batch`: this run has the whole batch; else it takes the batch if anything in it is unfinished.
     In this order: a record that is ready is in the index. A crash between the two leaves a batch whose next attempt
@@ -45,21 +48,16 @@ def index_batch(hold: Hold, upsert: Upsert, *, took_batch: bool) -> Indexed:
         hold.extend()
     items = hold.pipeline.items(hold.partition).items
     finished = [item for item in items if item.status.is_final or item.reported_at is not None]
-    refs = upsert([asset_of(item) for item in finished])
+    refs = dict(known or {})
+    new = [item for item in finished if item.id not in refs]
+    refs |= {item.id: ref for item, ref in zip(new, upsert(list(map(asset_of, new))), strict=True)}
     is_open = any(not item.status.is_final for item in items)
     if is_open and not took_batch:
-        hold.pipeline.begin(hold.partition, hold.run_id, lease_seconds=hold.lease_seconds)
+        hold.begin(only=())
     if is_open or took_batch:
-        hold.pipeline.finish(hold.partition, hold.run_id)
+        hold.finish()
         items = [_finished(item) for item in items]
-    return Indexed(items, finished, refs)
-
-
-def index_reported(hold: Hold, upsert: Upsert) -> None:
-    """Make ready what the run has reported so far: it does not wait for the slow files of its batch."""
-    items = hold.pipeline.items(hold.partition).items
-    upsert([asset_of(item) for item in items if item.reported_at is not None])
-    hold.pipeline.finish(hold.partition, hold.run_id)
+    return Indexed(items, finished, [refs[item.id] for item in finished])
 
 
 def _finished(item: Record) -> Record:

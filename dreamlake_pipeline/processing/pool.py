@@ -19,6 +19,7 @@ from .. import layout
 from ..api.metadata import Chunks
 from ..api.pipeline import Chunk
 from ..client.pipeline import Leased, PipelineClient
+from ..crashpoints import CrashPoint, reached
 from ..errors import Code, DreamlakeError
 from ..media.results import RawSegment
 from ..objectstore import ObjectStore
@@ -74,6 +75,7 @@ def _store_missing(
     distinct = {segment.sha256: segment for segment in segments}
     leased = pipeline.lease_chunks([Chunk(sha256=one.sha256, size=one.size) for one in distinct.values()], owner)
     missing = leased.missing
+    reached(CrashPoint.CHUNKS_LEASED)
 
     def put(sha256: str) -> None:
         segment, key = distinct[sha256], layout.chunk_key(sha256)
@@ -91,7 +93,9 @@ def _store_missing(
     put_now = {id(distinct[sha256]) for sha256 in missing}
     list(each(_verify, [one for one in segments if id(one) not in put_now and _raw(one) not in verified]))
     if missing:
+        reached(CrashPoint.CHUNKS_STORED)
         pipeline.chunks_stored(sorted(missing))
+    reached(CrashPoint.CHUNKS_MARKED)
     return leased
 
 

@@ -20,6 +20,7 @@ from .. import layout
 from ..api.bss import Record, Status
 from ..api.pipeline import ItemResult
 from ..api.stored import META, Meta, Output, Outputs
+from ..crashpoints import CrashPoint, reached
 from ..errors import Code, DreamlakeError
 from ..media.hls.playlist import master_playlist, media_playlist
 from ..media.results import AudioRendition, Stream
@@ -48,10 +49,12 @@ def publish_streams(
         for stream in [*streams, *(track.stream for track in audio if track.stream is not None)]
     }
     playlists[layout.MASTER_PLAYLIST] = master_playlist(streams, lambda stream_hash: f"{stream_hash}.m3u8", audio)
-    return {
+    stored = {
         f"stream/{name}": _put(store, record, f"stream/{name}", playlist.encode(), PLAYLIST_TYPE)
         for name, playlist in playlists.items()
     }
+    reached(CrashPoint.PLAYLISTS_PUBLISHED)
+    return stored
 
 
 def publish_files(store: ObjectStore, record: Record, files: Mapping[str, Path | bytes | None]) -> Outputs:
@@ -69,6 +72,7 @@ def publish_files(store: ObjectStore, record: Record, files: Mapping[str, Path |
             output = Output(size=made.stat().st_size, sha256=hashlib.file_digest(file, "sha256").hexdigest())
         store.upload(prefix_of(record) + name, made, content_type=content_type)
         stored[name] = output
+    reached(CrashPoint.FILES_PUBLISHED)
     return stored
 
 
@@ -100,6 +104,7 @@ def publish_meta(store: ObjectStore, record: Record, result: ItemResult) -> Item
     meta = Meta.model_construct(**dict(record) | found | standing)
     body = meta.model_dump_json(by_alias=True, exclude_none=True, indent=2)
     stored = _put(store, record, META, body.encode(), "application/json")
+    reached(CrashPoint.META_PUBLISHED)
     return result.model_copy(update={"outputs": result.outputs | {META: stored}})
 
 

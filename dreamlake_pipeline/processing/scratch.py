@@ -26,8 +26,11 @@ _YOUNG_SECONDS = 60  # a folder that was just made may not be locked yet
 
 @contextmanager
 def scratch_folder(parent: Path | None) -> Iterator[Path]:
-    """A folder below `parent`, or the system's place for temporary files, that is gone at the end."""
-    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent) as name:
+    """A folder below `parent`, or the system's place for temporary files, that is gone at the end.
+
+    What a thread still writes there by then is left to the next run's `sweep`. Raises OSError when there is no room.
+    """
+    with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=parent, ignore_cleanup_errors=True) as name:
         # A worker may be another user: it comes through to its room, and can list nothing on the way.
         Path(name).chmod(0o711)
         lock = os.open(name, os.O_RDONLY | os.O_DIRECTORY)

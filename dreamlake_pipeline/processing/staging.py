@@ -25,6 +25,7 @@ from pydantic import ValidationError
 from .. import layout, names
 from ..api.pipeline import StagedKeys, StagedObject
 from ..client.pipeline import PipelineClient
+from ..crashpoints import CrashPoint, reached
 from ..errors import ERRORS, Code, DreamlakeError
 from ..kinds import Kind, content_type_of, kind_of
 from ..media.containers.sniff import Sniffed, sniff
@@ -76,6 +77,7 @@ class Found:
     """What one tick of the walk came to. `too_young` were left for a later round, and so was what `left` tells of."""
 
     listed: int = 0
+    answered: bool = False  # whether the object store was asked, and answered
     registered: int = 0
     ignored: list[str] = field(default_factory=list)  # why, one sentence each
     too_young: int = 0
@@ -97,10 +99,11 @@ def adopt_unregistered(
     if started < position.rest_until:
         return found
     adopting = 0.0
-    for page, reached in _staged_pages(store, position.after):
+    for page, end in _staged_pages(store, position.after):
         listed = time.time()
+        found.answered = True
         brought_news = _adopt_page(pipeline, store, page, grace_seconds, found)
-        position.after = reached
+        position.after = end
         pages -= 1
         now = time.time()
         if brought_news:
@@ -134,6 +137,7 @@ def _adopt_page(pipeline: PipelineClient, store: ObjectStore, page: Page, grace:
     objects = [item for item in understood if isinstance(item, StagedObject)]
     if objects:
         _adopt(pipeline, objects, found)
+        reached(CrashPoint.OBJECTS_ADOPTED)
     return bool(objects)
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import json
-import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,35 +10,32 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path, PurePosixPath
 
-from ..api.bounded import bounded, shortened
+from ..api.bounded import bounded
 from ..api.bss import Record, Status
 from ..api.common import ErrorBody, storable_json
 from ..api.pipeline import ItemResult, ResultKey
 from ..api.stored import META
 from ..client.pipeline import PipelineClient
-from ..errors import ERRORS, Code, DreamlakeError
+from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from ..media.recipe import recipe_of
 from ..media.run.workers import Workers
 from ..objectstore import ObjectStore
+from .faults import judge
 from .fetch import Source, fetch
+from .hold import BatchLost
 from .product import Job, Product
 from .publish import copy_outputs, publish_meta, read_chunks, read_outputs, result_urls, url_of
 from .scratch import scratch_folder
-
-log = logging.getLogger(__name__)
 
 # Results of these are used again: they depend on the bytes, and on the extension (does it agree?). A text or label
 # track's depends on its whole name (language, format), and costs no more to make than to copy.
 _SHARED_KINDS = frozenset({Kind.VIDEO, Kind.AUDIO})
 
-# Faults of the machinery around, not of the file: the next attempt at the batch may well succeed.
-PASSING = frozenset({Code.UNREACHABLE, Code.OVERLOADED, Code.STORAGE_FAILED, Code.STORAGE_FULL, Code.STACK_FAILED})
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one item. `result` is None when it is left to the next attempt, for `reason`."""
+    """What became of one item. `result` is None when it is put off, for `reason`: a fault of the machinery."""
 
     record: Record
     result: ItemResult | None
@@ -59,8 +54,8 @@ class Workshop:
 
     `ladder` are heights of further, smaller pictures of videos that say nothing of it themselves, `csv` options of
     label files that do not.
-    `last_attempt`: there is no next attempt to leave anything to.
-    `workers` are the processes that read what strangers sent; without them, each item gets its own.
+    `workers` are the processes that read what strangers sent; without them, each item gets its own. `before` is called
+    when an item is begun, and raises where that is of no use.
     """
 
     pipeline: PipelineClient
@@ -69,8 +64,8 @@ class Workshop:
     ladder: tuple[int, ...] = ()
     csv: Mapping[str, str] = field(default_factory=dict)
     share: bool = True
-    last_attempt: bool = False
     workers: Workers | None = None
+    before: Callable[[], None] = lambda: None
 
     @contextmanager
     def staffed(self) -> Iterator[Workshop]:
@@ -116,7 +111,7 @@ class Workshop:
 
 
 def process_item(shop: Workshop, record: Record, twin: Outcome | None = None) -> Outcome:
-    """Fetch, verify, make, publish. Never raises: a failure is the item's outcome, and its neighbours go on.
+    """Fetch, verify, make, publish. A failure is the item's outcome, and its neighbours go on; raises BatchLost alone.
 
     `twin` is the outcome of the same staged object under another name, when there is a good one.
     """
@@ -125,32 +120,21 @@ def process_item(shop: Workshop, record: Record, twin: Outcome | None = None) ->
             result, preview = _process(staffed, record, twin)
         return Outcome(record, result, preview)
     except Exception as fault:
-        return outcome_of_fault(shop, record, fault)
+        return outcome_of_fault(record, fault)
 
 
-def outcome_of_fault(shop: Workshop, record: Record, fault: Exception) -> Outcome:
-    """What becomes of an item whose processing raised `fault`."""
-    if isinstance(fault, DreamlakeError):
-        return _failed(shop, record, fault)
-    if isinstance(fault, OSError) and fault.errno == errno.ENOSPC:
-        return _failed(shop, record, DreamlakeError(Code.STORAGE_FULL, "The disk for temporary files is full."))
-    log.error("processing %s (%s %s) failed unexpectedly", record.name, record.kind, record.id, exc_info=fault)
-    body = ErrorBody(
-        code=str(Code.INTERNAL),
-        message=f"{record.name} could not be processed: {ERRORS[Code.INTERNAL].meaning}",
-        hint="Look at the run's log in Dagster.",
-    )
-    return Outcome(record, ItemResult(id=record.id, error=body))
-
-
-def _failed(shop: Workshop, record: Record, error: DreamlakeError) -> Outcome:
-    body = ErrorBody(code=str(error.code), message=shortened(error.message), hint=error.hint)
-    if error.code in PASSING and not shop.last_attempt:
-        return Outcome(record, None, reason=body)
-    return Outcome(record, ItemResult(id=record.id, error=body))
+def outcome_of_fault(record: Record, fault: Exception) -> Outcome:
+    """What becomes of an item whose processing raised `fault`. Raises BatchLost, which is no item's fault."""
+    if isinstance(fault, BatchLost):
+        raise fault
+    verdict = judge(record, fault)
+    if verdict.is_final:
+        return Outcome(record, ItemResult(id=record.id, error=verdict.reason))
+    return Outcome(record, None, reason=verdict.reason)
 
 
 def _process(shop: Workshop, record: Record, twin: Outcome | None) -> tuple[ItemResult, bytes | None]:
+    shop.before()
     recipe = shop.recipe_of(record)
     if twin is not None and twin.result is not None:
         return _reuse(shop, record, twin.record, twin.result), twin.preview
@@ -255,14 +239,14 @@ def _extension(record: Record) -> str:
 
 
 def standing(items: Sequence[Record], outcomes: Sequence[Outcome]) -> list[Record]:
-    """The items as they stand after `outcomes`; one left to the next attempt has an error, but is not failed."""
+    """The items as they stand after `outcomes`; one that was put off has an error, but is not failed."""
     by_id = {outcome.record.id: outcome for outcome in outcomes}
     return [_after(item, by_id[item.id]) if item.id in by_id else item for item in items]
 
 
 def _after(item: Record, outcome: Outcome) -> Record:
     if outcome.result is None:
-        return item.model_copy(update={"status": Status.PROCESSING, "error": outcome.reason})
+        return item.model_copy(update={"status": Status.QUEUED, "error": outcome.reason})
     if outcome.result.error is not None:
         return item.model_copy(update={"status": Status.FAILED, "error": outcome.result.error})
     found = {field: getattr(outcome.result, field) for field in ("sha256", "size", "metadata", "warnings")}

@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from ..api.pipeline import ClaimBatches
 
 
+# How long an offer is kept for a run that waits in Dagster's queue. The sensor that claims knows which offers have no
+# run any more, and gives them back (sensors/attempts.py); a run that begins has a lease of its own.
+_OFFERED_SECONDS = 7 * 86400
+
+
 class BatchPolicy(ConfigurableResource):
     """The settings of the same names (see settings.py)."""
 
@@ -32,8 +37,8 @@ class BatchPolicy(ConfigurableResource):
     def of(cls, settings: Settings) -> BatchPolicy:
         return cls(**{field: getattr(settings, field) for field in cls.model_fields})
 
-    def claim(self) -> ClaimBatches:
-        """The limits of one claim, as BSS takes them."""
+    def claim(self, *, store_answers: bool = False) -> ClaimBatches:
+        """The limits of one claim, as BSS takes them. `store_answers`: the object store has just answered."""
         from ..api.pipeline import ClaimBatches
 
         return ClaimBatches(
@@ -44,8 +49,9 @@ class BatchPolicy(ConfigurableResource):
             max_bytes=self.batch_bytes,
             settle_seconds=self.batch_settle,
             processing_grace_seconds=self.processing_grace,
-            lease_seconds=self.batch_lease,
+            lease_seconds=_OFFERED_SECONDS,
             max_attempts=self.batch_attempts,
+            store_answers=store_answers,
         )
 
 

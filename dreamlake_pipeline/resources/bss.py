@@ -11,22 +11,37 @@ if TYPE_CHECKING:
     from ..client.pipeline import PipelineClient
 
 
+# Seconds for which a run waits for BSS: as long as BSS is away, nobody else can take its batch, and what a run reports
+# after it lost its batch is refused. Where nobody has ever answered, the URL may be wrong.
+_RUN_SECONDS, _RUN_FIRST_SECONDS = 3600.0, 20.0
+
+
 class BssResource(ConfigurableResource):
-    """BSS owns the records and the batches; the pipeline asks it what to do and reports what was done."""
+    """BSS owns the records and the batches; the pipeline asks it what to do and reports what was done.
+
+    A run waits for a BSS that is away, a sensor only for some seconds: its next tick asks again.
+    """
 
     url: str = Field(description="URL of BSS.")
     token: str = Field(description="A bearer token that writes in every namespace.")
 
     _http: Any = PrivateAttr(default=None)
+    _run_id: str | None = PrivateAttr(default=None)
+
+    def setup_for_execution(self, context: InitResourceContext) -> None:
+        self._run_id = context.run.run_id if context.run is not None else None
 
     @property
     def pipeline(self) -> PipelineClient:
         """BSS's pipeline routes, through one connection pool for as long as the resource lives."""
-        from ..client.http import ServiceClient
+        from ..client.http import RequestIds, ServiceClient
+        from ..client.patience import Patience
         from ..client.pipeline import PipelineClient
 
         if self._http is None:
-            self._http = ServiceClient("BSS", self.url, self.token)
+            patience = Patience(_RUN_SECONDS, unheard=_RUN_FIRST_SECONDS) if self._run_id else None
+            ids = RequestIds(self._run_id)  # BSS's logs then tell which run asked
+            self._http = ServiceClient("BSS", self.url, self.token, patience=patience, request_ids=ids)
         return PipelineClient(self._http)
 
     def teardown_after_execution(self, context: InitResourceContext) -> None:

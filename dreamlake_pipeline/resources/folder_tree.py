@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 from dagster import ConfigurableResource, InitResourceContext
 from pydantic import Field, PrivateAttr
 
+from ..crashpoints import CrashPoint, reached
+
 if TYPE_CHECKING:
     from datetime import datetime
 
@@ -60,6 +62,7 @@ class FolderTreeResource(ConfigurableResource):
         for start in range(0, len(assets), _UPSERTED_AT_ONCE):
             with self._connect() as connection, connection.begin():
                 refs += upsert_assets(connection, list(assets[start : start + _UPSERTED_AT_ONCE]))
+        reached(CrashPoint.RESULTS_INDEXED)
         return refs
 
     def remove(self, deletions: Sequence[Deletion]) -> int:

@@ -48,6 +48,9 @@ def _open_client(profile_name: str | None, **connection: Any) -> Any:
     import boto3
 
     from ..objectstore import client_config, default_region
+    from ..tls import authorities_file
 
     connection["region_name"] = connection["region_name"] or default_region()
+    if connection["verify"] in (None, True):  # whom our other clients trust, and not a list of boto3's own
+        connection["verify"] = authorities_file()
     return boto3.Session(profile_name=profile_name).client("s3", config=client_config(), **connection)

@@ -3,11 +3,8 @@
 from typing import TYPE_CHECKING
 
 from dagster import (
-    DagsterInstance,
-    DagsterRunStatus,
     DefaultSensorStatus,
     RunRequest,
-    RunsFilter,
     SensorDefinition,
     SensorEvaluationContext,
     SensorResult,
@@ -16,10 +13,12 @@ from dagster import (
 )
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from ..assets.partitions import BATCHES, PARTITION_TAG, batches
+from ..assets.partitions import BATCHES, batches
+from ..crashpoints import CrashPoint, reached
 from ..errors import DreamlakeError
 from ..resources import BatchPolicy, BssResource, ObjectStoreResource
 from ..visible import visible
+from .attempts import release_ended
 
 if TYPE_CHECKING:
     from ..api.pipeline import BatchOffer
@@ -34,7 +33,8 @@ def build_staging_sensor(job: UnresolvedAssetJobDefinition, *, interval: int) ->
         default_status=DefaultSensorStatus.RUNNING,
         description=(
             "Lists the staging prefixes, registers objects that nobody registered within the grace time, and launches "
-            "a run for every batch that BSS offers. A tick waits for a batch, so that a file is processed at once. "
+            "a run for every batch that BSS offers. Before that, it gives back the batches of runs that are over. "
+            "A tick waits for a batch, so that a file is processed at once. "
             "The cursor is the lister's position; BSS's tables are the truth."
         ),
     )
@@ -46,6 +46,12 @@ def build_staging_sensor(job: UnresolvedAssetJobDefinition, *, interval: int) ->
     ) -> SensorResult | SkipReason:
         from ..processing.staging import Found, Position, adopt_unregistered
 
+        try:
+            attempts = batch_policy.batch_attempts
+            for ended in release_ended(context.instance, bss.pipeline, max_attempts=attempts):
+                context.log.warning(visible(ended))
+        except DreamlakeError:
+            pass  # BSS is away: the claim below says so
         position = Position.parse(context.cursor)
         found, trouble = Found(), None
         try:
@@ -59,9 +65,11 @@ def build_staging_sensor(job: UnresolvedAssetJobDefinition, *, interval: int) ->
             context.log.exception("the walk through the staged objects failed")
         # Batches are made of what is registered, so they are launched although the walk has failed, in whatever way.
         try:
-            offers = bss.pipeline.claim(batch_policy.claim())
+            offers = bss.pipeline.claim(batch_policy.claim(store_answers=found.answered))
         except DreamlakeError as error:
             return SkipReason(f"{error} The next tick tries again; nothing is lost.")
+        if offers:
+            reached(CrashPoint.BATCHES_CLAIMED)
         if trouble and not offers:
             return SkipReason(visible(trouble))
         for reason in filter(None, [trouble, *found.left]):
@@ -71,12 +79,8 @@ def build_staging_sensor(job: UnresolvedAssetJobDefinition, *, interval: int) ->
         if found.registered:
             context.log.info("registered %d objects that nobody had registered", found.registered)
 
-        # A claimed batch is offered again after its lease, so a crash before these requests are saved loses nothing,
-        # and a run that has waited for its turn for that long is not doubled.
-        offers = [
-            offer for offer in offers if offer.attempt == 1 or not _has_waiting_run(context.instance, offer.partition)
-        ]
-        # Adding a partition costs a query, a known one too: a batch is new at its first attempt.
+        # A batch that was offered and has no run after a few ticks is offered again, so a crash before these requests
+        # are saved loses nothing. Adding a partition costs a query, a known one too: it is new at its first attempt.
         new = [
             offer.partition
             for offer in offers
@@ -106,10 +110,3 @@ def _request(offer: "BatchOffer") -> RunRequest:
             "dreamlake/bytes": str(offer.bytes),
         },
     )
-
-
-def _has_waiting_run(instance: DagsterInstance, partition: str) -> bool:
-    """Whether a run of an earlier attempt still waits for its turn. Runs that are `STARTING` do not count: one that is
-    starting for as long as a lease lasts will not start any more."""
-    waiting = [DagsterRunStatus.QUEUED, DagsterRunStatus.NOT_STARTED]
-    return bool(instance.get_runs(RunsFilter(tags={PARTITION_TAG: partition}, statuses=waiting), limit=1))

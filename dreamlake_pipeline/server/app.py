@@ -10,7 +10,8 @@ from fastapi import FastAPI
 from fastapi.concurrency import run_in_threadpool
 from sqlalchemy import text
 
-from ..database import SERVER_SCHEMA, migrate, open_engine
+from ..database import SERVER_SCHEMA, open_engine
+from ..migrations import migrate
 from ..revocation import Revocations
 from ..settings import Settings
 from ..web import create_service
@@ -40,15 +41,17 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     keys, bss_url = settings.token_keys(), settings.require("bss_url")
     postgres_url = settings.require("postgres_url")
     engine = open_engine(postgres_url, schema=SERVER_SCHEMA, pool_size=settings.database_connections)
+    health_engine = open_engine(postgres_url, schema=SERVER_SCHEMA, pool_size=1)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await run_in_threadpool(migrate, postgres_url, schema=SERVER_SCHEMA, package="dreamlake_pipeline.server")
         yield
         engine.dispose()
+        health_engine.dispose()
 
     def is_healthy() -> None:
-        with engine.connect() as connection:
+        with health_engine.connect() as connection:
             connection.execute(text("SELECT 1 FROM assets LIMIT 1"))
 
     service = create_service(
@@ -58,6 +61,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         is_healthy=is_healthy,
         lifespan=lifespan,
         revocations=Revocations(engine),
+        metrics_token=settings.optional("metrics_token"),
     )
     service.openapi_tags = _TAGS
     service.state.engine = engine

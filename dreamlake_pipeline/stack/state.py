@@ -1,6 +1,6 @@
 """What the embedded stack remembers under `$DREAMLAKE_HOME`: its id, its ports and its credentials.
 
-stack.json         id, ports, the supervisor's socket
+stack.json         id, ports, the supervisor's socket, doors
 credentials.json   passwords, keys and tokens (0600)
 superuser.json     the password of Postgres's superuser, which `up` alone uses (0600)
 logs/              one per process, rotated
@@ -61,13 +61,17 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """One embedded stack: where it lives, where its parts listen, what they trust."""
+    """One embedded stack: where it lives, where its parts listen, what they trust.
+
+    `doors` are the ports at which others reach a part before which somebody put a proxy; most stacks have none.
+    """
 
     home: Path
     id: str
     ports: dict[str, int]
     socket: Path
     credentials: Credentials = field(repr=False)
+    doors: dict[str, int] = field(default_factory=dict)
 
     @property
     def logs(self) -> Path:
@@ -108,6 +112,10 @@ class Stack:
         """Where the process listens that workers are forked from."""
         return self.socket.with_name("workers.sock")
 
+    def door_of(self, process: str) -> int:
+        """The port at which the others reach a process."""
+        return self.doors.get(process, self.ports[process])
+
     def log_of(self, process: str) -> Path:
         return self.logs / f"{process}.log"
 
@@ -127,7 +135,7 @@ class Stack:
     def postgres_url(self, user: str = "operator") -> str:
         """The database as one of its users (`roles.py`) reaches it."""
         password = getattr(self.credentials, f"{user}_password")
-        return f"postgresql://{user}:{password}@{HOST}:{self.ports['postgres']}/{DATABASE}"
+        return f"postgresql://{user}:{password}@{HOST}:{self.door_of('postgres')}/{DATABASE}"
 
     @property
     def dagster_postgres_url(self) -> str:
@@ -140,15 +148,15 @@ class Stack:
         keys = self.credentials
         return {
             "DREAMLAKE_HOME": str(self.home),
-            "DREAMLAKE_REMOTE": f"http://{HOST}:{self.ports['server']}",
-            "DREAMLAKE_BSS_URL": f"http://{HOST}:{self.ports['bss']}",
+            "DREAMLAKE_REMOTE": f"http://{HOST}:{self.door_of('server')}",
+            "DREAMLAKE_BSS_URL": f"http://{HOST}:{self.door_of('bss')}",
             "DREAMLAKE_API_KEY": keys.cli_token,
-            "DREAMLAKE_DAGSTER_URL": f"http://{HOST}:{self.ports['dagster-webserver']}",
+            "DREAMLAKE_DAGSTER_URL": f"http://{HOST}:{self.door_of('dagster-webserver')}",
             "DREAMLAKE_BUCKET": BUCKET,
             "DREAMLAKE_POSTGRES_URL": self.postgres_url(),
             "DREAMLAKE_AUTH_SECRET": keys.auth_secret,
             "DREAMLAKE_DAGSTER_SECRET": keys.dagster_secret,
-            "AWS_ENDPOINT_URL": f"http://{HOST}:{self.ports['s3']}",
+            "AWS_ENDPOINT_URL": f"http://{HOST}:{self.door_of('s3')}",
             "AWS_ACCESS_KEY_ID": keys.s3_access_key,
             "AWS_SECRET_ACCESS_KEY": keys.s3_secret_key,
             "AWS_REGION": REGION,
@@ -164,14 +172,15 @@ class Stack:
     def save(self) -> None:
         """Write both files; stack.json last, since a stack exists once it does."""
         write_private(self.home / "credentials.json", asdict(self.credentials))
-        write_private(self.home / "stack.json", {"id": self.id, "ports": self.ports, "socket": str(self.socket)})
+        where = {"id": self.id, "ports": self.ports, "socket": str(self.socket)}
+        write_private(self.home / "stack.json", where | ({"doors": self.doors} if self.doors else {}))
 
     def with_free_ports(self) -> Stack:
         """This stack with another port in the place of each that somebody else listens on now."""
         ports = dict(self.ports)
         for name, port in self.ports.items():
             if not _is_free(port):
-                ports[name] = _free_port(taken=set(ports.values()))
+                ports[name] = free_port(taken=set(ports.values()))
         return replace(self, ports=ports)
 
     def with_socket(self) -> Stack:
@@ -209,6 +218,7 @@ def load(home: Path) -> Stack | None:
             socket=Path(remembered["socket"]),
             # Those that an earlier version did not have are made by the next `up` (`complete`).
             credentials=Credentials(**{one.name: str(keys.get(one.name, "")) for one in fields(Credentials)}),
+            doors={name: int(port) for name, port in remembered.get("doors", {}).items()},
         )
     except PermissionError as fault:
         raise DreamlakeError(
@@ -229,7 +239,7 @@ def create(home: Path) -> Stack:
     home = _absolute(home)
     ports: dict[str, int] = {}
     for name in LISTENERS:
-        ports[name] = _free_port(taken=set(ports.values()))
+        ports[name] = free_port(taken=set(ports.values()))
     stack = Stack(
         home=home, id=secrets.token_hex(8), ports=ports, socket=_socket_path(home), credentials=_new_credentials()
     )
@@ -308,7 +318,8 @@ def _socket_path(home: Path) -> Path:
     return Path(tempfile.mkdtemp(prefix="dreamlake-")) / "supervisor.sock"
 
 
-def _free_port(taken: set[int]) -> int:
+def free_port(taken: set[int]) -> int:
+    """A port that nobody listens on, and that is not given to outgoing connections."""
     for _ in range(1000):
         port = secrets.choice(_PORTS)
         if port not in taken and _is_free(port):

@@ -199,5 +199,6 @@ def test_calls_in_bulk_take_a_constant_number_of_statements(service, api, owner,
         )
         return [statements(call) for call in (*calls, *calls)]
 
+    counts(1)  # whatever is asked once in the life of a process
     assert counts(300) == counts(3)
     assert max(counts(3)) <= 8

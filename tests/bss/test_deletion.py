@@ -55,7 +55,7 @@ def ready(files: Any, claim: Any, begin: Any, pipeline: Any, object_store: Any, 
         [batch] = claim()
         begin(batch["partition"])
         sha256 = secrets.token_hex(32)
-        pipeline.post("/pipeline/chunks/lease", json={"chunks": [{"sha256": sha256, "size": 9}], "leaseSeconds": 0.001})
+        pipeline.post("/pipeline/chunks/lease", json={"chunks": [{"sha256": sha256, "size": 9}]})
         object_store.put(f"chunks/{sha256}.ts", CHUNK, content_type="video/mp2t")
         pipeline.post("/pipeline/chunks/stored", json={"chunks": [sha256]})
         result = {"id": record_id, "sha256": secrets.token_hex(32), "size": 50, "recipe": "r", "chunks": [sha256]}

@@ -229,13 +229,14 @@ def test_services_that_do_not_answer(
     dreamlake: Callable[..., Any], recordings: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DREAMLAKE_REMOTE", "http://127.0.0.1:9")
-    without_index = dreamlake("upload", recordings / "run-002/joints.csv", "--episode", "robot", "--json")
+    briefly = ("--episode", "robot", "--json", "--timeout", "1s")
+    without_index = dreamlake("upload", recordings / "run-002/joints.csv", *briefly)
     assert without_index.code == 3
     assert "not in the index" in without_index.files["joints.csv"]["reason"]
     monkeypatch.setenv("DREAMLAKE_BSS_URL", "http://127.0.0.1:9")
-    without_bss = dreamlake("ingest", recordings, "--episode", "robot", "--json")
-    assert (without_bss.code, without_bss.out) == (3, "")
-    assert without_bss.err.startswith("error: BSS does not answer at http://127.0.0.1:9")
+    without_bss = dreamlake("ingest", recordings, *briefly)
+    assert (without_bss.code, without_bss.files) == (3, {})
+    assert "error: BSS does not answer at http://127.0.0.1:9: it refuses connections." in without_bss.err.splitlines()
 
 
 def test_nothing_is_running(dreamlake: Callable[..., Any], recordings: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -311,7 +312,8 @@ def test_retry_registers_what_the_index_lacks(
 ) -> None:
     with monkeypatch.context() as down:
         down.setenv("DREAMLAKE_REMOTE", "http://127.0.0.1:9")
-        assert dreamlake("upload", recordings / "run-002/joints.csv", "--episode", "robot").code == 3
+        words = ("--episode", "robot", "--timeout", "1s")
+        assert dreamlake("upload", recordings / "run-002/joints.csv", *words).code == 3
     assert dreamlake("show", "/joints.csv", "--episode", "robot").code == 1
     done = dreamlake("retry", "--episode", "robot", "--json")
     assert done.files["joints.csv"]["status"] == "indexed"

@@ -15,6 +15,7 @@ import pytest
 
 from dreamlake_pipeline.api.bss import Record
 from dreamlake_pipeline.client.download import download
+from dreamlake_pipeline.client.patience import Patience
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import Kind
 
@@ -66,7 +67,7 @@ def record(data: bytes, size: int | None = None) -> Record:
 
 def test_a_content_encoding_is_not_undone(store: Store, tmp_path: Path) -> None:
     store.body = gzip.compress(bytes(100_000_000))
-    download(store, record(store.body), tmp_path / "a")  # type: ignore[arg-type]
+    download(store, record(store.body), tmp_path / "a", Patience(5))  # type: ignore[arg-type]
     assert (tmp_path / "a").read_bytes() == store.body
 
 
@@ -74,7 +75,7 @@ def test_a_content_encoding_is_not_undone(store: Store, tmp_path: Path) -> None:
 def test_no_more_is_taken_than_was_promised(store: Store, tmp_path: Path, encoding: str) -> None:
     store.body, store.headers = bytes(256_000_000), {"Content-Encoding": encoding}
     with pytest.raises(DreamlakeError, match="more than its 1,000 bytes") as fault:
-        download(store, record(b"", 1000), tmp_path / "a")  # type: ignore[arg-type]
+        download(store, record(b"", 1000), tmp_path / "a", Patience(5))  # type: ignore[arg-type]
     assert fault.value.code is Code.HASH_MISMATCH
     assert list(tmp_path.iterdir()) == []
     assert store.sent < 100_000_000

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import stamina
 
+from dreamlake_pipeline.client.patience import Patience
 from dreamlake_pipeline.client.refusal import BytesDamaged, StoreAway, UrlExpired, refusal
 from dreamlake_pipeline.client.transfer import Transfer
 from dreamlake_pipeline.errors import Code, DreamlakeError
@@ -122,11 +122,11 @@ def store() -> Iterator[Store]:
     store.server.server_close()
 
 
-def put(store: Store, data: bytes = b"data") -> str:
-    transfer = Transfer(2)
+def put(store: Store, data: bytes = b"data", patience: float = 60) -> str:
+    transfer = Transfer(2, Patience(patience))
     try:
         headers = {"Content-Length": str(len(data))}
-        return transfer.put_bytes(store.url, headers, len(data), lambda: data, threading.Event())
+        return transfer.put_bytes(store.url, headers, len(data), lambda: data)
     finally:
         transfer.close()
 
@@ -143,11 +143,11 @@ def test_the_same_is_sent_again_after_what_passes(store: Store, status: int, cod
 
 def test_what_does_not_pass_fails_after_some_attempts(store: Store) -> None:
     store.answers = [(400, body("RequestTimeout"))] * 20
-    with stamina.set_testing(True, attempts=4), pytest.raises(StoreAway, match="waited too long") as caught:
-        put(store)
+    with pytest.raises(StoreAway, match="waited too long") as caught:
+        put(store, patience=0.3)
     assert caught.value.code is Code.OVERLOADED
     store.answers = [(400, body("BadDigest"))] * 20
-    with stamina.set_testing(True, attempts=4), pytest.raises(BytesDamaged):
+    with pytest.raises(BytesDamaged):
         put(store)
 
 

@@ -17,6 +17,7 @@ import pytest
 
 from dreamlake_pipeline.api.bss import PlanAction
 from dreamlake_pipeline.client import DreamLake, FileEvent, Progress, Selection
+from dreamlake_pipeline.client.bss import BssClient
 from dreamlake_pipeline.client.events import Warned
 from dreamlake_pipeline.client.transfer import Transfer
 from dreamlake_pipeline.client.upload import hasher
@@ -235,7 +236,7 @@ def test_what_the_index_lost_comes_back_with_the_next_run(
         namespace=owner,
         cache=remembering._cache,
     ) as half:
-        assert outcome(half.ingest(tmp_path, episode="robot")).summary.failed == 21
+        assert outcome(half.ingest(tmp_path, episode="robot", timeout=1)).summary.failed == 21
     again = outcome(remembering.ingest(tmp_path, episode="robot"))
     assert (again.summary.duplicate, again.summary.failed) == (21, 0)
     assert sum(node.asset is not None for node in remembering.index.nodes(owner, "robot", recursive=True)) == 21
@@ -350,14 +351,14 @@ def test_a_file_that_changes_after_it_was_hashed_is_reported_and_not_registered(
 ) -> None:
     file, data = tmp_path / "growing.mp4", content(size, seed=4)
     file.write_bytes(data)
-    original = lake.bss.plan_uploads
+    original = BssClient.plan_uploads
 
-    def plan_after_the_robot_wrote_on(*args: Any) -> Any:
+    def plan_after_the_robot_wrote_on(self: BssClient, *args: Any) -> Any:
         with file.open("ab") as out:
             out.write(b"more")
-        return original(*args)
+        return original(self, *args)
 
-    monkeypatch.setattr(lake.bss, "plan_uploads", plan_after_the_robot_wrote_on)
+    monkeypatch.setattr(BssClient, "plan_uploads", plan_after_the_robot_wrote_on)
     run = outcome(lake.upload([file], episode="robot"))
     assert run.of("growing.mp4").code == Code.FILE_CHANGED
     assert list(lake.bss.list_all(Kind.VIDEO, owner=owner)) == []
@@ -373,7 +374,7 @@ def test_without_the_index_files_are_stored_and_a_second_run_adds_what_is_missin
     (tmp_path / "a.wav").write_bytes(content(5000, seed=5))
     key = services.token(owner)
     with DreamLake(remote="http://127.0.0.1:9", bss_url=services.bss_url, api_key=key, namespace=owner) as half:
-        run = outcome(half.upload([tmp_path / "a.wav"], episode="robot"))
+        run = outcome(half.upload([tmp_path / "a.wav"], episode="robot", timeout=1))
     event = run.of("a.wav")
     assert (event.status, event.code) == ("failed", Code.UNREACHABLE)
     assert "again" in event.reason
@@ -390,7 +391,7 @@ def test_without_bss_nothing_is_read(services: Any, owner: str, tmp_path: Path) 
         DreamLake(remote=services.remote, bss_url="http://127.0.0.1:9", api_key="-") as nowhere,
         pytest.raises(DreamlakeError) as error,
     ):
-        list(nowhere.upload([tmp_path / "a.wav"], episode="robot"))
+        list(nowhere.upload([tmp_path / "a.wav"], episode="robot", timeout=1))
     assert error.value.code is Code.UNREACHABLE
 
 
@@ -411,16 +412,16 @@ def test_an_expired_url_is_asked_for_again(
     lake: DreamLake, tmp_path: Path, outcome: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a.wav").write_bytes(content(4000, seed=6))
-    original, asked = lake.bss.plan_uploads, []
+    original, asked = BssClient.plan_uploads, []
 
-    def first_answer_is_stale(*args: Any) -> Any:
-        plans = original(*args)
+    def first_answer_is_stale(self: BssClient, *args: Any) -> Any:
+        plans = original(self, *args)
         asked.append(plans[0].action)
         if len(asked) == 1:
             plans[0].url = plans[0].url.replace("X-Amz-Signature=", "X-Amz-Signature=0")
         return plans
 
-    monkeypatch.setattr(lake.bss, "plan_uploads", first_answer_is_stale)
+    monkeypatch.setattr(BssClient, "plan_uploads", first_answer_is_stale)
     assert outcome(lake.upload([tmp_path / "a.wav"], episode="robot")).statuses() == {"a.wav": "uploaded"}
     assert asked == [PlanAction.PUT, PlanAction.PUT]
 
@@ -563,14 +564,14 @@ def test_a_file_that_vanishes_or_shrinks_after_it_was_found_fails_alone(
 ) -> None:
     for name in ("gone.wav", "shrunk.mp4", "good.wav"):
         (tmp_path / name).write_bytes(content(7 * MIB if name == "shrunk.mp4" else 2000, seed=ord(name[2])))
-    original = lake.bss.plan_uploads
+    original = BssClient.plan_uploads
 
-    def plan_after_they_went(*args: Any) -> Any:
+    def plan_after_they_went(self: BssClient, *args: Any) -> Any:
         (tmp_path / "gone.wav").unlink(missing_ok=True)
         os.truncate(tmp_path / "shrunk.mp4", 1000)
-        return original(*args)
+        return original(self, *args)
 
-    monkeypatch.setattr(lake.bss, "plan_uploads", plan_after_they_went)
+    monkeypatch.setattr(BssClient, "plan_uploads", plan_after_they_went)
     run = outcome(lake.ingest(tmp_path, episode="robot"))
     assert run.statuses() == {"gone.wav": "failed", "shrunk.mp4": "failed", "good.wav": "uploaded"}
     assert (run.of("gone.wav").code, run.of("shrunk.mp4").code) == (Code.FILE_MISSING, Code.FILE_CHANGED)

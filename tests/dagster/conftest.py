@@ -44,9 +44,10 @@ from dreamlake_pipeline.auth import Scope, issue_token
 from dreamlake_pipeline.bss.app import create_app
 from dreamlake_pipeline.client.http import ServiceClient
 from dreamlake_pipeline.client.pipeline import PipelineClient
-from dreamlake_pipeline.database import SERVER_SCHEMA, migrate
+from dreamlake_pipeline.database import SERVER_SCHEMA
 from dreamlake_pipeline.definitions import defs
 from dreamlake_pipeline.kinds import kind_of
+from dreamlake_pipeline.migrations import migrate
 from dreamlake_pipeline.objectstore import ObjectStore, open_client
 from dreamlake_pipeline.resources import (
     BatchPolicy,
@@ -202,7 +203,6 @@ class World:
             dagster_instance=self.instance,
             dagster_run=run,
             dagster_event=failure,
-            resources={"bss": BssResource(url=self.bss_url, token=self.token)},
         ) as context:
             said = defs.resolve_sensor_def("failed_runs")(context.for_run_failure())
         assert isinstance(said, SkipReason) and said.skip_message is not None

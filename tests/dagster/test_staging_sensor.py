@@ -17,6 +17,7 @@ from dreamlake_pipeline.definitions import defs
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.processing import staging
+from dreamlake_pipeline.sensors import attempts
 
 SRT_KEY = "robot-7/speech.srt"
 
@@ -78,7 +79,9 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterInstan
 
 
 @pytest.fixture
-def sensor(world: Any, instance: DagsterInstance) -> Sensor:
+def sensor(world: Any, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Sensor:
+    """One that does not take what other worlds were offered for lost."""
+    monkeypatch.setattr(attempts, "_CREATED_WITHIN", 3600)
     return Sensor(world, instance)
 
 
@@ -102,14 +105,13 @@ def test_queued_files_become_one_run(sensor: Sensor, samples: dict[str, bytes]) 
     assert sensor.requests() == []  # it is claimed
 
 
-def test_a_batch_whose_run_never_began_is_offered_again_under_another_key(
-    sensor: Sensor, samples: dict[str, bytes]
+def test_a_batch_whose_run_was_never_made_is_offered_again_under_another_key(
+    sensor: Sensor, samples: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sensor.world.policy["batch_lease"] = 1
     sensor.world.upload({"/a.srt": samples["speech.srt"]})
     [first] = sensor.requests()
     sensor.instance.add_dynamic_partitions("batches", [first.partition_key])
-    time.sleep(1.1)
+    monkeypatch.setattr(attempts, "_CREATED_WITHIN", 0)
     result = sensor.tick()
     assert isinstance(result, SensorResult)
     [second] = [one for one in result.run_requests or [] if one.tags["dreamlake/owner"] == sensor.world.owner]
@@ -117,16 +119,34 @@ def test_a_batch_whose_run_never_began_is_offered_again_under_another_key(
     assert all(first.partition_key not in one.partition_keys for one in result.dynamic_partitions_requests or [])
 
 
-def test_a_run_that_waits_for_its_turn_is_not_doubled(sensor: Sensor, samples: dict[str, bytes]) -> None:
-    sensor.world.policy["batch_lease"] = 1
+def test_a_run_that_waits_for_its_turn_is_not_doubled(
+    sensor: Sensor, samples: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
     sensor.world.upload({"/a.srt": samples["speech.srt"]})
     [request] = sensor.requests()
     sensor.instance.create_run_for_job(
         sensor.world.job("process_batch"),
         tags={"dagster/partition": request.partition_key},
     )
-    time.sleep(1.1)
+    monkeypatch.setattr(attempts, "_CREATED_WITHIN", 0)
     assert sensor.requests() == []
+
+
+def test_the_halves_of_a_batch_whose_run_died_are_new_partitions(sensor: Sensor, samples: dict[str, bytes]) -> None:
+    sensor.world.upload({"/a.srt": samples["speech.srt"], "/b.jsonl": samples["marks.jsonl"]})
+    [request] = sensor.requests()
+    run = sensor.instance.create_run_for_job(
+        sensor.world.job("process_batch"), tags={"dagster/partition": request.partition_key}
+    )
+    sensor.world.pipeline.begin(request.partition_key, run.run_id, lease_seconds=3600)
+    sensor.instance.report_run_failed(run, "The run's process is gone.")
+    result = sensor.tick()
+    assert isinstance(result, SensorResult)
+    requests = [one for one in result.run_requests or [] if one.tags["dreamlake/owner"] == sensor.world.owner]
+    assert [one.tags["dreamlake/files"] for one in requests] == ["1", "1"]
+    added = {key for one in result.dynamic_partitions_requests or [] for key in one.partition_keys}
+    assert {one.partition_key for one in requests} <= added
+    assert [one.run_key for one in requests] == [f"{one.partition_key}#1" for one in requests]
 
 
 def test_a_tick_waits_for_a_batch(sensor: Sensor, samples: dict[str, bytes]) -> None:

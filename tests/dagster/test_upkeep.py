@@ -1,4 +1,4 @@
-"""What keeps Dagster in order: old partitions go, failed runs give their batch back, the catalog follows the index."""
+"""What keeps Dagster in order: old partitions go, why runs failed is said, the catalog follows the index."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import pyarrow.parquet as pq
 import pytest
 from dagster import (
     AssetMaterialization,
-    DagsterEventType,
     DagsterInstance,
     RunRequest,
     SensorResult,
@@ -19,9 +18,7 @@ from dagster import (
     build_sensor_context,
 )
 
-from dreamlake_pipeline.api.bss import Status
 from dreamlake_pipeline.definitions import defs
-from dreamlake_pipeline.resources import BssResource, FolderTreeResource
 from dreamlake_pipeline.sensors.upkeep import partitions_to_retire
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
@@ -57,72 +54,13 @@ def test_the_sensor_asks_dagster_to_forget_them(tmp_path: Any) -> None:
     assert [one.partition_keys for one in result.dynamic_partitions_requests or []] == [[old]]
 
 
-@pytest.mark.parametrize(
-    ("broken", "consequence"),
-    [
-        ("folder_tree", "is offered again in 15 s; what was reported stays done."),
-        ("bss", "is offered again when its lease has ended."),
-    ],
-)
-def test_a_failed_run_gives_its_batch_back(
-    world: Any, samples: dict[str, bytes], broken: str, consequence: str
-) -> None:
-    ids = world.upload({"/a.srt": samples["speech.srt"]})
-    partition = world.form_batch()
-    world.replaced = {
-        "folder_tree": {"folder_tree": FolderTreeResource(postgres_url="postgresql://127.0.0.1:9/none")},
-        "bss": {"bss": BssResource(url="http://127.0.0.1:9", token="x")},
-    }[broken]
-    result = world.run(partition, raise_on_error=False)
-    assert not result.success
-
-    failure = next(event for event in result.all_events if event.event_type is DagsterEventType.RUN_FAILURE)
-    said = world.what_is_said_of(result.dagster_run, failure)
-    assert "does not answer" in said and said.endswith(consequence)
-
-    world.replaced = {}
-    assert world.run(partition).success
-    assert world.records(ids)["/a.srt"].status is Status.READY
-
-
-def test_the_batch_of_a_killed_run_is_offered_again_at_once(world: Any, samples: dict[str, bytes]) -> None:
-    world.upload({"/a.srt": samples["speech.srt"]})
-    partition = world.form_batch()
-    run = world.instance.create_run_for_job(
-        world.job("process_batch"), tags={"dagster/partition": partition, "dreamlake/attempt": "1"}
-    )
-    world.pipeline.begin(partition, run.run_id, lease_seconds=60)
-    failure = world.instance.report_run_failed(run, "The run's process is gone.")
-    assert "offered again in 0 s" in world.what_is_said_of(run, failure)
-    assert [(offer.partition, offer.attempt) for offer in world.claim()] == [(partition, 2)]
-
-
-@pytest.mark.parametrize(
-    ("tag", "pause"),
-    [
-        ("", 0),
-        ("x", 0),
-        ("-5", 0),
-        ("0", 0),
-        ("²", 0),
-        ("1e9", 0),
-        ("2", 15),
-        ("3", 45),
-        ("1000000000", 1905),
-        ("9" * 9999, 1905),
-    ],
-    ids=lambda value: str(value)[:12],
-)
-def test_whatever_tags_a_run_was_started_with_its_batch_is_given_back(
-    world: Any, samples: dict[str, bytes], tag: str, pause: int
-) -> None:
-    world.upload({"/a.srt": samples["speech.srt"]})
-    partition = world.form_batch()
-    tags = {"dagster/partition": partition, "dreamlake/attempt": tag}
+@pytest.mark.parametrize("tag", ["", "x", "9" * 9999], ids=lambda value: str(value)[:12])
+def test_why_a_run_failed_is_said_once_whatever_its_tags(world: Any, tag: str) -> None:
+    tags = {"dagster/partition": tag or "o/p/x", "dreamlake/attempt": tag}
     run = world.instance.create_run_for_job(world.job("process_batch"), tags=tags)
-    world.pipeline.begin(partition, run.run_id, lease_seconds=60)
     failure = world.instance.report_run_failed(run, "The run's process is gone.")
-    assert f"offered again in {pause} s" in world.what_is_said_of(run, failure)
+    said = world.what_is_said_of(run, failure)
+    assert "The run's process is gone." in said and "what was reported stays done" in said and len(said) < 500
 
 
 def test_the_catalog_is_the_index_as_parquet(world: Any, samples: dict[str, bytes]) -> None:

@@ -27,7 +27,8 @@ from dreamlake_pipeline.database import with_driver
 from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.media.run import ffmpeg
 from dreamlake_pipeline.objectstore import ObjectStore, open_client
-from dreamlake_pipeline.processing.batch import Hold, process_items
+from dreamlake_pipeline.processing.batch import BatchWork
+from dreamlake_pipeline.processing.hold import Hold
 from dreamlake_pipeline.processing.index import index_batch
 from dreamlake_pipeline.processing.work import Workshop
 from dreamlake_pipeline.server.app import create_app as create_server
@@ -104,7 +105,8 @@ class World:
             for offer in offers:
                 hold = Hold(self.pipeline, offer.partition, f"run-{secrets.token_hex(4)}", lease_seconds=60)
                 items = hold.begin().items
-                count += len(process_items(hold, Workshop(self.pipeline, self.store), items, workers=2))
+                with BatchWork(hold, Workshop(self.pipeline, self.store), items, workers=2) as work:
+                    count += len(work.finish())
                 index_batch(hold, self.lake.index.register_batch, took_batch=True)
         return count
 

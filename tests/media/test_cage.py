@@ -306,7 +306,7 @@ def test_processes_that_take_much_memory_together_are_stopped() -> None:
         started = time.monotonic()
         with pytest.raises(DreamlakeError) as caught:
             inside(workers, code)
-        assert caught.value.code is Code.MEDIA_CORRUPT
+        assert caught.value.code is Code.CRASHES_WORKER
         assert time.monotonic() - started < 25
         assert inside(workers, "told = 1") == 1
 

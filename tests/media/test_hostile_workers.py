@@ -54,7 +54,7 @@ def test_details_of_an_error_are_no_arguments_of_another_name(workers: Workers, 
     failure = json.dumps(["failed", ["DreamlakeError", "not_media", "m", None, {detail: "x"}]])
     with pytest.raises(DreamlakeError) as caught:
         planted(workers, f"say({failure!r})")
-    assert caught.value.code is Code.MEDIA_CORRUPT
+    assert caught.value.code is Code.CRASHES_WORKER
     assert workers.run(os.fspath, subject="x", bounds=LOOK, path="next") == "next"
 
 
@@ -76,7 +76,7 @@ def test_a_look_is_answered_in_a_few_words(workers: Workers, text: str) -> None:
     before = psutil.Process().memory_info().rss
     with pytest.raises(DreamlakeError) as caught:
         planted(workers, f"say({text})")
-    assert caught.value.code is Code.MEDIA_CORRUPT
+    assert caught.value.code is Code.CRASHES_WORKER
     assert psutil.Process().memory_info().rss - before < 150 * 2**20
 
 
@@ -158,4 +158,4 @@ def test_files_that_are_deleted_and_kept_count_too(keep: str) -> None:
         assert planted(workers, "import time; time.sleep(1.5)", output=2**30) > 1
     with Workers(1, resident=400 * 2**20) as workers, pytest.raises(DreamlakeError) as caught:
         planted(workers, keep + "import time; time.sleep(8)", output=2**30)
-    assert caught.value.code is Code.MEDIA_CORRUPT
+    assert caught.value.code is Code.CRASHES_WORKER

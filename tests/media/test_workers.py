@@ -96,7 +96,7 @@ def test_an_error_is_the_same_as_without_a_worker(workers: Workers, sound: Path,
 def test_a_file_that_kills_its_process_fails_alone(workers: Workers, sound: Path, tmp_path: Path) -> None:
     with pytest.raises(DreamlakeError) as caught:
         workers.run(os.abort, subject="evil.wav", bounds=LOOK)
-    assert caught.value.code is Code.MEDIA_CORRUPT and "evil.wav" in caught.value.message
+    assert caught.value.code is Code.CRASHES_WORKER and "evil.wav" in caught.value.message
     assert make(workers, sound) is not None
 
 

@@ -21,7 +21,8 @@ from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.kinds import kind_of
 from dreamlake_pipeline.media.run import ffmpeg
 from dreamlake_pipeline.objectstore import ObjectStore
-from dreamlake_pipeline.processing.batch import Hold, process_items
+from dreamlake_pipeline.processing.batch import BatchWork
+from dreamlake_pipeline.processing.hold import Hold
 from dreamlake_pipeline.processing.work import Workshop
 
 PICTURE = "-f lavfi -i testsrc2=size=320x180:rate=30"
@@ -123,8 +124,9 @@ def serve_files(http: ServiceClient, object_store: ObjectStore) -> ServeFiles:
         [partition] = [offer.partition for offer in pipeline.claim(limits) if offer.owner == owner]
         hold = Hold(pipeline, partition, "run-1", lease_seconds=60)
         shop = Workshop(pipeline, object_store, ladder=ladder)
-        for outcome in process_items(hold, shop, hold.begin().items, workers=2):
-            assert outcome.error is None, (outcome.record.name, outcome.error)
+        with BatchWork(hold, shop, hold.begin().items, workers=2) as work:
+            for outcome in work.finish():
+                assert outcome.error is None, (outcome.record.name, outcome.error)
         pipeline.finish(partition, hold.run_id)
         records = pipeline.items(partition).items
         return {record.name: Served(record, client.playback(record.kind, record.id).url) for record in records}

@@ -15,7 +15,7 @@ from dreamlake_pipeline.client.http import ServiceClient
 from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.kinds import kind_of
 from dreamlake_pipeline.objectstore import ObjectStore, open_client
-from dreamlake_pipeline.processing.batch import Hold
+from dreamlake_pipeline.processing.hold import Hold
 
 
 @pytest.fixture(scope="session")

@@ -10,17 +10,21 @@ from typing import Any
 
 import pytest
 
-from dreamlake_pipeline.api.bss import Status
-from dreamlake_pipeline.api.pipeline import ItemResult, StagedObject
-from dreamlake_pipeline.api.server import BatchAsset
+from dreamlake_pipeline import layout
+from dreamlake_pipeline.api.bss import Record, Status
+from dreamlake_pipeline.api.pipeline import Held, ItemResult, StagedObject
+from dreamlake_pipeline.api.server import AssetRef, BatchAsset
 from dreamlake_pipeline.client.http import ServiceClient
 from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.errors import Code, DreamlakeError
+from dreamlake_pipeline.ids import new_id
 from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.objectstore import ObjectStore
-from dreamlake_pipeline.processing.batch import Hold, process_items, report
-from dreamlake_pipeline.processing.index import index_reported
-from dreamlake_pipeline.processing.work import Workshop, process_item
+from dreamlake_pipeline.processing.batch import BatchWork
+from dreamlake_pipeline.processing.hold import BatchLost, Hold
+from dreamlake_pipeline.processing.index import index_batch
+from dreamlake_pipeline.processing.settling import Settling
+from dreamlake_pipeline.processing.work import Outcome, Workshop, process_item
 
 Begin = Callable[[dict[str, bytes]], Hold]
 
@@ -38,6 +42,11 @@ def statuses(hold: Hold) -> dict[str, Any]:
     return {item.name: item for item in hold.pipeline.items(hold.partition).items}
 
 
+def process_items(hold: Hold, shop: Workshop, items: Sequence[Record], *, workers: int) -> list[Outcome]:
+    with BatchWork(hold, shop, items, workers=workers) as work:
+        return work.finish()
+
+
 def test_outcomes_come_in_the_order_of_the_items(hold: Begin, shop: Workshop) -> None:
     held = hold({f"/{n}.srt": srt(str(n)) for n in range(20)} | {"/none.srt": b"no cue"})
     items = held.begin().items
@@ -48,38 +57,42 @@ def test_outcomes_come_in_the_order_of_the_items(hold: Begin, shop: Workshop) ->
     assert (summary.ready, summary.failed, summary.unfinished) == (20, 1, 0)
 
 
+def settled(hold: Hold, outcomes: Sequence[Outcome]) -> dict[str, Outcome]:
+    """What is settled of outcomes, by the names of their records."""
+    settling = Settling(hold, None)
+    settling.add(outcomes)
+    deadline = time.monotonic() + 30
+    while settling.without([outcome.record.id for outcome in outcomes]) and time.monotonic() < deadline:
+        settling.tick(at_once=True)
+    return {outcome.record.name: outcome for outcome in settling.outcomes.values()}
+
+
 def test_a_result_that_is_refused_fails_alone(hold: Begin, shop: Workshop) -> None:
     held = hold({"/a.srt": srt("a"), "/b.srt": srt("b")})
     good, bad = (process_item(shop, item) for item in held.begin().items)
     assert bad.result is not None
     dangling = replace(bad, result=bad.result.model_copy(update={"chunks": ["0" * 64]}))
-    reported = report(held, [dangling, good])
-    assert [outcome.error is None for outcome in reported] == [False, True]
+    told = settled(held, [dangling, good])
+    assert told[good.record.name].error is None and told[bad.record.name].error is not None
     found = statuses(held)
     assert found[good.record.name].reported_at is not None and found[good.record.name].error is None
     assert found[bad.record.name].status is Status.FAILED and "refused" in found[bad.record.name].error.message
 
 
-def test_a_passing_fault_leaves_the_item_to_the_next_attempt(
-    hold: Begin, pipeline: PipelineClient, object_store: ObjectStore
-) -> None:
-    held = hold({"/a.srt": srt("a")})
-    broken = Workshop(pipeline, ObjectStore(object_store.client, "no-such-bucket"))
-    [item] = held.begin().items
-    [outcome] = process_items(held, broken, [item], workers=1)
-    assert outcome.result is None and outcome.error is not None and outcome.error.code == Code.STORAGE_FAILED
-    assert statuses(held)["/a.srt"].status is Status.PROCESSING
-    assert pipeline.finish(held.partition, held.run_id).unfinished == 1
-
-    [last] = process_items(held, replace(broken, last_attempt=True), [item], workers=1)
-    assert last.result is not None
-    assert statuses(held)["/a.srt"].error.code == Code.STORAGE_FAILED
+def test_a_file_that_left_the_batch_does_not_stop_its_neighbours(hold: Begin, shop: Workshop) -> None:
+    held = hold({"/a.srt": srt("a"), "/b.srt": srt("b")})
+    gone, here = (process_item(shop, item) for item in held.begin().items)
+    held.give_back([gone.record])
+    settled(held, [gone, here])
+    assert {item.name: item.reported_at is not None for item in held.pipeline.items(held.partition).items} == {
+        here.record.name: True
+    }
 
 
 def test_a_run_whose_turn_is_over_makes_room_for_an_owner_who_waits(
     hold: Begin, shop: Workshop, claim: Callable[[], list[str]], owner: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dreamlake_pipeline.processing.batch._MOST_UNTOLD", 0)
+    monkeypatch.setattr("dreamlake_pipeline.processing.settling._MOST_UNTOLD", 0)
     monkeypatch.setattr("dreamlake_pipeline.bss.batches.holding._WHILE", 0)  # the service runs in this process
     held = replace(hold({f"/{n}.srt": srt(str(n)) for n in range(400)}), turn_seconds=0)
     items = held.begin().items
@@ -96,33 +109,87 @@ def test_a_run_whose_turn_is_over_makes_room_for_an_owner_who_waits(
     assert {item.id for item in again.items}.isdisjoint(outcome.record.id for outcome in outcomes)
 
 
-def test_files_are_ready_while_slower_ones_of_their_batch_are_at_work(
-    hold: Begin, shop: Workshop, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dreamlake_pipeline.processing.batch._SETTLE_SECONDS", 0)
-    monkeypatch.setattr("dreamlake_pipeline.processing.batch._GROUP_SECONDS", 0)
+class Index:
+    """An index that remembers what it was told, and what was ready by then."""
+
+    def __init__(self, hold: Hold) -> None:
+        self.hold = hold
+        self.groups: list[set[str]] = []
+        self.ready: list[int] = []
+        self.is_away = False
+
+    def upsert(self, assets: Sequence[BatchAsset]) -> list[AssetRef]:
+        if self.is_away:
+            raise DreamlakeError(Code.UNREACHABLE, "The index does not answer.")
+        ready = {name for name, item in statuses(self.hold).items() if item.status is Status.READY}
+        assert ready <= set().union(*self.groups)  # what is ready is in the index
+        self.ready.append(len(ready))
+        self.groups.append({asset.name for asset in assets})
+        return [
+            AssetRef(
+                id=new_id(),
+                project_id=new_id(),
+                episode_id=None,
+                node_id=new_id(),
+                filename=asset.name.lstrip("/"),
+                status=asset.status,
+            )
+            for asset in assets
+        ]
+
+
+def test_files_are_ready_as_they_are_made(hold: Begin, shop: Workshop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dreamlake_pipeline.processing.settling._GROUP_SECONDS", 0.1)
     held = hold({f"/{n}.srt": srt(str(n)) for n in range(400)})
-    indexed: list[BatchAsset] = []
-    ready: list[int] = []
-
-    def settle() -> None:
-        index_reported(held, lambda assets: indexed.extend(assets) or [])
-        ready.append(sum(item.status is Status.READY for item in held.pipeline.items(held.partition).items))
-        assert ready[-1] <= len({asset.name for asset in indexed})  # what is ready is in the index
-
-    process_items(held, shop, held.begin().items, workers=1, settle=settle)
-    assert 0 < ready[0] < 400 and ready == sorted(ready)
+    index = Index(held)
+    with BatchWork(held, shop, held.begin().items, workers=1, upsert=index.upsert) as work:
+        work.finish()
+    assert len(index.groups) > 2 and 0 < index.ready[1] < 400 and index.ready == sorted(index.ready)
+    assert sum(map(len, index.groups)) == len(work.refs) == 400
+    assert {item.status for item in statuses(held).values()} == {Status.READY}
 
 
-def test_a_run_whose_batch_was_taken_over_stops(hold: Begin) -> None:
-    held = hold({"/a.srt": srt("a")})
-    held.begin()
+def test_results_are_reported_while_the_index_is_away(hold: Begin, shop: Workshop) -> None:
+    held = hold({f"/{n}.srt": srt(str(n)) for n in range(9)})
+    index = Index(held)
+    index.is_away = True
+    with BatchWork(held, shop, held.begin().items, workers=1, upsert=index.upsert) as work:
+        assert len(work.finish()) == 9
+    assert all(item.reported_at and item.status is Status.PROCESSING for item in statuses(held).values())
+    index.is_away = False
+    indexed = index_batch(held, index.upsert, took_batch=True, known=work.refs)
+    assert indexed.ready == 9 and {item.status for item in statuses(held).values()} == {Status.READY}
+
+
+def test_a_run_whose_batch_was_taken_over_stops(hold: Begin, shop: Workshop) -> None:
+    held = hold({f"/{n}.srt": srt(str(n)) for n in range(30)})
+    items = held.begin().items
     other = replace(held, run_id="run-2")
-    other.begin()
-    with pytest.raises(DreamlakeError) as caught:
-        held.due(Kind.TEXT_TRACK, took_batch=True)
-    assert caught.value.code is Code.CONFLICT
-    assert len(other.due(Kind.TEXT_TRACK, took_batch=True).due) == 1
+    assert len(other.begin().items) == 30
+    with BatchWork(held, shop, items, workers=1) as work:
+        with pytest.raises(BatchLost, match="Another run has batch"):
+            work.until(Kind.TEXT_TRACK)
+        with pytest.raises(BatchLost):  # and so do the assets that come after
+            work.finish()
+    assert not any(item.reported_at for item in statuses(held).values())
+
+
+def test_a_run_that_may_have_lost_its_batch_publishes_nothing(
+    hold: Begin, shop: Workshop, object_store: ObjectStore, owner: str
+) -> None:
+    held = hold({"/a.srt": srt("a")})
+    [item] = held.begin().items
+    held.pipeline.begin(held.partition, "run-2", lease_seconds=60)
+    fenced = replace(shop, store=object_store.guarded(held.confirm))
+    assert process_item(fenced, item).result is not None  # BSS said a moment ago that the run has it
+    stored = layout.asset_prefix(owner, "lab", Kind.TEXT_TRACK, item.id)
+    object_store.delete([found.key for found in object_store.list_all(stored)])
+
+    stale = replace(held, lease_seconds=0)
+    fenced = replace(shop, store=object_store.guarded(stale.confirm))
+    with pytest.raises(BatchLost):
+        process_item(fenced, item)
+    assert list(object_store.list_all(stored)) == []
 
 
 class Flaky(PipelineClient):
@@ -136,9 +203,9 @@ class Flaky(PipelineClient):
         self._refuse()
         super().report(partition, run_id, results)
 
-    def heartbeat(self, partition: str, run_id: str, *, lease_seconds: float) -> None:
+    def heartbeat(self, partition: str, run_id: str, *, lease_seconds: float) -> Held:
         self._refuse()
-        super().heartbeat(partition, run_id, lease_seconds=lease_seconds)
+        return super().heartbeat(partition, run_id, lease_seconds=lease_seconds)
 
     def _refuse(self) -> None:
         if self.refused:
@@ -154,26 +221,27 @@ def test_a_restart_of_bss_costs_no_work(hold: Begin, shop: Workshop, http: Servi
     assert statuses(held)["/a.srt"].reported_at is not None and statuses(held)["/a.srt"].attempts == 1
 
 
-def test_a_bss_that_stays_away_ends_the_run_when_the_lease_does(
-    hold: Begin, shop: Workshop, http: ServiceClient
+def test_a_bss_that_stays_away_ends_the_run(
+    hold: Begin, shop: Workshop, http: ServiceClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    held = replace(hold({"/a.srt": srt("a")}), pipeline=Flaky(http, refused=1000), lease_seconds=1)
+    monkeypatch.setattr("dreamlake_pipeline.processing.hold.PATIENCE", 1)
+    held = replace(hold({"/a.srt": srt("a")}), pipeline=Flaky(http, refused=1000))
     items = held.begin().items
     with pytest.raises(DreamlakeError, match="BSS does not answer"):
         process_items(held, shop, items, workers=1)
 
 
 class FarAway(ObjectStore):
-    """The real object store behind a slow line. When a download has come, `seen` says who was offered the batch."""
+    """The real object store behind a slow line. When a download has come, `seen` gets who was offered the batch."""
 
     def __init__(self, store: ObjectStore, claim: Callable[[], list[str]]) -> None:
         super().__init__(store.client, store.bucket)
         self.claim = claim
-        self.seen: list[str] | None = None
+        self.seen: list[list[str]] = []
 
     def download(self, key: str, path: Path) -> str:
         time.sleep(3)
-        self.seen = self.claim()
+        self.seen.append(self.claim())
         return super().download(key, path)
 
 
@@ -181,4 +249,4 @@ def test_a_batch_at_work_is_not_offered_again(hold: Begin, shop: Workshop, claim
     held = replace(hold({"/a.srt": srt("a")}), lease_seconds=2)
     far = FarAway(shop.store, claim)
     [outcome] = process_items(held, replace(shop, store=far), held.begin().items, workers=1)
-    assert outcome.error is None and far.seen == []
+    assert outcome.error is None and far.seen == [[]]

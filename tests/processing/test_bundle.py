@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from dreamlake_pipeline import layout
+from dreamlake_pipeline.api.bss import Record
 from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.objectstore import ObjectStore
-from dreamlake_pipeline.processing.batch import Hold, process_items
-from dreamlake_pipeline.processing.work import Workshop, process_item
+from dreamlake_pipeline.processing.batch import BatchWork
+from dreamlake_pipeline.processing.hold import Hold
+from dreamlake_pipeline.processing.work import Outcome, Workshop, process_item
 
 Begin = Callable[[dict[str, bytes]], Hold]
 
@@ -31,6 +33,11 @@ def wav(hertz: float, seconds: float = 0.3) -> bytes:
         file.setframerate(16_000)
         file.writeframes((tone * 32_767).astype("<i2").tobytes())
     return body.getvalue()
+
+
+def process_items(hold: Hold, shop: Workshop, items: Sequence[Record], *, workers: int) -> list[Outcome]:
+    with BatchWork(hold, shop, items, workers=workers) as work:
+        return work.finish()
 
 
 def without_times(metadata: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,8 @@ from dreamlake_pipeline.api.bounded import MOST_BYTES
 from dreamlake_pipeline.client.http import ServiceClient
 from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.objectstore import ObjectStore
-from dreamlake_pipeline.processing.batch import Hold, process_items, report
+from dreamlake_pipeline.processing.batch import BatchWork
+from dreamlake_pipeline.processing.hold import Hold
 from dreamlake_pipeline.processing.work import Workshop
 
 FILES = {
@@ -34,11 +35,8 @@ def test_a_record_has_the_first_fields_and_a_file_has_all(
 ) -> None:
     name, content = FILES[what]
     held = hold({name: content.encode(), "/few.jsonl": b'{"a":1}\n'})
-    outcomes = {
-        one.record.name: one
-        for one in process_items(held, Workshop(pipeline, object_store), held.begin().items, workers=1)
-    }
-    report(held, list(outcomes.values()))
+    with BatchWork(held, Workshop(pipeline, object_store), held.begin().items, workers=1) as work:
+        outcomes = {one.record.name: one for one in work.finish()}
     assert held.pipeline.finish(held.partition, held.run_id).ready == 2
 
     found = http.call("GET", f"/labels/{outcomes[name].record.id}")["metadata"]

@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 from dreamlake_pipeline.client.http import ServiceClient
 from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.objectstore import ObjectStore
-from dreamlake_pipeline.processing.batch import Hold, process_items, report
+from dreamlake_pipeline.processing.batch import BatchWork
+from dreamlake_pipeline.processing.hold import Hold
 from dreamlake_pipeline.processing.work import Workshop
 
 CUE = "{n}\n00:00:0{n},000 --> 00:00:0{n},900\n[latitude: 47.{n}] [longitude: 8.5] [rel_alt: {n}.5 abs_alt: 440.5]\n"
@@ -26,8 +27,8 @@ def test_telemetry_is_a_table_of_the_record(
     flight = "\n".join(CUE.format(n=n) for n in range(1, 5)).encode()
     talk = b"1\n00:00:01,000 --> 00:00:02,000\nHello\n"
     held = hold({"/flight.srt": flight, "/talk.srt": talk})
-    outcomes = process_items(held, Workshop(pipeline, object_store), held.begin().items, workers=1)
-    report(held, outcomes)
+    with BatchWork(held, Workshop(pipeline, object_store), held.begin().items, workers=1) as work:
+        outcomes = work.finish()
     assert held.pipeline.finish(held.partition, held.run_id).ready == 2
     flown, said = (outcome.record for outcome in outcomes)
 

@@ -21,7 +21,7 @@ from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.media.recipe import recipe_of
 from dreamlake_pipeline.media.run import ffmpeg
 from dreamlake_pipeline.objectstore import ObjectStore
-from dreamlake_pipeline.processing.batch import Hold
+from dreamlake_pipeline.processing.hold import Hold
 from dreamlake_pipeline.processing.work import Workshop, process_item
 
 CLIP = (

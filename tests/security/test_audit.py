@@ -49,6 +49,7 @@ def test_a_write_says_who_what_and_from_where(services: Any, owner: str, lines: 
     assert httpx.post(f"{services.bss_url}/uploads/plan", json=body, headers=bearer(token)).status_code == 200
     [line] = lines()
     assert line.pop("at").endswith("Z")
+    assert line.pop("requestId")
     assert line == {
         "service": "BSS",
         "from": "127.0.0.1",

@@ -17,9 +17,10 @@ from sqlalchemy import Engine, event, text
 from dreamlake_pipeline.api.bss import Status
 from dreamlake_pipeline.api.metadata import Processing
 from dreamlake_pipeline.api.server import Asset, AssetRef, BatchAsset
-from dreamlake_pipeline.database import SERVER_SCHEMA, migrate, open_engine
+from dreamlake_pipeline.database import SERVER_SCHEMA, open_engine
 from dreamlake_pipeline.ids import new_id
 from dreamlake_pipeline.kinds import Kind
+from dreamlake_pipeline.migrations import migrate
 from dreamlake_pipeline.server.assets import assets_by_id
 from dreamlake_pipeline.server.index import upsert_assets
 from dreamlake_pipeline.server.treekey import tree_key

@@ -7,8 +7,9 @@ import pytest
 from sqlalchemy import Engine, inspect, text
 from sqlalchemy.exc import IntegrityError
 
-from dreamlake_pipeline.database import SERVER_SCHEMA, migrate, open_engine
+from dreamlake_pipeline.database import SERVER_SCHEMA, open_engine
 from dreamlake_pipeline.ids import new_id
+from dreamlake_pipeline.migrations import migrate
 
 # One namespace, one project, and the root of its files of no episode.
 ROOT = """

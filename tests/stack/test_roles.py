@@ -19,7 +19,8 @@ import pytest
 from psycopg import errors
 from sqlalchemy import make_url
 
-from dreamlake_pipeline.database import BSS_SCHEMA, SERVER_SCHEMA, migrate
+from dreamlake_pipeline.database import BSS_SCHEMA, SERVER_SCHEMA
+from dreamlake_pipeline.migrations import migrate
 from dreamlake_pipeline.stack import postgres, processes, state
 from dreamlake_pipeline.stack.roles import OPERATOR, SERVICES
 from dreamlake_pipeline.stack.state import Stack

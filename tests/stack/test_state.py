@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from dataclasses import asdict, astuple
+from dataclasses import asdict, astuple, replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +30,19 @@ def test_a_stack_is_remembered(home: Path) -> None:
     made = state.create(home)
     assert state.load(home) == made
     assert len(set(made.ports.values())) == len(state.LISTENERS)
+
+
+def test_others_reach_a_part_by_the_door_before_it(home: Path) -> None:
+    plain = state.create(home)
+    stack = replace(plain, doors={"s3": 1111, "postgres": 2222})
+    stack.save()
+    assert state.load(home) == stack
+    known = stack.environment()
+    assert known["AWS_ENDPOINT_URL"] == "http://127.0.0.1:1111"
+    assert "@127.0.0.1:2222/" in known["DREAMLAKE_POSTGRES_URL"]
+    assert "@127.0.0.1:2222/" in known["DAGSTER_POSTGRES_URL"]
+    assert known["DREAMLAKE_BSS_URL"] == plain.environment()["DREAMLAKE_BSS_URL"]
+    assert stack.ports == plain.ports, "where the parts listen"
 
 
 def test_state_is_readable_by_its_owner_only(home: Path) -> None:

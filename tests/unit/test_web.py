@@ -153,6 +153,22 @@ def test_metrics_count_every_answer_by_route(client: TestClient) -> None:
     assert any(line.startswith("dreamlake_http_request_seconds_count") for line in counted)
 
 
+@pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Forwarded-Proto", "forwarded", "Via", "X-Real-IP"])
+def test_metrics_are_not_told_through_a_proxy(client: TestClient, header: str) -> None:
+    error_of(client.get("/metrics", headers={header: "192.0.2.7"}), 404, Code.NOT_FOUND)
+
+
+def test_metrics_may_ask_for_a_token() -> None:
+    service = create_service(
+        title="Test", description="", keys=[SECRET], is_healthy=lambda: None, metrics_token="of the scraper"
+    )
+    client = TestClient(service)
+    for headers in ({}, {"Authorization": "Bearer of somebody"}, bearer("lab"), {"Authorization": b"Bearer \xff"}):
+        error_of(client.get("/metrics", headers=headers), 401, Code.UNAUTHENTICATED)
+    proxied = {"Authorization": "Bearer of the scraper", "X-Forwarded-For": "192.0.2.7"}
+    assert client.get("/metrics", headers=proxied).status_code == 200
+
+
 def test_two_services_in_one_process_count_apart(service: FastAPI) -> None:
     other = create_service(title="Other", description="", keys=[SECRET], is_healthy=lambda: None)
     TestClient(service).get("/healthz")

@@ -16,10 +16,6 @@ from .rows import UNCLAIMED, close_if_done, insert
 # that had no batch for so long need not settle.
 _PATIENCE = 15
 
-# Each new offer of a batch is leased for twice as long as the one before, up to this many times the lease asked
-# for: a run may wait long for its turn. The run itself leases it anew when it begins.
-_BACKOFF = 32
-
 # How many forgotten registrations one claim queues.
 _UNASKED_LIMIT = 10_000
 
@@ -103,9 +99,9 @@ def _offer_again(connection: Connection, limits: ClaimBatches, places: _Places) 
     connection.execute(
         text("""
         UPDATE batches SET attempt = attempt + 1, run_id = NULL, offered_at = now(),
-            lease_until = now() + make_interval(secs => :lease * least(power(2, attempt), :backoff))
+            lease_until = now() + make_interval(secs => :lease)
         WHERE partition = ANY(:again)"""),
-        {"again": again, "lease": limits.lease_seconds, "backoff": _BACKOFF},
+        {"again": again, "lease": limits.lease_seconds},
     )
     return [_offer(row) for row in _unfinished(connection, again)]
 

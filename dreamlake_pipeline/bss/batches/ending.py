@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from ...api.common import ErrorBody
 from ...api.pipeline import LeasedBatch, Release
 from ...errors import Code
-from .. import records
+from .. import measures, records
 from ..values import to_jsonb
 from .postponing import PUT_OFF, jitter
 from .rows import close_if_done, insert
@@ -46,7 +46,8 @@ def leased(connection: Connection) -> list[LeasedBatch]:
     rows = connection.execute(
         text("""
         SELECT partition, attempt, run_id, extract(epoch FROM now() - offered_at) AS age FROM batches
-        WHERE state = 'open' AND (lease_until >= now() OR run_id IS NOT NULL) ORDER BY offered_at LIMIT :limit"""),
+        WHERE state = 'open' AND attempt > 0 AND (lease_until > now() OR run_id IS NOT NULL)
+        ORDER BY offered_at LIMIT :limit"""),
         {"limit": _MOST_LEASED},
     )
     return [LeasedBatch.model_validate(dict(row)) for row in rows.mappings()]
@@ -68,6 +69,7 @@ def release(connection: Connection, releases: Sequence[Release], max_attempts: i
     died = [one.partition for one in over if one.died]
     is_proof = len(died) == 1 and _died_by_itself(connection, died[0])
     connection.execute(text("UPDATE batches SET died_at = now() WHERE partition = ANY(:died)"), {"died": died})
+    measures.DIED.inc(len(died))
     end(connection, [Ended(one.partition, one.died, one.died and is_proof) for one in over], max_attempts)
     return [one.partition for one in over]
 
@@ -117,15 +119,19 @@ def end(connection: Connection, ended: Sequence[Ended], max_attempts: int) -> No
 
 
 def _pause(connection: Connection, partition: str) -> None:
-    """Offer a batch again as it is: soon, when no run had begun it; after a pause, when one had failed."""
+    """Offer a batch again as it is: at once, when the first offer came to no run, and else after a pause."""
     if close_if_done(connection, partition):
         return
+    batch = connection.execute(
+        text("SELECT run_id, attempt, begun FROM batches WHERE partition = :partition"), {"partition": partition}
+    ).one()
+    failures = batch.attempt - 1 if batch.run_id is None else batch.begun
+    pause = min(_FIRST_PAUSE * 2 ** min(failures - 1, 10), _MOST_PAUSE) * jitter() if failures else 0
     connection.execute(
         text("""
-        UPDATE batches SET run_id = NULL, lease_until = now() + CASE WHEN run_id IS NULL THEN interval '0'
-            ELSE make_interval(secs => least(:first * power(2, greatest(begun, 1) - 1), :most) * :jitter) END
+        UPDATE batches SET run_id = NULL, lease_until = now() + make_interval(secs => :pause)
         WHERE partition = :partition"""),
-        {"partition": partition, "first": _FIRST_PAUSE, "most": _MOST_PAUSE, "jitter": jitter()},
+        {"partition": partition, "pause": pause},
     )
 
 
@@ -158,12 +164,13 @@ def _suspect(connection: Connection, record_id: str, ended: Ended, max_attempts:
             hint=f"It may need more memory than there is: see the runs of partition {ended.partition} in Dagster. "
             "`dreamlake retry` tries it again.",
         )
-        connection.execute(
+        failed = connection.execute(
             text(f"""
             UPDATE records r SET {records.FAILURE.format(error="CAST(:error AS jsonb)")}, waiting = NULL
-            WHERE id = :id"""),  # noqa: S608 (spelled there)
-            {"id": record_id, "error": to_jsonb(error.wire())},
+            WHERE id = :id RETURNING kind, CAST(:code AS text) AS code"""),  # noqa: S608 (spelled there)
+            {"id": record_id, "error": to_jsonb(error.wire()), "code": error.code},
         )
+        measures.failed(failed)
         return
     reason = ErrorBody(
         code=str(Code.CRASHES_WORKER),

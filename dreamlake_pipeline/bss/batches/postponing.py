@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, text
 
 from ...api.pipeline import Postponement
+from .. import measures
 from ..values import to_jsonb
 from .rows import check_run, lock
 
@@ -50,14 +51,15 @@ def postpone(connection: Connection, partition: str, run_id: str, items: Sequenc
     CONFLICT as `heartbeat` does.
     """
     check_run(lock(connection, partition), run_id)
-    connection.execute(
+    put_off = connection.execute(
         text(f"""
         WITH x AS (
             SELECT r.id, x.reason FROM jsonb_to_recordset(CAST(:items AS jsonb)) AS x(id text, reason jsonb)
             JOIN records r USING (id)
             WHERE r.partition = :partition AND r.status = 'processing' AND r.reported_at IS NULL
             ORDER BY r.id FOR UPDATE OF r)
-        UPDATE records r SET {PUT_OFF}, attempts = greatest(attempts - 1, 0) FROM x WHERE r.id = x.id"""),  # noqa: S608
+        UPDATE records r SET {PUT_OFF}, attempts = greatest(attempts - 1, 0) FROM x WHERE r.id = x.id
+        RETURNING r.kind, x.reason->>'code' AS code"""),  # noqa: S608
         {
             "partition": partition,
             "items": to_jsonb([item.model_dump(mode="json") for item in {one.id: one for one in items}.values()]),
@@ -66,6 +68,7 @@ def postpone(connection: Connection, partition: str, run_id: str, items: Sequenc
             "jitter": jitter(),
         },
     )
+    measures.postponed(put_off)
 
 
 def make_due(connection: Connection, *, store_answers: bool) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from ...api.bss import Status
 from ...api.pipeline import BatchSummary, ItemResult
 from ...errors import Code, DreamlakeError
-from .. import chunks, records
+from .. import chunks, measures, records
 from ..values import to_jsonb
 from .rows import check_run, close_if_done, lock
 
@@ -32,7 +32,8 @@ _STORE_FAILURES = text(f"""
         warnings = CASE WHEN {records.HAS_RESULT} THEN r.warnings ELSE x.warnings END,
         sha256 = CASE WHEN {records.HAS_RESULT} THEN r.sha256 ELSE coalesce(x.sha256, r.sha256) END,
         size = CASE WHEN {records.HAS_RESULT} THEN r.size ELSE coalesce(x.size, r.size) END
-    FROM {_RESULTS} WHERE r.id = x.id AND x.error IS NOT NULL""")  # noqa: S608 (spelled above)
+    FROM {_RESULTS} WHERE r.id = x.id AND x.error IS NOT NULL
+    RETURNING r.kind, x.error->>'code' AS code""")  # noqa: S608 (spelled above)
 
 
 def report(connection: Connection, partition: str, run_id: str, results: Sequence[ItemResult]) -> None:
@@ -58,7 +59,7 @@ def report(connection: Connection, partition: str, run_id: str, results: Sequenc
         return
     given = {"results": to_jsonb([_result(result) for result in kept])}
     connection.execute(_STORE_RESULTS, given)
-    connection.execute(_STORE_FAILURES, given)
+    measures.failed(connection.execute(_STORE_FAILURES, given))
     chunks.refer(connection, {result.id: result.chunks for result in kept if result.error is None})
 
 
@@ -70,14 +71,17 @@ def finish(connection: Connection, partition: str, run_id: str, ids: Sequence[st
     """
     check_run(lock(connection, partition), run_id)
     records.queue(connection, records.made_otherwise(connection, partition, ids), [Status.PROCESSING])
-    connection.execute(
-        text("""
-        UPDATE records SET status = 'ready', ready_at = now(), updated_at = now()
-        WHERE id IN (SELECT id FROM records WHERE partition = :partition AND status = 'processing'
+    made_ready = connection.execute(
+        text(f"""
+        UPDATE records r SET status = 'ready', ready_at = now(), updated_at = now()
+        FROM batches b WHERE b.partition = r.partition AND r.id IN (
+            SELECT id FROM records WHERE partition = :partition AND status = 'processing'
             AND reported_at IS NOT NULL AND (CAST(:ids AS text[]) IS NULL OR id = ANY(:ids))
-            ORDER BY id FOR UPDATE)"""),
+            ORDER BY id FOR UPDATE)
+        RETURNING r.kind, {measures.STAGES}"""),  # noqa: S608 (spelled there)
         {"partition": partition, "ids": None if ids is None else list(ids)},
     )
+    measures.ready(made_ready)
     close_if_done(connection, partition)
     return BatchSummary.model_validate(
         dict(

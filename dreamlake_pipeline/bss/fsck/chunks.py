@@ -11,7 +11,7 @@ from ... import layout
 from ...api.integrity import Found
 from ...errors import Code, DreamlakeError
 from ...findings import Finding
-from .. import staged
+from ..side_by_side import side_by_side
 from .world import Progress, World, sha256_of, size_fault
 
 _PAGE = 256
@@ -41,7 +41,7 @@ def check(world: World, after: str) -> Progress:
         hashes = _next(connection, world, after, size)
         chunks = rows(connection, world, hashes)
     done = Progress(after=hashes[-1] if len(hashes) == size else None)
-    looks = staged.side_by_side(lambda chunk: look(world, chunk), chunks)
+    looks = side_by_side(lambda chunk: look(world, chunk), chunks)
     done.bytes = sum(count for _, count in looks)
     faults = dict(
         zip(

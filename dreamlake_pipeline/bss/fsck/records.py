@@ -17,7 +17,7 @@ from ...api.stored import META, Meta, Output
 from ...errors import Code, DreamlakeError
 from ...findings import Finding
 from ...kinds import Kind
-from .. import staged
+from ..side_by_side import side_by_side
 from .world import LARGE, Progress, World, sha256_of, size_fault
 
 _PAGE = 64
@@ -97,7 +97,7 @@ def check(world: World, after: str) -> Progress:
     if kind not in _KINDS:
         return Progress()
     rows = _page(world, kind, last)
-    looks = staged.side_by_side(lambda row: _look(world, row), rows)
+    looks = side_by_side(lambda row: _look(world, row), rows)
     done = Progress()
     suspected: list[Found] = []
     for look in looks:

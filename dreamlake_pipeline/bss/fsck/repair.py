@@ -12,7 +12,8 @@ from ...api.integrity import Found, LookedUp, Repaired
 from ...auth import EVERY_NAMESPACE, Principal
 from ...findings import FINDINGS, Finding, Repair
 from ...objectstore import ObjectStore
-from .. import records, staged
+from .. import records
+from ..side_by_side import side_by_side
 from . import chunks
 from .batches import LEFT_OPEN, MISPLACED
 from .world import World
@@ -89,7 +90,7 @@ def _wrong_segments(database: Engine, store: ObjectStore, hashes: Iterable[str],
                 ).scalars()
             )
             known = [chunk for chunk in known if chunk.sha256 in mine]
-    looks = staged.side_by_side(lambda chunk: chunks.look(world, chunk), known)
+    looks = side_by_side(lambda chunk: chunks.look(world, chunk), known)
     return {
         chunk.sha256: bool(chunk.records) for chunk, (found, _) in zip(known, looks, strict=True) if found is not None
     }
@@ -156,7 +157,7 @@ def _close(connection: Connection, partitions: Sequence[str], caller: Principal)
 def _know(connection: Connection, store: ObjectStore, hashes: Sequence[str | None]) -> int:
     """Give segments rows that nobody trusts: whoever makes one stores it again, and what nobody plays is freed."""
     wanted = sorted({sha256 for sha256 in hashes if sha256 and names.is_sha256(sha256)})
-    heads = staged.side_by_side(lambda sha256: store.head(layout.chunk_key(sha256)), wanted)
+    heads = side_by_side(lambda sha256: store.head(layout.chunk_key(sha256)), wanted)
     there = {sha256: head.size for sha256, head in zip(wanted, heads, strict=True) if head is not None and head.size}
     if not there:
         return 0

@@ -8,7 +8,9 @@ from sqlalchemy import Connection, text
 
 from ...api.bss import Status
 from ...api.stored import Meta
-from .. import deletions, staged
+from ...crashpoints import CrashPoint, reached
+from .. import deletions
+from ..side_by_side import side_by_side
 from ..values import to_jsonb
 from .reading import Bucket, Work
 
@@ -39,12 +41,13 @@ def make_records(bucket: Bucket, after: str) -> Work:
         )
         if not rows:
             return work
+        known = deletions.among(connection, [row["id"] for row in rows])
         stored = _stored(connection, sorted({sha256 for row in rows for sha256 in row["chunks"]}))
         made: dict[str, dict[str, Any]] = {}
         deleted = []
         for row in rows:
-            if row["noted"] is None and row["meta"] is None:
-                continue  # it was deleted, and nothing else is known of it
+            if row["id"] in known or (row["noted"] is None and row["meta"] is None):
+                continue  # it is deleted, here or in what is told of it, and nothing else is
             record = _record(row, has_chunks=stored.issuperset(row["chunks"]))
             made[row["id"]] = record
             if row["deleted_at"] is not None and (row["noted_at"] is None or row["deleted_at"] >= row["noted_at"]):
@@ -60,6 +63,7 @@ def make_records(bucket: Bucket, after: str) -> Work:
         if forgotten:
             deletions.delete(connection, forgotten, by="rebuild", etags={})
         connection.execute(text("DELETE FROM rebuilt WHERE id = ANY(:ids)"), {"ids": [row["id"] for row in rows]})
+        reached(CrashPoint.RECORDS_REBUILT)
     work.done["records"] = len(inserted) - len(forgotten)
     work.done["deleted records"] = len(forgotten)
     work.done["queued"] = sum(made[one]["status"] == Status.QUEUED for one in inserted if one not in set(forgotten))
@@ -151,5 +155,5 @@ def _refer(connection: Connection, played: dict[str, list[str]]) -> None:
 
 def _without_bytes(bucket: Bucket, made: list[dict[str, Any]]) -> set[str]:
     """Ids of those deleted records whose raw bytes were freed: nothing of them could be restored."""
-    heads = staged.side_by_side(lambda record: bucket.store.head(record["staging_key"]), made)
+    heads = side_by_side(lambda record: bucket.store.head(record["staging_key"]), made)
     return {record["id"] for record, head in zip(made, heads, strict=True) if head is None}

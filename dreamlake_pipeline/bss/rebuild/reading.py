@@ -21,8 +21,9 @@ from ...errors import Code, DreamlakeError
 from ...ids import is_id
 from ...kinds import Kind
 from ...objectstore import ObjectStore
-from .. import deletions, journal, staged
+from .. import deletions, journal
 from ..places_of_bucket import projects
+from ..side_by_side import side_by_side
 from ..values import to_jsonb
 
 _FOLDERS = 300
@@ -91,7 +92,7 @@ def read_journals(bucket: Bucket, after: str) -> Work:
     work = Work()
     owner, project, _ = folder.split("/", 2)
     lines: list[Noted] = []
-    read = staged.side_by_side(lambda item: list(journal.read(bucket.store, item.key)), page.objects)
+    read = side_by_side(lambda item: list(journal.read(bucket.store, item.key)), page.objects)
     for item, noted in zip(page.objects, read, strict=True):
         good = [line for line in noted if line is not None and _is_of(line, owner, project)]
         if len(good) < len(noted):
@@ -182,7 +183,7 @@ def read_metas(bucket: Bucket, after: str) -> Work:
     some, ids_left = ids[:_FOLDERS], len(ids) > _FOLDERS  # a page may have more of them than were asked for
     with bucket.database.connect() as connection:
         unknown = _unknown(connection, [one for one in some if is_id(one)])
-    found = staged.side_by_side(lambda one: _read_meta(bucket.store, owner, project, kind, one), unknown)
+    found = side_by_side(lambda one: _read_meta(bucket.store, owner, project, kind, one), unknown)
     rows = [row for row in found if isinstance(row, dict)]
     work.problems += [problem for problem in found if isinstance(problem, str)]
     with bucket.database.begin() as connection:

@@ -38,6 +38,7 @@ from ...api.pipeline import (
     StoredChunks,
     UnknownKeys,
 )
+from ...crashpoints import CrashPoint, reached
 from ...kinds import Kind
 from .. import batches, chunks, deletions, journal, records, staged
 from ..context import SOUND, Database, Store
@@ -81,6 +82,8 @@ def claim(body: ClaimBatches, database: Database) -> BatchOffers:
     while True:
         with database.begin() as connection:
             offers = batches.claim(connection, body)
+            if offers:
+                reached(CrashPoint.BATCH_FORMED)
         if offers or time.monotonic() >= deadline:
             return BatchOffers(batches=offers)
         time.sleep(min(_LOOK_AGAIN, max(0.0, deadline - time.monotonic())))
@@ -162,6 +165,8 @@ def postpone(body: Postpone, database: Database) -> Success:
 def results(body: ReportResults, database: Database, store: Store) -> Success:
     with database.begin() as connection:
         batches.report(connection, body.partition, body.run_id, body.results)
+        reached(CrashPoint.RESULTS_WRITTEN)
+    reached(CrashPoint.RESULTS_COMMITTED)
     # What was made says so itself, by its meta.json.
     journal.note(database, store, [result.id for result in body.results if result.error is not None])
     return Success()
@@ -175,7 +180,9 @@ def results(body: ReportResults, database: Database, store: Store) -> Success:
 )
 def finish(body: FinishBatch, database: Database) -> BatchSummary:
     with database.begin() as connection:
-        return batches.finish(connection, body.partition, body.run_id, body.ids)
+        summary = batches.finish(connection, body.partition, body.run_id, body.ids)
+        reached(CrashPoint.READY_WRITTEN)
+        return summary
 
 
 @routes.post(
@@ -221,7 +228,11 @@ def pending_deletions(body: PendingDeletions, database: Database) -> Deletions:
     dependencies=_CHANGE,
     openapi_extra=most_bytes(1 * MIB),
 )
-def forget_deletions(body: ForgetDeletions, database: Database) -> Success:
+def forget_deletions(body: ForgetDeletions, database: Database, store: Store) -> Success:
+    # A crash may have come between a deletion and its line in the journal: then it is written now, at the latest.
+    ids = [one.record_id for one in body.deletions]
+    journal.note_deleted(database, store, ids)
+    journal.note(database, store, ids)
     with database.begin() as connection:
         deletions.forget(connection, body.deletions)
     return Success()

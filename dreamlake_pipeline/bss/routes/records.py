@@ -16,7 +16,7 @@ from ...errors import Code, DreamlakeError
 from ...kinds import Kind, KindSpec, content_type_of
 from ...longlists import LongList, answer_page
 from ...names import split_name
-from .. import access, journal, records, removal, staged
+from .. import access, condemned, journal, records, removal, staged
 from ..context import SOUND, Config, Database, RecordId, Store
 from ..records import NewRecord
 
@@ -49,6 +49,8 @@ def _add_registration(routes: APIRouter, spec: KindSpec) -> None:
         key = layout.staging_key(body.owner, body.project, body.staging_hash)
         found = staged.require(store, key, size=body.size)
         with database.begin() as connection:
+            if condemned.hold(connection, store, [key]):
+                raise staged.missing(key)
             [inserted] = records.insert(
                 connection,
                 [

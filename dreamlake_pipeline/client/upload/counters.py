@@ -35,10 +35,11 @@ class Counters:
             self.bytes_read += amount
 
     def arrived(self, job: Job, amount: int) -> None:
-        """So many bytes of a file turned out to be in the store."""
+        """So many bytes of a file turned out to be in the store, those that were sent before included."""
         with self._lock:
-            job.bytes_counted += amount
-            self.bytes_done += amount
+            new = max(0, amount - job.bytes_counted)
+            job.bytes_counted += new
+            self.bytes_done += new
 
     def sent(self, job: Job, amount: int) -> None:
         """So many bytes of a file were sent; a negative amount takes back what a retry sends again."""

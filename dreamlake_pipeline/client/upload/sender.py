@@ -11,6 +11,7 @@ from ...api.bss import CompletedPart, PartPlan, PartUrl, PlanAction, UploadRef
 from ...errors import Code, DreamlakeError
 from ..bss import MOST_PER_CALL, BssClient
 from ..digest import changed, digest_file, open_file, read_whole, require_unchanged
+from ..patience import Patience
 from ..refusal import StoreAway, UrlExpired
 from ..stages import Channel, Stopped
 from ..transfer import Transfer
@@ -21,7 +22,7 @@ from .hasher import Hasher
 from .job import Job
 
 _PARTS_PER_CALL = MOST_PER_CALL
-_DELIVERIES = 3  # attempts with a new plan
+_DELIVERIES = 3  # plans in a row by which nothing arrived
 _STOP_SECONDS = 0.2  # between two looks whether it is to be stopped
 _SILENT_SENDS = 3  # sends in a row that could not reach the store, before it is taken to be down
 
@@ -38,16 +39,16 @@ class Sender:
         *,
         jobs: int,
         parts: Channel[Callable[[], None]],
-        stopping: threading.Event,
+        patience: Patience,
     ) -> None:
         """`jobs` is the most requests at once; `parts` are threads that do what is put there (`Flow.pool`)."""
         self._bss = bss
         self._calls = calls
         self._hasher = hasher
         self._counters = counters
-        self._transfer = Transfer(jobs)
+        self._transfer = Transfer(jobs, patience)
         self._parts = parts
-        self._stopping = stopping
+        self._stopping = patience.stopping
         self._silent_sends = 0
 
     @property
@@ -71,15 +72,18 @@ class Sender:
         self._silent_sends = 0
 
     def _deliver(self, job: Job) -> None:
-        reason = ""
-        for _ in range(_DELIVERIES):
+        reason, fruitless, counted = "", 0, -1
+        while fruitless < _DELIVERIES:
+            # As long as parts arrive between two plans, there may be any number of them.
+            fruitless = 1 if job.bytes_counted > counted else fruitless + 1
+            counted = max(counted, job.bytes_counted)
             plan = job.plan
             if plan is None:
                 plan = job.plan = self._calls.plan([job])[0]
             try:
                 if plan.action is PlanAction.PUT and plan.url:
                     size, read = job.digest.version.size, partial(read_whole, job.file.path, job.digest)
-                    job.etag = self._transfer.put_bytes(plan.url, plan.headers, size, read, self._stopping)
+                    job.etag = self._transfer.put_bytes(plan.url, plan.headers, size, read)
                     self._counters.sent(job, size)
                     job.is_sent = True
                 elif plan.action is PlanAction.MULTIPART and plan.upload_id and plan.part_size:
@@ -163,7 +167,6 @@ class Sender:
                     offset,
                     size,
                     count=partial(self._counters.sent, job),
-                    stopping=self._stopping,
                 )
                 etags[part.part_number] = etag
             except BaseException as fault:

@@ -15,11 +15,13 @@ from typing import TypeVar
 
 from ...api.bss import Finished as FinishedUpload
 from ...api.bss import Plan, PlanAction, Status
+from ...crashpoints import CrashPoint, reached
 from ...errors import Code, DreamlakeError
 from ...kinds import Kind
 from ..bss import MOST_PER_CALL, BssClient
 from ..cache import HashCache
-from ..events import FileEvent, FileStatus, Progress, Warned, failure, record_failure
+from ..events import FileEvent, FileStatus, Progress, Waiting, Warned, failure, record_failure
+from ..patience import Patience
 from ..preflight import look
 from ..refusal import StoreAway
 from ..selection import LocalFile
@@ -57,7 +59,8 @@ class Uploader:
 
     `ladder` are heights of further, smaller renditions of every video, `csv` says how every label file is written that
     is a CSV (`csv_options.py`); None leaves either to the project. `jobs` is the most requests that are sent at once;
-    fewer are when more are no faster. With `rehash`, also files whose hashes the cache has are read.
+    fewer are when more are no faster. With `rehash`, also files whose hashes the cache has are read. `patience` is that
+    of `bss` and `index`, and that with the object store; what it has to tell comes between the events.
     """
 
     def __init__(
@@ -66,6 +69,7 @@ class Uploader:
         index: IndexClient,
         target: Target,
         *,
+        patience: Patience,
         ladder: tuple[int, ...] | None = None,
         csv: dict[str, str] | None = None,
         jobs: int = DEFAULT_JOBS,
@@ -73,9 +77,10 @@ class Uploader:
         rehash: bool = False,
     ) -> None:
         self._bss = bss
+        self._patience = patience
         self._told = {Kind.VIDEO: ladder, Kind.LABEL_TRACK: csv}
         self._jobs = jobs
-        self._flow = Flow()
+        self._flow = Flow(patience.stopping)
         self._events: Channel[FileEvent | Warned] = self._flow.channel(4 * _BULK, writers=2)
         self._counters = Counters()
         self._calls = Calls(bss, index, target, ladder=ladder, csv=csv)
@@ -88,7 +93,7 @@ class Uploader:
             self._counters,
             jobs=jobs,
             parts=self._flow.pool("part", threads=jobs, depth=2 * jobs),
-            stopping=self._flow.stopping,
+            patience=patience,
         )
 
     @property
@@ -100,7 +105,7 @@ class Uploader:
     def bytes_sent(self) -> int:
         return self._counters.bytes_sent
 
-    def run(self, candidates: Iterable[LocalFile | FileEvent]) -> Generator[FileEvent | Warned | Progress]:
+    def run(self, candidates: Iterable[LocalFile | FileEvent]) -> Generator[FileEvent | Warned | Waiting | Progress]:
         """Store the files; events of candidates that are none are passed on.
 
         Leaving the iteration stops the work; what has arrived by then is not sent again by a later run.
@@ -133,6 +138,7 @@ class Uploader:
         try:
             for events in flow.results(self._events, every=0.1):
                 yield from events
+                yield from self._patience.told()
                 yield self._counters.progress()
         finally:
             self._sender.close()
@@ -210,7 +216,9 @@ class Uploader:
                 for member in group:
                     try:
                         if not is_staged:
+                            reached(CrashPoint.UPLOAD_PLANNED)
                             self._sender.deliver(member)
+                            reached(CrashPoint.UPLOAD_SENT)
                             is_staged = True
                         yield member
                     except DreamlakeError as error:
@@ -219,6 +227,7 @@ class Uploader:
 
     def _finish(self, jobs: list[Job]) -> Iterator[Job]:
         for job, finished in self._in_bulk(jobs, self._calls.finish):
+            reached(CrashPoint.UPLOAD_REGISTERED)
             if finished.error is not None and finished.error.code == Code.STAGED_OBJECT_MISSING:
                 again = self._send_again(job)
                 if again is None:
@@ -247,6 +256,7 @@ class Uploader:
             {record.id: record_failure(record) for record in self._bss.query(known_failures)} if known_failures else {}
         )
         registered = list(self._in_bulk(jobs, self._calls.index))
+        reached(CrashPoint.UPLOAD_INDEXED)
         self._calls.tell_end(
             [job.id for job, ref in registered if job.status.is_final and ref.status is not job.status]
         )

@@ -300,7 +300,10 @@ def _evidence(lines: Sequence[str] | deque[str]) -> list[str]:
 
 # What ffmpeg says, and what it means to the person whose file it is; the first that fits.
 _MEANINGS: tuple[tuple[str, Code, str], ...] = (
-    (r"No space left on device", Code.STORAGE_FULL, "The disk of temporary files filled up while {} was processed."),
+    (r"No space left on device|Disk quota exceeded", Code.STORAGE_FULL,
+     "The disk of temporary files filled up while {} was processed."),
+    (r"Too many open files in system|Read-only file system", Code.MACHINE_FAILED,
+     "The machine was not well while {} was processed: it had no open files left, or its disk could only be read."),
     (r"Cannot allocate memory", Code.MEDIA_TOO_LARGE, "{} needs more memory than one file may take."),
     (r"moov atom not found|partial file|[Tt]runcat", Code.MEDIA_TRUNCATED, "{} ends before its media does."),
     (r"not on whitelist|Decoder .* not found|no decoder|Unknown decoder|not (yet )?(implemented|supported)",
@@ -313,8 +316,21 @@ _UNWRITABLE = re.compile(r"\[error\].*(Error submitting a packet to the muxer|Er
 _UNREADABLE = re.compile(r"Error processing packet in decoder|corrupt decoded frame")
 
 
+# What a signal that ended ffmpeg means. Who sends SIGKILL is somebody else: the system, short of memory, or a person.
+_SIGNALS: dict[int, tuple[Code, str]] = {
+    signal.SIGKILL: (Code.CRASHES_WORKER, "ffmpeg was killed while it read {}."),
+    signal.SIGXCPU: (Code.MEDIA_TIMEOUT, "{} took more computing time than one file may, and was stopped."),
+    signal.SIGXFSZ: (Code.MEDIA_TOO_LARGE, "{} became more output than one file may."),
+}
+
+
 def _failure(code: int, lines: Sequence[str] | deque[str], subject: str) -> DreamlakeError:
     evidence = _evidence(lines)
+    # ffmpeg itself ends at SIGTERM, and says so.
+    number = signal.SIGKILL if any("received signal" in line for line in lines) else -code
+    if number in _SIGNALS:
+        error_code, sentence = _SIGNALS[number]
+        return DreamlakeError(error_code, sentence.format(subject), exitCode=code, log=evidence)
     text = "\n".join(evidence)
     if any(map(_UNWRITABLE.search, lines)) and not any(map(_UNREADABLE.search, lines)):
         return DreamlakeError(

@@ -16,6 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from ...machine import fault_of_machine
+
 _PREFIX = "dreamlake-room-"
 _DEEPEST = 8  # folders below `out` that a result may lie in
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -117,7 +119,8 @@ class Takings:
     def take(self, text: str) -> Path:
         """The file that the worker calls `text`, as a file of ours.
 
-        Raises Untaken when it is none of the worker's, TooMuchTaken when all of them are more than they may be.
+        Raises Untaken when it is none of the worker's, TooMuchTaken when all of them are more than they may be, and
+        OSError for what the machine lacks.
         """
         steps = self._steps_of(text)
         if steps not in self._taken:
@@ -140,7 +143,9 @@ class Takings:
         try:
             with _stepped(self._outputs, (*self._steps, *steps[:-1])) as folder:
                 self._bytes_left -= _take_file(folder, steps[-1], place, self._bytes_left)
-        except (OSError, ValueError):
+        except (OSError, ValueError) as fault:
+            if fault_of_machine(fault) is not None:
+                raise
             raise Untaken from None
         return place
 

@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ...errors import Code, DreamlakeError
+from ...machine import fault_of_machine, is_short_of_memory
 from . import build
-from .bounds import Bounds
+from .bounds import OPEN_FILES, Bounds
 from .cage import namespaces
 from .cage.keeper import keep
 from .cage.layer import Layer, Plan, parse
@@ -54,14 +55,22 @@ def _answer(call: Call, wire: _Wire) -> bytes:
         return pack(["done", call.function(**arguments)])
     except DreamlakeError as error:
         return _failure(error)
-    except MemoryError:
-        return _failure(DreamlakeError(Code.MEDIA_TOO_LARGE, "It needs more memory than one file may take."))
-    except OSError as error:
-        if error.errno == errno.ENOSPC:
-            return _failure(DreamlakeError(Code.STORAGE_FULL, "The disk for temporary files is full."))
-        return _fault()
-    except Exception:
-        return _fault()
+    except Exception as fault:
+        known = _bound_that_broke(fault) or fault_of_machine(fault)
+        return _failure(known) if known else _fault()
+
+
+def _bound_that_broke(fault: Exception) -> DreamlakeError | None:
+    """The error of a file that wants more than one may take of what the cage bounds; None for any other fault, among
+    them what the machine lacks for everybody."""
+    number = fault.errno if isinstance(fault, OSError) else None
+    if (isinstance(fault, MemoryError) or number == errno.ENOMEM) and not is_short_of_memory():
+        return DreamlakeError(Code.MEDIA_TOO_LARGE, "It needs more memory than one file may take.")
+    if number == errno.EFBIG:
+        return DreamlakeError(Code.MEDIA_TOO_LARGE, "It became more output than one file may.")
+    if number == errno.EMFILE and resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= OPEN_FILES:
+        return DreamlakeError(Code.MEDIA_TOO_LARGE, "It needs more open files than one file may take.")
+    return None
 
 
 def _failure(error: DreamlakeError) -> bytes:

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from ...errors import Code, DreamlakeError
+from ...machine import fault_of_machine
 from .. import results
 from . import build
 from .bounds import Bounds
@@ -57,16 +58,18 @@ class Workers:
         self._idle: list[_Worker] = []
         self._lock = threading.Lock()
         self._closed = False
+        self._stopped = threading.Event()
 
     def run(self, function: Callable[..., Result], *, subject: str, bounds: Bounds, **arguments: Any) -> Result:
         """`function(**arguments)` in a worker; it must be a module's own, its arguments plain values, or functions of
         ours, which are then called here with what its annotations say. So does the result have the annotated type.
 
         Raises the DreamlakeError that it raises, or that such a function raises here; MEDIA_TIMEOUT, MEDIA_TOO_LARGE
-        for more than `bounds`; MEDIA_CORRUPT when the process died of it, twice; STACK_FAILED when there can be no
-        worker; WorkerFault. `subject` is the file's name for messages.
+        for more than `bounds`; CRASHES_WORKER when the process died of it, twice; STACK_FAILED when there can be no
+        worker; STORAGE_FULL, MACHINE_FAILED for what the machine lacks; WorkerFault. `subject` is the file's name for
+        messages.
         """
-        return self._run(_Task(function, arguments, subject, bounds))
+        return self._run(_Task(function, arguments, subject, bounds, stopped=self._stopped))
 
     def make(
         self,
@@ -79,7 +82,7 @@ class Workers:
         **arguments: Any,
     ) -> Result:
         """`run` of a maker, `maker(source, out, …)`: it reads a file and makes others, which are in `out` then."""
-        return self._run(_Task(maker, arguments, subject, bounds, source, out))
+        return self._run(_Task(maker, arguments, subject, bounds, source, out, stopped=self._stopped))
 
     def _run(self, task: _Task) -> Any:
         with self._free:
@@ -100,8 +103,8 @@ class Workers:
                 self._give_back(one)
                 return result
         raise DreamlakeError(
-            Code.MEDIA_CORRUPT,
-            f"{task.subject} is damaged: the process that read it died of it.",
+            Code.CRASHES_WORKER,
+            f"The process that read {task.subject} died of it, and so did the next one.",
             hint="Play it locally to see whether the original is whole, and upload it again.",
         )
 
@@ -113,6 +116,8 @@ class Workers:
             return one.layers
 
     def _take(self) -> _Worker:
+        if self._stopped.is_set():
+            raise _stopped()
         with self._lock:
             if self._idle:
                 return self._idle.pop()
@@ -124,6 +129,10 @@ class Workers:
                 self._idle.append(one)
                 return
         one.close()
+
+    def stop(self) -> None:
+        """End all calls soon, by STACK_FAILED; there can be no further ones."""
+        self._stopped.set()
 
     def close(self) -> None:
         """End the idle processes; one that is at work ends with its call."""
@@ -157,7 +166,10 @@ class _Task:
         bounds: Bounds,
         source: Path | None = None,
         out: Path | None = None,
+        *,
+        stopped: threading.Event,
     ) -> None:
+        self.stopped = stopped
         self.function, self.subject, self.bounds = function, subject, bounds.within(_most_seconds())
         self.source, self.out = source, out
         self.types: Signature = signature(function)
@@ -212,6 +224,9 @@ class _Worker:
                     Code.MEDIA_TIMEOUT,
                     f"{task.subject} took longer than {task.bounds.seconds:.0f} seconds and was stopped.",
                 ) from None
+            if (lack := fault_of_machine(error)) is not None:
+                self.close()
+                raise lack from error
             raise _Died from error
         except _TooMuch as error:
             self.close()
@@ -335,7 +350,10 @@ class _Conversation:
                     raise UnexpectedValue
 
     def _look(self) -> None:
-        """Raise when the room holds more than it may, or the disk less than everybody needs."""
+        """Raise when nobody waits for the result any more, when the room holds more than it may, or the disk less than
+        everybody needs."""
+        if self._task.stopped.is_set():
+            raise _stopped()
         started = time.monotonic()
         if started < self._look_at:
             return
@@ -370,6 +388,10 @@ def _error(failure: Failure) -> DreamlakeError:
         return kind(code, failure.message, hint=failure.hint, **failure.details)
     except TypeError:  # a detail is called as another argument is
         raise UnexpectedValue from None
+
+
+def _stopped() -> DreamlakeError:
+    return DreamlakeError(Code.STACK_FAILED, "The work was stopped before its end.")
 
 
 def _take_nothing(text: str) -> Path:

@@ -11,6 +11,7 @@ from ...admission import MIB, Reader, Writer, most_bytes
 from ...api.common import Id, Listing, Name, Owner, Project, Text
 from ...api.server import Asset, AssetBatch, AssetIn, AssetRef, AssetRefs, BatchAsset, Download
 from ...auth import Scope
+from ...crashpoints import CrashPoint, reached
 from ...errors import Code, DreamlakeError
 from ...kinds import Kind
 from ...longlists import LongList, answer_page
@@ -29,7 +30,9 @@ def register_batch(body: AssetBatch, caller: Writer, database: Database) -> Asse
     for namespace in {asset.namespace for asset in body.assets}:
         caller.require(namespace, Scope.WRITE)
     with database.begin() as connection:
-        return AssetRefs(items=upsert_assets(connection, body.assets))
+        refs = upsert_assets(connection, body.assets)
+    reached(CrashPoint.ENTRIES_COMMITTED)
+    return AssetRefs(items=refs)
 
 
 @router.post("/assets/{kind}", summary="Register a file", openapi_extra=most_bytes(4 * MIB), responses=NOT_JSON)

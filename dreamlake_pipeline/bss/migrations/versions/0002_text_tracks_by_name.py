@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from dreamlake_pipeline.migrations import create_index
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -9,9 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.execute("""
-        CREATE INDEX records_text_tracks ON records (owner, project, name text_pattern_ops)
-        WHERE kind = 'text-track'""")
+    create_index("records_text_tracks", "records (owner, project, name text_pattern_ops) WHERE kind = 'text-track'")
 
 
 def downgrade() -> None:

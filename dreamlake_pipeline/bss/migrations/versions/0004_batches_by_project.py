@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from dreamlake_pipeline.migrations import create_index
+
 revision = "0004"
 down_revision = "0003"
 branch_labels = None
@@ -9,7 +11,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.execute("CREATE INDEX batches_by_project ON batches (owner, project, created_at)")
+    create_index("batches_by_project", "batches (owner, project, created_at)")
 
 
 def downgrade() -> None:
