@@ -312,31 +312,36 @@ class DreamLake:
 
     # What is stored, and what should be
 
-    def fsck(self, target: str | Target | None = None, *, deep: bool = False) -> Iterator[Found | Checked]:
+    def fsck(self, target: str | Target | None = None, *, deep: bool = False) -> Iterator[Found | Checked | Waiting]:
         """Check a project, or everything that the token reaches: findings as they come, and what was looked at.
 
         Nothing is changed. `deep` reads and hashes every byte; else references and sizes are checked. See fsck.py.
         """
-        if target is not None:
-            place = self.target(target)
-            if place.episode is not None:
-                raise DreamlakeError(Code.USAGE, f"{place} names an episode: whole projects are checked.")
-            yield from fsck.check(self.bss, self.index, owner=place.namespace, project=place.project, deep=deep)
-            return
-        namespaces = self.index.me().namespaces
-        for owner in [None] if EVERY_NAMESPACE in namespaces else sorted(namespaces):
-            yield from fsck.check(self.bss, self.index, owner=owner, project=None, deep=deep)
+        place = None if target is None else self.target(target)
+        if place is not None and place.episode is not None:
+            raise DreamlakeError(Code.USAGE, f"{place} names an episode: whole projects are checked.")
+        patience = Patience(TRANSFER_SECONDS, unheard=FIRST_SECONDS)
+        bss, index = self._patient_bss(patience), self._patient_index(patience)
+
+        def check() -> Iterator[Found | Checked]:
+            namespaces = [place.namespace] if place else index.me().namespaces
+            project = place.project if place else None
+            for owner in [None] if EVERY_NAMESPACE in namespaces else sorted(namespaces):
+                yield from fsck.check(bss, index, patience, owner=owner, project=project, deep=deep)
+
+        return telling(patience, check())
 
     def repair(self, findings: Sequence[Found]) -> RepairSummary:
         """Put right what `fsck` found, as far as it can be."""
         return fsck.repair(self.bss, self.index, findings)
 
-    def rebuild(self, *, merge: bool = False) -> Iterator[Rebuilt]:
+    def rebuild(self, *, merge: bool = False) -> Iterator[Rebuilt | Waiting]:
         """Make records and index again from the bucket, after their databases are lost (see rebuild.py).
 
         Needs a token that writes everywhere. With `merge`, add to a database that has records what it lacks.
         """
-        return rebuild(self.bss, self.index, merge=merge)
+        patience = Patience(TRANSFER_SECONDS, unheard=FIRST_SECONDS)
+        return telling(patience, rebuild(self._patient_bss(patience), self._patient_index(patience), merge=merge))
 
     # Tokens
 
