@@ -32,4 +32,4 @@ def tell(scope: Scope, answer: Answer) -> None:
         "bytes": answer.bytes,
         "sub": caller.sub if caller else None,
     }
-    log.info("%s %s %d", scope["method"], route or "(no route)", answer.status, extra={"fields": fields})
+    log.info("answered", extra={"fields": fields})

@@ -15,6 +15,7 @@ from dagster import (
     mem_io_manager,
 )
 
+from . import logs
 from .assets import (
     audio_renditions,
     catalog,
@@ -38,6 +39,7 @@ from .sensors import build_catalog_schedule, build_staging_sensor, deleted_recor
 from .settings import Settings
 
 settings = Settings()
+logs.configure("pipeline")
 
 process_batch = define_asset_job(
     "process_batch",

@@ -162,6 +162,9 @@ class DreamlakeError(Exception):
     an error whose code does not that it will probably pass by itself.
     """
 
+    request_id: str | None = None
+    """The `X-Request-ID` of the call that ended so, by which the logs of the services tell of it."""
+
     def __init__(self, code: Code, message: str, *, hint: str | None = None, **details: Any) -> None:
         super().__init__(message)
         self.code = code

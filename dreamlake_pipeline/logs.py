@@ -2,8 +2,8 @@
 
 A line of text, or a JSON object a line (`DREAMLAKE_LOG_FORMAT=json`), on standard error:
 
-    2026-11-30T04:21:42.120Z INFO BSS: GET /videos/{id} 200 | ms=3.2 bytes=512 sub=robot-7 requestId=5c1f0a9d3b7e-17
-    {"at": "2026-11-30T04:21:42.120Z", "level": "info", "process": "BSS", "logger": "dreamlake.access", "message": …}
+    2026-11-30T04:21:42.120Z INFO BSS: answered | method=GET route=/videos/{id} status=200 ms=3.2 … requestId=5c1f0a9d-7
+    {"at": "2026-11-30T04:21:42.120Z", "level": "info", "process": "BSS", "message": "answered", "method": "GET", …}
 
 A request's id comes with it (`X-Request-ID`), or is made when it arrives; it is answered, kept with the records that
 the request registered (`Record.requestId`), and named by the runs that process them.

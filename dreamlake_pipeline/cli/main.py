@@ -22,7 +22,7 @@ from .env_cmd import env
 from .fsck_cmd import fsck
 from .ingest_cmd import ingest
 from .ls_cmd import ls
-from .output import Interrupted, complain
+from .output import Interrupted, complain, note
 from .play_cmd import play
 from .project_cmd import project
 from .rebuild_cmd import rebuild
@@ -88,6 +88,8 @@ def main() -> None:
         if os.environ.get(DEBUG_VARIABLE):
             raise
         complain(error.message, error.hint)
+        if error.request_id and error.spec.status >= 500:
+            note(f"request: {error.request_id} (the services' logs tell of it)")
         sys.exit(error.spec.exit_code)
     except Interrupted as interruption:
         complain(str(interruption))

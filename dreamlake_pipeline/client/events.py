@@ -28,8 +28,8 @@ class FileEvent:
     """One change of one file.
 
     `path` is local, `name` its name in the project; `id` is the record's in BSS, `asset_id` the index's. `warning` is
-    what was odd about its content, `reason` why it has this status. `plan`, of a dry run, is how it differs from what
-    is stored; None where nobody could be asked.
+    what was odd about its content, `reason` why it has this status, `request_id` what the services' logs call the
+    request. `plan`, of a dry run, is how it differs from what is stored; None where nobody could be asked.
     """
 
     path: str
@@ -45,6 +45,7 @@ class FileEvent:
     sha256: str | None = None
     warning: str | None = None
     plan: Difference | None = None
+    request_id: str | None = None
 
     def as_json(self) -> dict[str, Any]:
         always = {
@@ -57,7 +58,7 @@ class FileEvent:
             "assetId": self.asset_id,
             "reason": self.reason,
         }
-        seldom = {"warning": self.warning, "plan": self.plan and str(self.plan)}
+        seldom = {"warning": self.warning, "plan": self.plan and str(self.plan), "requestId": self.request_id}
         return always | {name: value for name, value in seldom.items() if value}
 
 
@@ -189,21 +190,24 @@ Event = FileEvent | Warned | Waiting | Progress | Processing | Summary
 
 
 class Reason(TypedDict):
-    """Why a file failed: a code of errors.py (or of BSS), and a sentence."""
+    """Why a file failed: a code of errors.py (or of BSS), a sentence, and the request by which the logs tell of it."""
 
     code: str
     reason: str
+    request_id: str | None
 
 
 def failure(error: DreamlakeError) -> Reason:
     """`code` and `reason` of a FileEvent, from an error."""
-    return {"code": str(error.code), "reason": str(error)}
+    return {"code": str(error.code), "reason": str(error), "request_id": error.request_id}
 
 
 def record_failure(record: Record) -> Reason:
     """`code` and `reason` of a FileEvent, from a record whose last processing failed."""
     error = record.error or record.last_error
     if error is None:
-        return {"code": str(Code.INTERNAL), "reason": "It failed, and nothing more is known."}
+        reason = "It failed, and nothing more is known."
+        return {"code": str(Code.INTERNAL), "reason": reason, "request_id": record.request_id}
     stands = "" if record.error else "Its earlier result still plays."
-    return {"code": error.code, "reason": " ".join(filter(None, (error.message, error.hint, stands)))}
+    reason = " ".join(filter(None, (error.message, error.hint, stands)))
+    return {"code": error.code, "reason": reason, "request_id": record.request_id}

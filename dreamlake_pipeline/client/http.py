@@ -27,14 +27,14 @@ _INTERACTIVE_SILENCE = 30.0  # seconds
 
 
 class RequestIds:
-    """Ids for `X-Request-ID`: one for all that a command asks, and behind it the number of the request."""
+    """Ids for `X-Request-ID`: one for all that a command or run asks, and behind it the number of the request."""
 
-    def __init__(self) -> None:
-        self._command = secrets.token_hex(6)
+    def __init__(self, of_all: str | None = None) -> None:
+        self.of_all = of_all or secrets.token_hex(6)
         self._numbers = itertools.count(1)
 
     def next(self) -> str:
-        return f"{self._command}-{next(self._numbers)}"
+        return f"{self.of_all}-{next(self._numbers)}"
 
 
 class ServiceClient:
@@ -141,7 +141,11 @@ class ServiceClient:
                 raise answer_of(response, self.name, f"{method} {path}", url)
             return response
 
-        return self._patience.call(self.name, attempt)
+        try:
+            return self._patience.call(self.name, attempt)
+        except DreamlakeError as error:
+            error.request_id = headers["X-Request-ID"]
+            raise
 
     def _bad_url(self, fault: ValueError) -> DreamlakeError:
         return DreamlakeError(Code.USAGE, f"The URL of {self.name}, {self.base_url}, is none: {fault}.")

@@ -17,6 +17,7 @@ from ..api.common import ErrorBody
 from ..api.pipeline import ItemResult, Postponement
 from ..api.server import AssetRef
 from ..errors import Code, DreamlakeError
+from . import told
 from .faults import is_refusal, judge
 from .hold import BatchLost, Hold
 from .index import Upsert, asset_of
@@ -162,6 +163,7 @@ class Settling:
         return Outcome(outcome.record, failed)
 
     def _keep(self, outcome: Outcome) -> None:
+        told.tell(self._hold.run_id, self._hold.partition, outcome)
         self._pictures += outcome.preview is not None
         if outcome.preview is not None and self._pictures > _MOST_PREVIEWS:
             outcome = replace(outcome, preview=None)

@@ -6,26 +6,23 @@ its client through the logs of both services to here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from ..logs import files as log
 from .work import Outcome
 
 
-def tell(run_id: str, partition: str, outcomes: Iterable[Outcome]) -> None:
-    """Log what became of items, once BSS knows it."""
-    for outcome in outcomes:
-        record, error = outcome.record, outcome.error
-        became = "made" if error is None else "failed" if outcome.result is not None else "put off"
-        seconds = (outcome.result.metadata or {}).get("processing", {}).get("seconds") if outcome.result else None
-        fields = {
-            "record": record.id,
-            "kind": str(record.kind),
-            "code": error.code if error else None,
-            "seconds": seconds,
-            "attempt": record.attempts,
-            "run": run_id,
-            "partition": partition,
-            "requestId": record.request_id,
-        }
-        log.info("%s %s", record.name, became, extra={"fields": fields})
+def tell(run_id: str, partition: str, outcome: Outcome) -> None:
+    """Log what became of an item, once BSS knows it."""
+    record, error = outcome.record, outcome.error
+    became = "made" if error is None else "failed" if outcome.result is not None else "put off"
+    seconds = (outcome.result.metadata or {}).get("processing", {}).get("seconds") if outcome.result else None
+    fields = {
+        "record": record.id,
+        "kind": str(record.kind),
+        "code": error.code if error else None,
+        "seconds": seconds,
+        "attempt": record.attempts,
+        "run": run_id,
+        "partition": partition,
+        "requestId": record.request_id,
+    }
+    log.info("%s %s", record.name, became, extra={"fields": fields})

@@ -26,21 +26,22 @@ class BssResource(ConfigurableResource):
     token: str = Field(description="A bearer token that writes in every namespace.")
 
     _http: Any = PrivateAttr(default=None)
-    _is_of_run: bool = PrivateAttr(default=False)
+    _run_id: str | None = PrivateAttr(default=None)
 
     def setup_for_execution(self, context: InitResourceContext) -> None:
-        self._is_of_run = context.run is not None
+        self._run_id = context.run.run_id if context.run is not None else None
 
     @property
     def pipeline(self) -> PipelineClient:
         """BSS's pipeline routes, through one connection pool for as long as the resource lives."""
-        from ..client.http import ServiceClient
+        from ..client.http import RequestIds, ServiceClient
         from ..client.patience import Patience
         from ..client.pipeline import PipelineClient
 
         if self._http is None:
-            patience = Patience(_RUN_SECONDS, unheard=_RUN_FIRST_SECONDS) if self._is_of_run else None
-            self._http = ServiceClient("BSS", self.url, self.token, patience=patience)
+            patience = Patience(_RUN_SECONDS, unheard=_RUN_FIRST_SECONDS) if self._run_id else None
+            ids = RequestIds(self._run_id)  # BSS's logs then tell which run asked
+            self._http = ServiceClient("BSS", self.url, self.token, patience=patience, request_ids=ids)
         return PipelineClient(self._http)
 
     def teardown_after_execution(self, context: InitResourceContext) -> None:

@@ -68,6 +68,15 @@ ROWS: dict[str, dict[str, str]] = {
             INSERT INTO batches (partition, owner, project, attempt, lease_until, parent, slow) VALUES
                 ('lab/arm/2026-01-01T00-00-00Z-0003', 'lab', 'arm', 0, now(),
                  'lab/arm/2026-01-01T00-00-00Z-0002', true)""",
+        "0013": """
+            INSERT INTO deleted_records (id, kind, owner, project, name, place, staging_key, uploaded_at, row,
+                deleted_by)
+                VALUES (repeat('8', 24), 'audio', 'lab', 'arm', '/old.wav', md5('x'), 'lab/arm/staging/z', now(),
+                '{"id": "888888888888888888888888"}', 'ops');
+            INSERT INTO condemned_objects (staging_key, size) VALUES ('lab/arm/staging/w', 3);
+            UPDATE chunks SET condemned_at = now() WHERE stored_at IS NULL;
+            UPDATE deletions SET restored = true""",
+        "0014": "UPDATE records SET outputs = '{\"index.m3u8\": [10, \"ab\"]}' WHERE id = repeat('1', 24)",
         "0015": "UPDATE records SET request_id = '5c1f0a9d3b7e-17' WHERE id = repeat('1', 24)",
     },
     SERVER_SCHEMA: {

@@ -71,7 +71,7 @@ def test_one_id_is_answered_and_in_every_line(client: TestClient, form: str, lin
             "level": "info",
             "process": "Test",
             "logger": "dreamlake.access",
-            "message": "GET /lab/{name} 200",
+            "message": "answered",
             "method": "GET",
             "route": "/lab/{name}",
             "status": 200,
@@ -81,7 +81,7 @@ def test_one_id_is_answered_and_in_every_line(client: TestClient, form: str, lin
         }
         assert json.loads(said)["message"] == "reading x"
     else:
-        assert " INFO Test: GET /lab/{name} 200 | method=GET " in access
+        assert " INFO Test: answered | method=GET route=/lab/{name} status=200 " in access
         assert access.endswith(f" sub=robot-7 requestId={given}")
         assert " WARNING Test: reading x | requestId=" in said
 

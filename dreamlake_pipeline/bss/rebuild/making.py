@@ -55,9 +55,7 @@ def make_records(bucket: Bucket, after: str) -> Work:
         made = {one: record for one, record in made.items() if one not in gone}
         inserted = _insert(connection, list(made.values()))
         references = {
-            row["id"]: row["chunks"]
-            for row in rows
-            if row["id"] in inserted and made[row["id"]]["metadata"] is not None
+            row["id"]: row["chunks"] for row in rows if row["id"] in inserted and "metadata" in made[row["id"]]
         }
         _refer(connection, references)
         forgotten = [one for one in deleted if one in inserted]
