@@ -47,7 +47,24 @@ class CrashPoint(StrEnum):
     BATCH_FINISHED = "batch-finished"
     # Process: BSS, within the run's calls.
     RESULTS_WRITTEN = "results-written"
+    RESULTS_COMMITTED = "results-committed"
     READY_WRITTEN = "ready-written"
+    # Delete and restore: BSS, and the sensor that tells the index.
+    DELETION_WRITTEN = "deletion-written"
+    DELETION_COMMITTED = "deletion-committed"
+    RESTORATION_WRITTEN = "restoration-written"
+    RESTORATION_COMMITTED = "restoration-committed"
+    DELETION_TOLD = "deletion-told"
+    # Garbage collection: BSS.
+    RECORDS_PURGED = "records-purged"
+    FOLDERS_EMPTIED = "folders-emptied"
+    STAGED_DELETED = "staged-deleted"
+    CHUNKS_CONDEMNED = "chunks-condemned"
+    CHUNKS_UNSTORED = "chunks-unstored"
+    CHUNKS_DELETED = "chunks-deleted"
+    # Rebuild: BSS.
+    BUCKET_READ = "bucket-read"
+    RECORDS_REBUILT = "records-rebuilt"
 
 
 _armed = os.environ.get(VARIABLE)

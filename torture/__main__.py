@@ -66,6 +66,8 @@ def table(ended: Ended) -> str:
         ("files", of["files"]),
         ("ready", of["ready"]),
         ("bad, and said so", of["bad, and said so"]),
+        ("deleted", of["deleted"]),
+        ("freed by gc", of["freed"]),
         *((kind, wrong.pop(kind, 0)) for kind in ("lost", "duplicated", "failed by machinery", "missing or wrong")),
         *((kind, count) for kind, count in sorted(wrong.items())),
         *((kind, of[kind]) for kind in ("chunks read back", "raw objects read back", "played to the end")),

@@ -15,7 +15,7 @@ import imageio_ffmpeg
 from botocore.exceptions import ClientError
 
 from dreamlake_pipeline import layout
-from dreamlake_pipeline.kinds import Kind
+from dreamlake_pipeline.kinds import KINDS, Kind
 
 from .inputs import Expected
 
@@ -67,6 +67,24 @@ def check(world: World, expected: Sequence[Expected]) -> Checked:
     _check_chunks(checked, world)
     _check_playback(checked, world, records, expected)
     return checked
+
+
+def check_no_orphans(checked: Checked, world: World) -> None:
+    """After garbage was collected: every object of the bucket is named by somebody who is there."""
+    records = world.rows("""
+        SELECT id, staging_key FROM bss.records
+        UNION ALL SELECT id, staging_key FROM bss.deleted_records WHERE purged_at IS NULL""")
+    ids = {record["id"] for record in records}
+    named = {record["staging_key"] for record in records}
+    named |= {layout.chunk_key(row["sha256"]) for row in world.rows("SELECT sha256 FROM bss.chunk_refs")}
+    folders = {spec.route for spec in KINDS.values()}
+    pages = world.s3().get_paginator("list_objects_v2").paginate(Bucket=world.bucket)
+    for key in (item["Key"] for page in pages for item in page.get("Contents", [])):
+        parts = key.split("/")
+        if len(parts) > 3 and parts[2] in folders and parts[3] not in ids:
+            checked.find("orphans", f"{key} is of no record")
+        elif (key.startswith(layout.CHUNK_PREFIX) or parts[2:3] == ["staging"]) and key not in named:
+            checked.find("orphans", f"{key} is named by nobody")
 
 
 def _check_files(checked: Checked, records: Sequence[dict[str, Any]], expected: Sequence[Expected]) -> None:

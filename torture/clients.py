@@ -23,7 +23,7 @@ from dreamlake_pipeline.stack.state import BUCKET
 from .home import Home
 from .inputs import Drop, Wave
 
-_DREAMLAKE = str(Path(sys.executable).with_name("dreamlake"))
+DREAMLAKE = str(Path(sys.executable).with_name("dreamlake"))
 _PAUSE = 1.0
 _MOST_RERUNS = 200
 
@@ -95,7 +95,7 @@ class Clients:
 
     def _run(self, words: list[str], stdout: IO[bytes], stderr: IO[bytes]) -> int:
         started = subprocess.Popen(
-            [_DREAMLAKE, *words],
+            [DREAMLAKE, *words],
             env=self.home.environment,
             stdin=subprocess.DEVNULL,
             stdout=stdout,

@@ -66,13 +66,18 @@ class Doors:
         """
         self._do(self._doors[name].set(fault))
 
+    def lead(self, name: str, behind: int) -> None:
+        """From now on, the part behind a door is at this port."""
+        self._doors[name].behind = behind
+
     def _do(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(30)
 
 
 class _Door:
     def __init__(self, port: int, behind: int, chance: random.Random) -> None:
-        self._port, self._behind, self._chance = port, behind, chance
+        self.behind = behind
+        self._port, self._chance = port, chance
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
         self._fault: str | None = None
@@ -111,7 +116,7 @@ class _Door:
             if self._fault in ANSWERS:
                 await _answer(reader, writer, self._fault)
                 return
-            there, behind = await asyncio.open_connection(HOST, self._behind)
+            there, behind = await asyncio.open_connection(HOST, self.behind)
             self._open.add(behind)
             left = self._chance.randrange(1, 300_000)
             sends = asyncio.ensure_future(self._pass_on(reader, behind, left))

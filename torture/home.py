@@ -32,6 +32,9 @@ SETTINGS = {
     "DREAMLAKE_STAGING_GRACE": "4",
     "DREAMLAKE_PROCESSING_GRACE": "6",
     "DREAMLAKE_PART_SIZE": str(5 * 2**20),
+    # Deleted files are purged after half a minute, and what nothing refers to is freed at once.
+    "DREAMLAKE_DELETED_KEPT": str(30 / 86400),
+    "DREAMLAKE_GARBAGE_WAIT": "0",
 }
 _SCRATCH_MB = 192
 
@@ -57,9 +60,11 @@ class Home:
         return Supervisor(self.stack)
 
     def up(self) -> None:
-        """Start whatever does not run."""
+        """Start whatever does not run. A part whose port somebody has taken meanwhile listens at another one."""
         with self.starting, _environment(self.scratch):
-            control.up(self.stack.home, self.said.append)
+            self.stack = control.up(self.stack.home, self.said.append)
+            for name in BEHIND_DOORS:
+                self.doors.lead(name, self.stack.ports[name])
 
     @contextmanager
     def database(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:

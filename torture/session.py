@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+import subprocess
 import threading
 import time
 from collections import Counter
@@ -10,12 +12,14 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 
-from .check import Checked, check
-from .clients import Clients
+from .check import Checked, check, check_no_orphans
+from .clients import DREAMLAKE, Clients
 from .faults import Tormentor, schedule
+from .gardener import Gardener
 from .home import Home, running
 from .inputs import Inputs, Wave
 
@@ -23,6 +27,7 @@ from .inputs import Inputs, Wave
 SETTLES_WITHIN = 30.0
 
 _LONGEST_SETTLING = 1500.0  # then it is looked at as it is
+_LONGEST_TELLING = 300.0
 _LAST_WAVE = 0.8  # of the time of faults: what is brought later is brought in peace
 _MOST_WAITING = 150  # files that are not settled, until another wave is brought
 
@@ -91,18 +96,26 @@ def torture(
         ]
         for thread in bringing:
             thread.start()
-        tormentor.run(plan)
-        ended = time.monotonic()
+        with Gardener(home, clients, seed, say) as gardener:
+            tormentor.run(plan)
+            ended, left = time.monotonic(), _left(home, clients, len(gardener.deleted))
         with suppress(Exception):  # the supervisor may have given up a process that was killed again and again
             home.up()
-        left = _left(home, clients)
         say(f"the last fault is over: {left} files are left")
         for thread in bringing:
             thread.join()
-        _settle(home, clients, ended, say)
+        gone = {file.place for file in gardener.deleted}
+        _settle(home, clients, ended, say, gone)
         settled = time.monotonic() - ended
         say(f"settled after {settled:.1f} s")
-        checked = check(home, [file for wave in clients.brought for file in wave.expected])
+        _wait_until_told(home)
+        gardener.clear()
+        expected = [file for wave in clients.brought for file in wave.expected if file.place not in gone]
+        checked = check(home, expected)
+        check_no_orphans(checked, home)
+        _check_by_fsck(home, checked)
+        checked.counts["deleted"] = len(gone)
+        checked.counts["freed"] = gardener.freed.total()
         for finding in clients.findings:
             checked.find("client", finding)
         return Ended(seed, seconds, tormentor.done, clients.outcomes, checked, settled, left * calm)
@@ -113,7 +126,7 @@ def _calm(home: Home, clients: Clients, inputs: Inputs, size: Size) -> float:
     wave = _wave(inputs, 0, size)
     begun = time.monotonic()
     clients.bring(wave)
-    _settle(home, clients, begun, lambda _: None)
+    _settle(home, clients, begun, lambda _: None, set())
     return (time.monotonic() - begun) / len(wave.expected)
 
 
@@ -125,6 +138,26 @@ def _wave(inputs: Inputs, number: int, size: Size) -> Wave:
         return inputs.wave(
             number, sounds=size.sounds, videos=size.videos, texts=size.texts, drops=size.drops, bad=number % 2 == 0
         )
+
+
+def _wait_until_told(home: Home) -> None:
+    """Wait until the index has heard of all deletions."""
+    until = time.monotonic() + _LONGEST_TELLING
+    while time.monotonic() < until and home.rows("SELECT FROM bss.deletions LIMIT 1"):
+        time.sleep(1)
+
+
+def _check_by_fsck(home: Home, checked: Checked) -> None:
+    """`dreamlake fsck --deep` finds nothing either."""
+    done = subprocess.run(
+        [DREAMLAKE, "fsck", "--deep", "--json"], env=home.environment, capture_output=True, text=True, check=False
+    )
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    if done.returncode not in (0, 1) or not events:
+        checked.find("fsck", f"it ended with {done.returncode}: {done.stderr[-500:]}")
+    for event in events:
+        if event["event"] == "finding":
+            checked.find(f"fsck: {event['code']}", json.dumps(event))
 
 
 def _numbers(clients: int) -> list[Iterator[int]]:
@@ -142,20 +175,20 @@ def _bring(home: Home, clients: Clients, numbers: Iterator[int], inputs: Inputs,
         time.sleep(chance.uniform(0.5, 1.5))
 
 
-def _left(home: Home, clients: Clients) -> int:
-    """How many files that were brought, or are registered, are not settled."""
+def _left(home: Home, clients: Clients, deleted: int = 0) -> int:
+    """How many files that were brought, or are registered, are neither settled nor deleted."""
     try:
         (row,) = home.rows("SELECT count(*) FILTER (WHERE status IN ('ready', 'failed')) AS n FROM bss.records")
         (every,) = home.rows("SELECT count(*) AS n FROM bss.records")
     except psycopg.Error:
         return _MOST_WAITING
-    brought = sum(len(wave.expected) for wave in clients.brought)
+    brought = sum(len(wave.expected) for wave in clients.brought) - deleted
     return max(every["n"], brought) - row["n"]
 
 
-def _settle(home: Home, clients: Clients, since: float, say: Callable[[str], None]) -> None:
-    """Wait until every file that was brought is settled, and nothing is open."""
-    expected = {file.place for wave in clients.brought for file in wave.expected}
+def _settle(home: Home, clients: Clients, since: float, say: Callable[[str], None], gone: set[Any]) -> None:
+    """Wait until every file that was brought is settled, but for those that were deleted, and nothing is open."""
+    expected = {file.place for wave in clients.brought for file in wave.expected} - gone
     told = time.monotonic()
     while time.monotonic() - since < _LONGEST_SETTLING:
         with suppress(psycopg.Error):

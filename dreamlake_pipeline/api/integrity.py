@@ -94,16 +94,18 @@ class StoredProjects(Model):
     items: list[StoredProject]
 
 
-class AbsentRecords(Model):
-    """Ids that the index has, and that a listing of BSS did not."""
+class LookUp(Model):
+    """Ids of records of which index and BSS say different things."""
 
     ids: list[Id] = Field(max_length=1000)
 
 
-class Absent(Model):
-    """Those of them whose records are gone, and of which the pipeline will not tell the index by itself."""
+class LookedUp(Model):
+    """`absent`: those that no record has. `untold`: those that were deleted or restored, and of which the pipeline is
+    about to tell the index."""
 
-    ids: list[Id]
+    absent: list[Id]
+    untold: list[Id]
 
 
 class RebuildStep(Model):

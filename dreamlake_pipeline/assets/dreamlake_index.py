@@ -48,7 +48,7 @@ def dreamlake_index(
             work.finish()
         hold = work.hold if work is not None else hold_of(context, batch_tools, redo)
         known = work.refs if work is not None else {}
-        indexed = index_batch(hold, folder_tree.upsert, known, took_batch=takes_whole_batch(context))
+        indexed = index_batch(hold, folder_tree.upsert, took_batch=takes_whole_batch(context), known=known)
         found = folder_tree.statuses([ref.id for ref in indexed.refs])
     return MaterializeResult(
         metadata={

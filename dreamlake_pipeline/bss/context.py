@@ -28,8 +28,8 @@ def _require_sound(request: Request) -> None:
     request.app.state.origin.require(request.app.state.store)
 
 
-# For routes that register files, or free what no record refers to: not in a database that is lost or being rebuilt
-# (rebuild/origin.py).
+# For routes that register files, decide about projects, or free what no record refers to: not in a database that is
+# lost or being rebuilt (rebuild/origin.py).
 SOUND = Depends(_require_sound)
 
 Database = Annotated[Engine, Depends(_database)]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Engine
 
 from .. import layout, names
+from ..crashpoints import CrashPoint, reached
 from ..objectstore import ObjectStore
 from . import deletions, journal
 from .side_by_side import side_by_side
@@ -24,6 +25,8 @@ def delete(database: Engine, store: ObjectStore, ids: Sequence[str], *, by: str)
     etags = {key: info.etag for key, info in zip(foreign, found, strict=True) if info is not None}
     with database.begin() as connection:
         deleted = deletions.delete(connection, list(keys), by=by, etags=etags)
+        reached(CrashPoint.DELETION_WRITTEN)
+    reached(CrashPoint.DELETION_COMMITTED)
     journal.note_deleted(database, store, deleted)
     return deleted
 

@@ -45,12 +45,12 @@ from ..api.bss import (
 from ..api.bss import Finished as FinishedUpload
 from ..api.common import Listing
 from ..api.integrity import (
-    Absent,
-    AbsentRecords,
     Found,
     FsckProgress,
     FsckRepair,
     FsckStep,
+    LookedUp,
+    LookUp,
     OfOwner,
     RebuildProgress,
     RebuildStep,
@@ -235,9 +235,9 @@ class BssClient:
         """The projects that have records; without an owner, for tokens that read in every namespace."""
         return self.http.post("/fsck/projects", OfOwner(owner=owner), StoredProjects).items
 
-    def absent_records(self, ids: Sequence[str]) -> list[str]:
-        """Those of the ids whose records are gone, and of which the index will not be told by itself."""
-        return self.http.post("/fsck/absent", AbsentRecords(ids=list(ids)), Absent).ids
+    def look_up(self, ids: Sequence[str]) -> LookedUp:
+        """Which of the ids no record has, and of which the index will be told by itself."""
+        return self.http.post("/fsck/lookup", LookUp(ids=list(ids)), LookedUp)
 
     def rebuild_step(self, asked: RebuildStep) -> RebuildProgress:
         """Make some records again from the bucket; needs a token that writes everywhere."""

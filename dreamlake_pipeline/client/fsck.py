@@ -143,6 +143,7 @@ class _Known(NamedTuple):
 
 
 _Place = tuple[str | None, str]  # episode and name
+_Findings = dict[tuple[Finding, str | None, str], Found]
 
 
 def _check_index(
@@ -157,16 +158,14 @@ def _check_index(
         yield from (found for key, found in suspected.items() if key in again)
 
 
-def _compare(
-    bss: BssClient, index: IndexClient, place: StoredProject, checked: Checked
-) -> dict[tuple[Finding, str | None, str | None], Found]:
+def _compare(bss: BssClient, index: IndexClient, place: StoredProject, checked: Checked) -> _Findings:
     """What is wrong in a project's index at first sight, by what tells one finding from another."""
     holders, ids = _holders(bss, place)
     assets = {
         (asset.episode, asset.name): _known_asset(asset) for kind in Kind for asset in _assets(index, kind, place)
     }
     checked.counts["files of the index"] += len(assets)
-    found: dict[tuple[Finding, str | None, str | None], Found] = {}
+    found: _Findings = {}
 
     def tell(code: Finding, where: _Place, one: _Known, detail: str, what: str | None = None) -> None:
         found[code, where[0], where[1]] = Found(
@@ -181,23 +180,34 @@ def _compare(
             name=where[1],
         )
 
-    strays = {where: asset for where, asset in assets.items() if asset.id not in ids}
-    gone = {one for some in in_slices([asset.id for asset in strays.values()]) for one in bss.absent_records(some)}
-    for where, stray in strays.items():
-        if stray.id in gone:
-            tell(Finding.INDEX_WITHOUT_RECORD, where, stray, "BSS has no record of this id")
-    for where, record in holders.items():
-        asset = assets.get(where)
-        if not _is_settled(record):
+    for where in assets.keys() | holders.keys():
+        asset, record = assets.get(where), holders.get(where)
+        if asset is not None and asset.id not in ids:
+            tell(Finding.INDEX_WITHOUT_RECORD, where, asset, "BSS has no record of this id")
+        elif record is None or not _is_settled(record):
             continue
-        if asset is None:
+        elif asset is None:
             tell(Finding.NOT_INDEXED, where, record, f"the record is {record.status}")
         elif asset.id != record.id:
-            if asset.id not in gone:
-                tell(Finding.INDEX_OF_OTHER_RECORD, where, record, f"it stands for {asset.id}", asset.id)
+            tell(Finding.INDEX_OF_OTHER_RECORD, where, record, f"it stands for {asset.id}", asset.id)
         elif difference := _difference(record, asset):
             tell(Finding.INDEX_DIFFERS, where, record, difference)
-    return found
+    return _without_news(bss, found)
+
+
+def _without_news(bss: BssClient, found: _Findings) -> _Findings:
+    """The findings without those of records that came or went, or were deleted or restored, a moment ago."""
+    absent: set[str] = set()
+    untold: set[str] = set()
+    for some in in_slices(sorted({one.id for one in found.values() if one.id})):
+        looked_up = bss.look_up(some)
+        absent.update(looked_up.absent)
+        untold.update(looked_up.untold)
+    return {
+        key: one
+        for key, one in found.items()
+        if one.id not in untold and (one.id in absent) is (one.code is Finding.INDEX_WITHOUT_RECORD)
+    }
 
 
 def _holders(bss: BssClient, place: StoredProject) -> tuple[dict[_Place, _Known], set[str]]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from ..api.bss import Record
 from ..api.pipeline import Deletion
 from ..client.pipeline import PipelineClient
+from ..crashpoints import CrashPoint, reached
 
 Remove = Callable[[Sequence[Deletion]], int]
 Register = Callable[[Sequence[Record]], object]
@@ -46,6 +47,7 @@ def tell_deletions(
             removed += remove(gone)
         if back:
             register(back)
+        reached(CrashPoint.DELETION_TOLD)
         pipeline.forget_deletions(told)
         deleted, restored = deleted + len(gone), restored + len(back)
     return Told(deleted, removed, restored)

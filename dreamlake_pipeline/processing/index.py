@@ -34,7 +34,9 @@ class Indexed:
         return sum(not item.status.is_final for item in self.items)
 
 
-def index_batch(hold: Hold, upsert: Upsert, known: Mapping[str, AssetRef], *, took_batch: bool) -> Indexed:
+def index_batch(
+    hold: Hold, upsert: Upsert, *, took_batch: bool, known: Mapping[str, AssetRef] | None = None
+) -> Indexed:
     """Write every item that has a result or has failed into the index, but for those `known` to be there, by the ids of
     records; then have BSS call those with a result ready, and close the batch if nothing is left.
 
@@ -46,8 +48,9 @@ def index_batch(hold: Hold, upsert: Upsert, known: Mapping[str, AssetRef], *, to
         hold.extend()
     items = hold.pipeline.items(hold.partition).items
     finished = [item for item in items if item.status.is_final or item.reported_at is not None]
-    new = [item for item in finished if item.id not in known]
-    refs = dict(known) | {item.id: ref for item, ref in zip(new, upsert(list(map(asset_of, new))), strict=True)}
+    refs = dict(known or {})
+    new = [item for item in finished if item.id not in refs]
+    refs |= {item.id: ref for item, ref in zip(new, upsert(list(map(asset_of, new))), strict=True)}
     is_open = any(not item.status.is_final for item in items)
     if is_open and not took_batch:
         hold.begin(only=())

@@ -37,7 +37,7 @@ class Runs:
                     items = self.pipeline.begin(offer.partition, "run", lease_seconds=60).items
                     made = {"error": self.error} if self.error else {"metadata": {"cues": 1}}
                     results = [ItemResult.model_validate({"id": item.id, **made}) for item in items]
-                    self.pipeline.report(offer.partition, results)
+                    self.pipeline.report(offer.partition, "run", results)
                     self.pipeline.finish(offer.partition, "run")
 
 

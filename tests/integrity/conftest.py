@@ -15,12 +15,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
-from dreamlake_pipeline.api.bss import Record
+from dreamlake_pipeline.api.bss import Record, Undelete, Undeleted
 from dreamlake_pipeline.api.integrity import Found
 from dreamlake_pipeline.api.pipeline import ClaimBatches
 from dreamlake_pipeline.auth import Scope, issue_token
 from dreamlake_pipeline.bss.app import create_app as create_bss
-from dreamlake_pipeline.client import DreamLake
+from dreamlake_pipeline.client import DreamLake, Summary
+from dreamlake_pipeline.client.http import ServiceClient
 from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.database import with_driver
 from dreamlake_pipeline.kinds import Kind
@@ -85,8 +86,8 @@ class World:
             path = root / name.lstrip("/")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-        for _ in self.lake.ingest(root, episode=f"{project}@{OWNER}", **options):
-            pass
+        *_, summary = self.lake.ingest(root, episode=f"{project}@{OWNER}", **options)
+        assert isinstance(summary, Summary) and not summary.failed
 
     def process(self) -> int:
         """Do what waits, as runs do; how many files."""
@@ -116,6 +117,10 @@ class World:
             for kind in Kind
             for record in self.lake.bss.list_all(kind, owner=OWNER, project=project)
         }
+
+    def undelete(self, ids: list[str]) -> None:
+        """Restore deleted records, in BSS alone."""
+        self.lake.bss.http.post("/records/undelete", Undelete(ids=ids), Undeleted)
 
     def fsck(self, target: str | None = None, *, deep: bool = True) -> list[Found]:
         return [one for one in self.lake.fsck(target, deep=deep) if isinstance(one, Found)]
@@ -165,7 +170,8 @@ class running:
         self._engines = [
             create_engine(url, connect_args={"options": f"-c search_path={schema}"}) for schema in ("bss", "dreamlake")
         ]
-        pipeline = PipelineClient(self._lake.bss.http)
+        # What is refused for the moment is told at once.
+        pipeline = PipelineClient(ServiceClient("BSS", bss_url, token, attempts=1))
         return World(self._lake, pipeline, self._store, *self._engines)
 
     def __exit__(self, *_: object) -> None:

@@ -408,7 +408,7 @@ numbers = st.integers(-(10**6), 10**6).map(lambda n: f"{n / 64:.6f}")
 words = st.text(st.sampled_from("abcdefghij ,;|\t'\"ü"), min_size=1, max_size=12).map(lambda text: f"x{text}x")
 
 
-@settings(derandomize=True, max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(st.tuples(numbers, words, numbers), min_size=2, max_size=12),
     delimiter=st.sampled_from([",", ";", "\t", "|", " "]),
@@ -472,6 +472,8 @@ SHAPES: dict[str, Callable[[int], str]] = {
     "quotes": lambda size: '"' * size,
     "quotes that open in every line": lambda size: "t,x\n" + '1,"a\n' * (size // 5),
     "quotes that are doubled": lambda size: "t,x\n" + '1,"a""\n' * (size // 7),
+    "quotes in rows": lambda size: "t,x\n" + "1,'a','b\n" + '\'x,"y",' * (size // 8) + "\n1,2\n",
+    "apostrophes": lambda size: "t x\n1 '" + " ''b" * (size // 4) + "\n1 2\n",
     "columns": lambda size: (
         ",".join("c" for _ in range(size // 20)) + "\n" + ",".join("1" for _ in range(size // 20)) + "\n"
     ),

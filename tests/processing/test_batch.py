@@ -157,7 +157,7 @@ def test_results_are_reported_while_the_index_is_away(hold: Begin, shop: Worksho
         assert len(work.finish()) == 9
     assert all(item.reported_at and item.status is Status.PROCESSING for item in statuses(held).values())
     index.is_away = False
-    indexed = index_batch(held, index.upsert, work.refs, took_batch=True)
+    indexed = index_batch(held, index.upsert, took_batch=True, known=work.refs)
     assert indexed.ready == 9 and {item.status for item in statuses(held).values()} == {Status.READY}
 
 

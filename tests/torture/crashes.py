@@ -13,7 +13,7 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
@@ -24,7 +24,12 @@ import psycopg
 from psycopg.rows import dict_row
 
 from dreamlake_pipeline import crashpoints
+from dreamlake_pipeline.api.bss import Deleted, Ids, Record, Undelete, Undeleted
+from dreamlake_pipeline.api.garbage import Collected, CollectGarbage
 from dreamlake_pipeline.auth import Scope, issue_token
+from dreamlake_pipeline.client.http import ServiceClient
+from dreamlake_pipeline.client.patience import Patience
+from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.crashpoints import CrashPoint
 from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.settings import Settings
@@ -56,6 +61,7 @@ class System:
     store: ObjectStore
     bss_port: int = field(default_factory=free_port)
     server_port: int = field(default_factory=free_port)
+    settings: dict[str, Any] = field(default_factory=dict)  # beyond those of `start_services`
     died: list[str] = field(default_factory=list)  # services, each time that one died at its point
     _services: dict[str, Any] = field(default_factory=dict)
 
@@ -92,6 +98,7 @@ class System:
             bucket=self.bucket,
             part_size=5 * 2**20,
             bss_url=self.environment["DREAMLAKE_BSS_URL"],
+            **self.settings,
         )
         for name, port in (("bss", self.bss_port), ("server", self.server_port)):
             if name in self._services:
@@ -131,6 +138,33 @@ class System:
         for partition in self.tick()[1]:
             self.run(partition)
         return code
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Delete records as a client does that tells BSS alone; its exit code."""
+        return self._act(_delete, None, *ids)[0]
+
+    def restore(self, ids: Sequence[str]) -> int:
+        return self._act(_restore, None, *ids)[0]
+
+    def tell_index(self, at: CrashPoint | None = None) -> int:
+        """What the sensor of deleted records does."""
+        return self._act(_tell_index, at)[0]
+
+    def collect(self) -> int:
+        """Collect garbage, to the end."""
+        return self._act(_collect, None)[0]
+
+    def rebuild(self) -> int:
+        return self._act(_rebuild, None)[0]
+
+    def let_time_pass(self) -> None:
+        """Have the time pass for which garbage collection leaves what somebody may just be about to use."""
+        for statement in (
+            "UPDATE bss.chunks SET lease_until = now() - interval '1 second' RETURNING 1",
+            "UPDATE bss.ended_uploads SET ended_at = now() - interval '1 day' RETURNING 1",
+            "UPDATE bss.signed_puts SET signed_at = now() - interval '1 day' RETURNING 1",
+        ):
+            self.rows(statement)
 
     def let_leases_end(self) -> None:
         """Have the time pass that a lease lasts."""
@@ -242,6 +276,49 @@ def _ingest(folder: str) -> None:
     from dreamlake_pipeline.cli.main import main
 
     sys.argv = ["dreamlake", "ingest", folder, "--episode", "cups@lab", "--json"]
+    main()
+
+
+def _bss() -> ServiceClient:
+    """BSS, as a patient caller reaches it."""
+    known = os.environ
+    return ServiceClient("BSS", known["DREAMLAKE_BSS_URL"], known["DREAMLAKE_API_KEY"], patience=Patience(60))
+
+
+def _delete(*ids: str) -> None:
+    with _bss() as bss:
+        bss.post("/records/delete", Ids(ids=list(ids)), Deleted)
+
+
+def _restore(*ids: str) -> None:
+    with _bss() as bss:
+        bss.post("/records/undelete", Undelete(ids=list(ids)), Undeleted)
+
+
+def _tell_index() -> None:
+    from dreamlake_pipeline.processing.deletions import tell_deletions
+    from dreamlake_pipeline.processing.index import asset_of
+
+    tree = _resources()["folder_tree"]
+
+    def register(records: Sequence[Record]) -> object:
+        return tree.upsert([asset_of(one) for one in records])
+
+    with _bss() as bss:
+        tell_deletions(PipelineClient(bss), tree.remove, register, min_age_seconds=0)
+
+
+def _collect() -> None:
+    cursor = None
+    with _bss() as bss:
+        while (cursor := bss.post("/gc/step", CollectGarbage(cursor=cursor), Collected).cursor) is not None:
+            pass
+
+
+def _rebuild() -> None:
+    from dreamlake_pipeline.cli.main import main
+
+    sys.argv = ["dreamlake", "rebuild", "--json"]
     main()
 
 

@@ -15,7 +15,7 @@ import pytest
 from dreamlake_pipeline.crashpoints import VARIABLE, CrashPoint, reached
 from dreamlake_pipeline.objectstore import ObjectStore
 from tests.torture.crashes import System, system
-from torture.check import check
+from torture.check import Checked, check, check_no_orphans
 from torture.inputs import Expected, Inputs
 
 P = CrashPoint
@@ -27,7 +27,15 @@ SERVICE = {
     *(P.ENTRIES_COMMITTED, P.BATCH_FORMED, P.RESULTS_WRITTEN, P.READY_WRITTEN),
 }
 SENSOR = {P.OBJECTS_ADOPTED, P.BATCHES_CLAIMED}
-RUN = set(P) - CLIENT - SERVICE - SENSOR
+DELETION = {P.DELETION_WRITTEN, P.DELETION_COMMITTED}
+RESTORATION = {P.RESTORATION_WRITTEN, P.RESTORATION_COMMITTED}
+TELLING = {P.DELETION_TOLD}
+COLLECTION = {
+    *(P.RECORDS_PURGED, P.FOLDERS_EMPTIED, P.STAGED_DELETED),
+    *(P.CHUNKS_CONDEMNED, P.CHUNKS_UNSTORED, P.CHUNKS_DELETED),
+}
+REBUILD = {P.BUCKET_READ, P.RECORDS_REBUILT}
+RUN = set(P) - CLIENT - SERVICE - SENSOR - DELETION - RESTORATION - TELLING - COLLECTION - REBUILD
 
 # What stays open for the garbage collector (docs/reliability.md).
 LEFT_OPEN = {P.MULTIPART_BEGUN: "the multipart upload of"}
@@ -51,12 +59,17 @@ def whole(
         yield whole
 
 
-@pytest.mark.parametrize("point", CrashPoint)
-def test_a_crash_at_a_point_heals(point: CrashPoint, whole: System, files: tuple[Path, list[Expected]]) -> None:
-    expected = [
+@pytest.fixture
+def expected(files: tuple[Path, list[Expected]]) -> list[Expected]:
+    """The files as they are when all of them are processed."""
+    return [
         Expected("lab", "cups", None, f"/{file.episode}{file.name}", file.sha256, file.size, frames=file.frames)
         for file in files[1]
     ]
+
+
+@pytest.mark.parametrize("point", sorted(CLIENT | SERVICE | SENSOR | RUN))
+def test_a_crash_on_the_way_to_ready_heals(point: CrashPoint, whole: System, expected: list[Expected]) -> None:
     crash(point, whole)
     check_nothing_is_promised_that_is_not_there(whole)
     if point in CLIENT | {P.OBJECTS_ADOPTED}:
@@ -66,8 +79,114 @@ def test_a_crash_at_a_point_heals(point: CrashPoint, whole: System, files: tuple
     checked = check(whole, expected)
     if allowed := LEFT_OPEN.get(point):
         checked.wrong["open"] = [what for what in checked.wrong.get("open", []) if allowed not in what]
+    assert_good(checked, expected)
+
+
+def assert_good(checked: Checked, expected: list[Expected]) -> None:
     assert {kind: found for kind, found in checked.wrong.items() if found} == {}
     assert checked.counts["ready"] == len(expected)
+
+
+def make_ready(whole: System) -> list[str]:
+    """Ingest and process everything; the ids of the video and of a label file."""
+    whole.start_services()
+    assert whole.ingest() == 0
+    whole.heal()
+    rows = whole.rows("SELECT id FROM bss.records WHERE name LIKE '%.mp4' OR name LIKE '%.csv' ORDER BY name")
+    assert len(rows) >= 2
+    return [row["id"] for row in rows[:2]]
+
+
+def without(whole: System, ids: list[str], expected: list[Expected]) -> list[Expected]:
+    """What is expected when the records of these ids are deleted."""
+    rows = whole.rows("SELECT name FROM bss.records WHERE id = ANY(%s)", ids)
+    gone = {row["name"] for row in rows}
+    return [file for file in expected if file.name not in gone]
+
+
+def restart_services(whole: System, at: CrashPoint) -> None:
+    whole.stop_services()
+    whole.start_services(at)
+
+
+@pytest.mark.parametrize("point", sorted(DELETION | TELLING))
+def test_a_crash_while_records_are_deleted_heals(
+    point: CrashPoint, whole: System, expected: list[Expected], new_database: Callable[[], str]
+) -> None:
+    ids = make_ready(whole)
+    left = without(whole, ids, expected)
+    restart_services(whole, point)
+    assert whole.delete(ids) == 0
+    if point in TELLING:
+        assert whole.tell_index(at=point) == -signal.SIGKILL
+    else:
+        assert whole.died
+    assert whole.tell_index() == 0
+    assert_good(check(whole, left), left)
+    assert {row["id"] for row in whole.rows("SELECT id FROM bss.deleted_records")} == set(ids)
+    # So it is when both databases are lost.
+    whole.stop_services()
+    whole.postgres_url = new_database()
+    whole.start_services()
+    assert whole.rebuild() == 0
+    assert_good(check(whole, left), left)
+
+
+@pytest.mark.parametrize("point", sorted(RESTORATION))
+def test_a_crash_while_records_are_restored_heals(
+    point: CrashPoint, whole: System, expected: list[Expected], new_database: Callable[[], str]
+) -> None:
+    ids = make_ready(whole)
+    assert whole.delete(ids) == 0
+    restart_services(whole, point)
+    assert whole.restore(ids) == 0
+    assert whole.died
+    assert whole.tell_index() == 0
+    assert_good(check(whole, expected), expected)
+    whole.stop_services()
+    whole.postgres_url = new_database()
+    whole.start_services()
+    assert whole.rebuild() == 0
+    assert_good(check(whole, expected), expected)
+
+
+@pytest.mark.parametrize("point", sorted(COLLECTION))
+def test_a_crash_while_garbage_is_collected_heals(point: CrashPoint, whole: System, expected: list[Expected]) -> None:
+    whole.settings = {"deleted_kept": 0, "garbage_wait": 0, "url_ttl": 60}
+    ids = make_ready(whole)
+    left = without(whole, ids, expected)
+    assert whole.delete(ids) == 0
+    assert whole.tell_index() == 0
+    whole.let_time_pass()
+    restart_services(whole, point)
+    assert whole.collect() == 0
+    assert whole.died, f"no collection came by {point}"
+    check_nothing_is_promised_that_is_not_there(whole)
+    for _ in range(2):  # what is condemned is freed by a later collection
+        assert whole.collect() == 0
+    checked = check(whole, left)
+    check_no_orphans(checked, whole)
+    assert_good(checked, left)
+
+
+@pytest.mark.parametrize("point", sorted(REBUILD))
+def test_a_crash_while_the_records_are_rebuilt_heals(
+    point: CrashPoint, whole: System, expected: list[Expected], new_database: Callable[[], str]
+) -> None:
+    make_ready(whole)
+    before = whole.rows("SELECT id, name, sha256, status FROM bss.records ORDER BY id")
+    whole.stop_services()
+    whole.postgres_url = new_database()
+    whole.start_services(at=point)
+    assert whole.rebuild() == 0
+    assert whole.died
+    assert whole.rows("SELECT id, name, sha256, status FROM bss.records ORDER BY id") == before
+    assert_good(check(whole, expected), expected)
+
+
+def test_every_point_is_somebodys() -> None:
+    tested = [CLIENT, SERVICE, SENSOR, RUN, DELETION, RESTORATION, TELLING, COLLECTION, REBUILD]
+    assert sum(map(len, tested)) == len(CrashPoint)
 
 
 def crash(point: CrashPoint, whole: System) -> None:

@@ -88,7 +88,7 @@ def test_settings_and_commands_on_the_page_exist() -> None:
     named = set(re.findall(r"\bDREAMLAKE_[A-Z_]+\b", PAGE))
     assert named and named <= settings
     commands = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
-    used = set(re.findall(r"`dreamlake ([a-z]+)", PAGE))
+    used = set(re.findall(r"[`(]dreamlake ([a-z]+)", PAGE))
     assert {"fsck", "rebuild", "retry", "token", "env"} <= used <= commands
 
 

@@ -7,7 +7,7 @@ processed and deleted all the while: a record that changed between the two looks
 Nothing is parsed that strangers made: bytes are held to the sizes and hashes that were noted when they were stored.
 """
 
-from .repair import absent, repair
+from .repair import look_up, repair
 from .walk import step
 
-__all__ = ["absent", "repair", "step"]
+__all__ = ["look_up", "repair", "step"]

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
 from ... import layout, names
-from ...api.integrity import Found, Repaired
+from ...api.integrity import Found, LookedUp, Repaired
 from ...auth import EVERY_NAMESPACE, Principal
 from ...findings import FINDINGS, Finding, Repair
 from ...objectstore import ObjectStore
@@ -61,20 +60,16 @@ def repair(database: Engine, store: ObjectStore, findings: Sequence[Found], call
     return Repaired(queued=told, corrected=corrected)
 
 
-def absent(connection: Connection, ids: Sequence[str], caller: Principal) -> list[str]:
-    """Those of the ids that no record within the caller's reach has, without those of which the pipeline is about to
-    tell the index."""
-    return list(
-        connection.execute(
-            text("""
-            SELECT DISTINCT id FROM unnest(CAST(:ids AS text[])) AS asked(id)
-            WHERE NOT EXISTS (SELECT FROM records r WHERE r.id = asked.id
-                    AND (:everywhere OR r.owner = ANY(:namespaces)))
-                AND NOT EXISTS (SELECT FROM deletions d WHERE d.record_id = asked.id
-                    AND (:everywhere OR d.owner = ANY(:namespaces))) ORDER BY id"""),
-            {"ids": list(ids)} | _reach(caller),
-        ).scalars()
+def look_up(connection: Connection, ids: Sequence[str], caller: Principal) -> LookedUp:
+    """Which of the ids no record within the caller's reach has, and of which the index is to be told."""
+    reached = set(records.reachable(connection, ids, caller))
+    untold = connection.execute(
+        text("""
+        SELECT record_id FROM deletions WHERE record_id = ANY(:ids)
+            AND (:everywhere OR owner = ANY(:namespaces)) ORDER BY 1"""),
+        {"ids": list(ids)} | records.reach(caller),
     )
+    return LookedUp(absent=sorted(set(ids) - reached), untold=list(untold.scalars()))
 
 
 def _wrong_segments(database: Engine, store: ObjectStore, hashes: Iterable[str], caller: Principal) -> dict[str, bool]:
@@ -155,7 +150,7 @@ def _close(connection: Connection, partitions: Sequence[str], caller: Principal)
         text(f"""
         UPDATE batches b SET state = 'closed', closed_at = now() WHERE b.partition = ANY(:partitions)
             AND (:everywhere OR b.owner = ANY(:namespaces)) AND {LEFT_OPEN}"""),  # noqa: S608 (spelled there)
-        {"partitions": list(partitions)} | _reach(caller),
+        {"partitions": list(partitions)} | records.reach(caller),
     ).rowcount
 
 
@@ -173,7 +168,3 @@ def _know(connection: Connection, store: ObjectStore, hashes: Sequence[str | Non
         ORDER BY sha256 COLLATE "C" ON CONFLICT DO NOTHING"""),
         {"hashes": list(there), "sizes": list(there.values())},
     ).rowcount
-
-
-def _reach(caller: Principal) -> dict[str, Any]:
-    return {"everywhere": EVERY_NAMESPACE in caller.namespaces, "namespaces": list(caller.namespaces)}

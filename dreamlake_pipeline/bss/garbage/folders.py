@@ -9,6 +9,7 @@ from sqlalchemy import Row, text
 
 from ... import layout
 from ...api.garbage import Garbage
+from ...crashpoints import CrashPoint, reached
 from ...kinds import Kind
 from ...objectstore import ObjectInfo
 from ..side_by_side import side_by_side
@@ -35,6 +36,7 @@ def empty(collector: Collector, position: str) -> Work:
     objects = [info for folder in side_by_side(lambda row: _listed(collector, row), found) for info in folder]
     if found and not collector.dry_run:
         collector.store.delete(info.key for info in objects)
+        reached(CrashPoint.FOLDERS_EMPTIED)
         _mark(collector, [row.id for row in found])
     return Work(
         found[-1].id if len(found) == _AT_ONCE else None,

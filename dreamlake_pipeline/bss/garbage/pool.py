@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 
 from ... import layout
 from ...api.garbage import Garbage, Tally
+from ...crashpoints import CrashPoint, reached
 from .collector import EXPIRED, Collector, Work, freed, later
 
 _LOOKED_AT = 5000
@@ -36,6 +37,8 @@ def condemn(collector: Collector, position: str) -> Work:
                 ORDER BY sha256 FOR UPDATE SKIP LOCKED)"""),  # noqa: S608 (spelled above)
             {"after": position, "last": last},
         )
+    if last:
+        reached(CrashPoint.CHUNKS_CONDEMNED)
     return Work(last or None, Tally())
 
 
@@ -55,6 +58,8 @@ def unstore(collector: Collector, position: str) -> Work:
             text("UPDATE chunks SET stored_at = NULL WHERE sha256 = ANY(:hashes)"),
             {"hashes": [sha256 for sha256 in hashes if sha256 not in named]},
         )
+    if hashes:
+        reached(CrashPoint.CHUNKS_UNSTORED)
     return Work(hashes[-1] if len(hashes) == _AT_ONCE else None, Tally())
 
 
@@ -72,6 +77,8 @@ def free(collector: Collector, position: str) -> Work:
         _pardon(connection, named)
         gone = [sha256 for sha256 in hashes if sha256 not in named]
         collector.store.delete(layout.chunk_key(sha256) for sha256 in gone)
+        if gone:
+            reached(CrashPoint.CHUNKS_DELETED)
         sizes = connection.execute(
             text("DELETE FROM chunks WHERE sha256 = ANY(:hashes) RETURNING size"), {"hashes": gone}
         ).scalars()

@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection, text
 
 from ...api.garbage import Garbage
+from ...crashpoints import CrashPoint, reached
 from .collector import EXPIRED, Collector, Work, freed
 
 _AT_ONCE = 200  # records; each may refer to thousands of chunks
@@ -39,6 +40,8 @@ def purge(collector: Collector, _: str) -> Work:
             ids = [row.id for row in purged]
             _release_chunks(connection, ids, max(row.deleted_at for row in purged))
             _condemn_staged(connection, ids)
+    if purged:
+        reached(CrashPoint.RECORDS_PURGED)
     return Work("" if len(purged) == _AT_ONCE else None, freed(Garbage.RECORDS, len(purged)))
 
 

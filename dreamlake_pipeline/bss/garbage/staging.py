@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, text
 
 from ...api.garbage import Garbage, Tally
+from ...crashpoints import CrashPoint, reached
 from ...objectstore import ObjectInfo
 from .. import condemned, deletions
 from ..side_by_side import side_by_side
@@ -65,6 +66,8 @@ def _delete(connection: Connection, collector: Collector, keys: Sequence[str]) -
     gone: list[ObjectInfo] = [info for key, info in found.items() if info is not None and key not in new]
     condemned.release(connection, used | new)
     collector.store.delete(info.key for info in gone)
+    if gone:
+        reached(CrashPoint.STAGED_DELETED)
     connection.execute(
         text("UPDATE condemned_objects SET freed_at = now() WHERE staging_key = ANY(:keys)"),
         {"keys": [key for key in found if key not in new]},

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, text
 
 from ...api.bss import Status
 from ...api.stored import Meta
+from ...crashpoints import CrashPoint, reached
 from .. import deletions
 from ..side_by_side import side_by_side
 from ..values import to_jsonb
@@ -54,15 +55,14 @@ def make_records(bucket: Bucket, after: str) -> Work:
         made = {one: record for one, record in made.items() if one not in gone}
         inserted = _insert(connection, list(made.values()))
         references = {
-            row["id"]: row["chunks"]
-            for row in rows
-            if row["id"] in inserted and made[row["id"]]["metadata"] is not None
+            row["id"]: row["chunks"] for row in rows if row["id"] in inserted and "metadata" in made[row["id"]]
         }
         _refer(connection, references)
         forgotten = [one for one in deleted if one in inserted]
         if forgotten:
             deletions.delete(connection, forgotten, by="rebuild", etags={})
         connection.execute(text("DELETE FROM rebuilt WHERE id = ANY(:ids)"), {"ids": [row["id"] for row in rows]})
+        reached(CrashPoint.RECORDS_REBUILT)
     work.done["records"] = len(inserted) - len(forgotten)
     work.done["deleted records"] = len(forgotten)
     work.done["queued"] = sum(made[one]["status"] == Status.QUEUED for one in inserted if one not in set(forgotten))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -229,6 +230,8 @@ def _read_meta(store: ObjectStore, owner: str, project: str, kind: Kind, record_
         lines = (line for line in playlist.decode(errors="replace").splitlines() if line and line[0] != "#")
         chunks |= dict.fromkeys(map(layout.chunk_of_uri, lines))
     said = json.loads(body)
+    if meta.outputs:
+        said["outputs"][META] = {"size": len(body), "sha256": hashlib.sha256(body).hexdigest()}
     return {"id": record_id, "meta": said, "chunks": list(chunks)}
 
 

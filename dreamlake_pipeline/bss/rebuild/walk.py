@@ -9,6 +9,7 @@ from collections.abc import Callable
 from sqlalchemy import Engine, text
 
 from ...api.integrity import RebuildProgress, RebuildStep
+from ...crashpoints import CrashPoint, reached
 from ...errors import Code, DreamlakeError
 from ...objectstore import ObjectStore
 from . import origin
@@ -39,6 +40,7 @@ def step(database: Engine, store: ObjectStore, asked: RebuildStep, *, seconds: f
     for name in names[names.index(phase) :]:
         while True:
             work = _PHASES[name](bucket, after)
+            reached(CrashPoint.BUCKET_READ)
             total.add(work)
             if work.after is None:
                 break

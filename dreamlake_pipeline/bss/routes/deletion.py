@@ -12,6 +12,7 @@ from ...admission import Reader, Writer, new_router
 from ...api.bss import Deleted, DeletedRecord, Ids, RecordRef, Taken, Undelete, Undeleted
 from ...api.common import Listing, Owner, Project, Text
 from ...auth import Scope
+from ...crashpoints import CrashPoint, reached
 from ...longlists import LongList, answer_page
 from .. import deletions, journal, places, records, removal
 from ..context import Config, Database, Store
@@ -97,5 +98,7 @@ def undelete(body: Undelete, caller: Writer, database: Database, store: Store) -
     with database.begin() as connection:
         reachable = deletions.reachable(connection, body.ids, caller)
         restored = deletions.restore(connection, reachable, replace=body.replace)
+        reached(CrashPoint.RESTORATION_WRITTEN)
+    reached(CrashPoint.RESTORATION_COMMITTED)
     journal.note(database, store, restored.restored)
     return Undeleted(ids=restored.restored, taken=[Taken(id=id, by=by) for id, by in restored.taken.items()])

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from ...admission import MIB, Reader, Writer, most_bytes, new_router
 from ...api.integrity import (
-    Absent,
-    AbsentRecords,
     FsckProgress,
     FsckRepair,
     FsckStep,
+    LookedUp,
+    LookUp,
     OfOwner,
     Repaired,
     StoredProjects,
@@ -47,8 +47,8 @@ def stored_projects(body: OfOwner, caller: Reader, database: Database) -> Stored
         return StoredProjects(items=projects.with_records(connection, body.owner))
 
 
-@routes.post("/absent", summary="Which records are gone", openapi_extra=most_bytes(MIB))
-def absent(body: AbsentRecords, caller: Reader, database: Database) -> Absent:
-    """Those of the ids that no record has, and of which the pipeline is not about to tell the index."""
+@routes.post("/lookup", summary="Which records are gone", openapi_extra=most_bytes(MIB))
+def look_up(body: LookUp, caller: Reader, database: Database) -> LookedUp:
+    """Which of the ids no record has that the token reaches, and of which the index will be told by itself."""
     with database.connect() as connection:
-        return Absent(ids=fsck.absent(connection, body.ids, caller))
+        return fsck.look_up(connection, body.ids, caller)

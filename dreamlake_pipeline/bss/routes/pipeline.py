@@ -166,6 +166,7 @@ def results(body: ReportResults, database: Database, store: Store) -> Success:
     with database.begin() as connection:
         batches.report(connection, body.partition, body.run_id, body.results)
         reached(CrashPoint.RESULTS_WRITTEN)
+    reached(CrashPoint.RESULTS_COMMITTED)
     # What was made says so itself, by its meta.json.
     journal.note(database, store, [result.id for result in body.results if result.error is not None])
     return Success()
@@ -227,7 +228,11 @@ def pending_deletions(body: PendingDeletions, database: Database) -> Deletions:
     dependencies=_CHANGE,
     openapi_extra=most_bytes(1 * MIB),
 )
-def forget_deletions(body: ForgetDeletions, database: Database) -> Success:
+def forget_deletions(body: ForgetDeletions, database: Database, store: Store) -> Success:
+    # A crash may have come between a deletion and its line in the journal: then it is written now, at the latest.
+    ids = [one.record_id for one in body.deletions]
+    journal.note_deleted(database, store, ids)
+    journal.note(database, store, ids)
     with database.begin() as connection:
         deletions.forget(connection, body.deletions)
     return Success()

@@ -7,7 +7,7 @@ from ...api.bss import ProjectSettings
 from ...api.common import Owner, Project
 from ...auth import Scope
 from .. import journal, projects
-from ..context import Database, Store
+from ..context import SOUND, Database, Store
 
 routes = new_router(prefix="/projects/{owner}/{project}/settings", tags=["projects"])
 
@@ -20,7 +20,7 @@ def get(owner: Owner, project: Project, caller: Reader, database: Database) -> P
         return projects.settings(connection, owner, project)
 
 
-@routes.put("", summary="Decide about a project")
+@routes.put("", summary="Decide about a project", dependencies=[SOUND])
 def put(
     owner: Owner, project: Project, body: ProjectSettings, caller: Writer, database: Database, store: Store
 ) -> ProjectSettings:

@@ -172,7 +172,10 @@ class Csv:
         if len(self.names) < 2:
             return len(inner) > _MOST_LINES_OF_TEXT
         delimiter = self.form.dialect.delimiter
-        cells = [line.rstrip("\r\n").split(delimiter) for line in map(self.form.dialect.squeeze, inner)]
+        quote = self.form.dialect.quote or ""
+        # A line with a quote closes the one that is open, and may open another.
+        whole = [line for line in inner if quote not in line.replace(quote * 2, "")]
+        cells = [line.rstrip("\r\n").split(delimiter) for line in map(self.form.dialect.squeeze, whole)]
         alike = [row for row in cells if len(row) == len(self.names) + self.form.padding]
         if self.form.numbers and len(self.form.numbers) < len(self.names) + 1:
             some = sorted(self.form.numbers)

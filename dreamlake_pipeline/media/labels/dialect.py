@@ -25,7 +25,10 @@ BLANK = " "
 NO_DELIMITER = "\x03"
 
 _BLANKS = re.compile(r"[ \t]+")
-_BLANKS_OR_QUOTED = {quote: re.compile(rf"{quote}[^{quote}\r\n]*{quote}|[ \t]+") for quote in ('"', "'")}
+_BLANKS_OR_QUOTED = {
+    quote: re.compile(rf"(?<![^ \t\r\n]){quote}(?:[^{quote}\r\n]|{quote}{quote})*{quote}(?![^ \t\r\n])|[ \t]+")
+    for quote in ('"', "'")
+}
 # Blanks around bars, and bars around rows. No match begins inside of a run of blanks, so that time stays linear.
 _BLANKS_AT_BARS = re.compile(r"(?<![ \t])[ \t]*\|[ \t]*")
 _BARS_AROUND = re.compile(r"(?<![^\r\n])\||\|(?![^\r\n])")
@@ -99,14 +102,15 @@ class Dialect:
 
 
 class Row(NamedTuple):
-    """A record of the first lines: the index of its first line, how many lines it has, its cells.
+    """A record of the first lines: the index of its first line, how many lines it has, its cells, its (squeezed) text.
 
-    None of a record that can't be read; of these, each line is one.
+    No cells of a record that can't be read; of these, each line is one.
     """
 
     line: int
     size: int
     cells: list[str] | None
+    text: str
 
 
 def split_rows(lines: Sequence[str], dialect: Dialect) -> list[Row]:
@@ -123,14 +127,14 @@ def split_rows(lines: Sequence[str], dialect: Dialect) -> list[Row]:
             for cells in dialect.reader(feed):
                 del cells[MAX_CELLS:]
                 if any(cells) or len(cells) > 1:
-                    rows.append(Row(at, feed.at - at, cells))
+                    rows.append(Row(at, feed.at - at, cells, "".join(squeezed[at : feed.at])))
                 at = feed.at
                 if at < len(lines) and dialect.is_comment(lines[at]):
                     break
             else:
                 break
         except csv.Error:
-            rows.append(Row(at, 1, None))
+            rows.append(Row(at, 1, None, squeezed[at]))
             at += 1
     return rows
 
@@ -184,6 +188,11 @@ _BRACKETS = str.maketrans("{}()", "[][]")
 def sort_of(cell: str) -> Sort:
     """What a cell looks like, whichever decimal mark its numbers have."""
     return _sort_of_short(cell) if len(cell) <= _SHORT else _sort_of(cell)
+
+
+def is_value(cell: str) -> bool:
+    """Whether a cell is a number, a time or a boolean."""
+    return sort_of(cell) in (Sort.NUMBER, Sort.TIME, Sort.BOOL)
 
 
 def _sort_of(cell: str) -> Sort:

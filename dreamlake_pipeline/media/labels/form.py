@@ -19,9 +19,10 @@ from itertools import pairwise, product
 
 from ...csv_options import BLANKS, NONE, TAB
 from ..text.marks import is_whole
-from .dialect import BLANK, NO_DELIMITER, Dialect, Row, Sort, sort_of, split_rows
+from .dialect import BLANK, NO_DELIMITER, Dialect, Row, Sort, is_value, sort_of, split_rows
 from .header import Header, find_header
 from .marks import find_marks
+from .quotes import is_torn, sorts_in, takes_in_rows
 
 SAMPLE_LINES = 300
 SAMPLE_CHARS = 256 * 2**10  # the line that goes beyond is the last one
@@ -41,6 +42,7 @@ _VALUES = {
     Sort.ODD: 0.2,
     Sort.QUOTED: 0.0,
 }
+_SINGLE_QUOTED = re.compile(r"(?<![^\s,;|])'(?:[^']|'')*'(?![^\s,;|])")  # a value in quotes, which may be doubled
 COMMENT = "comment"
 TEXT_FORMULA = re.compile(r'="([^"]*)"')
 _PLAIN_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
@@ -196,7 +198,7 @@ def _are_wrapped(filled: Sequence[str], delimiter: str) -> bool:
         return False
     header, *others = [[cell.strip() for cell in row.cells or ()] for row in rows]
     named = len(header) > 1 and all(sort_of(name.strip('"')) is Sort.WORD for name in header)
-    return named and all(len(row) == len(header) and any(map(_is_value, row)) for row in others)
+    return named and all(len(row) == len(header) and any(map(is_value, row)) for row in others)
 
 
 def _comments(filled: Sequence[str], options: Mapping[str, str]) -> list[str | None]:
@@ -218,7 +220,7 @@ def _quotes(text: str, options: Mapping[str, str]) -> Iterator[tuple[str | None,
         yield None, None, 0.75
         if '\\"' in text:
             yield '"', "\\", 0.97
-    if re.search(r"(?<![^\s,;|])'[^'\n]*'(?![^\s,;|])", text):
+    if _SINGLE_QUOTED.search(text):
         yield "'", None, 0.97
 
 
@@ -229,7 +231,7 @@ def _blanks_behind(text: str, delimiter: str, quote: str | None) -> list[bool]:
     if quote and re.search(rf"{re.escape(delimiter)} +{quote}", text):
         return [False, True]
     behind = text.count(f"{delimiter} ") + len(re.findall(rf"{re.escape(delimiter)}\r?\n", text))
-    return [behind > 2 and behind == text.count(delimiter)]
+    return [behind > 1 and behind == text.count(delimiter)]
 
 
 def _read(lines: Sequence[str], dialect: Dialect, prior: float) -> _Reading:
@@ -241,24 +243,26 @@ def _read(lines: Sequence[str], dialect: Dialect, prior: float) -> _Reading:
     width = max(widths, key=lambda one: (widths[one], overall[one], one), default=1)
     padding = _padding(rows, late, width)
     width -= padding
-    fits = [fit(row, width) for row in rows]
+    fits = [fit(row, width) and not is_torn(row, dialect) and not takes_in_rows(row, width, dialect) for row in rows]
     start = _find_start(fits)
     judged = _judged(rows, start, width)
     looked_at = min(width, _MOST_COLUMNS)
     sorts = [_sort_of_column([row.cells[column] for row in judged if row.cells]) for column in range(looked_at)]
     body = _find_body(rows, start, width, sorts)
-    cells = (row.cells[:looked_at] for row in rows[body:] or judged if row.cells and fit(row, width))
-    values = [_VALUES[sort_of(cell)] for some in cells for cell in some]
+    values = [
+        _VALUES[sort] for row in rows[body:] or judged if fit(row, width) for sort in sorts_in(row, looked_at, dialect)
+    ]
     agreement = sum(fits[start:]) / len(fits[start:])
     score = prior * agreement**2 * (sum(values) / len(values) if values else 0.0)
-    score *= 0.35 if width < 2 else 1 - 0.3 / width
+    score *= 1 - 0.3 / width if width > 1 else 0.35 if padding or dialect.delimiter == NO_DELIMITER else 0.25
     score *= 1 - 0.3 * start / len(rows)
     if len(rows) - body < 2 < start or body >= len(rows):
         score *= 0.3  # next to nothing is left of the file
     if body and not fits[body - 1]:
         score *= 0.85  # what should be the header is none
     if dialect.delimiter == BLANK and 2 * sum(sort is not None for sort in sorts) < looked_at:
-        score *= 0.3  # words of a sentence
+        quoted = agreement == 1 and any(BLANK in cell for row in rows[body:] for cell in row.cells or ())
+        score *= 1 if quoted else 0.3  # words of a sentence
     return _Reading(dialect, rows, width, padding, start, body, sorts, agreement, score)
 
 
@@ -267,12 +271,8 @@ def _judged(rows: Sequence[Row], start: int, width: int) -> list[Row]:
     first = len(rows) // 2 if len(rows) >= 30 else min(len(rows) - 1, -(-2 * len(rows) // 3))
     late = [row for row in rows[max(start, first) :] if fit(row, width)]
     times = Counter(tuple(row.cells or ()) for row in rows)
-    values = [row for row in late if times[tuple(row.cells or ())] < 2 or any(map(_is_value, row.cells or ()))]
+    values = [row for row in late if times[tuple(row.cells or ())] < 2 or any(map(is_value, row.cells or ()))]
     return values or late
-
-
-def _is_value(cell: str) -> bool:
-    return sort_of(cell) in (Sort.NUMBER, Sort.TIME, Sort.BOOL)
 
 
 def fit(row: Row, width: int) -> bool:
@@ -390,6 +390,8 @@ def _describe(
     lines: Sequence[str], best: _Reading, options: Mapping[str, str], hint: int | None, skip: int, certainty: float
 ) -> Form:
     header = find_header(lines, best.rows, best.dialect, best.width, best.start, best.body, best.sorts, options)
+    if _lost_header(best, header, options):
+        certainty *= 0.5
     body = [row.cells for row in best.rows if row.line + 1 >= header.first_line and row.cells and fit(row, best.width)]
     names, padding = _close(header, best, body)
     dialect, doubts = find_marks(best.dialect, body, options)
@@ -423,6 +425,14 @@ def _describe(
         formulas=frozenset(column for column, cells in enumerate(columns) if _are_formulas(cells)),
         free_text=_find_free_text(columns, best.sorts),
     )
+
+
+def _lost_header(best: _Reading, header: Header, options: Mapping[str, str]) -> bool:
+    """Whether the line right above the values, which should name the columns, has another number of cells."""
+    if header.line is not None or "header" in options or not 0 < best.body < len(best.rows):
+        return False
+    above, first = best.rows[best.body - 1], best.rows[best.body]
+    return not fit(above, best.width) and above.line + above.size == first.line
 
 
 def _are_formulas(cells: Sequence[str]) -> bool:

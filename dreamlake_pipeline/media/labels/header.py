@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from ...csv_options import NONE
 from .dialect import BLANK, Dialect, Row, Sort, sort_of, split_rows
+from .quotes import unquote
 
 _MOST_HEADER_ROWS = 6
 _RULE = re.compile(r"(?::?[-=+]{2,}:?|:-:?|-:)?")
@@ -119,7 +120,7 @@ def _cells_at(rows: Sequence[Row], line: int) -> list[str] | None:
 def _from(named: _Line, units: _Line | None, above: Sequence[_Line], behind: int) -> Header:
     """The header whose names end before the line of the index `behind`."""
     cells = [_uncommented(named.cells[0], None), *named.cells[1:]] if named.cells else []
-    names = _with_groups([cell.strip() for cell in cells], above)
+    names = _with_groups([unquote(cell.strip()) for cell in cells], above)
     repeats = [tuple(named.cells)] + ([tuple(units.cells)] if units else [])
     return Header(
         names=names,
