@@ -34,7 +34,7 @@ OF_MACHINERY = frozenset({
 })  # fmt: skip
 
 # How many times in a row any other fault must have put a file off before it is final.
-_PROVEN = {Code.CRASHES_WORKER: 2}
+_PROVEN = {Code.CRASHES_WORKER: 4}
 _PROVEN_ELSE = 5
 
 _STORE_AWAY = frozenset({Code.STORAGE_FAILED, Code.UNREACHABLE})
