@@ -169,9 +169,10 @@ class Crowd:
 
     def check_all(self) -> None:
         """Everything that is there, or can be restored."""
-        for table in ("records", "deleted_records"):
+        for table, alive in {"records": "", "deleted_records": "WHERE purged_at IS NULL"}.items():
             with self.database.begin() as connection:
-                for record in connection.execute(text(f"SELECT id, staging_key FROM {table}")).all():
+                query = text(f"SELECT id, staging_key FROM {table} {alive}")
+                for record in connection.execute(query).all():
                     self._look_at(connection, table, record.id, record.staging_key)
 
     def _check(self, rng: random.Random, table: str) -> None:
