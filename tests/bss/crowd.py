@@ -219,8 +219,16 @@ class Crowd:
             ids = list(connection.execute(text("SELECT id FROM records")).scalars())
         removal.delete(self.database, self.store, ids, by="crowd")
         end = time.monotonic() + 60
-        while list(self.store.list_all("")) and time.monotonic() < end:
+        while self.left() and time.monotonic() < end:
             collect_all(self.collector)
+
+    def left(self) -> list[str]:
+        """What is in the bucket, without the journal, which tells a rebuild of it."""
+        return [
+            info.key
+            for info in self.store.list_all("")
+            if not info.key.startswith(layout.journal_prefix(OWNER, PROJECT))
+        ]
 
 
 def collect_all(collector: Collector) -> None:
