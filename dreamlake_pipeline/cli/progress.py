@@ -175,7 +175,7 @@ class Watcher:
             self._stalls_told += 1
             idle = show_seconds(states.idle_seconds)
             self.display.line(
-                f"waiting: nothing has changed for {idle} ({show_states(states.states)}); "
+                f"waiting: nothing has changed for {idle} ({show_states(states)}); "
                 "`dreamlake status` shows whether the pipeline runs"
             )
         elif states.idle_seconds < _STALLED_SECONDS:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -214,6 +215,7 @@ class DreamLake:
         pause = _POLL_SECONDS[0]
         while waiting:
             has_changed = False
+            made, put_off = 0, Counter[str]()
             for some in in_slices(list(waiting)):
                 try:
                     found = {record.id: record for record in bss.query(some)}
@@ -226,6 +228,9 @@ class DreamLake:
                     if record is None:
                         del waiting[record_id]
                         continue
+                    made += record.status is Status.PROCESSING and record.reported_at is not None
+                    if record.status is Status.QUEUED and record.waiting is not None:
+                        put_off[record.waiting.code] += 1
                     if record.status is before:
                         continue
                     has_changed = True
@@ -239,7 +244,8 @@ class DreamLake:
             now = time.monotonic()
             if has_changed:
                 changed_at, pause = now, _POLL_SECONDS[0]
-            yield Processing({str(state): count for state, count in states.items() if count}, now - changed_at)
+            counts = {str(state): count for state, count in states.items() if count}
+            yield Processing(counts, now - changed_at, made, dict(put_off))
             if not waiting or now >= until or patience.stopping.wait(max(0.0, min(pause, until - now))):
                 return
             pause = min(pause * 1.3, _POLL_SECONDS[1])
