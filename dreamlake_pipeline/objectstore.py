@@ -216,9 +216,14 @@ class ObjectStore:
         wanted: Any = {"Range": range_} if range_ else {}
         answer = self._signed.open(key, headers=wanted)
         if answer is not None:
-            return int(answer.headers["content-length"]), answer
-        found = self.client.get_object(Bucket=self.bucket, Key=key, **wanted)
-        return found["ContentLength"], found["Body"]
+            length, body = answer.headers.get("content-length", ""), answer
+        else:
+            found = self.client.get_object(Bucket=self.bucket, Key=key, **wanted)
+            length, body = str(found.get("ContentLength", "")), found["Body"]
+        if not length.isdecimal():  # where a body ends that says nothing of it, nobody knows whether it is whole
+            body.close()
+            raise DreamlakeError(Code.STORAGE_FAILED, f"The object store does not say how long {key!r} is.")
+        return int(length), body
 
     def open(self, key: str) -> tuple[int, Iterator[bytes]]:
         """The object's size, and its bytes in small blocks as they come: there may be as many readers as there are
@@ -614,6 +619,11 @@ _CODE_OF_S3_ERROR = {
 }
 
 
+def was_answered(error: DreamlakeError) -> bool:
+    """Whether the store answered, and refused: its reason may be that of one key. Else it could not be asked."""
+    return isinstance(error.__cause__, ClientError)
+
+
 @contextmanager
 def _translated(action: str, key: str) -> Iterator[None]:
     """Turn botocore's exceptions into ours."""
@@ -639,7 +649,7 @@ def _ours(error: BaseException, what: str, key: str) -> DreamlakeError:
         return DreamlakeError(ours, what, hint=_SKEWED_HINT if code == "RequestTimeTooSkewed" else None)
     if isinstance(error, SSLError):
         url = str(error.kwargs.get("endpoint_url", ""))
-        if problem := tls.explain(error, url):
+        if problem := tls.explain(error, url, variable=tls.authorities_variable()):
             return DreamlakeError(Code.STORAGE_FAILED, f"The object store at {url} {problem.what}.", hint=problem.hint)
     what = f"{what}: {type(error).__name__}."
     if isinstance(error, _PASSING_FAULTS):

@@ -69,12 +69,10 @@ def create_service(
     async def started(service: FastAPI) -> AsyncIterator[None]:
         logs.configure(title)
         audit.configure()
-        try:
-            async with lifespan(service) if lifespan else nullcontext():
-                _spare_the_collector()
-                yield
-        finally:
-            health.close()
+        async with lifespan(service) if lifespan else nullcontext():
+            _spare_the_collector()
+            health.begin()  # the first one takes longest
+            yield
 
     # The documentation pages bring their scripts along: FastAPI's own load them from a CDN.
     service = FastAPIOffline(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -214,6 +215,7 @@ class DreamLake:
         pause = _POLL_SECONDS[0]
         while waiting:
             has_changed = False
+            made, put_off = 0, Counter[str]()
             for some in in_slices(list(waiting)):
                 try:
                     found = {record.id: record for record in bss.query(some)}
@@ -226,6 +228,9 @@ class DreamLake:
                     if record is None:
                         del waiting[record_id]
                         continue
+                    made += record.status is Status.PROCESSING and record.reported_at is not None
+                    if record.status is Status.QUEUED and record.waiting is not None:
+                        put_off[record.waiting.code] += 1
                     if record.status is before:
                         continue
                     has_changed = True
@@ -239,7 +244,8 @@ class DreamLake:
             now = time.monotonic()
             if has_changed:
                 changed_at, pause = now, _POLL_SECONDS[0]
-            yield Processing({str(state): count for state, count in states.items() if count}, now - changed_at)
+            counts = {str(state): count for state, count in states.items() if count}
+            yield Processing(counts, now - changed_at, made, dict(put_off))
             if not waiting or now >= until or patience.stopping.wait(max(0.0, min(pause, until - now))):
                 return
             pause = min(pause * 1.3, _POLL_SECONDS[1])
@@ -306,31 +312,36 @@ class DreamLake:
 
     # What is stored, and what should be
 
-    def fsck(self, target: str | Target | None = None, *, deep: bool = False) -> Iterator[Found | Checked]:
+    def fsck(self, target: str | Target | None = None, *, deep: bool = False) -> Iterator[Found | Checked | Waiting]:
         """Check a project, or everything that the token reaches: findings as they come, and what was looked at.
 
         Nothing is changed. `deep` reads and hashes every byte; else references and sizes are checked. See fsck.py.
         """
-        if target is not None:
-            place = self.target(target)
-            if place.episode is not None:
-                raise DreamlakeError(Code.USAGE, f"{place} names an episode: whole projects are checked.")
-            yield from fsck.check(self.bss, self.index, owner=place.namespace, project=place.project, deep=deep)
-            return
-        namespaces = self.index.me().namespaces
-        for owner in [None] if EVERY_NAMESPACE in namespaces else sorted(namespaces):
-            yield from fsck.check(self.bss, self.index, owner=owner, project=None, deep=deep)
+        place = None if target is None else self.target(target)
+        if place is not None and place.episode is not None:
+            raise DreamlakeError(Code.USAGE, f"{place} names an episode: whole projects are checked.")
+        patience = Patience(TRANSFER_SECONDS, unheard=FIRST_SECONDS)
+        bss, index = self._patient_bss(patience), self._patient_index(patience)
+
+        def check() -> Iterator[Found | Checked]:
+            namespaces = [place.namespace] if place else index.me().namespaces
+            project = place.project if place else None
+            for owner in [None] if EVERY_NAMESPACE in namespaces else sorted(namespaces):
+                yield from fsck.check(bss, index, patience, owner=owner, project=project, deep=deep)
+
+        return telling(patience, check())
 
     def repair(self, findings: Sequence[Found]) -> RepairSummary:
         """Put right what `fsck` found, as far as it can be."""
         return fsck.repair(self.bss, self.index, findings)
 
-    def rebuild(self, *, merge: bool = False) -> Iterator[Rebuilt]:
+    def rebuild(self, *, merge: bool = False) -> Iterator[Rebuilt | Waiting]:
         """Make records and index again from the bucket, after their databases are lost (see rebuild.py).
 
         Needs a token that writes everywhere. With `merge`, add to a database that has records what it lacks.
         """
-        return rebuild(self.bss, self.index, merge=merge)
+        patience = Patience(TRANSFER_SECONDS, unheard=FIRST_SECONDS)
+        return telling(patience, rebuild(self._patient_bss(patience), self._patient_index(patience), merge=merge))
 
     # Tokens
 

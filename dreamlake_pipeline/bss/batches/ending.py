@@ -110,12 +110,13 @@ def end(connection: Connection, ended: Sequence[Ended], max_attempts: int) -> No
                 _suspect(connection, record_id, one, max_attempts)
             case several:
                 _halve(connection, one.partition, several)
-        if not close_if_done(connection, one.partition):
-            # What is left has results, which the next attempt only has to index.
-            connection.execute(
-                text("UPDATE batches SET run_id = NULL, lease_until = now() WHERE partition = :partition"),
-                {"partition": one.partition},
-            )
+        # Its run has it no longer, also where all of its items went on elsewhere. What is left has results, which the
+        # next attempt only has to index.
+        connection.execute(
+            text("UPDATE batches SET run_id = NULL, lease_until = now() WHERE partition = :partition"),
+            {"partition": one.partition},
+        )
+        close_if_done(connection, one.partition)
 
 
 def _pause(connection: Connection, partition: str) -> None:

@@ -26,7 +26,7 @@ from ..places_of_bucket import projects
 from ..side_by_side import side_by_side
 from ..values import to_jsonb
 
-_FOLDERS = 300
+_FOLDERS = 1000  # a page: some servers read a whole folder for each
 _OBJECTS = 20  # of a journal, each of which has up to a thousand lines
 _LARGEST_TEXT = 32 * 2**20
 # Until then, nothing that is not referred to yet is taken for garbage.

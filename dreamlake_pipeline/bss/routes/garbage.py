@@ -7,13 +7,13 @@ from fastapi import Depends
 from ...admission import new_router, writes_for_pipeline
 from ...api.garbage import Collected, CollectGarbage
 from .. import garbage
-from ..context import Config, Database, Store
+from ..context import SOUND, Config, Database, Store
 from ..garbage.collector import Collector
 
 routes = new_router(prefix="/gc", tags=["garbage"])
 
 
-@routes.post("/step", summary="Free some of what nobody needs", dependencies=[Depends(writes_for_pipeline)])
+@routes.post("/step", summary="Free some of what nobody needs", dependencies=[Depends(writes_for_pipeline), SOUND])
 def step(body: CollectGarbage, database: Database, store: Store, config: Config) -> Collected:
     """Works for about two seconds; pass `cursor` back until it is absent. A step that fails, or is not answered, loses
     nothing: the next collection goes on. With `dryRun`, nothing changes."""

@@ -40,7 +40,7 @@ def upgrade() -> None:
         CREATE INDEX batches_by_death ON batches (died_at) WHERE died_at IS NOT NULL;
         COMMENT ON COLUMN batches.attempt IS 'How often it was offered; 0: half of another one, not offered yet.';
         COMMENT ON COLUMN batches.parent IS 'The batch that it is half of, whose run died; null for most.';
-        COMMENT ON COLUMN batches.slow IS 'Its files take long (bss/batches/forming.py).';
+        COMMENT ON COLUMN batches.slow IS 'Its files take long, or it is one at which a run died.';
         COMMENT ON COLUMN batches.offered_at IS 'When the latest attempt was offered.';
         COMMENT ON COLUMN batches.begun_at IS 'When the latest run began it.';
         COMMENT ON COLUMN batches.died_at IS 'When a run of it was last found killed or crashed.'""")
