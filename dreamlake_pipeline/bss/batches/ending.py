@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from ...api.common import ErrorBody
 from ...api.pipeline import LeasedBatch, Release
 from ...errors import Code
-from .. import measures, records
+from .. import deletions, measures, records
 from ..values import to_jsonb
 from .postponing import PUT_OFF, jitter
 from .rows import close_if_done, insert
@@ -171,6 +171,7 @@ def _suspect(connection: Connection, record_id: str, ended: Ended, max_attempts:
             {"id": record_id, "error": to_jsonb(error.wire()), "code": error.code},
         )
         measures.failed(failed)
+        deletions.tell_as_they_are(connection, [record_id])
         return
     reason = ErrorBody(
         code=str(Code.CRASHES_WORKER),
