@@ -8,13 +8,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dagster import AssetCheckResult, AssetExecutionContext, AssetKey, Failure, MaterializeResult
+from dagster import AssetCheckResult, AssetExecutionContext, AssetKey, DagsterRun, Failure, MaterializeResult
 
 from .. import layout
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from ..resources import BatchTools, ObjectStoreResource, Redo
 from . import display
+from .partitions import ATTEMPT_TAG
 
 if TYPE_CHECKING:
     from ..api.bss import Record
@@ -76,7 +77,15 @@ def hold_of(context: AssetExecutionContext, batch_tools: BatchTools, redo: Redo)
         turn_seconds=batch_tools.batch_policy.batch_turn,
         force=redo.force,
         only=redo.only,
+        attempt=_attempt_of(context.run),
     )
+
+
+def _attempt_of(run: DagsterRun) -> int | None:
+    """The offer of the batch that the sensor started this run for. Whoever starts one again by hand means the batch as
+    it is now."""
+    tag = run.tags.get(ATTEMPT_TAG, "")[:9]
+    return int(tag) if run.parent_run_id is None and tag.isascii() and tag.isdigit() else None
 
 
 def takes_whole_batch(context: AssetExecutionContext) -> bool:
