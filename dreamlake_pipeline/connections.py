@@ -3,14 +3,16 @@
 `uvicorn --http dreamlake_pipeline.connections:Connection`. Uvicorn's own protocol closes a connection that is idle
 between two requests. It waits for ever for the first byte of a request, for the end of its head, for a body that stops,
 for the rest of a body that nobody reads, and for a client that does not read its answer; and it keeps a head of any
-length. A few hundred such clients use up a service. (How long a body of a service may be, and take in all, is decided
-in `admission.py`.)
+length. A few hundred such clients use up a service. Nor does it bound how many connections there are: without file
+descriptors left, it accepts nobody. Here the longest idle one makes room for a new one. (How long a body of a service
+may be, and take in all, is decided in `admission.py`.)
 """
 
 from __future__ import annotations
 
 import asyncio
 import fcntl
+import resource
 import struct
 import termios
 from contextlib import suppress
@@ -23,6 +25,8 @@ HEAD_SECONDS = 30.0  # from the connection, or the first byte of a request, to t
 BODY_PAUSE_SECONDS = 60.0  # the longest pause in a body that the application reads
 LINGER_SECONDS = 10.0  # for the rest of a body that was answered unread, so that the client comes to read the answer
 STALL_SECONDS = 120.0  # for a client that takes nothing of its answer
+# Connections at a time: a quarter of the file descriptors is left for the database, the object store and files.
+MOST_CONNECTIONS = min(4096, max(64, resource.getrlimit(resource.RLIMIT_NOFILE)[0] * 3 // 4))
 
 
 class Connection(HttpToolsProtocol):
@@ -37,6 +41,9 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(cast(asyncio.Transport, transport))
+        self._heard = self.loop.time()
+        if len(self.connections) > MOST_CONNECTIONS:
+            self._make_room()
         self._expect_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -90,6 +97,16 @@ class Connection(HttpToolsProtocol):
             self._reader_timer.cancel()
             self._reader_timer = None
         super().resume_writing()
+
+    def _make_room(self) -> None:
+        """Close the connection that has been idle for longest; this one, which is new, when there is none."""
+        idle = [one for one in self.connections if isinstance(one, Connection) and one is not self and one._is_idle]
+        min(idle, key=lambda one: one._heard, default=self)._give_up()
+
+    @property
+    def _is_idle(self) -> bool:
+        is_answered = self.cycle is None or self.cycle.response_complete
+        return self._awaits_head and is_answered and not self.transport.is_closing()
 
     def _stop_clocks(self) -> None:
         for timer in (self._head_timer, self._body_timer, self._reader_timer):

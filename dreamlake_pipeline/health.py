@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from contextlib import suppress
 
 from .errors import Code, DreamlakeError
 
 _ANSWER_SECONDS = 0.7  # in which `/healthz` answers
-_GOOD_SECONDS = 10.0  # for which a check that went well counts while the next one has not ended
+_GOOD_SECONDS = 15.0  # for which a check that went well counts while the next one has not ended
 
 
 class Health:
@@ -22,16 +23,20 @@ class Health:
 
     def __init__(self, check: Callable[[], None]) -> None:
         self._check = check
-        self._thread: ThreadPoolExecutor | None = None
         self._running: Future[None] | None = None
         self._good_at = float("-inf")
 
+    def begin(self) -> Future[None]:
+        """The check that is under way, or a new one."""
+        if self._running is None or self._running.done():
+            self._running = Future()
+            # A daemon, since a silent database must not keep the process from ending.
+            threading.Thread(target=self._run, args=(self._running,), name="health", daemon=True).start()
+        return self._running
+
     async def ask(self) -> None:
         """Raise what the check raised, or UNREACHABLE when it does not end."""
-        if self._running is None or self._running.done():
-            self._thread = self._thread or ThreadPoolExecutor(1, thread_name_prefix="health")
-            self._running = self._thread.submit(self._run)
-        running = asyncio.wrap_future(self._running)
+        running = asyncio.wrap_future(self.begin())
         running.add_done_callback(lambda ended: ended.cancelled() or ended.exception())  # also when nobody waits
         with suppress(TimeoutError):
             await asyncio.wait_for(asyncio.shield(running), _ANSWER_SECONDS)
@@ -39,11 +44,11 @@ class Health:
         if time.monotonic() - self._good_at > _GOOD_SECONDS:
             raise DreamlakeError(Code.UNREACHABLE, "What the service depends on does not answer in time.")
 
-    def close(self) -> None:
-        if self._thread is not None:
-            self._thread.shutdown(wait=False, cancel_futures=True)
-        self._thread = self._running = None
-
-    def _run(self) -> None:
-        self._check()
-        self._good_at = time.monotonic()
+    def _run(self, running: Future[None]) -> None:
+        try:
+            self._check()
+        except Exception as fault:
+            running.set_exception(fault)
+        else:
+            self._good_at = time.monotonic()
+            running.set_result(None)

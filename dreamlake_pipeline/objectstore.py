@@ -619,6 +619,11 @@ _CODE_OF_S3_ERROR = {
 }
 
 
+def was_answered(error: DreamlakeError) -> bool:
+    """Whether the store answered, and refused: its reason may be that of one key. Else it could not be asked."""
+    return isinstance(error.__cause__, ClientError)
+
+
 @contextmanager
 def _translated(action: str, key: str) -> Iterator[None]:
     """Turn botocore's exceptions into ours."""
@@ -644,7 +649,7 @@ def _ours(error: BaseException, what: str, key: str) -> DreamlakeError:
         return DreamlakeError(ours, what, hint=_SKEWED_HINT if code == "RequestTimeTooSkewed" else None)
     if isinstance(error, SSLError):
         url = str(error.kwargs.get("endpoint_url", ""))
-        if problem := tls.explain(error, url):
+        if problem := tls.explain(error, url, variable=tls.authorities_variable()):
             return DreamlakeError(Code.STORAGE_FAILED, f"The object store at {url} {problem.what}.", hint=problem.hint)
     what = f"{what}: {type(error).__name__}."
     if isinstance(error, _PASSING_FAULTS):

@@ -58,11 +58,18 @@ def authorities_file() -> str | None:
     return os.environ.get("AWS_CA_BUNDLE") or ssl.get_default_verify_paths().cafile
 
 
-def explain(fault: BaseException, url: str) -> Problem | None:
-    """What a failed connection to `url` means, if it failed for a reason of TLS that does not pass by itself."""
+def authorities_variable() -> str:
+    """The variable that names that file, or could."""
+    return "AWS_CA_BUNDLE" if os.environ.get("AWS_CA_BUNDLE") else "SSL_CERT_FILE"
+
+
+def explain(fault: BaseException, url: str, *, variable: str = "SSL_CERT_FILE") -> Problem | None:
+    """What a failed connection to `url` means, if it failed for a reason of TLS that does not pass by itself.
+
+    `variable` is the one by which whoever connects is told whom to trust."""
     for error in causes(fault):
         if isinstance(error, ssl.SSLCertVerificationError):
-            return _certificate_problem(error, url)
+            return _certificate_problem(error, url, variable)
         if isinstance(error, ssl.SSLError):
             reason = (error.reason or "").upper()
             if any(sign in reason for sign in _NO_TLS):
@@ -112,7 +119,7 @@ def _is_broken_off(error: BaseException) -> bool:
     return is_connection or isinstance(error, BadStatusLine)
 
 
-def _certificate_problem(error: ssl.SSLCertVerificationError, url: str) -> Problem:
+def _certificate_problem(error: ssl.SSLCertVerificationError, url: str, variable: str) -> Problem:
     code, said = error.verify_code, str(error.verify_message).rstrip(".")
     if code in _WRONG_NAME:
         host = urlsplit(url).hostname
@@ -128,17 +135,17 @@ def _certificate_problem(error: ssl.SSLCertVerificationError, url: str) -> Probl
     if code == _NOT_YET_VALID:
         return Problem("has a certificate that is not valid yet", "Compare the clocks of this machine and the server.")
     if code in _UNKNOWN_ISSUER:
-        return Problem(f"has a certificate that is not trusted here ({said})", _trust_hint())
+        return Problem(f"has a certificate that is not trusted here ({said})", _trust_hint(variable))
     return Problem(f"has a certificate that is not accepted ({said})", "Look at the server's certificate.")
 
 
-def _trust_hint() -> str:
+def _trust_hint(variable: str) -> str:
     for name in ("SSL_CERT_FILE", "AWS_CA_BUNDLE"):
         if (named := os.environ.get(name)) and not Path(named).is_file():
             return f"{name} names {named}, which is no file that can be read here."
     return (
         "Name a file (PEM) with the certificate of the authority that issued it, and of all others that are to be "
-        "trusted, in SSL_CERT_FILE, or add it to those of the system."
+        f"trusted, in {variable}, or add it to those of the system."
     )
 
 

@@ -236,6 +236,8 @@ def test_services_that_do_not_answer(
     monkeypatch.setenv("DREAMLAKE_BSS_URL", "http://127.0.0.1:9")
     without_bss = dreamlake("ingest", recordings, *briefly)
     assert (without_bss.code, without_bss.files) == (3, {})
+    assert [(event["event"], event["service"]) for event in without_bss.events] == [("waiting", "BSS")]
+    assert "waiting    for BSS since" in without_bss.err
     assert "error: BSS does not answer at http://127.0.0.1:9: it refuses connections." in without_bss.err.splitlines()
 
 

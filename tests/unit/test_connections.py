@@ -227,3 +227,21 @@ def test_an_answer_may_take_its_time(port: int, path: bytes) -> None:
 def test_a_websocket_may_be_silent(port: int) -> None:
     with connect(f"ws://127.0.0.1:{port}/") as talk:
         assert talk.recv(10) == "still here"
+
+
+def test_the_longest_idle_connection_makes_room_for_a_new_one(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "MOST_CONNECTIONS", 3)
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 30.0)
+    with connected(port) as busy, connected(port) as first, connected(port) as second:
+        busy.sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
+        first.sendall(b"GET / HTTP/1.1\r\n")
+        time.sleep(0.2)
+        second.sendall(b"GET / HTTP/1.1\r\n")
+        time.sleep(0.2)
+        with connected(port) as new:
+            assert is_closed_within(first, 5)
+            new.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert new.recv(100).startswith(b"HTTP/1.1 200")
+            assert busy.recv(100).startswith(b"HTTP/1.1 200")
+            second.sendall(b"Host: a\r\n\r\n")
+            assert second.recv(100).startswith(b"HTTP/1.1 200")
