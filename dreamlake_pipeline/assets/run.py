@@ -16,6 +16,7 @@ from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from ..resources import BatchTools, ObjectStoreResource, Redo
 from . import display
+from .partitions import ATTEMPT_TAG
 
 if TYPE_CHECKING:
     from ..api.bss import Record
@@ -84,7 +85,7 @@ def hold_of(context: AssetExecutionContext, batch_tools: BatchTools, redo: Redo)
 def _attempt_of(run: DagsterRun) -> int | None:
     """Which offer of its batch the sensor launched this run for; None for a run that a person started, or started
     again: it takes the batch whatever was offered since."""
-    tag = run.tags.get("dreamlake/attempt", "")
+    tag = run.tags.get(ATTEMPT_TAG, "")
     is_sensors = run.parent_run_id is None and run.tags.get(RUN_KEY_TAG) is not None
     return int(tag) if is_sensors and tag.isascii() and tag.isdigit() and len(tag) < 9 else None
 

@@ -58,7 +58,7 @@ class Hold:
     _asking: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def begin(self, only: Sequence[str] | None = None) -> BatchItems:
-        """Take the batch; its items that are to be done, or `only` these."""
+        """Take the batch; its items that are to be done, or `only` these. Raises CONFLICT for a later attempt's."""
         asked_at = now()
         force = self.force if only is None else False
         taken = self.pipeline.begin(
