@@ -216,9 +216,14 @@ class ObjectStore:
         wanted: Any = {"Range": range_} if range_ else {}
         answer = self._signed.open(key, headers=wanted)
         if answer is not None:
-            return int(answer.headers["content-length"]), answer
-        found = self.client.get_object(Bucket=self.bucket, Key=key, **wanted)
-        return found["ContentLength"], found["Body"]
+            length, body = answer.headers.get("content-length", ""), answer
+        else:
+            found = self.client.get_object(Bucket=self.bucket, Key=key, **wanted)
+            length, body = str(found.get("ContentLength", "")), found["Body"]
+        if not length.isdecimal():  # where a body ends that says nothing of it, nobody knows whether it is whole
+            body.close()
+            raise DreamlakeError(Code.STORAGE_FAILED, f"The object store does not say how long {key!r} is.")
+        return int(length), body
 
     def open(self, key: str) -> tuple[int, Iterator[bytes]]:
         """The object's size, and its bytes in small blocks as they come: there may be as many readers as there are
@@ -612,6 +617,11 @@ _CODE_OF_S3_ERROR = {
     "BucketAlreadyOwnedByYou": Code.CONFLICT,
     "BucketAlreadyExists": Code.CONFLICT,
 }
+
+
+def was_answered(error: DreamlakeError) -> bool:
+    """Whether the store answered, and refused: its reason may be that of one key. Else it could not be asked."""
+    return isinstance(error.__cause__, ClientError)
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from .inputs import Drop, Wave
 DREAMLAKE = str(Path(sys.executable).with_name("dreamlake"))
 _PAUSE = 1.0
 _MOST_RERUNS = 200
+_UNREACHABLE = 3  # the exit code
 
 
 @dataclass(slots=True)
@@ -90,6 +91,8 @@ class Clients:
             return True
         why = unsent[0].get("reason") if unsent else said.strip().splitlines()[-1:] or "it says nothing"
         self.outcomes[f"gave up, exit {code}"] += 1
+        if code != _UNREACHABLE:  # which it may say of a service that has never answered it
+            self.findings.append(f"the client gave up with exit {code}, see {err}: {why}")
         self.say(f"the client gave up with exit {code}, {len(unsent)} files not sent: {why}")
         return False
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -43,6 +44,7 @@ class Gardener:
     say: Callable[[str], None]
     deleted: list[Expected] = field(default_factory=list)
     freed: Counter[str] = field(default_factory=Counter)
+    _chosen: dict[str, Expected] = field(default_factory=dict)  # by the ids of their records
     _stop: threading.Event = field(default_factory=threading.Event)
     _thread: threading.Thread | None = None
 
@@ -58,20 +60,27 @@ class Gardener:
 
     def _work(self) -> None:
         done = 0
-        chosen: dict[str, Expected] = {}  # by the ids of their records
         while not self._stop.wait(_PAUSE):
             with suppress(psycopg.Error, httpx.HTTPError):
-                if not chosen and done < len(self.clients.brought):
-                    chosen = self._choose(self.clients.brought[done])
+                if not self._chosen and done < len(self.clients.brought):
+                    self._chosen = self._choose(self.clients.brought[done])
                     done += 1
-                if chosen:
-                    self._post(self._door, "/records/delete", {"ids": list(chosen)})
-                    self.deleted += chosen.values()
-                    chosen = {}
+                self._delete(self._door)
                 self.collect(self._door)
-        if chosen:  # perhaps they are deleted, and the answer was lost
-            self._post(self._behind, "/records/delete", {"ids": list(chosen)})
-            self.deleted += chosen.values()
+
+    def _delete(self, url: str) -> None:
+        """Delete what was chosen. Raises httpx.HTTPError when that is not answered: it may be deleted, or not."""
+        if self._chosen:
+            self._post(url, "/records/delete", {"ids": list(self._chosen)})
+            self.deleted += self._chosen.values()
+            self._chosen = {}
+
+    def finish(self) -> None:
+        """Have done what was begun, as soon as BSS answers."""
+        while self._chosen:
+            with suppress(httpx.HTTPError):
+                self._delete(self._behind)
+            time.sleep(1)
 
     @property
     def _door(self) -> str:

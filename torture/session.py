@@ -101,6 +101,7 @@ def torture(
             ended, left = time.monotonic(), _left(home, clients, len(gardener.deleted))
         with suppress(Exception):  # the supervisor may have given up a process that was killed again and again
             home.up()
+        gardener.finish()
         say(f"the last fault is over: {left} files are left")
         for thread in bringing:
             thread.join()

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _PLAIN_SECONDS = 5.0  # between two lines of progress off a terminal
 _SPEED_SECONDS = 5.0  # over which speeds are taken
 _TELLING_SHARE = 0.01  # of all bytes must be done before the time that is left can be told from them
+_RATE_SECONDS = 30.0  # over which the rate of processing is taken
+_RATE_LEAST = 5  # files that must have been done in that time
+_RATE_SILENCE = 10.0  # seconds without a file that is done, after which no time is told
 _WIDEST = 100  # columns; a longer bar tells nothing more
 
 
@@ -35,10 +38,53 @@ def new_display(*, as_json: bool) -> Display:
     return _Bars() if sys.stderr.isatty() and not (as_json and sys.stdout.isatty()) else _Lines()
 
 
-def show_states(states: dict[str, int]) -> str:
-    """How many files are in which state, in the order in which a file goes through them."""
-    order = ("registered", "queued", "processing", "ready", "failed")
-    return ", ".join(f"{states[state]:,} {state}" for state in order if states.get(state))
+# What files wait for that were put off, by the code of the reason.
+_WAITED_FOR = {
+    "storage_failed": "the object store",
+    "storage_full": "room on a disk",
+    "unreachable": "a service that is away",
+    "overloaded": "a service that is overloaded",
+    "stack_failed": "a worker process",
+    "machine_failed": "a machine that is not well",
+}
+
+
+def show_states(processing: Processing) -> str:
+    """How many files are in which state, in the order in which a file goes through them, and what some wait for."""
+    states = dict(processing.states)
+    put_off = sum(processing.put_off.values())
+    states |= {"queued": states.get("queued", 0) - put_off, "made": processing.made}
+    states["processing"] = states.get("processing", 0) - processing.made
+    order = ("registered", "queued", "processing", "made", "ready", "failed")
+    shown = [f"{states[state]:,} {state}" for state in order if states.get(state, 0) > 0]
+    for code, count in sorted(processing.put_off.items()):
+        shown.append(f"{count:,} waiting for {_WAITED_FOR.get(code, f'another try ({code})')}")
+    return ", ".join(shown)
+
+
+class _Rate:
+    """How fast files are done, over the last half minute, and how long the rest takes at that.
+
+    No time is told when few are done, or when none was for a while: those that are left take longer than others did.
+    """
+
+    def __init__(self) -> None:
+        self._points: list[tuple[float, int]] = []
+
+    def describe(self, processing: Processing) -> str:
+        now = time.monotonic()
+        done = processing.states.get("ready", 0) + processing.states.get("failed", 0)
+        left = sum(processing.states.values()) - done
+        if not self._points or done != self._points[-1][1]:
+            self._points.append((now, done))
+        while len(self._points) > 2 and now - self._points[1][0] > _RATE_SECONDS:
+            del self._points[0]
+        (since, before), (at, after) = self._points[0], self._points[-1]
+        if after - before < _RATE_LEAST or now - at > _RATE_SILENCE or at - since < 1:
+            return ""
+        rate = (after - before) / (now - since)
+        told = f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s" if rate >= 1 else f"{60 * rate:.0f}/min"
+        return f"{told}, {show_clock(left / rate)} left" if left else told
 
 
 class _Lines:
@@ -47,7 +93,7 @@ class _Lines:
     def __init__(self) -> None:
         self._said_at = time.monotonic()
         self._said = ""
-        self._pace = _Pace()
+        self._pace, self._rate = _Pace(), _Rate()
 
     def line(self, text: str) -> None:
         note(text)
@@ -59,7 +105,7 @@ class _Lines:
         self._now_and_then(_describe_found(progress))
 
     def processing(self, states: Processing) -> None:
-        self._now_and_then(show_states(states.states))
+        self._now_and_then(_with_rate(states, self._rate))
 
     def close(self) -> None:
         pass
@@ -82,7 +128,7 @@ class _Bars:
         from rich.live import Live
 
         self._started = time.monotonic()
-        self._pace = _Pace()
+        self._pace, self._rate = _Pace(), _Rate()
         self._doing, self._numbers = "starting", ""
         self._done: int = 0
         self._total: int | None = None
@@ -115,7 +161,7 @@ class _Bars:
         self._doing, self._numbers = "planning", _describe_found(progress)
 
     def processing(self, states: Processing) -> None:
-        self._doing, self._numbers = "processing", show_states(states.states)
+        self._doing, self._numbers = "processing", _with_rate(states, self._rate)
         self._done = states.states.get("ready", 0) + states.states.get("failed", 0)
         self._total = sum(states.states.values()) or None
 
@@ -159,6 +205,10 @@ class _Pace:
             f"{show_clock(left)} left" if left else "",
         ]
         return ", ".join(part for part in parts if part)
+
+
+def _with_rate(states: Processing, rate: _Rate) -> str:
+    return ", ".join(filter(None, (show_states(states), rate.describe(states))))
 
 
 def _describe_found(progress: Progress) -> str:

@@ -39,16 +39,21 @@ def fsck(
     """
     import time
 
+    from ..client.events import Waiting
     from ..client.fsck import Checked
     from ..errors import ExitCode
     from .connection import connect
     from .output import note, print_json, say
+    from .progress import show_waiting
 
     findings: list[Found] = []
     checked: Checked | None = None
     told_at = time.monotonic()
     with connect() as lake:
         for one in lake.fsck(target, deep=deep):
+            if isinstance(one, Waiting):
+                note(f"waiting {show_waiting(one)}")
+                continue
             if isinstance(one, Checked):
                 checked = one
                 if time.monotonic() - told_at > _PROGRESS_SECONDS:
@@ -134,7 +139,7 @@ def _summary(
     }
     if done:
         summary |= {
-            "queued": done.queued,
+            "queued": len(done.queued),
             "corrected": done.corrected,
             "indexed": done.indexed,
             "left": len([found for found in done.left if found.is_damage]),

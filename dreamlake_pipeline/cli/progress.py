@@ -25,6 +25,14 @@ _GROUPS_SHOWN = 12
 _STALLED_SECONDS = 120.0
 
 
+def show_waiting(event: Waiting) -> str:
+    """For whom a command waits and since when, and that it goes on."""
+    if event.is_over:
+        return f"{event.service} answers again, after {show_seconds(event.seconds)}"
+    since = event.since.astimezone().strftime("%H:%M:%S")
+    return f"for {event.service} since {since}: {event.reason}; this goes on by itself once it answers"
+
+
 def run_transfer(events: Iterator[Event], *, as_json: bool, tell_each: bool, report: Path | None = None) -> int:
     """Show events as they come; the exit code that they add up to. `tell_each`: also files with which all is well.
 
@@ -155,13 +163,7 @@ class Watcher:
         """Say for whom the command waits and since when, and that it goes on."""
         if self.as_json:
             print_json(event.as_json())
-        if event.is_over:
-            self.display.line(f"waiting    {event.service} answers again, after {show_seconds(event.seconds)}")
-            return
-        since = event.since.astimezone().strftime("%H:%M:%S")
-        self.display.line(
-            f"waiting    for {event.service} since {since}: {event.reason}; this goes on by itself once it answers"
-        )
+        self.display.line(f"waiting    {show_waiting(event)}")
 
     def progress(self, progress: Progress) -> None:
         self.display.sending(progress)
@@ -173,7 +175,7 @@ class Watcher:
             self._stalls_told += 1
             idle = show_seconds(states.idle_seconds)
             self.display.line(
-                f"waiting: nothing has changed for {idle} ({show_states(states.states)}); "
+                f"waiting: nothing has changed for {idle} ({show_states(states)}); "
                 "`dreamlake status` shows whether the pipeline runs"
             )
         elif states.idle_seconds < _STALLED_SECONDS:

@@ -28,13 +28,19 @@ def rebuild(
     """
     import time
 
+    from ..client.events import Waiting
     from .connection import connect
     from .output import note, print_json, say
+    from .progress import show_waiting
 
     told_at, problems = time.monotonic(), 0
     last: Rebuilt | None = None
     with connect() as lake:
-        for last in lake.rebuild(merge=merge):
+        for one in lake.rebuild(merge=merge):
+            if isinstance(one, Waiting):
+                note(f"waiting {show_waiting(one)}")
+                continue
+            last = one
             problems += len(last.problems)
             for problem in last.problems:
                 if as_json:

@@ -38,6 +38,9 @@ def _fields(record: Record) -> Iterator[tuple[str, str]]:
         yield "error" if record.error else "last attempt", f"{error.message} ({error.code})"
         if error.hint:
             yield "hint", error.hint
+    if (waiting := record.waiting) and not record.status.is_final:
+        tried = f"tried {waiting.tries} times since {waiting.since:%H:%M:%S}, again at {waiting.until:%H:%M:%S %Z}"
+        yield "waiting", f"{waiting.message} ({waiting.code}); {tried}"
     for warning in record.warnings:
         yield "warning", warning
     if record.size is not None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..api.bss import Record, Status
+from ..api.bss import DeletedRecord, Record, RecordRef, Status
+from ..api.garbage import Tally
 from ..api.integrity import Found
 from ..auth import EVERY_NAMESPACE
 from ..csv_options import check_csv_options
@@ -18,9 +20,9 @@ from ..kinds import Kind
 from ..ladder import check_ladder
 from ..names import check_folder
 from ..settings import Settings
-from . import fsck, tokens
+from . import fsck, garbage, removal, tokens
 from .away import Away
-from .bss import BssClient, in_slices
+from .bss import BssClient, Place, in_slices
 from .cache import HashCache
 from .download import download
 from .events import Event, FileEvent, FileStatus, Processing, Summary, Waiting, Warned, record_failure
@@ -214,6 +216,7 @@ class DreamLake:
         pause = _POLL_SECONDS[0]
         while waiting:
             has_changed = False
+            made, put_off = 0, Counter[str]()
             for some in in_slices(list(waiting)):
                 try:
                     found = {record.id: record for record in bss.query(some)}
@@ -226,6 +229,9 @@ class DreamLake:
                     if record is None:
                         del waiting[record_id]
                         continue
+                    made += record.status is Status.PROCESSING and record.reported_at is not None
+                    if record.status is Status.QUEUED and record.waiting is not None:
+                        put_off[record.waiting.code] += 1
                     if record.status is before:
                         continue
                     has_changed = True
@@ -239,7 +245,8 @@ class DreamLake:
             now = time.monotonic()
             if has_changed:
                 changed_at, pause = now, _POLL_SECONDS[0]
-            yield Processing({str(state): count for state, count in states.items() if count}, now - changed_at)
+            counts = {str(state): count for state, count in states.items() if count}
+            yield Processing(counts, now - changed_at, made, dict(put_off))
             if not waiting or now >= until or patience.stopping.wait(max(0.0, min(pause, until - now))):
                 return
             pause = min(pause * 1.3, _POLL_SECONDS[1])
@@ -288,8 +295,8 @@ class DreamLake:
         return download(self._patient_bss(patience), record, Path(path), patience, on_bytes)
 
     def delete(self, record: Record) -> None:
-        """Forget a file: its record in BSS, what was made from it, and its name in the index as long as the name stands
-        for this record. The uploaded bytes stay where they are. Twice is a success."""
+        """Delete a file: its record in BSS, and its name in the index as long as the name stands for this record. It
+        can be restored for a time (`restorable`, `restore`). Twice is a success."""
         try:
             self.bss.delete(record.kind, record.id)
         except DreamlakeError as error:
@@ -304,33 +311,63 @@ class DreamLake:
             bss_id=record.id,
         )
 
+    def deletable(self, places: Sequence[Place]) -> list[RecordRef]:
+        """The records of these places, each once; also those of earlier content under their names."""
+        return list({record.id: record for place in places for record in self.bss.list_refs(place)}.values())
+
+    def restorable(self, places: Sequence[Place]) -> list[DeletedRecord]:
+        """The deleted records of these places that can be restored, each once."""
+        return list({record.id: record for place in places for record in self.bss.list_deleted(place)}.values())
+
+    def delete_many(self, records: Sequence[RecordRef]) -> Iterator[list[RecordRef]]:
+        """Delete records and their names in the index; those that were there, some at a time (see removal.py)."""
+        return removal.delete(self.bss, self.index, records)
+
+    def restore(
+        self, records: Sequence[DeletedRecord], *, replace: bool = False
+    ) -> Iterator[list[DeletedRecord | removal.NotRestored]]:
+        """Restore deleted records, and their names in the index; what became of each, some at a time.
+
+        One whose name a later upload has is not restored, unless with `replace`.
+        """
+        return removal.restore(self.bss, self.index, records, replace=replace)
+
+    def collect_garbage(self, *, dry_run: bool = False) -> Iterator[Tally]:
+        """Free what nobody needs; what was freed so far, after each step. Needs a token that writes everywhere."""
+        return garbage.collect(self.bss, dry_run=dry_run)
+
     # What is stored, and what should be
 
-    def fsck(self, target: str | Target | None = None, *, deep: bool = False) -> Iterator[Found | Checked]:
+    def fsck(self, target: str | Target | None = None, *, deep: bool = False) -> Iterator[Found | Checked | Waiting]:
         """Check a project, or everything that the token reaches: findings as they come, and what was looked at.
 
         Nothing is changed. `deep` reads and hashes every byte; else references and sizes are checked. See fsck.py.
         """
-        if target is not None:
-            place = self.target(target)
-            if place.episode is not None:
-                raise DreamlakeError(Code.USAGE, f"{place} names an episode: whole projects are checked.")
-            yield from fsck.check(self.bss, self.index, owner=place.namespace, project=place.project, deep=deep)
-            return
-        namespaces = self.index.me().namespaces
-        for owner in [None] if EVERY_NAMESPACE in namespaces else sorted(namespaces):
-            yield from fsck.check(self.bss, self.index, owner=owner, project=None, deep=deep)
+        place = None if target is None else self.target(target)
+        if place is not None and place.episode is not None:
+            raise DreamlakeError(Code.USAGE, f"{place} names an episode: whole projects are checked.")
+        patience = Patience(TRANSFER_SECONDS, unheard=FIRST_SECONDS)
+        bss, index = self._patient_bss(patience), self._patient_index(patience)
+
+        def check() -> Iterator[Found | Checked]:
+            namespaces = [place.namespace] if place else index.me().namespaces
+            project = place.project if place else None
+            for owner in [None] if EVERY_NAMESPACE in namespaces else sorted(namespaces):
+                yield from fsck.check(bss, index, patience, owner=owner, project=project, deep=deep)
+
+        return telling(patience, check())
 
     def repair(self, findings: Sequence[Found]) -> RepairSummary:
         """Put right what `fsck` found, as far as it can be."""
         return fsck.repair(self.bss, self.index, findings)
 
-    def rebuild(self, *, merge: bool = False) -> Iterator[Rebuilt]:
+    def rebuild(self, *, merge: bool = False) -> Iterator[Rebuilt | Waiting]:
         """Make records and index again from the bucket, after their databases are lost (see rebuild.py).
 
         Needs a token that writes everywhere. With `merge`, add to a database that has records what it lacks.
         """
-        return rebuild(self.bss, self.index, merge=merge)
+        patience = Patience(TRANSFER_SECONDS, unheard=FIRST_SECONDS)
+        return telling(patience, rebuild(self._patient_bss(patience), self._patient_index(patience), merge=merge))
 
     # Tokens
 

@@ -110,10 +110,16 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Processing:
-    """How many of the awaited files are in which state; `idle_seconds` since anything changed."""
+    """How many of the awaited files are in which state; `idle_seconds` since anything changed.
+
+    Of those in state `processing`, `made` have a result, which is being indexed. Of those `queued`, `put_off` were,
+    by no fault of theirs: how many, by the code of the reason.
+    """
 
     states: dict[str, int]
     idle_seconds: float
+    made: int = 0
+    put_off: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

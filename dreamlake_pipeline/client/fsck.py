@@ -16,8 +16,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-import stamina
-
 from ..api.bss import Record, Status
 from ..api.integrity import Found, FsckStep, LargeObject, StoredProject
 from ..api.server import Asset
@@ -25,11 +23,12 @@ from ..errors import Code, DreamlakeError
 from ..findings import FINDINGS, Finding, Repair
 from ..kinds import Kind
 from .bss import BssClient, in_slices
+from .patience import Patience
 from .refusal import StoreAway
 from .server import IndexClient, asset_of
-from .transfer import Transfer
+from .transfer import STORE, Transfer
 
-_ATTEMPTS = 8
+_PIECE = 64 * 2**20  # bytes of a large object that one request reads
 _SECOND_LOOK_SECONDS = 3.0
 # Who uploads tells the index within seconds, and a batch tells it of its failed files within its next group.
 _SETTLED_SECONDS = 120.0
@@ -42,6 +41,10 @@ class Checked:
 
     counts: Counter[str] = field(default_factory=Counter)
     bytes: int = 0
+
+    def so_far(self) -> Checked:
+        """The same, as it is now."""
+        return Checked(Counter(self.counts), self.bytes)
 
 
 @dataclass(slots=True)
@@ -56,7 +59,13 @@ class RepairSummary:
 
 
 def check(
-    bss: BssClient, index: IndexClient, *, owner: str | None, project: str | None, deep: bool
+    bss: BssClient,
+    index: IndexClient,
+    patience: Patience,
+    *,
+    owner: str | None,
+    project: str | None,
+    deep: bool,
 ) -> Iterator[Found | Checked]:
     """Findings as they come, and now and then what was looked at so far; of one project, an owner, or everything.
 
@@ -69,14 +78,14 @@ def check(
         yield from step.findings
         checked.counts.update(step.checked)
         checked.bytes += step.bytes
-        yield checked
+        yield checked.so_far()
         for large in step.large:
-            for count in _hash(bss, large):
+            for count in _hash(bss, patience, large):
                 if isinstance(count, Found):
                     yield count
                 else:
                     checked.bytes += count
-                    yield checked
+                    yield checked.so_far()
         if (cursor := step.cursor) is None:
             break
     for place in bss.stored_projects(owner):
@@ -109,17 +118,32 @@ def repair(bss: BssClient, index: IndexClient, findings: Sequence[Found]) -> Rep
     return done
 
 
-def _hash(bss: BssClient, large: LargeObject) -> Iterator[int | Found]:
+def _hash(bss: BssClient, patience: Patience, large: LargeObject) -> Iterator[int | Found]:
     """Hash an object that is read from the object store: how many bytes came, and at the end what is wrong with it."""
     digest, done = hashlib.sha256(), 0
     transfer = Transfer(1)
+
+    def read_on() -> int:
+        """Hash the next piece; how many bytes of it came."""
+        count = 0
+        try:
+            for block in transfer.get(bss.http.location(large.path), start=done):
+                digest.update(block)
+                count += len(block)
+                if count >= _PIECE:
+                    break
+        except StoreAway:
+            if not count:
+                raise
+        return count
+
     try:
-        for attempt in stamina.retry_context(on=StoreAway, attempts=_ATTEMPTS, wait_max=10, timeout=None):
-            with attempt:
-                for block in transfer.get(bss.http.location(large.path), start=done):
-                    digest.update(block)
-                    done += len(block)
-                    yield len(block)
+        while done < large.size and (count := patience.call(STORE, read_on)):
+            done += count
+            yield count
+    except DreamlakeError as error:
+        if error.code is not Code.NOT_FOUND:
+            raise
     finally:
         transfer.close()
     if not digest.hexdigest().startswith(large.sha256):
@@ -151,7 +175,7 @@ def _check_index(
 ) -> Iterator[Found | Checked]:
     """What is wrong in a project's index, both times that one looks."""
     suspected = _compare(bss, index, place, checked)
-    yield checked
+    yield checked.so_far()
     if suspected:
         time.sleep(_SECOND_LOOK_SECONDS)
         again = _compare(bss, index, place, Checked())

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
 
 from ..api.bss import Record
 from ..api.integrity import RebuildStep, StoredProject
 from ..kinds import Kind
-from .bss import BssClient, in_slices
+from .bss import MOST_PER_CALL, BssClient
 from .server import IndexClient, asset_of
 
 _INDEX = "index"
@@ -34,26 +36,33 @@ def rebuild(bss: BssClient, index: IndexClient, *, merge: bool) -> Iterator[Rebu
     while True:
         step = bss.rebuild_step(RebuildStep(merge=merge, cursor=cursor))
         done.update(step.done)
-        yield Rebuilt(step.phase, done, step.problems)
+        yield Rebuilt(step.phase, Counter(done), step.problems)
         if (cursor := step.cursor) is None:
             break
     for place in bss.stored_projects():
-        for some in in_slices(_holders(bss, place)):
+        for some in _groups(_holders(bss, place)):
             done["files of the index"] += len(index.register_batch([asset_of(record) for record in some]))
-            yield Rebuilt(_INDEX, done)
+            yield Rebuilt(_INDEX, Counter(done))
     yield Rebuilt("done", done)
 
 
-def _holders(bss: BssClient, place: StoredProject) -> list[Record]:
-    """The records that the names of a project stand for: of each name the last uploaded."""
-    holders: dict[tuple[str | None, str], Record] = {}
+def _holders(bss: BssClient, place: StoredProject) -> Iterator[Record]:
+    """The records that the names of a project stand for: of each name the last uploaded. The project is read twice: its
+    records are not held in memory."""
+    latest: dict[tuple[str | None, str], tuple[datetime, str]] = {}
+    for record in _records(bss, place):
+        name, age = (record.episode, record.name), (record.uploaded_at or record.created_at, record.id)
+        if name not in latest or latest[name] < age:
+            latest[name] = age
+    held = {record_id for _, record_id in latest.values()}
+    return (record for record in _records(bss, place) if record.id in held)
+
+
+def _records(bss: BssClient, place: StoredProject) -> Iterator[Record]:
     for kind in Kind:
-        for record in bss.list_all(kind, owner=place.owner, project=place.project):
-            held = holders.get((record.episode, record.name))
-            if held is None or _age(held) < _age(record):
-                holders[record.episode, record.name] = record
-    return list(holders.values())
+        yield from bss.list_all(kind, owner=place.owner, project=place.project)
 
 
-def _age(record: Record) -> tuple[object, str]:
-    return (record.uploaded_at or record.created_at, record.id)
+def _groups(records: Iterator[Record]) -> Iterator[list[Record]]:
+    while some := list(islice(records, MOST_PER_CALL)):
+        yield some

@@ -34,7 +34,7 @@ OF_MACHINERY = frozenset({
 })  # fmt: skip
 
 # How many times in a row any other fault must have put a file off before it is final.
-_PROVEN = {Code.CRASHES_WORKER: 2}
+_PROVEN = {Code.CRASHES_WORKER: 4}
 _PROVEN_ELSE = 5
 
 _STORE_AWAY = frozenset({Code.STORAGE_FAILED, Code.UNREACHABLE})
@@ -68,7 +68,14 @@ def as_error(record: Record, fault: Exception) -> DreamlakeError:
         return lack
     if isinstance(fault, OSError):  # of the run itself: no file's bytes make its system calls fail
         return failed(f"{type(fault).__name__}, {fault.strerror or fault}")
-    log.error("processing %s (%s %s) failed unexpectedly", record.name, record.kind, record.id, exc_info=fault)
+    log.error(
+        "processing %s (%s %s) failed unexpectedly",
+        record.name,
+        record.kind,
+        record.id,
+        exc_info=fault,
+        extra={"fields": {"requestId": record.request_id}},
+    )
     return DreamlakeError(
         Code.INTERNAL,
         f"{record.name} could not be processed: {ERRORS[Code.INTERNAL].meaning}",

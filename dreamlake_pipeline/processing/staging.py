@@ -31,7 +31,7 @@ from ..kinds import Kind, content_type_of, kind_of
 from ..media.containers.sniff import Sniffed, sniff
 from ..media.run import bounds
 from ..media.run.workers import Workers
-from ..objectstore import ObjectInfo, ObjectStore, Page
+from ..objectstore import ObjectInfo, ObjectStore, Page, was_answered
 from ..systemfiles import system_part
 from .scratch import scratch_folder
 
@@ -47,6 +47,7 @@ _MOST_READ = 8 * 2**20  # bytes at a time
 _NO_ETAG = "-"  # some servers have none for files that were laid into their folder
 _REST = 9.0  # s seconds of listing are followed by 9 s of rest
 _LONGEST_REST = 3600.0
+_MOST_REFUSED = 3  # folders that a tick passes over: a store that refuses all of them is not asked for each
 _LONGEST_KEY = 1024  # bytes (Amazon S3 User Guide, Naming Amazon S3 objects)
 
 
@@ -98,22 +99,27 @@ def adopt_unregistered(
     started = time.time()
     if started < position.rest_until:
         return found
-    adopting = 0.0
+    adopting, refused = 0.0, 0
     for page, end in _staged_pages(store, position.after):
         listed = time.time()
-        found.answered = True
-        brought_news = _adopt_page(pipeline, store, page, grace_seconds, found)
+        if isinstance(page, str):
+            found.left.append(page)
+            refused += 1
+        else:
+            found.answered = True
+        brought_news = isinstance(page, Page) and _adopt_page(pipeline, store, page, grace_seconds, found)
         position.after = end
         pages -= 1
         now = time.time()
         if brought_news:
             adopting += now - listed
-        if pages <= 0 or now - started > (seconds if brought_news else _QUIET_SECONDS):
+        if refused >= _MOST_REFUSED or pages <= 0 or now - started > (seconds if brought_news else _QUIET_SECONDS):
             if brought_news:
                 return found  # more may follow: the next tick goes on at once
             break
     else:
         position.after = ""
+        found.answered = True
     now = time.time()
     position.rest_until = now + _REST * (now - started - adopting)
     return found
@@ -220,24 +226,46 @@ def _adopt(pipeline: PipelineClient, objects: Sequence[StagedObject], found: Fou
     found.ignored += [item.reason for item in objects if item.reason]
 
 
-def _staged_pages(store: ObjectStore, after: str) -> Iterator[tuple[Page, str]]:
-    """Pages of the staging prefixes of every project, in key order, from behind `after`; with each, where it ends."""
+def _staged_pages(store: ObjectStore, after: str) -> Iterator[tuple[Page | str, str]]:
+    """Pages of the staging prefixes of every project, in key order, from behind `after`; with each, where it ends.
+
+    A folder that the store refuses to list is passed over in this round: in the place of its page comes the reason, as
+    a sentence. Raises DreamlakeError when the store does not answer, or refuses its root.
+    """
     for owner_prefix in _folders(store, "", after):
         if not _is_ours(names.check_owner, owner_prefix):
             continue
-        for project_prefix in _folders(store, owner_prefix, after):
-            project = project_prefix.removeprefix(owner_prefix)
-            staging = project_prefix + "staging/"
-            if not _is_ours(names.check_project, project) or _is_behind(staging, after):
-                continue
-            start = after if after.startswith(staging) else ""
-            while True:
-                page = store.list_page(staging, after=start, limit=_PAGE)
-                if not page.truncated or not page.objects:
-                    yield page, _end_of(staging)
-                    break
-                start = page.objects[-1].key
-                yield page, start
+        try:
+            yield from _owners_pages(store, owner_prefix, after)
+        except DreamlakeError as error:
+            if not was_answered(error):
+                raise
+            yield f"{owner_prefix} is passed over in this round: {error.message}", _end_of(owner_prefix)
+
+
+def _owners_pages(store: ObjectStore, owner_prefix: str, after: str) -> Iterator[tuple[Page | str, str]]:
+    for project_prefix in _folders(store, owner_prefix, after):
+        project = project_prefix.removeprefix(owner_prefix)
+        staging = project_prefix + "staging/"
+        if not _is_ours(names.check_project, project) or _is_behind(staging, after):
+            continue
+        try:
+            yield from _projects_pages(store, staging, after)
+        except DreamlakeError as error:
+            if not was_answered(error):
+                raise
+            yield f"{staging} is passed over in this round: {error.message}", _end_of(staging)
+
+
+def _projects_pages(store: ObjectStore, staging: str, after: str) -> Iterator[tuple[Page, str]]:
+    start = after if after.startswith(staging) else ""
+    while True:
+        page = store.list_page(staging, after=start, limit=_PAGE)
+        if not page.truncated or not page.objects:
+            yield page, _end_of(staging)
+            return
+        start = page.objects[-1].key
+        yield page, start
 
 
 def _folders(store: ObjectStore, prefix: str, after: str) -> list[str]:

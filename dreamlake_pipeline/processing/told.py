@@ -14,12 +14,12 @@ def tell(run_id: str, partition: str, outcome: Outcome) -> None:
     """Log what became of an item, once BSS knows it."""
     record, error = outcome.record, outcome.error
     became = "made" if error is None else "failed" if outcome.result is not None else "put off"
-    seconds = (outcome.result.metadata or {}).get("processing", {}).get("seconds") if outcome.result else None
+    metadata = outcome.result.metadata if outcome.result else None
     fields = {
         "record": record.id,
         "kind": str(record.kind),
         "code": error.code if error else None,
-        "seconds": seconds,
+        "seconds": (metadata or {}).get("processing", {}).get("seconds"),
         "attempt": record.attempts,
         "run": run_id,
         "partition": partition,

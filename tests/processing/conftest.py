@@ -7,15 +7,19 @@ import secrets
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import boto3
 import pytest
+from botocore.config import Config
 
 from dreamlake_pipeline import layout
 from dreamlake_pipeline.api.pipeline import ClaimBatches, StagedObject
 from dreamlake_pipeline.client.http import ServiceClient
+from dreamlake_pipeline.client.patience import Patience
 from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.kinds import kind_of
-from dreamlake_pipeline.objectstore import ObjectStore, open_client
+from dreamlake_pipeline.objectstore import ObjectStore, client_config, default_region, open_client
 from dreamlake_pipeline.processing.hold import Hold
+from tests.processing.gateway import Gateway
 
 
 @pytest.fixture(scope="session")
@@ -35,6 +39,24 @@ def bucket(s3_server: str) -> ObjectStore:
     store = ObjectStore(open_client(), f"processing-{secrets.token_hex(4)}")
     store.create_bucket()
     return store
+
+
+@pytest.fixture
+def store_gateway(object_store: ObjectStore, s3_server: str) -> Iterator[tuple[Gateway, ObjectStore]]:
+    """A gateway before the object store, and the bucket through it, which is asked once."""
+    gateway = Gateway(s3_server)
+    with gateway.serving() as url:
+        config = client_config().merge(Config(retries={"max_attempts": 0}, read_timeout=10))
+        client = boto3.Session().client("s3", endpoint_url=url, config=config, region_name=default_region())
+        yield gateway, ObjectStore(client, object_store.bucket)
+
+
+@pytest.fixture
+def bss_gateway(services: Any) -> Iterator[tuple[Gateway, PipelineClient]]:
+    """A gateway before BSS, and BSS's pipeline routes through it."""
+    gateway = Gateway(services.bss_url)
+    with gateway.serving() as url, ServiceClient("BSS", url, services.token("*"), patience=Patience(60)) as http:
+        yield gateway, PipelineClient(http)
 
 
 @pytest.fixture

@@ -6,9 +6,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
+from io import BytesIO
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from botocore.awsrequest import AWSResponse
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -70,7 +74,7 @@ def test_only_staged_objects_are_looked_at(pipeline: PipelineClient, bucket: Obj
         f"{owner}/NOT A PROJECT/staging/a.srt",
         "root.srt",
     )
-    assert walk(pipeline, bucket, Position()) == Found()
+    assert walk(pipeline, bucket, Position()) == Found(answered=True)
 
 
 def test_what_is_young_is_left_for_its_uploader_to_register(
@@ -203,7 +207,7 @@ def test_brackets_without_end_are_put_aside_and_their_neighbours_registered(
     put(bucket, folder + "deeper", data=b'{"a":' * 60_000)
     found = walk(pipeline, bucket, Position())
     assert (found.registered + len(found.ignored), found.left) == (4, []) and found.registered >= 2
-    assert walk(pipeline, bucket, Position()) == Found(listed=4)
+    assert walk(pipeline, bucket, Position()) == Found(listed=4, answered=True)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +222,7 @@ def test_what_cannot_be_looked_at_is_put_aside_with_a_reason(
     assert (found.registered, found.left) == (2, [])
     [reason] = found.ignored
     assert "bad.srt is put aside" in reason and "Error" not in reason
-    assert walk(pipeline, bucket, Position()) == Found(listed=3)
+    assert walk(pipeline, bucket, Position()) == Found(listed=3, answered=True)
 
 
 def test_what_the_store_does_not_give_today_is_looked_at_again(
@@ -248,7 +252,7 @@ def test_an_object_that_bss_refuses_does_not_hold_up_its_neighbours(
     monkeypatch.setattr(pipeline, "adopt", picky)
     found = walk(pipeline, bucket, Position())
     assert found.registered == 2 and "Not this one." in found.ignored[0]
-    assert walk(pipeline, bucket, Position()) == Found(listed=3)
+    assert walk(pipeline, bucket, Position()) == Found(listed=3, answered=True)
 
 
 def test_an_etag_that_breaks_the_rules_does_not_hold_up_the_page(
@@ -265,3 +269,84 @@ def test_an_etag_that_breaks_the_rules_does_not_hold_up_the_page(
     monkeypatch.setattr(bucket, "list_page", odd)
     found = walk(pipeline, bucket, Position())
     assert found.registered == 2 and "bad.srt" in found.left[0]
+
+
+def _refusing(store: ObjectStore, folders: list[str]) -> None:
+    """Listings of these folders are refused, as a policy on their prefix has S3 do."""
+
+    def answer(request: Any, **_: Any) -> AWSResponse | None:
+        asked = parse_qs(urlsplit(request.url).query).get("prefix", [""])[0]
+        if asked not in folders:
+            return None
+        body = BytesIO(b"<Error><Code>AccessDenied</Code><Message>No.</Message></Error>")
+        raw = SimpleNamespace(stream=lambda **_: iter([body.getvalue()]), read=body.read)
+        return AWSResponse(request.url, 403, {}, raw)
+
+    store.client.meta.events.register("before-send.s3.ListObjectsV2", answer, unique_id="refusing")
+
+
+@pytest.fixture
+def _answers_again(bucket: ObjectStore) -> Iterator[None]:
+    yield
+    bucket.client.meta.events.unregister("before-send.s3.ListObjectsV2", unique_id="refusing")
+
+
+@pytest.mark.usefixtures("_answers_again")
+def test_folders_that_are_refused_do_not_hold_up_the_others(
+    pipeline: PipelineClient, bucket: ObjectStore, owner: str
+) -> None:
+    projects = [f"p{n}" for n in range(8)]
+    put(bucket, *(f"{owner}/{project}/staging/a.srt" for project in projects), f"{owner}-z/p/staging/a.srt")
+    refused = [f"{owner}/{project}/staging/" for project in projects[:-1]]
+    _refusing(bucket, refused)
+    position, registered, left = Position(), 0, list[str]()
+    for _ in range(4):
+        found = walk(pipeline, bucket, position)
+        position = Position.parse(str(position))
+        registered += found.registered
+        left += found.left
+        if registered == 2:
+            break
+    assert registered == 2 and len(left) == 7 and all("passed over in this round" in reason for reason in left)
+
+
+def test_a_store_that_does_not_answer_is_not_taken_for_one_that_refuses(
+    pipeline: PipelineClient, bucket: ObjectStore, owner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(bucket, *(f"{owner}/{project}/staging/a.srt" for project in "ab"))
+    list_page = bucket.list_page
+
+    def broken_off(prefix: str, **more: Any) -> Any:
+        if prefix.endswith("staging/"):
+            raise DreamlakeError(Code.STORAGE_FAILED, "The object store could not list: ReadTimeoutError.")
+        return list_page(prefix, **more)
+
+    monkeypatch.setattr(bucket, "list_page", broken_off)
+    position = Position()
+    with pytest.raises(DreamlakeError, match="ReadTimeoutError"):
+        walk(pipeline, bucket, position)
+    assert position.after == ""
+
+
+@pytest.mark.parametrize(
+    "rest",
+    ["a\x01b.srt", "caf\udce9.srt", "%FF%FE.srt", "a+b &<>.srt", "\u202e.srt", "../x.srt", "a//b.srt", "🎥" * 200],
+)
+def test_whatever_a_key_is_its_neighbours_are_registered(
+    pipeline: PipelineClient, bucket: ObjectStore, owner: str, rest: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys that some store lists; what this one answers when it is asked for such an object is its own concern."""
+    folder = f"{owner}/lab/staging/"
+    put(bucket, *(folder + name for name in ("0.srt", "bad.srt", "z.srt")))
+    list_page = bucket.list_page
+
+    def odd(*args: Any, **more: Any) -> Any:
+        page = list_page(*args, **more)
+        objects = [replace(one, key=folder + rest) if one.key.endswith("bad.srt") else one for one in page.objects]
+        return replace(page, objects=objects)
+
+    monkeypatch.setattr(bucket, "list_page", odd)
+    found = walk(pipeline, bucket, Position())
+    assert (found.listed, found.registered) == (3, 2)
+    again = walk(pipeline, bucket, Position())
+    assert again.registered == 0 and again.answered

@@ -179,6 +179,11 @@ BSS = {
     "POST /pipeline/chunks/lease": Line(PIPELINE, 200, _body(chunks=[])),
     "POST /pipeline/chunks/stored": Line(PIPELINE, 200, _body(chunks=[])),
     "POST /pipeline/results/lookup": Line(PIPELINE, 200, _body(owner="a", keys=[])),
+    "POST /fsck/step": Line(READ_NAMED, 200, lambda world, kind: {"json": {"owner": world.owner, "project": "none"}}),
+    "POST /fsck/projects": Line(READ_NAMED, 200, lambda world, kind: {"json": {"owner": world.owner}}),
+    "POST /fsck/lookup": Line(ASK, 200, _body(ids=["0" * 24])),
+    "POST /fsck/repair": Line(CHANGE, 200, _body(findings=[])),
+    "POST /rebuild/step": Line(PIPELINE, 409, _body()),
     "POST /pipeline/deletions/pending": Line(PIPELINE, 200, _body(minAgeSeconds=1)),
     "POST /pipeline/deletions/forget": Line(PIPELINE, 200, _body(deletions=[])),
 }
@@ -190,6 +195,13 @@ SERVER = {
     "GET /auth/me": Line(ASK),
     "POST /assets/batch": Line(
         WRITE_NAMED, 200, lambda world, kind: {"json": {"assets": [_asset(world, kind) | {"kind": "video"}]}}
+    ),
+    "POST /assets/delete": Line(
+        WRITE_NAMED,
+        200,
+        lambda world, kind: {
+            "json": {"assets": [{"kind": "video", "namespace": world.owner, "project": "lab", "path": "/none.mp4"}]}
+        },
     ),
     "POST /assets/{kind}": Line(WRITE_NAMED, 200, lambda world, kind: {"json": _asset(world, kind)}),
     "GET /assets/{kind}": Line(READ_NAMED, 200, _where),

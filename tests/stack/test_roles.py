@@ -225,7 +225,7 @@ def test_a_cluster_of_an_earlier_version_is_put_right(tmp_path: Path, monkeypatc
 
 def test_the_users_of_ones_own_postgres(new_database: Callable[[], str]) -> None:
     url = new_database()
-    psql = postgres._binaries() / "psql"
+    psql = postgres.binaries() / "psql"
     suffix = secrets.token_hex(4)
     # Users are the whole server's, which other tests share: these get names of their own.
     script = (ROOT / "deploy" / "roles.sql").read_text()

@@ -6,7 +6,7 @@ of. Batches are locked before their records, records in the order of their ids; 
 so two sensors at once get disjoint work.
 """
 
-from .claiming import claim
+from .claiming import claim, make_claimable
 from .ending import leased, release
 from .holding import begin, give_back, heartbeat, items
 from .postponing import postpone
@@ -20,6 +20,7 @@ __all__ = [
     "heartbeat",
     "items",
     "leased",
+    "make_claimable",
     "postpone",
     "release",
     "report",

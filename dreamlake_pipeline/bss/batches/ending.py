@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from ...api.common import ErrorBody
 from ...api.pipeline import LeasedBatch, Release
 from ...errors import Code
-from .. import measures, records
+from .. import deletions, measures, records
 from ..values import to_jsonb
 from .postponing import PUT_OFF, jitter
 from .rows import close_if_done, insert
@@ -110,12 +110,13 @@ def end(connection: Connection, ended: Sequence[Ended], max_attempts: int) -> No
                 _suspect(connection, record_id, one, max_attempts)
             case several:
                 _halve(connection, one.partition, several)
-        if not close_if_done(connection, one.partition):
-            # What is left has results, which the next attempt only has to index.
-            connection.execute(
-                text("UPDATE batches SET run_id = NULL, lease_until = now() WHERE partition = :partition"),
-                {"partition": one.partition},
-            )
+        # Its run has it no longer, also where all of its items went on elsewhere. What is left has results, which the
+        # next attempt only has to index.
+        connection.execute(
+            text("UPDATE batches SET run_id = NULL, lease_until = now() WHERE partition = :partition"),
+            {"partition": one.partition},
+        )
+        close_if_done(connection, one.partition)
 
 
 def _pause(connection: Connection, partition: str) -> None:
@@ -153,9 +154,8 @@ def _suspect(connection: Connection, record_id: str, ended: Ended, max_attempts:
     """A run at this file alone died: it fails when that was proven often enough, or else waits to be tried alone."""
     crashes = connection.execute(
         text("""
-        UPDATE records SET crashes = CASE WHEN :is_proof THEN crashes + 1 ELSE greatest(crashes, 1) END
-        WHERE id = :id RETURNING crashes"""),
-        {"id": record_id, "is_proof": ended.is_proof},
+        UPDATE records SET crashes = crashes + :proven WHERE id = :id RETURNING crashes"""),
+        {"id": record_id, "proven": int(ended.is_proof)},
     ).scalar_one()
     if ended.is_proof and crashes >= max_attempts:
         error = ErrorBody(
@@ -171,6 +171,7 @@ def _suspect(connection: Connection, record_id: str, ended: Ended, max_attempts:
             {"id": record_id, "error": to_jsonb(error.wire()), "code": error.code},
         )
         measures.failed(failed)
+        deletions.tell_as_they_are(connection, [record_id])
         return
     reason = ErrorBody(
         code=str(Code.CRASHES_WORKER),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 from sqlalchemy import Connection, text
 
@@ -15,7 +17,8 @@ from ..side_by_side import side_by_side
 from .world import Progress, World, sha256_of, size_fault
 
 _PAGE = 256
-_DEEP_PAGE = 32
+_DEEP_PAGE = 64
+_DEEP_BYTES = 64 * 2**20  # that one page reads
 _MOST_RECORDS = 20  # that a finding names
 
 
@@ -41,6 +44,10 @@ def check(world: World, after: str) -> Progress:
         hashes = _next(connection, world, after, size)
         chunks = rows(connection, world, hashes)
     done = Progress(after=hashes[-1] if len(hashes) == size else None)
+    few = max(1, bisect_right(list(accumulate(chunk.size for chunk in chunks)), _DEEP_BYTES))
+    if world.deep and few < len(chunks):
+        chunks = chunks[:few]
+        done.after = chunks[-1].sha256
     looks = side_by_side(lambda chunk: look(world, chunk), chunks)
     done.bytes = sum(count for _, count in looks)
     faults = dict(
@@ -60,7 +67,7 @@ def check(world: World, after: str) -> Progress:
             found = faults[sha256]
             if found is not None and again.get(sha256) == before[sha256]:
                 done.findings.append(found)
-    done.checked["segments"] += len(hashes)
+    done.checked["segments"] += len(chunks)
     return done
 
 

@@ -17,7 +17,7 @@ from ..places_of_bucket import projects
 
 # An object of more bytes is hashed by the caller: a step of this service must end long before a proxy's patience does,
 # and the state of a hash can't be handed from one step to the next.
-LARGE = 32 * 2**20
+LARGE = 8 * 2**20
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from .collector import EXPIRED, Collector, Work, freed
 
 _AT_ONCE = 200  # records; each may refer to thousands of chunks
 
-_LOCK = 7_203_515_126_033_102  # of two purges at once, each would take the other's record for one that has its bytes
+_LOCK = 7_203_515_126_033_102  # any other number than that of `condemned.py`
 
 
 def purge(collector: Collector, _: str) -> Work:
@@ -27,7 +27,7 @@ def purge(collector: Collector, _: str) -> Work:
             ).scalar_one()
         return Work(None, freed(Garbage.RECORDS, count))
     with collector.database.begin() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        _lock(connection)
         purged = connection.execute(
             text(f"""
             UPDATE deleted_records SET purged_at = now(), name = '', episode = NULL, row = '{{}}'
@@ -43,6 +43,11 @@ def purge(collector: Collector, _: str) -> Work:
     if purged:
         reached(CrashPoint.RECORDS_PURGED)
     return Work("" if len(purged) == _AT_ONCE else None, freed(Garbage.RECORDS, len(purged)))
+
+
+def _lock(connection: Connection) -> None:
+    """One purge at a time: of two, each would take the other's record for one that still has the bytes of its own."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
 
 
 def _release_chunks(connection: Connection, ids: Sequence[str], since: datetime) -> None:

@@ -20,7 +20,7 @@ _COPIED = ("id", "kind", "owner", "project", "name", "staging_key", "uploaded_at
 _COLUMNS = """id text, kind text, owner text, project text, episode text, name text, staging_key text,
     staging_hash text, sha256 text, size bigint, content_type text, ladder int[], csv jsonb, status text, error jsonb,
     last_error jsonb, warnings jsonb, metadata jsonb, recipe text, outputs jsonb, attempts int, created_at timestamptz,
-    uploaded_at timestamptz, reported_at timestamptz, ready_at timestamptz"""
+    request_id text, uploaded_at timestamptz, reported_at timestamptz, ready_at timestamptz"""
 _NAMES = ", ".join(column.split()[0] for column in _COLUMNS.split(","))
 
 
@@ -41,12 +41,13 @@ def make_records(bucket: Bucket, after: str) -> Work:
         )
         if not rows:
             return work
+        known = deletions.among(connection, [row["id"] for row in rows])
         stored = _stored(connection, sorted({sha256 for row in rows for sha256 in row["chunks"]}))
         made: dict[str, dict[str, Any]] = {}
         deleted = []
         for row in rows:
-            if row["noted"] is None and row["meta"] is None:
-                continue  # it was deleted, and nothing else is known of it
+            if row["id"] in known or (row["noted"] is None and row["meta"] is None):
+                continue  # it is deleted, here or in what is told of it, and nothing else is
             record = _record(row, has_chunks=stored.issuperset(row["chunks"]))
             made[row["id"]] = record
             if row["deleted_at"] is not None and (row["noted_at"] is None or row["deleted_at"] >= row["noted_at"]):
@@ -77,7 +78,7 @@ def _record(row: Any, *, has_chunks: bool) -> dict[str, Any]:
     base = noted or Meta.model_validate(row["meta"])
     made = {name: getattr(base, name) for name in _COPIED} | {"attempts": base.attempts}
     made["uploaded_at"] = base.uploaded_at or base.created_at
-    for name in ("episode", "staging_hash", "content_type", "ladder", "csv", "size", "sha256"):
+    for name in ("episode", "staging_hash", "content_type", "ladder", "csv", "size", "sha256", "request_id"):
         made[name] = getattr(base, name)
     made |= {"metadata": None, "recipe": None, "outputs": None, "reported_at": None, "ready_at": None}
     made |= {"error": None, "last_error": None, "warnings": base.warnings}

@@ -81,6 +81,8 @@ def claim(body: ClaimBatches, database: Database) -> BatchOffers:
     deadline = time.monotonic() + body.wait_seconds
     while True:
         with database.begin() as connection:
+            batches.make_claimable(connection, body)
+        with database.begin() as connection:
             offers = batches.claim(connection, body)
             if offers:
                 reached(CrashPoint.BATCH_FORMED)

@@ -20,7 +20,7 @@ def upgrade() -> None:
             'Which fault of the machinery put it off (api.bss.Waiting), until it has a result or has failed.';
         COMMENT ON COLUMN records.postponed_at IS 'When it was last put off.';
         COMMENT ON COLUMN records.waiting_until IS 'It is not claimed before; null: it is due.';
-        COMMENT ON COLUMN records.crashes IS 'How many runs at this file alone died; above 0, it is batched alone.';
+        COMMENT ON COLUMN records.crashes IS 'How many runs at this file alone died, and no other ones then.';
         -- Claims go by these: what is put off is not read several times a second, however much it is.
         DROP INDEX records_queue;
         CREATE INDEX records_queue ON records (owner, project, queued_at, id)
@@ -40,7 +40,7 @@ def upgrade() -> None:
         CREATE INDEX batches_by_death ON batches (died_at) WHERE died_at IS NOT NULL;
         COMMENT ON COLUMN batches.attempt IS 'How often it was offered; 0: half of another one, not offered yet.';
         COMMENT ON COLUMN batches.parent IS 'The batch that it is half of, whose run died; null for most.';
-        COMMENT ON COLUMN batches.slow IS 'Its files take long (bss/batches/forming.py).';
+        COMMENT ON COLUMN batches.slow IS 'Its files take long, or it is one at which a run died.';
         COMMENT ON COLUMN batches.offered_at IS 'When the latest attempt was offered.';
         COMMENT ON COLUMN batches.begun_at IS 'When the latest run began it.';
         COMMENT ON COLUMN batches.died_at IS 'When a run of it was last found killed or crashed.'""")

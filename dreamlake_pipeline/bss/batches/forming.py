@@ -1,0 +1,134 @@
+"""New batches, of what is queued: whose turn it is, and which files go together.
+
+Slow files go into batches of their own, so that no run of theirs keeps quick ones waiting: videos of 32 MiB or more,
+and other files of 256 MiB or more. Size and kind are all that is known before a file is read: such a video takes
+seconds when its streams are copied, and minutes when it is transcoded. A file at which a run died is a batch by itself.
+While an owner has a batch of either sort at work, his others go first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, text
+
+from ...api.pipeline import BatchOffer, ClaimBatches
+from .places import Places
+from .rows import UNCLAIMED, insert
+
+# A project that never settles is batched when its oldest file has waited this many times the settling time, and one
+# that had no batch for so long need not settle.
+_PATIENCE = 15
+
+_SLOW = "coalesce(size >= CASE kind WHEN 'video' THEN 32 ELSE 256 END * 1048576, false)"
+
+# Runs at it alone have died, by itself or of what others died of, since it had a result.
+_SUSPECT = "(crashes > 0 OR coalesce(waiting->>'code' = 'crashes_worker', false))"
+
+# Most slow files in a batch: others of the same owner are worked on by another run.
+_MOST_SLOW = 32
+
+# Files of one sort are looked for among so many times the files of a full batch, the first that were queued.
+_WINDOW = 4
+
+
+def form(connection: Connection, limits: ClaimBatches, places: Places) -> BatchOffer | None:
+    """One new batch, of the owners with the fewest batches at work from the project that has waited longest; None when
+    no project is ready for one. It takes its place."""
+    # The sort is stable: of one owner's projects, the one that has waited longest comes first.
+    for ready in sorted(_ready(connection, limits, places), key=lambda row: places.leased[row.owner]):
+        owner, project = ready.owner, ready.project
+        picked = _pick(connection, limits, owner, project, others_first=owner in places.apart)
+        if picked:
+            apart = picked[0].apart
+            partition = insert(connection, owner, project, slow=apart, lease_seconds=limits.lease_seconds)
+            connection.execute(
+                text("UPDATE records SET partition = :partition, updated_at = now() WHERE id = ANY(:ids)"),
+                {"partition": partition, "ids": [row.id for row in picked]},
+            )
+            places.take(owner, apart=apart)
+            return BatchOffer(
+                partition=partition,
+                owner=owner,
+                project=project,
+                attempt=1,
+                files=len(picked),
+                bytes=sum(row.size for row in picked),
+            )
+    return None
+
+
+def _ready(connection: Connection, limits: ClaimBatches, places: Places) -> Sequence[Row[Any]]:
+    """The projects that are ready for a batch, of owners who have room for one; that with the oldest file first.
+
+    A project is ready when nothing was queued in it for the settling time, when it has enough for a full batch, when
+    its oldest file has waited for too long, or when it had no batch for a while: then somebody waits for this file, and
+    a bulk ingest that starts with a small batch loses nothing.
+    """
+    # From one project's first row in the index of what is queued to the next one's: a hundred thousand files that
+    # wait are not read several times a second.
+    return connection.execute(
+        text(f"""
+        WITH RECURSIVE waiting AS (
+            (SELECT owner, project, queued_at AS oldest FROM records WHERE {UNCLAIMED}
+             ORDER BY owner, project, queued_at LIMIT 1)
+            UNION ALL
+            SELECT following.* FROM waiting w CROSS JOIN LATERAL (
+                SELECT owner, project, queued_at FROM records
+                WHERE {UNCLAIMED} AND (owner, project) > (w.owner, w.project)
+                ORDER BY owner, project, queued_at LIMIT 1) following)
+        SELECT owner, project FROM waiting w
+        WHERE owner <> ALL(:full) AND (oldest <= now() - make_interval(secs => :patience)
+            OR NOT EXISTS (SELECT FROM batches b WHERE b.owner = w.owner AND b.project = w.project
+                AND b.created_at > now() - make_interval(secs => :patience))
+            OR (SELECT max(queued_at) FROM records r WHERE {UNCLAIMED}
+                AND r.owner = w.owner AND r.project = w.project) <= now() - make_interval(secs => :settle)
+            OR (SELECT count(*) >= :max_files OR sum(size) >= :max_bytes FROM (
+                SELECT size FROM records r WHERE {UNCLAIMED}
+                    AND r.owner = w.owner AND r.project = w.project LIMIT :max_files) first))
+        ORDER BY oldest"""),  # noqa: S608 (spelled there)
+        {
+            "full": places.full_owners(),
+            "settle": limits.settle_seconds,
+            "patience": _PATIENCE * limits.settle_seconds,
+            "max_files": limits.max_files,
+            "max_bytes": limits.max_bytes,
+        },
+    ).all()
+
+
+def _pick(
+    connection: Connection, limits: ClaimBatches, owner: str, project: str, *, others_first: bool
+) -> Sequence[Row[Any]]:
+    """The files of a new batch, locked: of one sort, that of the file which has waited longest. With `others_first`,
+    neither slow nor suspect ones if there are any others."""
+    # Locked rows are another claim's: a project all of whose rows are, is passed over.
+    return connection.execute(
+        text(f"""
+        WITH first AS MATERIALIZED (
+            SELECT id, queued_at, coalesce(size, 0) AS size, {_SUSPECT} AS suspect, {_SLOW} AS slow
+            FROM records WHERE {UNCLAIMED} AND owner = :owner AND project = :project
+            ORDER BY queued_at, id LIMIT :window),
+        head AS (
+            SELECT * FROM first ORDER BY ((suspect OR slow) AND :others_first), queued_at, id LIMIT 1),
+        free AS (
+            SELECT f.id, f.queued_at, f.size, f.suspect OR f.slow AS apart
+            FROM first f JOIN records r USING (id) CROSS JOIN head h
+            WHERE {UNCLAIMED} AND CASE WHEN h.suspect THEN f.id = h.id ELSE NOT f.suspect AND f.slow = h.slow END
+            ORDER BY f.queued_at, f.id LIMIT (SELECT CASE WHEN slow THEN :most_slow ELSE :max_files END FROM head)
+            FOR UPDATE OF r SKIP LOCKED),
+        counted AS (
+            SELECT *, sum(size) OVER so_far AS upto, row_number() OVER so_far AS n FROM free
+            WINDOW so_far AS (ORDER BY queued_at, id))
+        SELECT id, size, apart FROM counted WHERE upto <= :max_bytes OR n = 1"""),  # noqa: S608
+        {
+            "owner": owner,
+            "project": project,
+            "others_first": others_first,
+            "window": _WINDOW * limits.max_files,
+            "max_files": limits.max_files,
+            "most_slow": min(_MOST_SLOW, limits.max_files),
+            "max_bytes": limits.max_bytes,
+        },
+    ).all()
