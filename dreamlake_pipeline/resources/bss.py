@@ -12,9 +12,10 @@ if TYPE_CHECKING:
     from ..client.pipeline import PipelineClient
 
 
-# Seconds for which a run waits for BSS: as long as BSS is away, nobody else can take its batch, and what a run reports
-# after it lost its batch is refused. Where nobody has ever answered, the URL may be wrong.
-_RUN_SECONDS, _RUN_FIRST_SECONDS = 3600.0, 20.0
+# Seconds for which a run waits for BSS. While BSS is away, nobody else can take its batch, and what a run reports after
+# it lost its batch is refused; a run that gives up loses what it has made and not reported, and its batch is offered
+# again. Where nobody has ever answered, the URL may be wrong.
+_RUN_SECONDS, _RUN_FIRST_SECONDS = 900.0, 20.0
 
 
 class BssResource(ConfigurableResource):

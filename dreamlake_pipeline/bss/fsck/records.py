@@ -66,7 +66,7 @@ class Row:
     @property
     def files(self) -> dict[str, Output | None]:
         """What must lie in its folder. Of a record that was made before outputs were noted, sizes are not known."""
-        if self.outputs is not None:
+        if self.outputs:
             return {name: Output.model_validate(noted) for name, noted in self.outputs.items()}
         metadata = self.metadata or {}
         names = [META]
