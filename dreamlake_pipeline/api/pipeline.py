@@ -103,7 +103,7 @@ class ClaimBatches(Model):
 
 class Deletion(Model):
     """A record that was deleted, and the name that the index may still have for it; or, if `restored`, one that is
-    there again, and whose name the index may not have."""
+    there, and of which the index may not know the latest: it was restored, or failed."""
 
     record_id: Id
     kind: Kind

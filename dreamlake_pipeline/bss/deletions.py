@@ -96,13 +96,7 @@ def restore(connection: Connection, ids: Sequence[str], *, replace: bool) -> Res
         taken = _taken(connection, wanted)
     back = _insert(connection, [record_id for record_id in wanted if record_id not in taken], as_new=replace)
     connection.execute(text("DELETE FROM deleted_records WHERE id = ANY(:ids)"), {"ids": back})
-    connection.execute(
-        text("""
-        INSERT INTO deletions (record_id, kind, owner, project, episode, name, restored)
-        SELECT id, kind, owner, project, episode, name, true FROM records WHERE id = ANY(:ids) ORDER BY id
-        ON CONFLICT (record_id) DO UPDATE SET restored = true, deleted_at = now()"""),
-        {"ids": back},
-    )
+    tell_as_they_are(connection, back)
     # Of two of the same content and name, one stays deleted; so does one that somebody's upload met just now.
     others = [record_id for record_id in wanted if record_id not in taken and record_id not in set(back)]
     return Restored(back, taken | (_twins(connection, others) if others else {}))
@@ -276,8 +270,20 @@ def read(connection: Connection, *, after: str, limit: int) -> list[Record]:
 # What the index is to be told
 
 
+def tell_as_they_are(connection: Connection, ids: Sequence[str]) -> None:
+    """Note that the index is to be told of these records as they are then: restored ones, and ones that failed, of
+    which no run may be left that tells it."""
+    connection.execute(
+        text("""
+        INSERT INTO deletions (record_id, kind, owner, project, episode, name, restored)
+        SELECT id, kind, owner, project, episode, name, true FROM records WHERE id = ANY(:ids) ORDER BY id
+        ON CONFLICT (record_id) DO UPDATE SET restored = true, deleted_at = now()"""),
+        {"ids": list(ids)},
+    )
+
+
 def pending(connection: Connection, *, min_age_seconds: float, limit: int) -> list[Deletion]:
-    """Deletions and restorations of which the index was not told, oldest first; none from the last
+    """Deletions, restorations and failures of which the index was not told, oldest first; none from the last
     `min_age_seconds`."""
     rows = connection.execute(
         text("""

@@ -168,7 +168,8 @@ class Settling:
         if outcome.preview is not None and self._pictures > _MOST_PREVIEWS:
             outcome = replace(outcome, preview=None)
         self.outcomes[outcome.record.id] = outcome
-        # Of one that failed, or whose earlier result stands, the last step of the batch tells the index what holds.
+        # Of one that failed, or whose earlier result stands, the last step of the batch tells the index what holds;
+        # when this run does not come so far, the sensor of deleted records does (bss/deletions.py).
         if outcome.result is not None and outcome.result.error is None:
             self._told.append(outcome)
 

@@ -16,8 +16,8 @@ from ..resources import BssResource, FolderTreeResource
     ),
 )
 def deleted_records(context: SensorEvaluationContext, bss: BssResource, folder_tree: FolderTreeResource) -> SkipReason:
+    from ..client.server import asset_of
     from ..processing.deletions import tell_deletions
-    from ..processing.index import asset_of
 
     try:
         told = tell_deletions(

@@ -150,6 +150,15 @@ def test_what_was_reported_before_a_crash_stays_done(api, files, claim, begin, r
     assert api.get(f"/text-tracks/{done}").json()["attempts"] == 1
 
 
+def test_the_index_is_told_of_what_failed_though_its_run_dies(files, claim, begin, report, pipeline) -> None:
+    files.queued(3)
+    [offer] = claim()
+    good, bad, left = _ids(begin(offer["partition"]))
+    report(offer["partition"], _result(good), {"id": bad, "error": {"code": "media_corrupt", "message": "It is torn."}})
+    told = pipeline.post("/pipeline/deletions/pending", json={"minAgeSeconds": 0}).json()["items"]
+    assert [(one["recordId"], one["restored"]) for one in told if one["recordId"] in (good, bad, left)] == [(bad, True)]
+
+
 def test_an_offer_that_no_run_takes_costs_nothing(api, files, claim, begin) -> None:
     [record] = files.queued(1)
     offers = [claim(leaseSeconds=0, maxAttempts=1)[0]["attempt"] for _ in range(4)]

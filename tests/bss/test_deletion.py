@@ -192,6 +192,26 @@ def test_what_was_at_work_is_queued_anew_and_its_run_harms_nobody(
     assert [batch["files"] for batch in claim()] == [1]
 
 
+def test_what_waits_is_not_claimed_once_it_is_deleted(api: Any, files: Any, claim: Any) -> None:
+    _delete(api, *files.queued(2))
+    assert claim() == []
+
+
+def test_a_column_that_is_younger_than_the_deletion_has_its_default(api: Any, files: Any, database: Any) -> None:
+    record_id = files.queued(1)[0]
+    _delete(api, record_id)
+    with database.begin() as connection:
+        connection.execute(text("ALTER TABLE records ADD COLUMN younger integer NOT NULL DEFAULT 5"))
+    try:
+        assert _undelete(api, record_id)["ids"] == [record_id]
+        with database.connect() as connection:
+            query = text("SELECT younger FROM records WHERE id = :id")
+            assert connection.execute(query, {"id": record_id}).scalar() == 5
+    finally:
+        with database.begin() as connection:
+            connection.execute(text("ALTER TABLE records DROP COLUMN younger"))
+
+
 def test_a_foreign_object_is_known_by_its_content(
     api: Any, files: Any, owner: str, pipeline: Any, object_store: Any
 ) -> None:

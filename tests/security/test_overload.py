@@ -4,8 +4,10 @@ keeps its memory, and is as before when it is over."""
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import os
+import secrets
 import statistics
 import subprocess
 import sys
@@ -20,20 +22,21 @@ import psutil
 import pytest
 
 from dreamlake_pipeline.auth import Scope, issue_token
-from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.objectstore import ObjectStore, open_client
 from tests.conftest import SECRET, free_port, wait_for_port
 
 HOST = "127.0.0.1"
 MIB = 2**20
 SECONDS = 6.0
+NEW = "0123456789abcdef"
 CLIENTS = 500  # of which each has a request under way all the time; a process takes 256
 
 
 @pytest.fixture
-def process(
-    new_database: Callable[[], str], object_store: ObjectStore, tmp_path: Path
-) -> Iterator[tuple[int, psutil.Process]]:
+def process(new_database: Callable[[], str], s3_server: str, tmp_path: Path) -> Iterator[tuple[int, psutil.Process]]:
     """The port and the process of a BSS."""
+    store = ObjectStore(open_client(), f"flood-{secrets.token_hex(4)}")
+    store.create_bucket()
     port, log = free_port(), tmp_path / "log"
     command = [
         *(sys.executable, "-m", "uvicorn", "--factory", "dreamlake_pipeline.bss.app:create_app"),
@@ -43,7 +46,7 @@ def process(
     environment = os.environ | {
         "DREAMLAKE_POSTGRES_URL": new_database(),
         "DREAMLAKE_AUTH_SECRET": SECRET,
-        "DREAMLAKE_BUCKET": object_store.bucket,
+        "DREAMLAKE_BUCKET": store.bucket,
     }
     with log.open("wb") as out:
         started = subprocess.Popen(command, env=environment, stdout=out, stderr=out, stdin=subprocess.DEVNULL)
@@ -69,8 +72,9 @@ def request(method: str, path: str, namespace: str, body: Any = None) -> bytes:
 
 
 def requests() -> list[bytes]:
-    """Large plans and lists of several tenants, and requests that nobody may make."""
-    files = [{"kind": "video", "name": f"/{n}.mp4", "hash": f"{n:064x}", "size": 1000 + n} for n in range(300)]
+    """Large plans and lists of several tenants, and requests that nobody may make. Where `NEW` stands, each request has
+    another number: what was planned before is looked for in the object store, which is not what is flooded here."""
+    files = [{"kind": "video", "name": f"/{n}.mp4", "hash": f"{NEW}{n:048x}", "size": 1000 + n} for n in range(300)]
     asked = [request("POST", "/uploads/plan", "", {})]
     for tenant in ("flood-a", "flood-b", "flood-c"):
         plan = {"owner": tenant, "project": "p", "files": files}
@@ -97,12 +101,13 @@ async def flood(port: int, process: psutil.Process) -> tuple[Counter[int], list[
     statuses: Counter[int] = Counter()
     latencies: list[float] = []
     memory: list[int] = []
-    all_requests = requests()
+    all_requests, numbers = requests(), itertools.count(1)
 
     async def client(number: int) -> None:
         while time.monotonic() < ends:
             try:
-                status, head = await ask(port, all_requests[number % len(all_requests)])
+                sent = all_requests[number % len(all_requests)].replace(NEW.encode(), b"%016x" % next(numbers))
+                status, head = await ask(port, sent)
             except (OSError, asyncio.IncompleteReadError):
                 statuses[0] += 1
                 await asyncio.sleep(0.1)

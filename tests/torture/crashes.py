@@ -171,12 +171,13 @@ class System:
         self.rows("UPDATE bss.batches SET lease_until = now() - interval '1 second' WHERE state = 'open' RETURNING 1")
 
     def heal(self) -> None:
-        """What happens by itself: services are started again, the sensor goes on, leases end."""
+        """What happens by itself: services are started again, sensors go on, leases end."""
         self.start_services()
         for _ in range(_MOST_TURNS):
             for partition in self.tick()[1]:
                 self.run(partition)
             if not self.unsettled():
+                assert self.tell_index() == 0
                 return
             self.let_leases_end()
 
@@ -296,8 +297,8 @@ def _restore(*ids: str) -> None:
 
 
 def _tell_index() -> None:
+    from dreamlake_pipeline.client.server import asset_of
     from dreamlake_pipeline.processing.deletions import tell_deletions
-    from dreamlake_pipeline.processing.index import asset_of
 
     tree = _resources()["folder_tree"]
 

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, text
 from ...api.common import ErrorBody
 from ...api.pipeline import LeasedBatch, Release
 from ...errors import Code
-from .. import measures, records
+from .. import deletions, measures, records
 from ..values import to_jsonb
 from .postponing import PUT_OFF, jitter
 from .rows import close_if_done, insert
@@ -154,9 +154,8 @@ def _suspect(connection: Connection, record_id: str, ended: Ended, max_attempts:
     """A run at this file alone died: it fails when that was proven often enough, or else waits to be tried alone."""
     crashes = connection.execute(
         text("""
-        UPDATE records SET crashes = CASE WHEN :is_proof THEN crashes + 1 ELSE greatest(crashes, 1) END
-        WHERE id = :id RETURNING crashes"""),
-        {"id": record_id, "is_proof": ended.is_proof},
+        UPDATE records SET crashes = crashes + :proven WHERE id = :id RETURNING crashes"""),
+        {"id": record_id, "proven": int(ended.is_proof)},
     ).scalar_one()
     if ended.is_proof and crashes >= max_attempts:
         error = ErrorBody(
@@ -172,6 +171,7 @@ def _suspect(connection: Connection, record_id: str, ended: Ended, max_attempts:
             {"id": record_id, "error": to_jsonb(error.wire()), "code": error.code},
         )
         measures.failed(failed)
+        deletions.tell_as_they_are(connection, [record_id])
         return
     reason = ErrorBody(
         code=str(Code.CRASHES_WORKER),

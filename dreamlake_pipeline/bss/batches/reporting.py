@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 from ...api.bss import Status
 from ...api.pipeline import BatchSummary, ItemResult
 from ...errors import Code, DreamlakeError
-from .. import chunks, measures, records
+from .. import chunks, deletions, measures, records
 from ..values import to_jsonb
 from .rows import check_run, close_if_done, lock
 
@@ -60,6 +60,8 @@ def report(connection: Connection, partition: str, run_id: str, results: Sequenc
     given = {"results": to_jsonb([_result(result) for result in kept])}
     connection.execute(_STORE_RESULTS, given)
     measures.failed(connection.execute(_STORE_FAILURES, given))
+    if failed := [result.id for result in kept if result.error is not None]:
+        deletions.tell_as_they_are(connection, failed)
     chunks.refer(connection, {result.id: result.chunks for result in kept if result.error is None})
 
 
