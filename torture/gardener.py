@@ -6,7 +6,6 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,13 +34,13 @@ _ROUNDS = 3  # of collections: what one condemns, the next one frees
 
 @dataclass(slots=True)
 class Gardener:
-    """Deletes some files of each wave that arrived, drawn from the seed, and collects garbage. `deleted` are those of
-    which BSS has said that they are."""
+    """Deletes some files of each wave that arrived, drawn from the seed, unless it is not to, and collects garbage.
+    `deleted` are those of which BSS has said that they are."""
 
     home: Home
     clients: Clients
     seed: int
-    say: Callable[[str], None]
+    deletes: bool
     deleted: list[Expected] = field(default_factory=list)
     freed: Counter[str] = field(default_factory=Counter)
     _chosen: dict[str, Expected] = field(default_factory=dict)  # by the ids of their records
@@ -62,7 +61,7 @@ class Gardener:
         done = 0
         while not self._stop.wait(_PAUSE):
             with suppress(psycopg.Error, httpx.HTTPError):
-                if not self._chosen and done < len(self.clients.brought):
+                if self.deletes and not self._chosen and done < len(self.clients.brought):
                     self._chosen = self._choose(self.clients.brought[done])
                     done += 1
                 self._delete(self._door)
