@@ -17,7 +17,7 @@ from dreamlake_pipeline.auth import Scope, issue_token
 from dreamlake_pipeline.web import create_service
 
 SECRET = "a secret for tests only, 32 bytes or more"
-TOKEN = issue_token(SECRET, sub="robot-7", namespaces=["lab"], scope=Scope.READ, ttl=60)
+TOKEN = issue_token(SECRET, sub="robot-7", namespaces=["lab"], scope=Scope.READ, ttl=86_400)
 SPOOFED = ["", "a b", "x" * 129, "-begins-badly", "ünicode", 'quo"te', "tab\t"]
 
 Lines = Callable[[], list[str]]
