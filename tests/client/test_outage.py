@@ -29,6 +29,7 @@ from torture.doors import Doors
 MIB = 2**20
 AWAY_SECONDS = 8.0  # five tries with pauses of a stamina or urllib3 are over by then
 FILES = 60
+LINGER_SECONDS = 1.0  # longer than the client waits for more files of a group
 
 
 class Installation(NamedTuple):
@@ -110,9 +111,12 @@ def test_an_outage_in_the_middle_fails_nothing(
     def found() -> Iterator[Any]:
         """Half of the files; when some are stored, the outage begins, and then the other half."""
         for n, file in enumerate(Selection(tmp_path, target).files()):
+            if n == FILES // 2 - 1:
+                time.sleep(LINGER_SECONDS)  # with this file, those before it are passed on
             if n == FILES // 2:
                 deadline = time.monotonic() + 60
-                while not stored and time.monotonic() < deadline:
+                while not stored:
+                    assert time.monotonic() < deadline
                     time.sleep(0.02)
                 if set(faults) == {"s3"}:
                     settings.url_ttl = 2  # what is signed from now on is no longer good when the outage ends
