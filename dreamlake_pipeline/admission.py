@@ -13,7 +13,7 @@ import json
 import threading
 from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -136,7 +136,8 @@ class Route(APIRoute):
             if admission is not None:
                 request.scope.setdefault("state", {})[_WRITES] = admission.writes and request.method != "GET"
                 await admission.admit(request)
-            with _place_of(request.scope):
+            # What asks for no token is the service's own: its health must be told when there is no place left.
+            with _place_of(request.scope) if admission is not None else nullcontext():
                 if not reads_body:
                     return await _answer(handle, request)
                 with room_of(request.scope, _announced_bytes(request, most)):

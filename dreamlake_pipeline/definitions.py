@@ -20,6 +20,7 @@ from .assets import (
     audio_renditions,
     catalog,
     dreamlake_index,
+    garbage,
     hls_streams,
     label_tracks,
     staging_objects,
@@ -35,7 +36,14 @@ from .resources import (
     closed,
     redo,
 )
-from .sensors import build_catalog_schedule, build_staging_sensor, deleted_records, failed_runs, retire_partitions
+from .sensors import (
+    build_catalog_schedule,
+    build_garbage_schedule,
+    build_staging_sensor,
+    deleted_records,
+    failed_runs,
+    retire_partitions,
+)
 from .settings import Settings
 
 settings = Settings()
@@ -55,6 +63,12 @@ write_catalog = define_asset_job(
     selection=AssetSelection.assets(catalog),
     description="Writes the index as Parquet.",
     tags={MAX_RUNTIME_SECONDS_TAG: str(2 * 3600)},
+)
+collect_garbage = define_asset_job(
+    "collect_garbage",
+    selection=AssetSelection.assets(garbage),
+    description="Frees what nobody needs any more.",
+    tags={MAX_RUNTIME_SECONDS_TAG: str(12 * 3600)},
 )
 
 bss = BssResource(url=EnvVar("DREAMLAKE_BSS_URL"), token=EnvVar("DREAMLAKE_API_KEY"))
@@ -77,15 +91,16 @@ defs = Definitions(
         label_tracks,
         dreamlake_index,
         catalog,
+        garbage,
     ],
-    jobs=[process_batch, write_catalog],
+    jobs=[process_batch, write_catalog, collect_garbage],
     sensors=[
         build_staging_sensor(process_batch, interval=settings.sensor_interval),
         failed_runs,
         deleted_records,
         retire_partitions,
     ],
-    schedules=[build_catalog_schedule(write_catalog)],
+    schedules=[build_catalog_schedule(write_catalog), build_garbage_schedule(collect_garbage)],
     # Closed, but for `redo`: whoever starts a run says what is to be done again, and never where secrets go.
     resources={
         "bss": closed(bss),

@@ -160,7 +160,9 @@ class Settings(BaseSettings):
         description="Most of these that are one owner's: with fewer than `DREAMLAKE_BATCH_OPEN`, a place is left for "
         "the others. One more than the runs that Dagster lets one owner have at once.",
     )
-    batch_attempts: int = Field(3, ge=1, description="Attempts at a batch before what is left of it is marked failed.")
+    batch_attempts: int = Field(
+        3, ge=1, description="Runs at one file alone that may be killed or crash before it fails."
+    )
     ladder: Annotated[tuple[int, ...] | None, NoDecode] = Field(
         None,
         description="Heights of further, smaller streams of every video, such as `1080,720,480`, "

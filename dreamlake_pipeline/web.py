@@ -92,6 +92,8 @@ def create_service(
     )
     seconds = Histogram("dreamlake_http_request_seconds", "Time to answer.", ["method", "route"], registry=registry)
 
+    service.state.errors = Counter("dreamlake_errors", "Errors answered, by their code.", ["code"], registry=registry)
+
     def answered(scope: Scope, answer: Answer) -> None:
         audit.tell(title, scope, answer.status)
         access.tell(scope, answer)
@@ -145,7 +147,7 @@ class _Head:
             error = DreamlakeError(
                 Code.REQUEST_TOO_LARGE, f"The request's URL and headers have more than {_MOST_HEAD_BYTES} bytes."
             )
-            response = _error_response(error)
+            response = _error_response(Request(scope), error)
             response.status_code = 431  # RFC 6585, 5
             await response(scope, receive, mark)
             return
@@ -210,7 +212,8 @@ def _spare_the_collector() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-def _error_response(error: DreamlakeError) -> JSONResponse:
+def _error_response(request: Request, error: DreamlakeError) -> JSONResponse:
+    request.app.state.errors.labels(error.code).inc()
     headers = {"WWW-Authenticate": "Bearer"} if error.spec.status == 401 else {}
     if error.is_passing:
         headers["Retry-After"] = _RETRY_AFTER
@@ -225,18 +228,17 @@ def _problem(found: dict[str, Any]) -> str:
 
 def _add_error_handlers(service: FastAPI) -> None:
     @service.exception_handler(DreamlakeError)
-    async def ours(_: Request, error: DreamlakeError) -> Response:
-        return _error_response(error)
+    async def ours(request: Request, error: DreamlakeError) -> Response:
+        return _error_response(request, error)
 
     @service.exception_handler(RequestValidationError)
-    async def invalid(_: Request, error: RequestValidationError) -> Response:
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
         problems = [
             {"field": ".".join(map(str, problem["loc"])), "problem": _problem(problem)} for problem in error.errors()
         ]
         first = problems[0]
-        return _error_response(
-            DreamlakeError(Code.INVALID_REQUEST, f"{first['field']}: {first['problem']}", problems=problems[:20])
-        )
+        message = f"{first['field']}: {first['problem']}"
+        return _error_response(request, DreamlakeError(Code.INVALID_REQUEST, message, problems=problems[:20]))
 
     @service.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> Response:
@@ -246,7 +248,7 @@ def _add_error_handlers(service: FastAPI) -> None:
             if error.status_code == 404
             else str(error.detail)
         )
-        response = _error_response(DreamlakeError(code, message))
+        response = _error_response(request, DreamlakeError(code, message))
         response.status_code = error.status_code
         response.headers.update(error.headers or {})
         return response
@@ -256,12 +258,13 @@ def _add_error_handlers(service: FastAPI) -> None:
         if (passing := database_faults.passing(error)) is None:
             raise error
         log.warning("%s %s: %s", request.method, visible(request.url.path), error.orig)
-        return _error_response(passing)
+        return _error_response(request, passing)
 
     @service.exception_handler(PoolTimeoutError)
     async def busy(request: Request, _: PoolTimeoutError) -> Response:
         log.warning("%s %s: no database connection became free", request.method, visible(request.url.path))
-        return _error_response(DreamlakeError(Code.OVERLOADED, "Too many requests are under way; try again later."))
+        error = DreamlakeError(Code.OVERLOADED, "Too many requests are under way; try again later.")
+        return _error_response(request, error)
 
     @service.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:
@@ -269,6 +272,6 @@ def _add_error_handlers(service: FastAPI) -> None:
         id = request_id_of(request.scope) or ""
         path = visible(request.url.path)
         log.error("%s %s failed", request.method, path, exc_info=error, extra={"fields": {"requestId": id}})
-        response = _error_response(DreamlakeError(Code.INTERNAL, ERRORS[Code.INTERNAL].meaning))
+        response = _error_response(request, DreamlakeError(Code.INTERNAL, ERRORS[Code.INTERNAL].meaning))
         response.headers[logs.REQUEST_ID] = id
         return response

@@ -89,6 +89,27 @@ class AssetBatch(Model):
     assets: list[BatchAsset] = Field(min_length=1, max_length=10_000)
 
 
+class AssetName(Model):
+    """A file of the index by its name; with a `bssId`, only as long as the name stands for that record."""
+
+    kind: Kind
+    namespace: Owner
+    project: Project
+    episode: Episode | None = None
+    path: Name
+    bss_id: Id | None = None
+
+
+class RemoveAssets(Model):
+    assets: list[AssetName] = Field(min_length=1, max_length=1000)
+
+
+class RemovedAssets(Model):
+    """How many of the files were there."""
+
+    removed: int
+
+
 class AssetRef(Model):
     id: Id
     project_id: Id

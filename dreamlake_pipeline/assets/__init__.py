@@ -1,8 +1,9 @@
-"""What exists: the assets of a batch, in the order of their lineage, and the catalog of everything."""
+"""What exists: the assets of a batch, in the order of their lineage, the catalog of everything, and what was freed."""
 
 from .audio_renditions import audio_renditions
 from .catalog import catalog
 from .dreamlake_index import dreamlake_index
+from .garbage import garbage
 from .hls_streams import hls_streams
 from .label_tracks import label_tracks
 from .staging_objects import staging_objects
@@ -12,6 +13,7 @@ __all__ = [
     "audio_renditions",
     "catalog",
     "dreamlake_index",
+    "garbage",
     "hls_streams",
     "label_tracks",
     "staging_objects",

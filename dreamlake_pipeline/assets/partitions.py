@@ -8,6 +8,7 @@ from dagster import DynamicPartitionsDefinition
 
 BATCHES = "batches"
 PARTITION_TAG = "dagster/partition"  # of a run
+ATTEMPT_TAG = "dreamlake/attempt"  # of a run that was started for an offer of a batch
 batches = DynamicPartitionsDefinition(name=BATCHES)
 
 

@@ -8,13 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from dagster import AssetCheckResult, AssetExecutionContext, AssetKey, Failure, MaterializeResult
+from dagster import AssetCheckResult, AssetExecutionContext, AssetKey, DagsterRun, Failure, MaterializeResult
+from dagster._core.storage.tags import RUN_KEY_TAG
 
 from .. import layout
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from ..resources import BatchTools, ObjectStoreResource, Redo
 from . import display
+from .partitions import ATTEMPT_TAG
 
 if TYPE_CHECKING:
     from ..api.bss import Record
@@ -76,7 +78,16 @@ def hold_of(context: AssetExecutionContext, batch_tools: BatchTools, redo: Redo)
         turn_seconds=batch_tools.batch_policy.batch_turn,
         force=redo.force,
         only=redo.only,
+        attempt=_attempt_of(context.run),
     )
+
+
+def _attempt_of(run: DagsterRun) -> int | None:
+    """Which offer of its batch the sensor launched this run for; None for a run that a person started, or started
+    again: it takes the batch whatever was offered since."""
+    tag = run.tags.get(ATTEMPT_TAG, "")
+    is_sensors = run.parent_run_id is None and run.tags.get(RUN_KEY_TAG) is not None
+    return int(tag) if is_sensors and tag.isascii() and tag.isdigit() and len(tag) < 9 else None
 
 
 def takes_whole_batch(context: AssetExecutionContext) -> bool:

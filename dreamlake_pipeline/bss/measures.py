@@ -6,10 +6,12 @@ in a transaction that is then rolled back, and told again, counts twice.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
+
+from ..api.garbage import Amount, Garbage
 
 _SECONDS = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 4 * 3600, 24 * 3600)
 
@@ -35,7 +37,10 @@ POSTPONED = Counter(
 )
 DIED = Counter("dreamlake_runs_died", "Runs that were killed or crashed with a batch in hand.", registry=None)
 
-_ALL = (FILES, FILE_SECONDS, POSTPONED, DIED)
+FREED = Counter("dreamlake_freed", "Things that garbage collection freed.", ["kind"], registry=None)
+FREED_BYTES = Counter("dreamlake_freed_bytes", "Their bytes, where these are known.", ["kind"], registry=None)
+
+_ALL = (FILES, FILE_SECONDS, POSTPONED, DIED, FREED, FREED_BYTES)
 
 # SQL: the seconds of each stage of a record `r` that becomes ready in batch `b`, by the names of stages.
 STAGES = """
@@ -50,6 +55,13 @@ def register(registry: CollectorRegistry) -> None:
     """Have a service's `/metrics` show these."""
     for metric in _ALL:
         registry.register(metric)
+
+
+def freed(amounts: Mapping[Garbage, Amount]) -> None:
+    """Count what a step of a collection freed."""
+    for kind, amount in amounts.items():
+        FREED.labels(kind).inc(amount.count)
+        FREED_BYTES.labels(kind).inc(amount.bytes)
 
 
 def ready(rows: Iterable[Any]) -> None:

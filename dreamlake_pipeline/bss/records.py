@@ -146,18 +146,21 @@ def insert(connection: Connection, files: Sequence[NewRecord]) -> list[Inserted]
     )
     made: dict[str, datetime] = {row.id: row.uploaded_at for row in rows}
     # Of two equal files in one call, one made the record and the other finds it.
-    there = [file for id, file in zip(ids, files, strict=True) if id not in made]
-    found = iter(find(connection, there) if there else [])
+    there = [n for n, id in enumerate(ids) if id not in made]
+    found = dict(zip(there, find(connection, [files[n] for n in there]) if there else [], strict=True))
+    deleted = [n for n, record in found.items() if record is None]
+    # What was there when it was inserted, and is deleted since, is a new record like any other.
+    anew = dict(zip(deleted, insert(connection, [files[n] for n in deleted]) if deleted else [], strict=True))
     inserted = []
-    for id, file in zip(ids, files, strict=True):
+    for n, (id, file) in enumerate(zip(ids, files, strict=True)):
         if id in made:
             status = Status.QUEUED if file.queue else Status.REGISTERED
-            record: KnownRecord | None = KnownRecord(id, status, file.ladder, file.csv, made[id], holds_name=True)
+            record = KnownRecord(id, status, file.ladder, file.csv, made[id], holds_name=True)
+            inserted.append(Inserted(record, created=True))
+        elif (known := found[n]) is not None:
+            inserted.append(Inserted(known, created=False))
         else:
-            record = next(found)
-        if record is None:
-            raise DreamlakeError(Code.CONFLICT, "A record was deleted while it was being registered: try again.")
-        inserted.append(Inserted(record, id in made))
+            inserted.append(anew[n])
     return _give_names(connection, files, inserted)
 
 

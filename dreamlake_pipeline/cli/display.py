@@ -19,7 +19,8 @@ _SPEED_SECONDS = 5.0  # over which speeds are taken
 _TELLING_SHARE = 0.01  # of all bytes must be done before the time that is left can be told from them
 _RATE_SECONDS = 30.0  # over which the rate of processing is taken
 _RATE_LEAST = 5  # files that must have been done in that time
-_RATE_SILENCE = 10.0  # seconds without a file that is done, after which no time is told
+_RATE_SILENCE = 3.0  # seconds without a file that is done, after which nothing is told,
+_RATE_MISSED = 5  # when so many were due in that time
 _WIDEST = 100  # columns; a longer bar tells nothing more
 
 
@@ -75,14 +76,18 @@ class _Rate:
         now = time.monotonic()
         done = processing.states.get("ready", 0) + processing.states.get("failed", 0)
         left = sum(processing.states.values()) - done
+        if len(self._points) == 1 and done == self._points[0][1]:
+            self._points = []  # it counts from when the first one is done: until then, all may wait for their turn
         if not self._points or done != self._points[-1][1]:
             self._points.append((now, done))
         while len(self._points) > 2 and now - self._points[1][0] > _RATE_SECONDS:
             del self._points[0]
         (since, before), (at, after) = self._points[0], self._points[-1]
-        if after - before < _RATE_LEAST or now - at > _RATE_SILENCE or at - since < 1:
+        if after - before < _RATE_LEAST or at - since < 1:
             return ""
         rate = (after - before) / (now - since)
+        if now - at > max(_RATE_SILENCE, _RATE_MISSED / rate):
+            return ""
         told = f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.1f}/s" if rate >= 1 else f"{60 * rate:.0f}/min"
         return f"{told}, {show_clock(left / rate)} left" if left else told
 

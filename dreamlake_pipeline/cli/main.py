@@ -5,7 +5,7 @@ Nothing heavy is imported here or by a verb's module: a verb imports what it wor
 
 from __future__ import annotations
 
-import gc
+import gc as collector
 import os
 import sys
 from collections.abc import Callable
@@ -20,6 +20,7 @@ from .down_cmd import down
 from .download_cmd import download
 from .env_cmd import env
 from .fsck_cmd import fsck
+from .gc_cmd import gc
 from .ingest_cmd import ingest
 from .ls_cmd import ls
 from .output import Interrupted, complain, note
@@ -27,10 +28,12 @@ from .play_cmd import play
 from .project_cmd import project
 from .rebuild_cmd import rebuild
 from .retry_cmd import retry
+from .rm_cmd import rm
 from .show_cmd import show
 from .status_cmd import status
 from .token_cmd import token
 from .tree_cmd import tree
+from .undelete_cmd import undelete
 from .up_cmd import up
 from .upload_cmd import upload
 
@@ -49,6 +52,7 @@ app = typer.Typer(
 _VERBS: dict[str, tuple[Callable[..., None], ...]] = {
     "Storing files": (ingest, upload, retry),
     "Finding files": (ls, tree, show, download, play),
+    "Deleting files": (rm, undelete, gc),
     "Keeping what is stored": (fsck, rebuild),
     "The embedded stack": (up, down, status, env, demo),
 }
@@ -80,7 +84,7 @@ def main() -> None:
     """The console script. Whatever happens, a user sees one line and gets an exit code of errors.py."""
     # What a command makes is kept until it ends, or is freed by its reference count. Looking for cycles in it, and in
     # all that is imported, takes a tenth of an ingest in which nothing is new.
-    gc.set_threshold(100_000, 50, 100)
+    collector.set_threshold(100_000, 50, 100)
     make_logs_visible()  # warnings of the client reach the terminal
     try:
         app()

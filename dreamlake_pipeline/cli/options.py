@@ -190,3 +190,12 @@ What = Annotated[
         help=f"A project or an episode of it ({TARGET_FORM}) and a path in it, such as /camera/run01.mp4; or an id.",
     ),
 ]
+Which = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[TARGET] [PATH|ID]...",
+        help=f"A project or an episode of it ({TARGET_FORM}), all of it or files and folders in it; or ids.",
+    ),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from ..api.bss import (
     AudioProcess,
     ComparedFile,
     CompareFiles,
     CompletedPart,
+    Deleted,
+    DeletedRecord,
     Difference,
     Differences,
     DonePart,
@@ -30,12 +32,15 @@ from ..api.bss import (
     ProjectSettings,
     Queued,
     Record,
+    RecordRef,
     Records,
     Register,
     Registered,
     Requeue,
     Status,
     Success,
+    Undelete,
+    Undeleted,
     UploadComplete,
     UploadInit,
     UploadInitiated,
@@ -44,6 +49,7 @@ from ..api.bss import (
 )
 from ..api.bss import Finished as FinishedUpload
 from ..api.common import Listing
+from ..api.garbage import Collected, CollectGarbage
 from ..api.integrity import (
     Found,
     FsckProgress,
@@ -68,6 +74,17 @@ MOST_PER_CALL = 1000
 _COMPLETE_SECONDS = 330.0  # a store may take minutes to join the parts of a large file
 
 Item = TypeVar("Item")
+Listed = TypeVar("Listed", RecordRef, DeletedRecord)
+
+
+class Place(NamedTuple):
+    """Which records are meant: `project` None: all of the owner's; `episode` None: all, empty: those that belong to
+    none; `path`: a file, or a folder with all that is below it, None: everything."""
+
+    owner: str
+    project: str | None = None
+    episode: str | None = None
+    path: str | None = None
 
 
 def in_slices(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
@@ -220,6 +237,36 @@ class BssClient:
     def requeue(self, ids: Sequence[str], *, force: bool = False) -> list[Record]:
         """Queue again what failed or was never processed; with `force`, also what is ready."""
         return self.http.post("/records/requeue", Requeue(ids=list(ids), force=force), Records).items
+
+    # Deletion
+
+    def list_refs(self, place: Place) -> Iterator[RecordRef]:
+        """The records of a place, of all kinds, without what was found in their files."""
+        return self._pages("/records", Listing[RecordRef], place)
+
+    def list_deleted(self, place: Place) -> Iterator[DeletedRecord]:
+        """The records of a place that can be restored."""
+        return self._pages("/records/deleted", Listing[DeletedRecord], place)
+
+    def delete_many(self, ids: Sequence[str]) -> list[str]:
+        """Delete records, MOST_PER_CALL at the most; the ids of those that were there."""
+        return self.http.post("/records/delete", Ids(ids=list(ids)), Deleted).ids
+
+    def undelete(self, ids: Sequence[str], *, replace: bool = False) -> Undeleted:
+        """Restore records; with `replace`, also where a later upload has their name by now."""
+        return self.http.post("/records/undelete", Undelete(ids=list(ids), replace=replace), Undeleted)
+
+    def gc_step(self, asked: CollectGarbage) -> Collected:
+        """Free some of what nobody needs; needs a token that writes everywhere."""
+        return self.http.post("/gc/step", asked, Collected)
+
+    def _pages(self, path: str, form: type[Listing[Listed]], place: Place) -> Iterator[Listed]:
+        cursor: str | None = None
+        while True:
+            page = self.http.get(path, form, **place._asdict(), cursor=cursor, limit=MOST_PER_CALL)
+            yield from page.items
+            if not (cursor := page.cursor):
+                return
 
     # What is stored, and what should be
 

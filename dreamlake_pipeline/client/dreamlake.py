@@ -10,7 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..api.bss import Record, Status
+from ..api.bss import DeletedRecord, Record, RecordRef, Status
+from ..api.garbage import Tally
 from ..api.integrity import Found
 from ..auth import EVERY_NAMESPACE
 from ..csv_options import check_csv_options
@@ -19,9 +20,9 @@ from ..kinds import Kind
 from ..ladder import check_ladder
 from ..names import check_folder
 from ..settings import Settings
-from . import fsck, tokens
+from . import fsck, garbage, removal, tokens
 from .away import Away
-from .bss import BssClient, in_slices
+from .bss import BssClient, Place, in_slices
 from .cache import HashCache
 from .download import download
 from .events import Event, FileEvent, FileStatus, Processing, Summary, Waiting, Warned, record_failure
@@ -294,8 +295,8 @@ class DreamLake:
         return download(self._patient_bss(patience), record, Path(path), patience, on_bytes)
 
     def delete(self, record: Record) -> None:
-        """Forget a file: its record in BSS, what was made from it, and its name in the index as long as the name stands
-        for this record. The uploaded bytes stay where they are. Twice is a success."""
+        """Delete a file: its record in BSS, and its name in the index as long as the name stands for this record. It
+        can be restored for a time (`restorable`, `restore`). Twice is a success."""
         try:
             self.bss.delete(record.kind, record.id)
         except DreamlakeError as error:
@@ -309,6 +310,31 @@ class DreamLake:
             path=record.name,
             bss_id=record.id,
         )
+
+    def deletable(self, places: Sequence[Place]) -> list[RecordRef]:
+        """The records of these places, each once; also those of earlier content under their names."""
+        return list({record.id: record for place in places for record in self.bss.list_refs(place)}.values())
+
+    def restorable(self, places: Sequence[Place]) -> list[DeletedRecord]:
+        """The deleted records of these places that can be restored, each once."""
+        return list({record.id: record for place in places for record in self.bss.list_deleted(place)}.values())
+
+    def delete_many(self, records: Sequence[RecordRef]) -> Iterator[list[RecordRef]]:
+        """Delete records and their names in the index; those that were there, some at a time (see removal.py)."""
+        return removal.delete(self.bss, self.index, records)
+
+    def restore(
+        self, records: Sequence[DeletedRecord], *, replace: bool = False
+    ) -> Iterator[list[DeletedRecord | removal.NotRestored]]:
+        """Restore deleted records, and their names in the index; what became of each, some at a time.
+
+        One whose name a later upload has is not restored, unless with `replace`.
+        """
+        return removal.restore(self.bss, self.index, records, replace=replace)
+
+    def collect_garbage(self, *, dry_run: bool = False) -> Iterator[Tally]:
+        """Free what nobody needs; what was freed so far, after each step. Needs a token that writes everywhere."""
+        return garbage.collect(self.bss, dry_run=dry_run)
 
     # What is stored, and what should be
 

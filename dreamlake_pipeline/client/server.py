@@ -12,6 +12,7 @@ from ..api.server import (
     Asset,
     AssetBatch,
     AssetIn,
+    AssetName,
     AssetRef,
     AssetRefs,
     BatchAsset,
@@ -21,6 +22,8 @@ from ..api.server import (
     NamespaceInfo,
     Node,
     ProjectInfo,
+    RemoveAssets,
+    RemovedAssets,
 )
 from ..kinds import Kind
 from .http import ServiceClient
@@ -84,6 +87,10 @@ class IndexClient:
         self.http.delete(
             f"/assets/{kind}", namespace=namespace, project=project, episode=episode, path=path, bssId=bss_id
         )
+
+    def delete_names(self, assets: Sequence[AssetName]) -> int:
+        """Remove many files by their names; how many were there."""
+        return self.http.post("/assets/delete", RemoveAssets(assets=list(assets)), RemovedAssets).removed
 
     def download(self, kind: Kind, *, namespace: str, project: str, episode: str | None, path: str) -> str:
         """BSS's URL of a file's raw bytes, which takes the same bearer token. Raises NOT_FOUND."""

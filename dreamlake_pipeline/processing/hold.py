@@ -43,7 +43,7 @@ class Hold:
     """The hold of the run `run_id` on the batch `partition`; safe to share between threads.
 
     After `turn_seconds` at the files of the batch, the run makes room for another owner who waits. `force` and `only`
-    are what of the batch is to be done again.
+    are what of the batch is to be done again. A run of an `attempt` takes no batch that was offered again since then.
     """
 
     pipeline: PipelineClient
@@ -53,17 +53,19 @@ class Hold:
     turn_seconds: float = math.inf
     force: bool = False
     only: Sequence[str] = ()
+    attempt: int | None = None
     _held_at: float = field(default=-math.inf, init=False)  # when BSS last said so
     _asking: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def begin(self, only: Sequence[str] | None = None) -> BatchItems:
-        """Take the batch; its items that are to be done, or `only` these."""
+        """Take the batch; its items that are to be done, or `only` these. Raises CONFLICT for a later attempt's."""
         asked_at = now()
         force = self.force if only is None else False
         taken = self.pipeline.begin(
             self.partition,
             self.run_id,
             lease_seconds=self.lease_seconds,
+            attempt=self.attempt,
             force=force,
             only=self.only if only is None else only,
         )

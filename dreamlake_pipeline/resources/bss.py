@@ -8,12 +8,14 @@ from dagster import ConfigurableResource, InitResourceContext
 from pydantic import Field, PrivateAttr
 
 if TYPE_CHECKING:
+    from ..client.http import ServiceClient
     from ..client.pipeline import PipelineClient
 
 
-# Seconds for which a run waits for BSS: as long as BSS is away, nobody else can take its batch, and what a run reports
-# after it lost its batch is refused. Where nobody has ever answered, the URL may be wrong.
-_RUN_SECONDS, _RUN_FIRST_SECONDS = 3600.0, 20.0
+# Seconds for which a run waits for BSS. While BSS is away, nobody else can take its batch, and what a run reports after
+# it lost its batch is refused; a run that gives up loses what it has made and not reported, and its batch is offered
+# again. Where nobody has ever answered, the URL may be wrong.
+_RUN_SECONDS, _RUN_FIRST_SECONDS = 900.0, 20.0
 
 
 class BssResource(ConfigurableResource):
@@ -34,15 +36,22 @@ class BssResource(ConfigurableResource):
     @property
     def pipeline(self) -> PipelineClient:
         """BSS's pipeline routes, through one connection pool for as long as the resource lives."""
+        from ..client.pipeline import PipelineClient
+
+        return PipelineClient(self.http)
+
+    @property
+    def http(self) -> ServiceClient:
+        """BSS over the same connections, for its other routes."""
         from ..client.http import RequestIds, ServiceClient
         from ..client.patience import Patience
-        from ..client.pipeline import PipelineClient
 
         if self._http is None:
             patience = Patience(_RUN_SECONDS, unheard=_RUN_FIRST_SECONDS) if self._run_id else None
             ids = RequestIds(self._run_id)  # BSS's logs then tell which run asked
             self._http = ServiceClient("BSS", self.url, self.token, patience=patience, request_ids=ids)
-        return PipelineClient(self._http)
+        http: ServiceClient = self._http
+        return http
 
     def teardown_after_execution(self, context: InitResourceContext) -> None:
         if self._http is not None:

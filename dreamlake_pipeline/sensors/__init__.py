@@ -3,7 +3,15 @@
 from .catalog import build_catalog_schedule
 from .deletions import deleted_records
 from .failure import failed_runs
+from .garbage import build_garbage_schedule
 from .staging import build_staging_sensor
 from .upkeep import retire_partitions
 
-__all__ = ["build_catalog_schedule", "build_staging_sensor", "deleted_records", "failed_runs", "retire_partitions"]
+__all__ = [
+    "build_catalog_schedule",
+    "build_garbage_schedule",
+    "build_staging_sensor",
+    "deleted_records",
+    "failed_runs",
+    "retire_partitions",
+]

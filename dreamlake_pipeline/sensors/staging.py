@@ -13,7 +13,7 @@ from dagster import (
 )
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from ..assets.partitions import BATCHES, batches
+from ..assets.partitions import ATTEMPT_TAG, BATCHES, batches
 from ..crashpoints import CrashPoint, reached
 from ..errors import DreamlakeError
 from ..resources import BatchPolicy, BssResource, ObjectStoreResource
@@ -105,7 +105,7 @@ def _request(offer: "BatchOffer") -> RunRequest:
         tags={
             "dreamlake/owner": offer.owner,
             "dreamlake/project": offer.project,
-            "dreamlake/attempt": str(offer.attempt),
+            ATTEMPT_TAG: str(offer.attempt),
             "dreamlake/files": str(offer.files),
             "dreamlake/bytes": str(offer.bytes),
         },

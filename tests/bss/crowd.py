@@ -169,9 +169,10 @@ class Crowd:
 
     def check_all(self) -> None:
         """Everything that is there, or can be restored."""
-        for table in ("records", "deleted_records"):
+        for table, alive in {"records": "", "deleted_records": "WHERE purged_at IS NULL"}.items():
             with self.database.begin() as connection:
-                for record in connection.execute(text(f"SELECT id, staging_key FROM {table}")).all():
+                query = text(f"SELECT id, staging_key FROM {table} {alive}")
+                for record in connection.execute(query).all():
                     self._look_at(connection, table, record.id, record.staging_key)
 
     def _check(self, rng: random.Random, table: str) -> None:
@@ -218,8 +219,16 @@ class Crowd:
             ids = list(connection.execute(text("SELECT id FROM records")).scalars())
         removal.delete(self.database, self.store, ids, by="crowd")
         end = time.monotonic() + 60
-        while list(self.store.list_all("")) and time.monotonic() < end:
+        while self.left() and time.monotonic() < end:
             collect_all(self.collector)
+
+    def left(self) -> list[str]:
+        """What is in the bucket, without the journal, which tells a rebuild of it."""
+        return [
+            info.key
+            for info in self.store.list_all("")
+            if not info.key.startswith(layout.journal_prefix(OWNER, PROJECT))
+        ]
 
 
 def collect_all(collector: Collector) -> None:

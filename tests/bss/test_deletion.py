@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from dreamlake_pipeline.auth import Scope
-from dreamlake_pipeline.bss import deletions
+from dreamlake_pipeline.bss import deletions, records
 
 CHUNK = b"a segment"
 
@@ -190,6 +190,42 @@ def test_what_was_at_work_is_queued_anew_and_its_run_harms_nobody(
     assert answer.status_code == 200, answer.text
     assert pipeline.post("/pipeline/batches/finish", json=body).json()["ready"] == 1
     assert [batch["files"] for batch in claim()] == [1]
+
+
+def test_a_file_whose_record_is_deleted_while_it_is_registered_gets_a_new_one(
+    files: Any, database: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = files.stage()
+    old = files.register("/videos", "/a.mp4", content)["id"]
+    find = records.find
+
+    def somebody_deletes_it_first(connection: Any, asked: Any) -> Any:
+        with database.begin() as another:
+            deletions.delete(another, [old], by="test", etags={})
+        return find(connection, asked)
+
+    monkeypatch.setattr(records, "find", somebody_deletes_it_first)
+    assert files.register("/videos", "/a.mp4", content)["id"] != old
+
+
+def test_what_waits_is_not_claimed_once_it_is_deleted(api: Any, files: Any, claim: Any) -> None:
+    _delete(api, *files.queued(2))
+    assert claim() == []
+
+
+def test_a_column_that_is_younger_than_the_deletion_has_its_default(api: Any, files: Any, database: Any) -> None:
+    record_id = files.queued(1)[0]
+    _delete(api, record_id)
+    with database.begin() as connection:
+        connection.execute(text("ALTER TABLE records ADD COLUMN younger integer NOT NULL DEFAULT 5"))
+    try:
+        assert _undelete(api, record_id)["ids"] == [record_id]
+        with database.connect() as connection:
+            query = text("SELECT younger FROM records WHERE id = :id")
+            assert connection.execute(query, {"id": record_id}).scalar() == 5
+    finally:
+        with database.begin() as connection:
+            connection.execute(text("ALTER TABLE records DROP COLUMN younger"))
 
 
 def test_a_foreign_object_is_known_by_its_content(

@@ -50,7 +50,7 @@ def test_nothing_is_lost_and_nothing_is_left(crowd: Crowd) -> None:
     assert (crowd.lost, crowd.errors) == ([], []), f"seed {_SEED}: {crowd.done}"
     assert all(crowd.done[what] for what in ("processed", "deleted", "restored", "collected")), crowd.done
     crowd.delete_everything()
-    assert [info.key for info in crowd.store.list_all("")] == []
+    assert crowd.left() == []
     assert [_rows(crowd.database, table) for table in ("records", "chunks", "chunk_refs")] == [0, 0, 0]
 
 

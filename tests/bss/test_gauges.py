@@ -93,3 +93,20 @@ def test_a_million_records_are_not_counted(service, told, monkeypatch: pytest.Mo
             query = gauges._COUNT.format(source=source[0]).replace(":most", "100000")
             plan = "\n".join(connection.execute(text(f"EXPLAIN {query}")).scalars())
             assert "Index" in plan and "Seq Scan" not in plan, plan
+
+
+def test_what_garbage_collection_frees_is_counted_and_a_plan_is_not(service, files, api, pipeline, told) -> None:
+    [gone] = files.queued(1)
+    assert api.delete(f"/text-tracks/{gone}").status_code < 300
+    with service.app.state.database.begin() as connection:
+        connection.execute(text("UPDATE deleted_records SET deleted_at = now() - interval '8 days'"))
+
+    def freed_after(*, dry_run: bool) -> float:
+        cursor = None
+        while True:
+            done = pipeline.post("/gc/step", json={"cursor": cursor, "dryRun": dry_run}).json()
+            if (cursor := done.get("cursor")) is None:
+                return sum(count for name, count in told().items() if name.startswith("dreamlake_freed_total"))
+
+    planned = freed_after(dry_run=True)
+    assert freed_after(dry_run=False) > planned

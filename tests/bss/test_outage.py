@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import time
 from collections.abc import Iterator
@@ -13,6 +14,7 @@ from sqlalchemy import create_engine, make_url, text
 from dreamlake_pipeline.bss import app
 from dreamlake_pipeline.bss.app import create_app
 from dreamlake_pipeline.database import open_engine, with_driver
+from dreamlake_pipeline.objectstore import ObjectStore, open_client
 from dreamlake_pipeline.web import create_service
 from tests.certificates import Authority
 from tests.conftest import SECRET, free_port
@@ -158,19 +160,27 @@ def test_what_the_store_refuses_for_good_does_not_pass(
         assert "passing" not in answer.json()["error"]
 
 
+def _new_bucket() -> str:
+    """One without files of another database."""
+    store = ObjectStore(open_client(), f"outage-{secrets.token_hex(4)}")
+    store.create_bucket()
+    return store.bucket
+
+
 def test_a_store_whose_certificate_is_not_trusted_is_said_to_be(
     database, settings_for, as_caller, monkeypatch, tmp_path, s3_server
 ) -> None:
     authority, front = Authority(tmp_path), free_port()
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://localhost:{front}")
     for variable in ("SSL_CERT_FILE", "AWS_CA_BUNDLE"):
         monkeypatch.delenv(variable, raising=False)
     back = int(s3_server.rpartition(":")[2])
+    settings = settings_for(database).model_copy(update={"bucket": _new_bucket()})
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"https://localhost:{front}")
     with TlsProxy({front: [back]}, authority.issue("localhost"), fault_every=0):
         headers = dict(as_caller("*").headers)
-        with TestClient(create_app(settings_for(database)), raise_server_exceptions=False) as client:
+        with TestClient(create_app(settings), raise_server_exceptions=False) as client:
             error = client.post("/uploads/plan", json=BODY, headers=headers).json()["error"]
             assert "is not trusted here" in error["message"] and "SSL_CERT_FILE" in error["hint"]
         monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
-        with TestClient(create_app(settings_for(database)), raise_server_exceptions=False) as client:
+        with TestClient(create_app(settings), raise_server_exceptions=False) as client:
             assert client.post("/uploads/plan", json=BODY, headers=headers).status_code == 200

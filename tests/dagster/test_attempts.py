@@ -179,3 +179,18 @@ def test_a_tick_at_which_nothing_ended_is_one_question_and_one_query(
     event.remove(engine, "before_cursor_execute", listener)
     assert asked == ["leased"]
     assert len([one for one in statements if one.startswith("SELECT") and "runs" in one]) == 1, statements
+
+
+def test_the_sensors_run_of_an_earlier_offer_ends_in_a_sentence(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(attempts, "_CREATED_WITHIN", 0)
+    batch = Batch(world)
+    batch.look()
+    assert len(batch.offers()) == 1
+    tags = {"dagster/run_key": f"{batch.partition}#1", "dreamlake/attempt": "1"}
+    late = world.job("process_batch").execute_in_process(
+        instance=world.instance, partition_key=batch.partition, tags=tags, raise_on_error=False
+    )
+    assert not late.success
+    assert "came too late" in str(late.failure_data_for_node("staging_objects").user_failure_data.description)
+    # Whoever starts a run by hand has the batch.
+    assert world.run(batch.partition).success

@@ -22,6 +22,7 @@ LINEAGE = {
     "label_tracks": {"staging_objects"},
     "dreamlake_index": {"hls_streams", "audio_renditions", "text_tracks", "label_tracks"},
     "catalog": {"dreamlake_index"},
+    "garbage": set(),
 }
 CHECKS = {
     "hls_streams": {"every_file_processed", "bytes_match_hash", "hls_conformance", "durations_agree"},
@@ -48,7 +49,11 @@ def test_lineage_checks_and_names() -> None:
         checks.setdefault(check.asset_key.to_user_string(), set()).add(check.name)
     assert lineage == LINEAGE
     assert checks == CHECKS
-    assert {job.name for job in defs.resolve_all_job_defs()} - {"__ASSET_JOB"} == {"process_batch", "write_catalog"}
+    assert {job.name for job in defs.resolve_all_job_defs()} - {"__ASSET_JOB"} == {
+        "process_batch",
+        "write_catalog",
+        "collect_garbage",
+    }
 
 
 @pytest.mark.parametrize("name", sorted(LINEAGE))
@@ -57,8 +62,8 @@ def test_every_asset_explains_itself(name: str) -> None:
         one for one in defs.assets or [] if isinstance(one, AssetsDefinition) and one.key.to_user_string() == name
     ]
     spec = asset.get_asset_spec()
-    assert spec.description and spec.owners and spec.kinds and spec.group_name in ("batches", "catalog")
-    assert (asset.partitions_def is not None) == (name != "catalog")
+    assert spec.description and spec.owners and spec.kinds and spec.group_name in ("batches", "catalog", "upkeep")
+    assert (asset.partitions_def is not None) == (name not in ("catalog", "garbage"))
     assert all(check.description for check in asset.check_specs)
 
 
@@ -68,7 +73,7 @@ def test_what_starts_work_runs_without_being_switched_on() -> None:
     schedules = {schedule.name: schedule.default_status for schedule in repository.schedule_defs}
     names = ("staging_sensor", "failed_runs", "deleted_records", "retire_partitions")
     assert sensors == dict.fromkeys(names, DefaultSensorStatus.RUNNING)
-    assert schedules == {"hourly_catalog": DefaultScheduleStatus.RUNNING}
+    assert schedules == dict.fromkeys(("hourly_catalog", "nightly_garbage"), DefaultScheduleStatus.RUNNING)
 
 
 def test_loading_it_imports_nothing_heavy() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from dagster import SkipReason, build_sensor_context
 
+from dreamlake_pipeline.api.bss import Undelete, Undeleted
 from dreamlake_pipeline.definitions import defs
 from dreamlake_pipeline.processing import deletions
 from dreamlake_pipeline.processing.deletions import tell_deletions
@@ -95,3 +96,15 @@ def test_the_sensor_tells(files: Files, monkeypatch: pytest.MonkeyPatch) -> None
         said = defs.resolve_sensor_def("deleted_records")(context)
     assert isinstance(said, SkipReason) and "1 of them" in (said.skip_message or "")
     assert files.indexed() == set()
+
+
+def test_a_restored_record_is_in_the_index_again_whoever_told_it_of_the_deletion_last(files: Files) -> None:
+    ids = files.upload("/a.srt", "/b.srt")
+    files.delete(ids["/a.srt"])
+    assert files.tell() == (1, 1) and files.indexed() == {"/b.srt"}
+    files.world.http.post("/records/undelete", Undelete(ids=[ids["/a.srt"]]), Undeleted)
+    told = tell_deletions(files.world.pipeline, files.tree.remove, files.register, min_age_seconds=0)
+    assert told == (0, 0, 1)
+    [ref] = files.tree.upsert([asset_of(record) for record in files.world.records({"/a.srt": ids["/a.srt"]}).values()])
+    files.assets["/a.srt"] = ref.id
+    assert files.indexed() == {"/a.srt", "/b.srt"}

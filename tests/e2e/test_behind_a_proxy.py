@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import random
+import secrets
 import shutil
 import signal
 import subprocess
@@ -26,7 +27,7 @@ from dreamlake_pipeline.client.http import ServiceClient
 from dreamlake_pipeline.client.patience import Patience
 from dreamlake_pipeline.client.server import IndexClient
 from dreamlake_pipeline.kinds import Kind
-from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.objectstore import ObjectStore, open_client
 from tests.certificates import Authority
 from tests.cli.conftest import Pipeline
 from tests.conftest import SECRET, free_port, wait_for_port
@@ -124,12 +125,13 @@ def proxy(request: pytest.FixtureRequest) -> Callable[..., AbstractContextManage
 def test_rolling_restarts_behind_a_proxy_lose_nothing(
     proxy: Callable[..., AbstractContextManager[Any]],
     new_database: Callable[[], str],
-    object_store: ObjectStore,
     s3_server: str,
     owner: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    store = ObjectStore(open_client(), f"proxy-{secrets.token_hex(4)}")
+    store.create_bucket()
     authority = Authority(tmp_path)
     fronts = {name: free_port() for name in ("bss", "server", "s3")}
     ports = {name: [free_port(), free_port()] for name in APPS} | {"s3": [int(s3_server.rpartition(":")[2])]}
@@ -140,7 +142,7 @@ def test_rolling_restarts_behind_a_proxy_lose_nothing(
         "AWS_ENDPOINT_URL": urls["s3"],
         "DREAMLAKE_POSTGRES_URL": new_database(),
         "DREAMLAKE_AUTH_SECRET": SECRET,
-        "DREAMLAKE_BUCKET": object_store.bucket,
+        "DREAMLAKE_BUCKET": store.bucket,
         "DREAMLAKE_BSS_URL": urls["bss"],
         "DREAMLAKE_PART_SIZE": str(5 * MIB),
         "DREAMLAKE_DATABASE_CONNECTIONS": "4",
@@ -165,7 +167,7 @@ def test_rolling_restarts_behind_a_proxy_lose_nothing(
             nodes = [node.asset for node in lake.index.nodes(owner, "robot", recursive=True) if node.asset]
             assert {asset.name: str(asset.status) for asset in nodes} == dict.fromkeys(stored, "ready")
             for record in found:
-                assert object_store.read(record.staging_key) == stored[record.name]
+                assert store.read(record.staging_key) == stored[record.name]
     finally:
         for replica in replicas:
             if replica.process.poll() is None:

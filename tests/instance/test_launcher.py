@@ -72,6 +72,17 @@ def step_failures(runs: Any, run_id: str) -> list[Any]:
     ]
 
 
+def test_a_run_whose_process_is_gone_is_known_to_be_lost(runs: Any) -> None:
+    """Also before Dagster's monitoring looks: what was killed as it started is looked for after minutes only."""
+    launched = runs.launch("takes_long")
+    runs.wait_for_child(launched)
+    assert not runs.instance.run_launcher.has_lost(runs.get(launched))
+    os.kill(runs.worker(launched).pid, signal.SIGKILL)
+    runs.until(lambda: runs.instance.run_launcher.has_lost(runs.get(launched)))
+    monitor(runs)
+    assert runs.get(launched).status is DagsterRunStatus.FAILURE
+
+
 def test_a_killed_run_is_found_and_leaves_nothing_behind(runs: Any) -> None:
     run_id = runs.launch("takes_long")
     child = runs.wait_for_child(run_id)

@@ -264,6 +264,20 @@ def test_nothing_is_found_while_files_are_stored_processed_and_deleted(
     assert faults == [] and found == []
 
 
+def test_what_is_large_is_hashed_by_the_caller(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dreamlake_pipeline.bss.fsck.records.LARGE", 1)
+    monkeypatch.setattr("dreamlake_pipeline.client.fsck._PIECE", 1000)  # bytes of a request
+    world.ingest({"/a.wav": sound(50), "/b.jsonl": labels(50), "/c.srt": srt("c")}, tmp_path, project="large")
+    world.process()
+    assert world.fsck(f"large@{OWNER}") == []
+    records = world.records("large")
+    damage(world, records["/a.wav"].staging_key, "altered")
+    table = records["/b.jsonl"]
+    damage(world, layout.result_key(OWNER, "large", table.kind, table.id, "data.parquet"), "altered")
+    found = {(one.name, one.code) for one in world.fsck(f"large@{OWNER}")}
+    assert found == {("/a.wav", Finding.RAW_ALTERED), ("/b.jsonl", Finding.OUTPUT_ALTERED)}
+
+
 def test_a_step_goes_on_where_the_last_one_ended(filled: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dreamlake_pipeline.bss.fsck.walk.STEP_SECONDS", 0.0)
     monkeypatch.setattr("dreamlake_pipeline.bss.fsck.records._DEEP_PAGE", 1)

@@ -192,7 +192,11 @@ def test_what_a_database_lacks_is_added_to_it(lost: tuple[ObjectStore, dict[str,
     list(world.lake.rebuild(merge=True))
     after = dump(world)
     assert [row[0]["id"] for row in after["records"]] == [row[0]["id"] for row in before["records"]]
-    assert after["tree"] == before["tree"] and after["references"] == before["references"]
+    # What waited may be ready by now.
+    assert [row for row in after["tree"] if "waits" not in row.filename] == [
+        row for row in before["tree"] if "waits" not in row.filename
+    ]
+    assert set(after["references"]) >= set(before["references"])
     assert world.sql("SELECT warnings FROM records WHERE name = '/grip.csv'") == [(["mine"],)]
 
 

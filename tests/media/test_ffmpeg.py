@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import ffmpeg as ffmpeg_python
+import psutil
 import pytest
 
 from dreamlake_pipeline.errors import Code, DreamlakeError
@@ -38,6 +41,26 @@ def test_a_run_that_writes_too_much_is_killed(clip: Callable[[str], Path], tmp_p
             [endless()], source=clip("speech.wav"), cwd=tmp_path, limits=ffmpeg.Limits(60, 2**24), subject="bomb.mp4"
         )
     assert caught.value.code is Code.MEDIA_TOO_LARGE and "bomb.mp4" in caught.value.message
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_who_kills_it_is_not_the_file(number: int, clip: Callable[[str], Path], tmp_path: Path) -> None:
+    """The system, short of memory, or a person: nothing is said against the file, which is tried again."""
+    node = ffmpeg_python.input("anullsrc", f="lavfi", re=None).output("-", f="null")
+    with ThreadPoolExecutor(1) as threads:
+        run = threads.submit(
+            ffmpeg.run, [node], source=clip("speech.wav"), cwd=tmp_path, limits=ENOUGH, subject="good.wav"
+        )
+        deadline = time.monotonic() + 50
+        while time.monotonic() < deadline and not run.done():
+            found = [one for one in psutil.Process().children() if str(tmp_path) == one.cwd()]
+            if found and time.time() - found[0].create_time() > 1:  # it has begun, and minds what it is told
+                found[0].send_signal(number)
+                break
+            time.sleep(0.1)
+        with pytest.raises(DreamlakeError) as caught:
+            run.result(60)
+    assert caught.value.code is Code.CRASHES_WORKER and "good.wav" in caught.value.message
 
 
 def test_a_failure_carries_the_last_lines_of_the_log(written: Callable[[str, bytes], Path], tmp_path: Path) -> None:

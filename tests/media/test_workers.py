@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import subprocess
@@ -13,13 +14,16 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import av
 import numpy as np
 import psutil
 import pytest
 
 from dreamlake_pipeline.errors import Code, DreamlakeError
+from dreamlake_pipeline.machine import fault_of_machine
 from dreamlake_pipeline.media.audio.make import make_audio, make_short_audio
 from dreamlake_pipeline.media.results import AudioResult
+from dreamlake_pipeline.media.run import worker
 from dreamlake_pipeline.media.run.bounds import LOOK, SHORT_AUDIO
 from dreamlake_pipeline.media.run.workers import WorkerFault, Workers
 
@@ -141,6 +145,39 @@ def test_a_file_can_not_eat_the_memory(workers: Workers) -> None:
     with pytest.raises(DreamlakeError) as caught:
         workers.run(np.ones, subject="bomb.wav", bounds=LOOK, shape=3 * 2**30, dtype="u1")
     assert caught.value.code is Code.MEDIA_TOO_LARGE
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [
+        *((errno.EFBIG, Code.MEDIA_TOO_LARGE), (errno.ENOMEM, Code.MEDIA_TOO_LARGE)),  # what the cage bounds
+        *((errno.ENOSPC, Code.STORAGE_FULL), (errno.EDQUOT, Code.STORAGE_FULL)),  # what the machine lacks
+        *((errno.ENFILE, Code.MACHINE_FAILED), (errno.EAGAIN, Code.MACHINE_FAILED)),
+        *((errno.EIO, Code.MACHINE_FAILED), (errno.EROFS, Code.MACHINE_FAILED), (errno.ENOENT, None)),
+    ],
+)
+def test_whose_fault_it_is_when_the_system_refuses_a_worker(number: int, code: Code | None) -> None:
+    fault = OSError(number, os.strerror(number))
+    error = worker._bound_that_broke(fault) or fault_of_machine(fault)
+    assert (error and error.code) == code
+
+
+def test_what_libav_says_of_a_file_is_no_fault_of_the_machine() -> None:
+    assert fault_of_machine(av.error.OSError(errno.EIO, "Input/output error")) is None
+    assert fault_of_machine(av.error.MemoryError(errno.ENOMEM, "Cannot allocate memory")) is None
+
+
+def test_all_calls_can_be_stopped(workers: Workers) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        call = threads.submit(workers.run, subprocess.check_output, subject="x", bounds=LOOK, args=["sleep", "30"])
+        deadline = time.monotonic() + 30
+        while not any(len(one.children(recursive=True)) > 1 for one in of_a_worker()) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        workers.stop()
+        with pytest.raises(DreamlakeError, match="stopped before its end"):
+            call.result(20)
+    with pytest.raises(DreamlakeError, match="stopped before its end"):
+        workers.run(os.fspath, subject="x", bounds=LOOK, path="/plain")
 
 
 def test_a_worker_knows_no_secret(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,7 +76,10 @@ ROWS: dict[str, dict[str, str]] = {
             INSERT INTO condemned_objects (staging_key, size) VALUES ('lab/arm/staging/w', 3);
             UPDATE chunks SET condemned_at = now() WHERE stored_at IS NULL;
             UPDATE deletions SET restored = true""",
-        "0014": "UPDATE records SET outputs = '{\"index.m3u8\": [10, \"ab\"]}' WHERE id = repeat('1', 24)",
+        "0014": """
+            UPDATE records SET outputs = '{"index.m3u8": [10, "ab"]}' WHERE id = repeat('1', 24);
+            INSERT INTO origin (is_rebuilding) VALUES (false);
+            INSERT INTO rebuilt (id, chunks) VALUES (repeat('1', 24), '{ab}')""",
         "0015": "UPDATE records SET request_id = '5c1f0a9d3b7e-17' WHERE id = repeat('1', 24)",
     },
     SERVER_SCHEMA: {

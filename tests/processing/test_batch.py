@@ -12,7 +12,7 @@ import pytest
 
 from dreamlake_pipeline import layout
 from dreamlake_pipeline.api.bss import Record, Status
-from dreamlake_pipeline.api.pipeline import Held, ItemResult, StagedObject
+from dreamlake_pipeline.api.pipeline import Held, ItemResult, Release, StagedObject
 from dreamlake_pipeline.api.server import AssetRef, BatchAsset
 from dreamlake_pipeline.client.http import ServiceClient
 from dreamlake_pipeline.client.pipeline import PipelineClient
@@ -250,3 +250,17 @@ def test_a_batch_at_work_is_not_offered_again(hold: Begin, shop: Workshop, claim
     far = FarAway(shop.store, claim)
     [outcome] = process_items(held, replace(shop, store=far), held.begin().items, workers=1)
     assert outcome.error is None and far.seen == [[]]
+
+
+def test_a_run_of_an_earlier_attempt_does_not_take_a_later_one(hold: Begin, claim: Callable[[], list[str]]) -> None:
+    held = replace(hold({"/a.srt": srt("a")}), lease_seconds=0)
+    held.begin()
+    held.pipeline.release([Release(partition=held.partition, attempt=1, run_id=held.run_id)], max_attempts=3)
+    deadline = time.monotonic() + 60
+    while held.partition not in claim():  # which offers it anew, after a pause
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    with pytest.raises(DreamlakeError) as caught:
+        replace(held, attempt=1).begin()
+    assert caught.value.code is Code.CONFLICT and "came too late" in caught.value.message
+    assert len(replace(held, attempt=2, run_id="run-2").begin().items) == 1

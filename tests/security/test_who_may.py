@@ -196,6 +196,13 @@ SERVER = {
     "POST /assets/batch": Line(
         WRITE_NAMED, 200, lambda world, kind: {"json": {"assets": [_asset(world, kind) | {"kind": "video"}]}}
     ),
+    "POST /assets/delete": Line(
+        WRITE_NAMED,
+        200,
+        lambda world, kind: {
+            "json": {"assets": [{"kind": "video", "namespace": world.owner, "project": "lab", "path": "/none.mp4"}]}
+        },
+    ),
     "POST /assets/{kind}": Line(WRITE_NAMED, 200, lambda world, kind: {"json": _asset(world, kind)}),
     "GET /assets/{kind}": Line(READ_NAMED, 200, _where),
     "GET /assets/{kind}/download": Line(READ_NAMED, 200, _where),

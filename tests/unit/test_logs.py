@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterator
 
 import pytest
+import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
@@ -16,7 +17,7 @@ from dreamlake_pipeline.auth import Scope, issue_token
 from dreamlake_pipeline.web import create_service
 
 SECRET = "a secret for tests only, 32 bytes or more"
-TOKEN = issue_token(SECRET, sub="robot-7", namespaces=["lab"], scope=Scope.READ, ttl=60)
+TOKEN = issue_token(SECRET, sub="robot-7", namespaces=["lab"], scope=Scope.READ, ttl=86_400)
 SPOOFED = ["", "a b", "x" * 129, "-begins-badly", "ünicode", 'quo"te', "tab\t"]
 
 Lines = Callable[[], list[str]]
@@ -112,6 +113,16 @@ def test_who_is_refused_has_a_line(service: FastAPI, form: str, lines: Lines, pa
 def test_looking_after_a_service_is_no_news(client: TestClient, lines: Lines) -> None:
     for path in ("/healthz", "/metrics"):
         assert client.get(path).headers["X-Request-ID"]
+    assert lines() == []
+
+
+def test_uvicorn_logs_no_query(client: TestClient, lines: Lines) -> None:
+    """Its own access log, which is on by default, has the query in it, and so a playback token."""
+    uvicorn.Config(client.app, access_log=True)  # sets its loggers up, as at the start of a server
+    logs.configure("Test")
+    access = logging.getLogger("uvicorn.access")
+    assert not access.hasHandlers()
+    access.info("GET /x?token=hidden")
     assert lines() == []
 
 

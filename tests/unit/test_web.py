@@ -151,6 +151,7 @@ def test_metrics_count_every_answer_by_route(client: TestClient) -> None:
         line = f'dreamlake_http_requests_total{{method="GET",route="{route}",status="{status}"}} {count}.0'
         assert line in counted
     assert any(line.startswith("dreamlake_http_request_seconds_count") for line in counted)
+    assert {f'dreamlake_errors_total{{code="{code}"}} 1.0' for code in ("internal", "not_found")} <= counted
 
 
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Forwarded-Proto", "forwarded", "Via", "X-Real-IP"])

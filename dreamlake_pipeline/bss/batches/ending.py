@@ -154,9 +154,8 @@ def _suspect(connection: Connection, record_id: str, ended: Ended, max_attempts:
     """A run at this file alone died: it fails when that was proven often enough, or else waits to be tried alone."""
     crashes = connection.execute(
         text("""
-        UPDATE records SET crashes = CASE WHEN :is_proof THEN crashes + 1 ELSE greatest(crashes, 1) END
-        WHERE id = :id RETURNING crashes"""),
-        {"id": record_id, "is_proof": ended.is_proof},
+        UPDATE records SET crashes = crashes + :proven WHERE id = :id RETURNING crashes"""),
+        {"id": record_id, "proven": int(ended.is_proof)},
     ).scalar_one()
     if ended.is_proof and crashes >= max_attempts:
         error = ErrorBody(

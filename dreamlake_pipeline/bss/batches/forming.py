@@ -23,6 +23,9 @@ _PATIENCE = 15
 
 _SLOW = "coalesce(size >= CASE kind WHEN 'video' THEN 32 ELSE 256 END * 1048576, false)"
 
+# Runs at it alone have died, by itself or of what others died of, since it had a result.
+_SUSPECT = "(crashes > 0 OR coalesce(waiting->>'code' = 'crashes_worker', false))"
+
 # Most slow files in a batch: others of the same owner are worked on by another run.
 _MOST_SLOW = 32
 
@@ -104,7 +107,7 @@ def _pick(
     return connection.execute(
         text(f"""
         WITH first AS MATERIALIZED (
-            SELECT id, queued_at, coalesce(size, 0) AS size, crashes > 0 AS suspect, {_SLOW} AS slow
+            SELECT id, queued_at, coalesce(size, 0) AS size, {_SUSPECT} AS suspect, {_SLOW} AS slow
             FROM records WHERE {UNCLAIMED} AND owner = :owner AND project = :project
             ORDER BY queued_at, id LIMIT :window),
         head AS (

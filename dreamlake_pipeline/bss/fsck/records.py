@@ -22,6 +22,7 @@ from .world import LARGE, Progress, World, sha256_of, size_fault
 
 _PAGE = 64
 _DEEP_PAGE = 8  # each of which may be as large as LARGE, many times
+_LARGEST_TEXT = 32 * 2**20
 _KINDS = [str(kind) for kind in Kind]
 
 _ROWS = """
@@ -66,7 +67,7 @@ class Row:
     @property
     def files(self) -> dict[str, Output | None]:
         """What must lie in its folder. Of a record that was made before outputs were noted, sizes are not known."""
-        if self.outputs is not None:
+        if self.outputs:
             return {name: Output.model_validate(noted) for name, noted in self.outputs.items()}
         metadata = self.metadata or {}
         names = [META]
@@ -207,7 +208,7 @@ def _check_output(world: World, row: Row, name: str, output: Output | None, done
     if not world.deep:
         return
     altered = row.found(Finding.OUTPUT_ALTERED, name, "its SHA-256 is another one than was noted")
-    if output is not None and stored.size > LARGE:
+    if output is not None and stored.size > LARGE and name in layout.RESULT_FILES[row.kind]:  # others have no URL
         path = f"/{row.kind.spec.route}/{row.id}/{name}"
         done.large.append(LargeObject(found=altered, path=path, size=stored.size, sha256=output.sha256))
         return
@@ -298,7 +299,7 @@ def _hash(world: World, key: str) -> str:
 def _read(world: World, key: str) -> str:
     """The text of an object; empty when it is none, or not there."""
     try:
-        return (world.store.read_small(key, LARGE) or b"").decode(errors="replace")
+        return (world.store.read_small(key, _LARGEST_TEXT) or b"").decode(errors="replace")
     except DreamlakeError as error:
         if error.code is not Code.NOT_FOUND:
             raise

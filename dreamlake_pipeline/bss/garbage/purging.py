@@ -11,7 +11,7 @@ from ...api.garbage import Garbage
 from ...crashpoints import CrashPoint, reached
 from .collector import EXPIRED, Collector, Work, freed
 
-_AT_ONCE = 200  # records; each may refer to thousands of chunks
+_AT_ONCE = 50  # records; each may refer to thousands of chunks
 
 _LOCK = 7_203_515_126_033_102  # any other number than that of `condemned.py`
 

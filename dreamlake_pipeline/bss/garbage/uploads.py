@@ -3,15 +3,19 @@ have, as a service leaves them that was killed right after it began one."""
 
 from __future__ import annotations
 
+import logging
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
 from ... import layout, names
 from ...api.garbage import Garbage, Tally
+from ...errors import DreamlakeError
 from ...objectstore import UploadInfo
 from .. import uploads
 from .collector import Collector, Work, freed
+
+log = logging.getLogger(__name__)
 
 _ABANDONED = timedelta(days=7)
 _AT_ONCE = 50
@@ -40,7 +44,12 @@ def free(collector: Collector, position: str) -> Work:
 def free_unknown(collector: Collector, position: str) -> Work:
     """Give up uploads to staging keys of ours that are a week old and that BSS does not know."""
     key, _, upload_id = position.partition("\n")
-    page = collector.store.list_uploads(after=(key, upload_id))
+    try:
+        page = collector.store.list_uploads(after=(key, upload_id))
+    except DreamlakeError as error:
+        # Some servers can't list them, and some keys must not: what BSS knows of is freed all the same.
+        log.info("unknown uploads are not looked for: %s", error.message)
+        return Work(None, Tally())
     old = [one for one in page.uploads if one.initiated < datetime.now(UTC) - _ABANDONED and _is_ours(one)]
     known = uploads.states(collector.database, {(one.upload_id, one.key) for one in old})
     tally = Tally()

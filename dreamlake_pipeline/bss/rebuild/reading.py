@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 from pydantic import ValidationError
@@ -26,7 +28,8 @@ from ..places_of_bucket import projects
 from ..side_by_side import side_by_side
 from ..values import to_jsonb
 
-_FOLDERS = 1000  # a page: some servers read a whole folder for each
+_FOLDERS = 300
+_LISTED_SECONDS = 60
 _OBJECTS = 20  # of a journal, each of which has up to a thousand lines
 _LARGEST_TEXT = 32 * 2**20
 # Until then, nothing that is not referred to yet is taken for garbage.
@@ -165,22 +168,23 @@ def _decide(connection: Connection, owner: str, project: str, at: datetime, sett
 
 
 def read_metas(bucket: Bucket, after: str) -> Work:
-    """Some folders of one project and kind; `after` is `owner/project/kind`, and the last folder of it."""
+    """Some folders of one project and kind; `after` is `owner/project/kind`, behind which folder the present page of
+    these begins, and the last one that was read."""
     places = sorted(f"{owner}/{project}/{kind}" for owner, project in bucket.places for kind in Kind)
-    wanted, _, last = after.partition(" ")
+    wanted, _, position = after.partition(" ")
+    page_after, last = json.loads(position) if position else ("", "")
     place = next((one for one in places if one >= wanted), None)
     if place is None:
         return Work()
     if place != wanted:
-        last = ""
+        page_after = last = ""
     owner, project, named = place.split("/")
     kind = Kind(named)
     folder = layout.asset_prefix(owner, project, kind, "")[:-1]
-    page = bucket.store.list_page(folder, after=f"{folder}{last}0" if last else "", delimiter="/", limit=_FOLDERS)
-    ids = sorted({one.removeprefix(folder).rstrip("/") for one in page.prefixes})
-    ids = [one for one in ids if one > last]
+    listed, is_truncated = _listed(bucket.store, folder, page_after, int(time.monotonic() // _LISTED_SECONDS))
     work = Work()
-    some, ids_left = ids[:_FOLDERS], len(ids) > _FOLDERS  # a page may have more of them than were asked for
+    start = bisect_right(listed, last)
+    some = listed[start : start + _FOLDERS]
     with bucket.database.connect() as connection:
         unknown = _unknown(connection, [one for one in some if is_id(one)])
     found = side_by_side(lambda one: _read_meta(bucket.store, owner, project, kind, one), unknown)
@@ -196,11 +200,24 @@ def read_metas(bucket: Bucket, after: str) -> Work:
             {"rows": to_jsonb(rows)},
         )
     work.done["files made"] += len(rows)
-    if some and (page.truncated or ids_left):
-        work.after = f"{place} {some[-1]}"
+    if start + _FOLDERS < len(listed):
+        work.after = f"{place} {json.dumps([page_after, some[-1]])}"
+    elif some and is_truncated:
+        work.after = f"{place} {json.dumps([some[-1], some[-1]])}"
     else:
         work.after = next((one for one in places if one > place), None)
     return work
+
+
+@lru_cache(maxsize=2)
+def _listed(store: ObjectStore, folder: str, after: str, _: int) -> tuple[list[str], bool]:
+    """The names of the folders right inside a folder that follow `after`, in order, and whether there are more.
+
+    Some servers give all of them however few are asked for, which takes them seconds: a page is kept for a minute.
+    """
+    page = store.list_page(folder, after=f"{folder}{after}0" if after else "", delimiter="/")
+    found = sorted({one.removeprefix(folder).rstrip("/") for one in page.prefixes})
+    return [one for one in found if one > after], page.truncated
 
 
 def _unknown(connection: Connection, ids: list[str]) -> list[str]:

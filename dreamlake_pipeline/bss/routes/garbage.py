@@ -6,7 +6,7 @@ from fastapi import Depends
 
 from ...admission import new_router, writes_for_pipeline
 from ...api.garbage import Collected, CollectGarbage
-from .. import garbage
+from .. import garbage, measures
 from ..context import SOUND, Config, Database, Store
 from ..garbage.collector import Collector
 
@@ -20,4 +20,7 @@ def step(body: CollectGarbage, database: Database, store: Store, config: Config)
     collector = Collector(
         database, store, config.deleted_kept, config.garbage_wait, config.url_ttl, dry_run=body.dry_run
     )
-    return garbage.step(collector, body.cursor)
+    collected = garbage.step(collector, body.cursor)
+    if not body.dry_run:
+        measures.freed(collected.freed)
+    return collected

@@ -9,7 +9,17 @@ from fastapi import Query, Request
 
 from ...admission import MIB, Reader, Writer, most_bytes
 from ...api.common import Id, Listing, Name, Owner, Project, Text
-from ...api.server import Asset, AssetBatch, AssetIn, AssetRef, AssetRefs, BatchAsset, Download
+from ...api.server import (
+    Asset,
+    AssetBatch,
+    AssetIn,
+    AssetRef,
+    AssetRefs,
+    BatchAsset,
+    Download,
+    RemoveAssets,
+    RemovedAssets,
+)
 from ...auth import Scope
 from ...crashpoints import CrashPoint, reached
 from ...errors import Code, DreamlakeError
@@ -33,6 +43,18 @@ def register_batch(body: AssetBatch, caller: Writer, database: Database) -> Asse
         refs = upsert_assets(connection, body.assets)
     reached(CrashPoint.ENTRIES_COMMITTED)
     return AssetRefs(items=refs)
+
+
+@router.post("/assets/delete", summary="Remove many files from the index", openapi_extra=most_bytes(8 * MIB))
+def remove_assets(body: RemoveAssets, caller: Writer, database: Database) -> RemovedAssets:
+    """By their names, in one transaction. Those that are not there are passed over; folders stay."""
+    for namespace in {asset.namespace for asset in body.assets}:
+        caller.require(namespace, Scope.WRITE)
+    with database.begin() as connection:
+        files = [
+            IndexedFile(one.kind, one.namespace, one.project, one.episode, one.path, one.bss_id) for one in body.assets
+        ]
+        return RemovedAssets(removed=remove_files(connection, files))
 
 
 @router.post("/assets/{kind}", summary="Register a file", openapi_extra=most_bytes(4 * MIB), responses=NOT_JSON)

@@ -20,7 +20,7 @@ def upgrade() -> None:
             'Which fault of the machinery put it off (api.bss.Waiting), until it has a result or has failed.';
         COMMENT ON COLUMN records.postponed_at IS 'When it was last put off.';
         COMMENT ON COLUMN records.waiting_until IS 'It is not claimed before; null: it is due.';
-        COMMENT ON COLUMN records.crashes IS 'How many runs at this file alone died; above 0, it is batched alone.';
+        COMMENT ON COLUMN records.crashes IS 'How many runs at this file alone died, and no other ones then.';
         -- Claims go by these: what is put off is not read several times a second, however much it is.
         DROP INDEX records_queue;
         CREATE INDEX records_queue ON records (owner, project, queued_at, id)
