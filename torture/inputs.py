@@ -98,7 +98,7 @@ class Inputs:
                 [
                     *(imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", "-y"),
                     *("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", f"sine=frequency={300 + number}"),
-                    *("-t", str(seconds), *options, str(path)),
+                    *("-t", str(seconds), *options, "-fflags", "+bitexact", str(path)),  # no random id in it
                 ],
                 check=True,
             )

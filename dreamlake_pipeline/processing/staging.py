@@ -46,7 +46,9 @@ _LOOKERS = 2  # workers that look at their content
 _MOST_READ = 8 * 2**20  # bytes at a time
 _NO_ETAG = "-"  # some servers have none for files that were laid into their folder
 _REST = 9.0  # s seconds of listing are followed by 9 s of rest
-_LONGEST_REST = 3600.0
+# A listing that an outage made slow is no reason for a long rest: what came meanwhile waits for the next one.
+_LONGEST_REST = 10.0
+_UNBELIEVABLE_REST = 3600.0  # seconds: a cursor with such a rest was written by somebody else
 _MOST_REFUSED = 3  # folders that a tick passes over: a store that refuses all of them is not asked for each
 _LONGEST_KEY = 1024  # bytes (Amazon S3 User Guide, Naming Amazon S3 objects)
 
@@ -67,7 +69,7 @@ class Position:
             is_key = len(position.after.encode()) <= _LONGEST_KEY
         except (ValueError, TypeError, OverflowError, RecursionError):
             return cls()
-        return position if is_key and position.rest_until < time.time() + _LONGEST_REST else cls()
+        return position if is_key and position.rest_until < time.time() + _UNBELIEVABLE_REST else cls()
 
     def __str__(self) -> str:
         return json.dumps([self.after, round(self.rest_until, 3)])
@@ -121,7 +123,7 @@ def adopt_unregistered(
         position.after = ""
         found.answered = True
     now = time.time()
-    position.rest_until = now + _REST * (now - started - adopting)
+    position.rest_until = now + min(_REST * (now - started - adopting), _LONGEST_REST)
     return found
 
 

@@ -108,6 +108,25 @@ def test_a_whole_round_is_followed_by_a_rest(pipeline: PipelineClient, bucket: O
     assert adopt_unregistered(pipeline, bucket, position, grace_seconds=0) == Found()
 
 
+def test_a_listing_that_took_long_is_not_followed_by_a_long_rest(
+    pipeline: PipelineClient, bucket: ObjectStore, owner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(bucket, f"{owner}/lab/staging/a.srt")
+    position = Position()
+    assert adopt_unregistered(pipeline, bucket, position, grace_seconds=0).registered == 1
+    list_page = bucket.list_page
+
+    def slow(prefix: str, **asked: Any) -> Any:
+        time.sleep(1.5)  # as a store does that was stopped for a while
+        return list_page(prefix, **asked)
+
+    monkeypatch.setattr(bucket, "list_page", slow)
+    position.rest_until = 0
+    adopt_unregistered(pipeline, bucket, position, grace_seconds=0)
+    assert time.time() < position.rest_until <= time.time() + 10
+    assert Position.parse(str(position)).rest_until > time.time()
+
+
 @pytest.mark.parametrize(
     ("rest", "data", "kind", "name"),
     [
