@@ -14,7 +14,14 @@ from .away import Away
 
 
 class UrlExpired(Exception):
-    """The store no longer accepts this presigned URL: ask for another one. The text is the store's reason."""
+    """The store no longer accepts this presigned URL: ask for another one. The text is the store's reason.
+
+    `verdict` is the error for a store that says the same of every other one, where its reason tells what is wrong.
+    """
+
+    def __init__(self, said: str, verdict: DreamlakeError | None = None) -> None:
+        super().__init__(said)
+        self.verdict = verdict
 
 
 class StoreAway(Away):
@@ -82,7 +89,8 @@ def refusal(status: int, body: bytes, place: str, *, retry_after: float = 0.0) -
             Code.STORAGE_FULL, f"The object store at {place} is full.", hint="Make room, then run the command again."
         )
     if code == "RequestTimeTooSkewed":
-        return _skewed(text, place)
+        # Some stores say so of a URL that has expired while it waited for its turn.
+        return UrlExpired(said, _skewed(text, place))
     if code in _SIGN_AGAIN or (status == 403 and code not in _PASSING):
         return UrlExpired(said)
     passing = _PASSING.get(code) or _PASSING_STATUSES.get(status)
@@ -100,7 +108,7 @@ def refusal(status: int, body: bytes, place: str, *, retry_after: float = 0.0) -
 
 
 def _skewed(text: str, place: str) -> DreamlakeError:
-    """Another signature would have the same wrong time; the body has the times of both (RequestTime, ServerTime)."""
+    """What is wrong if a new signature has the same fault; the body has the times of both (RequestTime, ServerTime)."""
     signed, now = _field(text, "RequestTime"), _field(text, "ServerTime")
     times = f" The signature is of {signed}, the store's time was {now}." if signed and now else ""
     return DreamlakeError(

@@ -98,8 +98,10 @@ def test_an_outage_in_the_middle_fails_nothing(
     told: set[str],
 ) -> None:
     lake, doors, settings = behind_doors
+    # One goes in parts. A plan for it asks the store, so that BSS would be waited for where the store alone is away.
+    large = 1 if set(faults) == {"s3"} else FILES // 2 + 1
     for n in range(FILES):
-        size = 12 * MIB if n == FILES // 2 + 1 else 2000  # one that goes in parts
+        size = 12 * MIB if n == large else 2000
         (tmp_path / f"{n:03}.csv").write_bytes(random.Random(n).randbytes(size))
     target, stored, is_away = parse_target("robot", namespace=owner), [], threading.Event()
 

@@ -73,6 +73,7 @@ class Sender:
 
     def _deliver(self, job: Job) -> None:
         reason, fruitless, counted = "", 0, -1
+        verdict: DreamlakeError | None = None
         while fruitless < _DELIVERIES:
             # As long as parts arrive between two plans, there may be any number of them.
             fruitless = 1 if job.bytes_counted > counted else fruitless + 1
@@ -91,17 +92,17 @@ class Sender:
                     job.is_sent = True
                 return
             except UrlExpired as refused:
-                job.plan, reason = None, f"It refuses what is signed ({refused})."
+                job.plan, reason, verdict = None, f"It refuses what is signed ({refused}).", refused.verdict
             except DreamlakeError as error:
                 if error.code is Code.FILE_CHANGED and job.is_remembered:
                     # Not what the cache says, though it looks the same from outside: it is read after all.
                     job.digest, job.is_remembered = self._hasher.digest(job.file), False
                 elif error.code is Code.UPLOAD_EXPIRED:
-                    reason = error.message
+                    reason, verdict = error.message, None
                 else:
                     raise
                 job.plan = None
-        raise DreamlakeError(
+        raise verdict or DreamlakeError(
             Code.STORAGE_FAILED,
             f"The object store does not take the bytes, however often it is asked. {reason}",
             hint="Look at BSS's credentials for the store, and compare the clocks of their machines.",
