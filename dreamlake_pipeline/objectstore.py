@@ -267,6 +267,16 @@ class ObjectStore:
         """Every object under the folder `prefix`, in order of the keys' UTF-8 bytes."""
         return self._walk(prefix, "", 1000)
 
+    def list_beginning(self, prefix: str) -> Iterator[ObjectInfo]:
+        """Every object whose key begins with `prefix`, wherever that ends, in the server's order."""
+        where: dict[str, str] = {}
+        while True:
+            found = self._list(prefix, **where)
+            yield from _page(found).objects
+            if not found.get("IsTruncated"):
+                return
+            where = {"ContinuationToken": found["NextContinuationToken"]}
+
     def _walk(self, folder: str, after: str, limit: int) -> Iterator[ObjectInfo]:
         """Every object in and below a folder that sorts after `after`, in order.
 

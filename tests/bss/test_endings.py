@@ -90,6 +90,24 @@ def test_what_is_put_off_waits_for_its_time_and_never_fails(batches: Batches, fi
     assert batches.record(other)["status"] == "processing"
 
 
+@pytest.mark.parametrize("is_begun", [True, False])
+def test_a_pause_is_not_taken_for_an_offer_without_a_run(batches: Batches, files: Any, is_begun: bool) -> None:
+    """The sensor releases, every few seconds, offers that came to no run: a pause has to end all the same."""
+    files.queued(1)
+    for _ in range(5):
+        [offer] = batches.claim()
+        given = {"partition": offer["partition"]}
+        if is_begun:
+            batches.begin(offer["partition"])
+        batches.clock(
+            "UPDATE batches SET offered_at = now() - interval '1 minute' WHERE partition = :partition", **given
+        )
+        assert batches.release(offer, died=False, run_id="run-1" if is_begun else None) == [offer["partition"]]
+        leased = batches.pipeline.get("/pipeline/batches/leased").json()["batches"]
+        assert offer["partition"] not in [batch["partition"] for batch in leased]
+        batches.clock("UPDATE batches SET lease_until = now() WHERE partition = :partition", **given)
+
+
 def test_what_has_a_result_is_not_put_off(batches: Batches, files: Any) -> None:
     done, late = files.queued(2)
     [offer] = batches.claim()

@@ -46,11 +46,11 @@ class Ended(NamedTuple):
 
 
 def leased(connection: Connection) -> list[LeasedBatch]:
-    """The open batches that somebody was offered or had begun, the oldest offers first."""
+    """The open batches that somebody was offered or had begun, the oldest offers first; none that pauses."""
     rows = connection.execute(
         text("""
         SELECT partition, attempt, run_id, extract(epoch FROM now() - offered_at) AS age FROM batches
-        WHERE state = 'open' AND attempt > 0 AND (lease_until > now() OR run_id IS NOT NULL)
+        WHERE state = 'open' AND attempt > 0 AND offered_at <= now() AND (lease_until > now() OR run_id IS NOT NULL)
         ORDER BY offered_at LIMIT :limit"""),
         {"limit": _MOST_LEASED},
     )
@@ -128,7 +128,10 @@ def end(connection: Connection, ended: Sequence[Ended], max_attempts: int) -> No
 
 
 def _pause(connection: Connection, partition: str) -> None:
-    """Offer a batch again as it is: at once, when the first offer came to no run, and else after a pause."""
+    """Offer a batch again as it is: at once, when the first offer came to no run, and else after a pause.
+
+    Until then it is nobody's: an offer that seemed to have come to no run would have it pause anew, for ever.
+    """
     if close_if_done(connection, partition):
         return
     batch = connection.execute(
@@ -138,7 +141,8 @@ def _pause(connection: Connection, partition: str) -> None:
     pause = min(_FIRST_PAUSE * 2 ** min(failures - 1, 10), _MOST_PAUSE) * jitter() if failures else 0
     connection.execute(
         text("""
-        UPDATE batches SET run_id = NULL, lease_until = now() + make_interval(secs => :pause)
+        UPDATE batches SET run_id = NULL, lease_until = now() + make_interval(secs => :pause),
+            offered_at = now() + make_interval(secs => :pause)
         WHERE partition = :partition"""),
         {"partition": partition, "pause": pause},
     )

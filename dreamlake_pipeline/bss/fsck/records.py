@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,9 +19,10 @@ from ...findings import Finding
 from ...kinds import Kind
 from ..damaged import read_small, sha256_of
 from ..side_by_side import side_by_side
+from . import listing
 from .world import CUT, LARGE, Progress, World, size_fault
 
-_PAGE = 64
+_PAGE = 256
 _DEEP_PAGE = 8  # each of which may be as large as LARGE, many times
 _LARGEST_TEXT = 32 * 2**20
 _KINDS = [str(kind) for kind in Kind]
@@ -99,7 +100,8 @@ def check(world: World, after: str) -> Progress:
     if kind not in _KINDS:
         return Progress()
     rows = _page(world, kind, last)
-    looks = side_by_side(lambda row: _look(world, row), rows)
+    listed = {} if world.deep else listing.in_folders(world, [row.folder for row in rows if row.has_result])
+    looks = side_by_side(lambda row: _look(world, row, listed), rows)
     done = Progress()
     suspected: list[Found] = []
     for look in looks:
@@ -148,8 +150,9 @@ def _confirmed(world: World, rows: Sequence[Row], suspected: list[Found]) -> lis
     return [found for found in suspected if found.id and now.get(found.id) == before[found.id]]
 
 
-def _look(world: World, row: Row) -> Progress:
-    """What is wrong with one record, as far as one look tells."""
+def _look(world: World, row: Row, listed: Mapping[str, int]) -> Progress:
+    """What is wrong with one record, as far as one look tells; `listed` are sizes of objects that are known to lie in
+    the bucket."""
     done = Progress()
     done.findings += _check_raw(world, row, done)
     if not row.has_result:
@@ -160,7 +163,10 @@ def _look(world: World, row: Row) -> Progress:
         missing = "SHA-256" if row.sha256 is None else "recipe"
         done.findings.append(row.found(Finding.READY_WITHOUT_RESULT, None, f"it has no {missing}"))
     for name, output in row.files.items():
-        done.findings += _check_output(world, row, name, output, done)
+        done.checked["files made"] += 1
+        size = listed.get(row.folder + name)
+        if size is None or (output is not None and size != output.size):
+            done.findings += _check_output(world, row, name, output, done)
     done.findings += _check_references(world, row)
     return done
 
@@ -201,7 +207,6 @@ def _check_raw(world: World, row: Row, done: Progress) -> Iterator[Found]:
 
 def _check_output(world: World, row: Row, name: str, output: Output | None, done: Progress) -> Iterator[Found]:
     key = row.folder + name
-    done.checked["files made"] += 1
     stored = world.store.head(key)
     if stored is None:
         yield row.found(Finding.OUTPUT_MISSING, name, "nothing is stored under its key")
