@@ -64,7 +64,7 @@ def client_config(*, max_connections: int = 32, silence: float = 60.0, tries: in
         signature_version="s3v4",
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
-        retries={"mode": "standard", "max_attempts": tries},
+        retries={"mode": "standard", "total_max_attempts": tries},
         max_pool_connections=max_connections,
         connect_timeout=_CONNECT_SECONDS,
         read_timeout=silence,
