@@ -13,7 +13,7 @@ from types import FrameType
 
 from dreamlake_pipeline.errors import DreamlakeError
 
-from . import batches, document, index, latency, overhead, plots, ticks, uploads, yardsticks
+from . import batches, document, groups, index, latency, overhead, plots, ticks, uploads, yardsticks
 from .home import REPOSITORY, running
 from .measure import BenchmarkError
 from .results import Report, Result
@@ -97,11 +97,19 @@ def _measure(report: Report, rows: list[str], root: Path) -> Iterator[Result]:
 def _idle(report: Report, rows: list[str], folder: Path) -> Iterator[Result]:
     """On a stack whose pipeline runs, and is held while something is uploaded for it."""
     sizes = report.sizes
-    if not {"4", "5", "8", "worker"} & set(rows):
+    if not {"4", "5", "8", "worker", "half", "most", "first", "gap"} & set(rows):
         return
     with running(folder) as home:
         if "8" in rows:
             yield Result.of_pairs("8", latency.one_file(home, repeats=sizes.repeats + 2))
+        if {"first", "gap"} & set(rows):
+            counted = groups.counted(home, files=sizes.counted_files, repeats=sizes.repeats)
+            yield Result("first", counted.first, ours=counted.goes)
+            yield Result("gap", counted.gap)
+        if {"half", "most"} & set(rows):
+            mixed = groups.mixed(home, seconds=sizes.slow_seconds, repeats=sizes.repeats)
+            yield Result("half", mixed.half, ours=mixed.goes)
+            yield Result("most", mixed.most)
         home.hold_pipeline()
         peaks = []
         if {"4", "worker"} & set(rows):

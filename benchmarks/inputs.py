@@ -89,6 +89,36 @@ def write_h264(path: Path, size: int, seed: int, scratch: Path) -> None:
     one.unlink()
 
 
+def write_mpeg4(path: Path, seconds: int, seed: int, scratch: Path) -> None:
+    """An MP4 video of so many seconds in MPEG-4 Part 2, which no browser plays: it has to be transcoded."""
+    one = path.with_suffix(".one.mp4")
+    picture = f"testsrc2=size=1280x720:rate=30,noise=alls=20:allf=t:all_seed={seed + 1}"
+    make: list[str | Path] = [
+        *(ffmpeg(), "-nostdin", "-v", "error", "-y", "-f", "lavfi", "-i", picture, "-t", "5"),
+        *("-c:v", "mpeg4", "-q:v", "6", one),
+    ]
+    run(make, environment=os.environ, folder=scratch)
+    repeat: list[str | Path] = [
+        *(ffmpeg(), "-nostdin", "-v", "error", "-y", "-stream_loop", "-1", "-i", one),
+        *("-t", str(seconds), "-c", "copy", path),
+    ]
+    run(repeat, environment=os.environ, folder=scratch)
+    one.unlink()
+
+
+def write_texts(folder: Path, *, labels: int, subtitles: int, seed: int) -> None:
+    """Small label files (CSV) and subtitle files (SRT), each with content of its own."""
+    for number in range(labels):
+        rows = "\n".join(f"{second * 0.1:.1f},{seed},{number * 1000 + second}" for second in range(100))
+        (folder / f"arm-{number:03}.csv").write_text(f"time,session,position\n{rows}\n")
+    for number in range(subtitles):
+        cues = (
+            f"{cue + 1}\n00:00:{cue:02},000 --> 00:00:{cue:02},800\nSession {seed}, track {number}, cue {cue}\n"
+            for cue in range(30)
+        )
+        (folder / f"said-{number:03}.srt").write_text("\n".join(cues))
+
+
 def place_objects(data: Path, bucket: str, prefix: str, contents: dict[str, bytes]) -> None:
     """Objects of the embedded S3 server, written where it keeps them: a file, and what is known of it beside it.
 

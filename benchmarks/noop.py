@@ -1,8 +1,8 @@
 """The pipeline's code location without media work and without the object store's bytes.
 
-What is left is what Dagster, BSS and the index cost: a sound file gets what was made of the first one, under another
-chunk's name; staged files are those on the disk of the embedded S3 server, whose keys are believed; what is stored
-goes nowhere. The stack loads it when DREAMLAKE_DEFINITIONS names this module.
+What is left is what Dagster, BSS and the index cost: a sound file gets what was made of the first one, with its
+own bytes for a segment; staged files are those on the disk of the embedded S3 server, whose keys are believed; what is
+stored goes nowhere. The stack loads it when DREAMLAKE_DEFINITIONS names this module.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _lock = threading.Lock()
 
 
 def make(job: Job) -> AudioResult:
-    """What was made of the first file, with one segment whose hash is this file's."""
+    """What was made of the first file, with one segment: this file's own bytes."""
     global _made
     with _lock:
         if _made is None:
@@ -37,7 +37,8 @@ def make(job: Job) -> AudioResult:
             shutil.copy(job.source.path, kept / job.source.path.name)
             _made = make_audio(kept / job.source.path.name, kept, filename=job.filename)
     stream = _made.streams[0]
-    segment = replace(stream.segments[0], sha256=job.source.sha256)
+    source = job.source
+    segment = replace(stream.segments[0], content=source.read(), sha256=source.sha256, size=source.size)
     return replace(_made, streams=(replace(stream, segments=(segment,)),))
 
 

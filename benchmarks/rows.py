@@ -60,6 +60,15 @@ ROWS = (
         "a run of an empty asset, by a sensor and the default launcher",
         0.5,
     ),
+    Row(
+        "half",
+        "250 sounds, 50 text files, a video of a minute's transcoding in one ingest: half of them ready",
+        "the video ready",
+        0.35,
+    ),
+    Row("most", "the same: 95 % ready", "the video ready", 0.5),
+    Row("first", "2,000 small WAVs: start of `dreamlake ingest` to the first one ready", "", 3.0, "s"),
+    Row("gap", "the same: longest time without a change of how many are ready", "", 2.0, "s"),
     Row("growth", "cost per file at the most files to that at 1,000 (no-op media)", "itself", 1.2),
     Row("tick-100k", "sensor tick with nothing new, 100,000 staged objects", "", 1.0, "s", is_bound=True),
     Row("tick-1m", "sensor tick with nothing new, 1,000,000 staged objects", "", 60.0, "s", is_bound=True),
@@ -78,6 +87,8 @@ class Sizes:
     small_files: int = 3_000
     tree_files: int = 10_000
     video: int = 500_000_000
+    slow_seconds: int = 150
+    counted_files: int = 2_000
     assets: int = 100_000
     folders: int = 10_000
     growth: tuple[int, ...] = (1_000, 10_000)
@@ -96,6 +107,8 @@ QUICK = Sizes(
     small_files=500,
     tree_files=1_000,
     video=100_000_000,
+    slow_seconds=40,
+    counted_files=500,
     assets=10_000,
     folders=1_000,
     growth=(200, 1_000),

@@ -227,10 +227,10 @@ class ObjectStore:
 
     def open(self, key: str) -> tuple[int, Iterator[bytes]]:
         """The object's size, and its bytes in small blocks as they come: there may be as many readers as there are
-        players, some of which stall. Raises NOT_FOUND."""
+        players, some of which stall. Raises NOT_FOUND; the blocks raise STORAGE_FAILED when they break off."""
         with _translated("read", key):
             size, body = self._get(key)
-        return size, _blocks(body)
+        return size, _blocks(body, key)
 
     def download(self, key: str, path: Path) -> str:
         """Write the object to `path` and return the SHA-256 (hex) of what was written. Raises NOT_FOUND."""
@@ -266,6 +266,16 @@ class ObjectStore:
     def list_all(self, prefix: str) -> Iterator[ObjectInfo]:
         """Every object under the folder `prefix`, in order of the keys' UTF-8 bytes."""
         return self._walk(prefix, "", 1000)
+
+    def list_beginning(self, prefix: str) -> Iterator[ObjectInfo]:
+        """Every object whose key begins with `prefix`, wherever that ends, in the server's order."""
+        where: dict[str, str] = {}
+        while True:
+            found = self._list(prefix, **where)
+            yield from _page(found).objects
+            if not found.get("IsTruncated"):
+                return
+            where = {"ContinuationToken": found["NextContinuationToken"]}
 
     def _walk(self, folder: str, after: str, limit: int) -> Iterator[ObjectInfo]:
         """Every object in and below a folder that sorts after `after`, in order.
@@ -554,9 +564,13 @@ class _Body(Protocol):
     def close(self) -> None: ...
 
 
-def _blocks(body: _Body) -> Iterator[bytes]:
+def _blocks(body: _Body, key: str) -> Iterator[bytes]:
     with closing(body):
-        while block := body.read(_PIECE):
+        while True:
+            with _translated("read", key):
+                block = body.read(_PIECE)
+            if not block:
+                return
             yield block
 
 

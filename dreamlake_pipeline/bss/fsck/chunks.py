@@ -13,10 +13,12 @@ from ... import layout
 from ...api.integrity import Found
 from ...errors import Code, DreamlakeError
 from ...findings import Finding
+from ..damaged import sha256_of
 from ..side_by_side import side_by_side
-from .world import Progress, World, sha256_of, size_fault
+from . import listing
+from .world import CUT, Progress, World, size_fault
 
-_PAGE = 256
+_PAGE = 1000
 _DEEP_PAGE = 64
 _DEEP_BYTES = 64 * 2**20  # that one page reads
 _MOST_RECORDS = 20  # that a finding names
@@ -32,9 +34,12 @@ class Chunk:
     is_leased: bool
     records: list[str]
 
+    @property
+    def key(self) -> str:
+        return layout.chunk_key(self.sha256)
+
     def found(self, code: Finding, detail: str) -> Found:
-        key = layout.chunk_key(self.sha256)
-        return Found(code=code, what=key, detail=detail, sha256=self.sha256, records=self.records)
+        return Found(code=code, what=self.key, detail=detail, sha256=self.sha256, records=self.records)
 
 
 def check(world: World, after: str) -> Progress:
@@ -48,11 +53,13 @@ def check(world: World, after: str) -> Progress:
     if world.deep and few < len(chunks):
         chunks = chunks[:few]
         done.after = chunks[-1].sha256
-    looks = side_by_side(lambda chunk: look(world, chunk), chunks)
+    listed = listing.in_pool(world, after, size) if world.is_whole and not world.deep else {}
+    doubtful = [chunk for chunk in chunks if not chunk.is_stored or listed.get(chunk.key) != chunk.size]
+    looks = side_by_side(lambda chunk: look(world, chunk), doubtful)
     done.bytes = sum(count for _, count in looks)
     faults = dict(
         zip(
-            (chunk.sha256 for chunk in chunks),
+            (chunk.sha256 for chunk in doubtful),
             (found for found, _ in looks),
             strict=True,
         )
@@ -77,8 +84,7 @@ def look(world: World, chunk: Chunk) -> tuple[Found | None, int]:
     if not chunk.is_stored:
         # Nobody trusts it. One that is leased is being stored.
         return (chunk.found(Finding.CHUNK_NOT_STORED, "no writer said so") if is_played else None), 0
-    key = layout.chunk_key(chunk.sha256)
-    stored = world.store.head(key)
+    stored = world.store.head(chunk.key)
     if stored is None:
         code = Finding.CHUNK_MISSING if is_played or chunk.is_leased else Finding.CHUNK_ROW_WITHOUT_OBJECT
         return chunk.found(code, "nothing is stored under its key"), 0
@@ -87,12 +93,14 @@ def look(world: World, chunk: Chunk) -> tuple[Found | None, int]:
     if not world.deep:
         return None, 0
     try:
-        is_right = sha256_of(world.store, key) == chunk.sha256
+        sha256 = sha256_of(world.store, chunk.key)
     except DreamlakeError as error:
         if error.code is not Code.NOT_FOUND:
             raise
-        is_right = False
-    return None if is_right else chunk.found(Finding.CHUNK_ALTERED, "its SHA-256 is not its name"), stored.size
+        sha256 = ""
+    if sha256 == chunk.sha256:
+        return None, stored.size
+    return chunk.found(Finding.CHUNK_ALTERED, CUT if sha256 is None else "its SHA-256 is not its name"), stored.size
 
 
 def _next(connection: Connection, world: World, after: str, limit: int) -> list[str]:

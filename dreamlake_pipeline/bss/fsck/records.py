@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -18,10 +18,12 @@ from ...api.stored import META, Meta, Output
 from ...errors import Code, DreamlakeError
 from ...findings import Finding
 from ...kinds import Kind
+from ..damaged import read_small, sha256_of
 from ..side_by_side import side_by_side
-from .world import LARGE, Progress, World, sha256_of, size_fault
+from . import listing
+from .world import CUT, LARGE, Progress, World, size_fault
 
-_PAGE = 64
+_PAGE = 256
 _DEEP_PAGE = 8  # each of which may be as large as LARGE, many times
 _LARGEST_TEXT = 32 * 2**20
 _KINDS = [str(kind) for kind in Kind]
@@ -99,7 +101,8 @@ def check(world: World, after: str) -> Progress:
     if kind not in _KINDS:
         return Progress()
     rows = _page(world, kind, last)
-    looks = side_by_side(lambda row: _look(world, row), rows)
+    listed = {} if world.deep else listing.in_folders(world, [row.folder for row in rows if row.has_result])
+    looks = side_by_side(lambda row: _look(world, row, listed), rows)
     done = Progress()
     suspected: list[Found] = []
     for look in looks:
@@ -148,8 +151,9 @@ def _confirmed(world: World, rows: Sequence[Row], suspected: list[Found]) -> lis
     return [found for found in suspected if found.id and now.get(found.id) == before[found.id]]
 
 
-def _look(world: World, row: Row) -> Progress:
-    """What is wrong with one record, as far as one look tells."""
+def _look(world: World, row: Row, listed: Mapping[str, int]) -> Progress:
+    """What is wrong with one record, as far as one look tells; `listed` are sizes of objects that are known to lie in
+    the bucket."""
     done = Progress()
     done.findings += _check_raw(world, row, done)
     if not row.has_result:
@@ -160,7 +164,10 @@ def _look(world: World, row: Row) -> Progress:
         missing = "SHA-256" if row.sha256 is None else "recipe"
         done.findings.append(row.found(Finding.READY_WITHOUT_RESULT, None, f"it has no {missing}"))
     for name, output in row.files.items():
-        done.findings += _check_output(world, row, name, output, done)
+        done.checked["files made"] += 1
+        size = listed.get(row.folder + name)
+        if size is None or (output is not None and size != output.size):
+            done.findings += _check_output(world, row, name, output, done)
     done.findings += _check_references(world, row)
     return done
 
@@ -188,6 +195,9 @@ def _check_raw(world: World, row: Row, done: Progress) -> Iterator[Found]:
         return
     done.bytes += stored.size
     sha256 = _hash(world, row.staging_key)
+    if sha256 is None:
+        yield row.found(Finding.RAW_ALTERED, row.staging_key, CUT)
+        return
     if sha256.startswith(promised):
         return
     if row.sha256 is not None and row.staging_hash is not None and sha256.startswith(row.staging_hash):
@@ -198,7 +208,6 @@ def _check_raw(world: World, row: Row, done: Progress) -> Iterator[Found]:
 
 def _check_output(world: World, row: Row, name: str, output: Output | None, done: Progress) -> Iterator[Found]:
     key = row.folder + name
-    done.checked["files made"] += 1
     stored = world.store.head(key)
     if stored is None:
         yield row.found(Finding.OUTPUT_MISSING, name, "nothing is stored under its key")
@@ -214,8 +223,8 @@ def _check_output(world: World, row: Row, name: str, output: Output | None, done
         done.large.append(LargeObject(found=altered, path=path, size=stored.size, sha256=output.sha256))
         return
     done.bytes += stored.size
-    if output is not None and _hash(world, key) != output.sha256:
-        yield altered
+    if output is not None and (sha256 := _hash(world, key)) != output.sha256:
+        yield altered if sha256 else row.found(Finding.OUTPUT_ALTERED, name, CUT)
     elif name.endswith(".m3u8"):
         yield from _check_playlist(world, row, name)
     elif name == META:
@@ -310,7 +319,8 @@ def _meta(world: World, row: Row) -> Meta | None:
         return None
 
 
-def _hash(world: World, key: str) -> str:
+def _hash(world: World, key: str) -> str | None:
+    """The SHA-256 of an object's bytes; None when they break off."""
     try:
         return sha256_of(world.store, key)
     except DreamlakeError as error:
@@ -320,9 +330,9 @@ def _hash(world: World, key: str) -> str:
 
 
 def _read(world: World, key: str) -> str:
-    """The text of an object; empty when it is none, or not there."""
+    """The text of an object; empty when it is none, can't be read to its end, or is not there."""
     try:
-        return (world.store.read_small(key, _LARGEST_TEXT) or b"").decode(errors="replace")
+        return (read_small(world.store, key, _LARGEST_TEXT) or b"").decode(errors="replace")
     except DreamlakeError as error:
         if error.code is not Code.NOT_FOUND:
             raise

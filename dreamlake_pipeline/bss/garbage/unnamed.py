@@ -24,7 +24,7 @@ from .collector import Collector, Work, freed, refused
 
 _FOLDERS_AT_ONCE = 500
 _RECORDS_AT_ONCE = 100
-_LARGEST_META = 4 * 2**20
+_LARGEST_META = 16 * 2**20
 
 # A run may write for a day, and what it writes belongs to a record that was there when it began.
 _AGE = timedelta(hours=25)

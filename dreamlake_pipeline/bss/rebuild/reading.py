@@ -25,6 +25,7 @@ from ...ids import is_id
 from ...kinds import Kind
 from ...objectstore import ObjectInfo, ObjectStore, was_answered
 from .. import deletions
+from ..damaged import read_small
 from ..places_of_bucket import projects
 from ..side_by_side import side_by_side
 from ..values import to_jsonb
@@ -33,10 +34,10 @@ from .believing import Believed, Line
 _FOLDERS = 300
 _LISTED_SECONDS = 60
 _OBJECTS = 20  # of a journal, each of which has up to a thousand lines
-_AT_ONCE = 16  # folders that are read side by side
-# In bytes; ours are far smaller: a thousand lines have two million, and a playlist of 9,000 segments has one.
-_LARGEST_JOURNAL = 16 * 2**20
-_LARGEST_META = 4 * 2**20
+_AT_ONCE = 8  # folders that are read side by side
+# In bytes; ours are far smaller: a thousand lines have a million or two, and a playlist of 9,000 segments has one.
+_LARGEST_JOURNAL = 64 * 2**20
+_LARGEST_META = 16 * 2**20
 _LARGEST_PLAYLIST = 8 * 2**20
 # Until then, nothing that is not referred to yet is taken for garbage.
 _LEASE_SECONDS = 7 * 86400
@@ -307,11 +308,11 @@ def _segments(playlist: bytes | str | None) -> list[str] | None:
 def _read(store: ObjectStore, key: str, most: int) -> bytes | str | None:
     """The bytes of a small object; None where there is none; why it can't be read, as text."""
     try:
-        body = store.read_small(key, most)
+        body = read_small(store, key, most)
     except DreamlakeError as error:
         if error.code is Code.NOT_FOUND:
             return None
         if error.is_passing or not was_answered(error):
             raise
         return f"{key} can't be read: {error.message}"
-    return body if body is not None else f"{key} is larger than anything that is written there"
+    return body if body is not None else f"{key} breaks off, or is larger than anything that is written there"
