@@ -365,15 +365,19 @@ class ObjectStore:
         with _translated("copy", source):
             self.client.copy_object(Bucket=self.bucket, Key=target, CopySource={"Bucket": self.bucket, "Key": source})
 
-    def delete(self, keys: Iterable[str]) -> None:
-        """Delete objects; a key under which nothing is stored is no error."""
+    def delete(self, keys: Iterable[str]) -> dict[str, str]:
+        """Delete objects; a key under which nothing is stored is no error. Returns the keys of those that the store
+        does not delete (a lock, a policy, a fault of its own), with its reasons."""
         batch = list(keys)
+        refused: dict[str, str] = {}
         for start in range(0, len(batch), 1000):
             with _translated("delete", batch[start]):
-                self.client.delete_objects(
+                answer = self.client.delete_objects(
                     Bucket=self.bucket,
                     Delete={"Objects": [{"Key": key} for key in batch[start : start + 1000]], "Quiet": True},
                 )
+            refused |= {one.get("Key", ""): one.get("Code", "") for one in answer.get("Errors", [])}
+        return refused
 
     # Presigned requests (SigV4; AWS "Authenticating Requests: Using Query Parameters")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,8 +13,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from dreamlake_pipeline import layout
-from dreamlake_pipeline.api.integrity import Found
+from dreamlake_pipeline.api.integrity import Found, FsckRepair, Repaired
 from dreamlake_pipeline.api.server import BatchAsset
+from dreamlake_pipeline.bss.fsck import records as fsck_records
 from dreamlake_pipeline.findings import FINDINGS, Finding, Repair
 from dreamlake_pipeline.ids import new_id
 from dreamlake_pipeline.kinds import Kind
@@ -285,3 +287,56 @@ def test_a_step_goes_on_where_the_last_one_ended(filled: World, monkeypatch: pyt
 
     counts = [one for one in filled.lake.fsck(f"robot@{OWNER}", deep=True) if isinstance(one, Checked)]
     assert counts[-1].counts["records"] == len(filled.records())
+
+
+def test_a_repair_of_what_is_whole_harms_nothing(world: World, tmp_path: Path) -> None:
+    """Whoever may write may send any finding: each is looked at again."""
+    world.ingest({"/healthy.wav": sound(4001), "/other.wav": sound(4002)}, tmp_path, project="healthy")
+    world.process()
+    records = world.records("healthy")
+    one = records["/healthy.wav"]
+    chunks = world.sql("SELECT sha256 FROM chunk_refs WHERE record_id = :id", id=one.id)
+    assert chunks
+    rows = "SELECT sha256, stored_at, condemned_at FROM chunks WHERE sha256 = ANY(:hashes)"
+    hashes = [row.sha256 for row in chunks]
+    before = world.sql(rows, hashes=hashes)
+    said = {"detail": "made up", "id": one.id, "owner": OWNER, "project": "healthy"}
+    findings = [
+        Found(code=code, sha256=sha256, partition=one.partition, **said)
+        for code in Finding
+        if FINDINGS[code].repair is not Repair.AGAIN or code in OF_CHUNK.values()
+        for sha256 in hashes
+    ]
+    # That of a segment queues its players when it is wrong, and else nothing; the record itself may be queued by
+    # everybody who may write it, and so is by its own id.
+    corrected = world.lake.bss.http.post("/fsck/repair", FsckRepair(findings=findings), Repaired).corrected
+    assert corrected == 0
+    assert world.sql("SELECT sha256 FROM chunk_refs WHERE record_id = :id", id=one.id) == chunks
+    assert world.sql(rows, hashes=hashes) == before
+    world.process()
+    assert world.fsck(f"healthy@{OWNER}") == []
+
+
+def test_a_reference_that_came_to_be_used_is_kept(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record got another result between the look and the repair."""
+    world.ingest({"/again.wav": sound(4003)}, tmp_path, project="again")
+    world.process()
+    one = world.records("again")["/again.wav"]
+    unused = "ab" * 31 + "0a"
+    world.sql("INSERT INTO chunks (sha256, size, stored_at, lease_until) VALUES (:s, 9, now(), now())", s=unused)
+    world.sql("INSERT INTO chunk_refs (record_id, sha256) VALUES (:id, :s)", id=one.id, s=unused)
+    found = Found(code=Finding.REFERENCE_UNUSED, detail="", id=one.id, sha256=unused)
+    looked = fsck_records.spare_references
+
+    def look_then_change(*args: Any) -> Any:
+        spare = looked(*args)
+        world.sql("UPDATE records SET updated_at = clock_timestamp() WHERE id = :id", id=one.id)
+        return spare
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sys.modules["dreamlake_pipeline.bss.fsck.repair"], "spare_references", look_then_change)
+        assert world.lake.bss.http.post("/fsck/repair", FsckRepair(findings=[found]), Repaired).corrected == 0
+    assert world.lake.bss.http.post("/fsck/repair", FsckRepair(findings=[found]), Repaired).corrected == 1
+    world.sql("DELETE FROM chunks WHERE sha256 = :s", s=unused)
