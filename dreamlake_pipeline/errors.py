@@ -59,6 +59,7 @@ class Code(StrEnum):
     TEXT_INVALID = "text_invalid"
     LABELS_INVALID = "labels_invalid"
     CRASHES_WORKER = "crashes_worker"
+    RUN_DIED = "run_died"
     # Machinery
     UNREACHABLE = "unreachable"
     STORAGE_FAILED = "storage_failed"
@@ -135,6 +136,9 @@ ERRORS: dict[Code, ErrorSpec] = {
     ),
     Code.CRASHES_WORKER: ErrorSpec(
         422, _FILE, True, "Each run that worked on this file alone was killed or crashed, and others were not."
+    ),
+    Code.RUN_DIED: ErrorSpec(
+        503, _FILE, True, "The run that worked on this file alone was killed, crashed or was lost: it is tried again."
     ),
     Code.UNREACHABLE: ErrorSpec(503, ExitCode.UNREACHABLE, True, "A service does not answer."),
     Code.STORAGE_FAILED: ErrorSpec(502, _FILE, True, "The object store refused or broke off an operation."),

@@ -55,6 +55,12 @@ class ForkServer:
         """What a fork does, in a session of its own with signals as they are by default; its exit code."""
         raise NotImplementedError
 
+    def _forked(self, pid: int) -> None:
+        """A fork has begun."""
+
+    def _buried(self, pid: int, status: int) -> None:
+        """A fork has ended with this wait status (wait(2))."""
+
     def _kill_orphans(self) -> None:
         """Kill the children that are no forks of this server: what forks left behind."""
         raise NotImplementedError
@@ -126,6 +132,7 @@ class ForkServer:
             self._listener.close()
             self._become_child(connection)
         self._children.add(pid)
+        self._forked(pid)
         connection.close()
 
     def _become_child(self, connection: socket.socket) -> NoReturn:
@@ -155,6 +162,7 @@ class ForkServer:
                 if pid in self._children:
                     self._children.remove(pid)
                     ended = True
+                    self._buried(pid, status)
                     if os.WIFSIGNALED(status):
                         self.log.warning("process %d was killed by signal %d", pid, os.WTERMSIG(status))
         if ended:

@@ -240,10 +240,10 @@ class ObjectStore:
 
     def open(self, key: str) -> tuple[int, Iterator[bytes]]:
         """The object's size, and its bytes in small blocks as they come: there may be as many readers as there are
-        players, some of which stall. Raises NOT_FOUND."""
+        players, some of which stall. Raises NOT_FOUND; the blocks raise STORAGE_FAILED when they break off."""
         with _translated("read", key):
             size, body = self._get(key)
-        return size, _blocks(body)
+        return size, _blocks(body, key)
 
     def download(self, key: str, path: Path) -> str:
         """Write the object to `path` and return the SHA-256 (hex) of what was written. Raises NOT_FOUND."""
@@ -574,9 +574,13 @@ class _Body(Protocol):
     def close(self) -> None: ...
 
 
-def _blocks(body: _Body) -> Iterator[bytes]:
+def _blocks(body: _Body, key: str) -> Iterator[bytes]:
     with closing(body):
-        while block := body.read(_PIECE):
+        while True:
+            with _translated("read", key):
+                block = body.read(_PIECE)
+            if not block:
+                return
             yield block
 
 

@@ -175,13 +175,15 @@ class Release(Model):
     """What is known of an attempt at a batch: it is over, and the batch was not finished.
 
     `run_id` is the run that had begun it, null for an offer that no run took. `died`: the run was killed or crashed; a
-    run that failed plainly, since a service was away, says nothing of its files.
+    run that failed plainly, since a service was away, says nothing of its files. `proven`: nothing else is known that
+    may have ended it, and its end is known as far as anybody can know it.
     """
 
     partition: Printable
     attempt: int = Field(ge=0)
     run_id: Printable | None = None
     died: bool = False
+    proven: bool = False
 
 
 class ReleaseBatches(Model):

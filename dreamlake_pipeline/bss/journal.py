@@ -20,8 +20,10 @@ from .. import layout
 from ..api.bss import ProjectSettings, Record
 from ..api.stored import Meta, Noted
 from ..objectstore import ObjectStore
+from .damaged import read_small
 
 _TYPE = "application/jsonl"
+_LARGEST = 256 * 2**20  # bytes of the lines that one call writes
 _COLUMNS = ", ".join(f"r.{name}" for name in Record.model_fields if name not in ("metadata", "waiting"))
 
 
@@ -60,8 +62,13 @@ def note_settings(store: ObjectStore, owner: str, project: str, settings: Projec
 
 
 def read(store: ObjectStore, key: str) -> Iterator[Noted | None]:
-    """The lines of one object of a journal; None for one that is none. Raises NOT_FOUND."""
-    for line in store.read(key).splitlines():
+    """The lines of one object of a journal; None for one that is none, and for an object that can't be read to its end.
+    Raises NOT_FOUND."""
+    lines = read_small(store, key, _LARGEST)
+    if lines is None:
+        yield None
+        return
+    for line in lines.splitlines():
         try:
             yield Noted.model_validate_json(line)
         except ValidationError:

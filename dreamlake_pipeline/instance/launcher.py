@@ -114,16 +114,32 @@ class ForkRunLauncher(RunLauncher[T_DagsterInstance], ConfigurableClass):
         worker = _worker_of(run)
         return worker is None or worker.process() is None
 
+    def was_killed_alone(self, run: DagsterRun) -> bool:
+        """Whether a signal that nobody sends on purpose ended the run's process, and no other run's at that time.
+
+        Only the run server that forked it knows; it is False where that does not live, or is another one by now.
+        """
+        worker = _worker_of(run)
+        if worker is None or worker.process() is not None:
+            return False
+        try:
+            with _run_server(patience=0) as line:
+                line.send({"died": str(worker)})
+                return bool(line.receive().get("killedAlone"))
+        except DagsterLaunchFailedError:
+            return False
+
 
 def _worker_of(run: DagsterRun) -> Worker | None:
     return Worker.parse(run.tags.get(WORKER_TAG, ""))
 
 
 @contextmanager
-def _run_server() -> Iterator[Line]:
-    """A conversation with the run server, which may just be starting. Raises DagsterLaunchFailedError."""
+def _run_server(patience: float = _PATIENCE) -> Iterator[Line]:
+    """A conversation with the run server, which may just be starting: it is waited for, for so many seconds. Raises
+    DagsterLaunchFailedError."""
     path = socket_path()
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + patience
     while True:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:

@@ -18,6 +18,7 @@ import psutil
 
 from .. import forkserver, sealed
 from ..forkserver import ForkServer
+from .deaths import Deaths
 from .wire import Line, is_of_this_user, socket_path
 from .worker import Worker
 
@@ -36,12 +37,22 @@ class RunServer(ForkServer):
 
     log = log
 
+    def __init__(self, listener: socket.socket, children: set[int]) -> None:
+        super().__init__(listener, children)
+        self._deaths = Deaths()
+
     def _may_connect(self, connection: socket.socket) -> bool:
         # A run is code that the caller names: whoever may ask for one may do whatever this user may.
         return is_of_this_user(connection)
 
     def _do(self, connection: socket.socket) -> int:
-        return _converse(Line(connection, _CONVERSATION))
+        return _converse(Line(connection, _CONVERSATION), self._deaths)
+
+    def _forked(self, pid: int) -> None:
+        self._deaths.note_birth(pid)
+
+    def _buried(self, pid: int, status: int) -> None:
+        self._deaths.note(pid, status)
 
     def _kill_orphans(self) -> None:
         for child in psutil.Process().children():
@@ -55,9 +66,13 @@ class RunServer(ForkServer):
         sealed.start_again(*arguments)
 
 
-def _converse(line: Line) -> int:
+def _converse(line: Line, deaths: Deaths) -> int:
     try:
         asked = line.receive()
+        if "died" in asked:
+            worker = Worker.parse(asked["died"])
+            line.send({"killedAlone": worker is not None and deaths.was_killed_alone(worker)})
+            return 0
         if "stop" in asked:
             worker = Worker.parse(asked["stop"])
             process = worker.process() if worker else None

@@ -34,11 +34,15 @@ class Worker:
     def __str__(self) -> str:
         return f"{self.pid}@{self.started:.2f}"
 
+    def is_same(self, other: Worker) -> bool:
+        """Whether both are the same process."""
+        return self.pid == other.pid and abs(self.started - other.started) < _SAME_START
+
     def process(self) -> psutil.Process | None:
         """The process while it lives; None once it has ended, whoever has its id by then."""
         try:
             process = psutil.Process(self.pid)
-            same = abs(process.create_time() - self.started) < _SAME_START
+            same = self.is_same(Worker(self.pid, process.create_time()))
             return process if same and process.status() != psutil.STATUS_ZOMBIE else None
         except psutil.NoSuchProcess:
             return None

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from dagster import DagsterEventType, DagsterInstance, DagsterRunStatus, RunRecord, RunsFilter
+from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
 from dagster._core.execution.plan.objects import ErrorSource
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
@@ -64,22 +64,25 @@ def _ended(
             if batch.age > _CREATED_WITHIN and batch.partition not in expected:
                 yield release, f"Attempt {batch.attempt} has no run that would begin it."
         elif (run := by_id.get(batch.run_id)) is not None and run.is_finished:
-            died = _died(instance, run.run_id, run.status)
+            died, proven = _died(instance, run)
             how = "died" if died else f"ended ({run.status.value.lower()}) with work left"
-            yield release.model_copy(update={"died": died}), f"Run {run.run_id} {how}."
+            yield release.model_copy(update={"died": died, "proven": proven}), f"Run {run.run_id} {how}."
 
 
-def _died(instance: DagsterInstance, run_id: str, status: DagsterRunStatus) -> bool:
+def _died(instance: DagsterInstance, run: DagsterRun) -> tuple[bool, bool]:
     """Whether a finished run was killed, or crashed in a way that nobody foresaw: a step that failed plainly says so
-    (`plain_failure`), and so does one that was interrupted."""
-    if status is not DagsterRunStatus.FAILURE:
-        return False
-    records = instance.get_records_for_run(run_id, of_type=DagsterEventType.STEP_FAILURE, limit=1).records
+    (`plain_failure`), and so does one that was interrupted. And whether that is proof against what it worked on: it is
+    none when the run could still say what it died of, which may be that Postgres went away."""
+    if run.status is not DagsterRunStatus.FAILURE:
+        return False, False
+    records = instance.get_records_for_run(run.run_id, of_type=DagsterEventType.STEP_FAILURE, limit=1).records
     event = records[0].event_log_entry.dagster_event if records else None
     if event is None:
-        return True
+        launcher = instance.run_launcher
+        # Of processes that other launchers start, all that can be known is that they are gone.
+        return True, launcher.was_killed_alone(run) if isinstance(launcher, ForkRunLauncher) else True
     failure = event.step_failure_data
-    return failure.error_source is ErrorSource.USER_CODE_ERROR and failure.user_failure_data is None
+    return failure.error_source is ErrorSource.USER_CODE_ERROR and failure.user_failure_data is None, False
 
 
 def _ended_at_start(instance: DagsterInstance, record: RunRecord) -> bool:

@@ -1,4 +1,8 @@
-"""The ids of namespaces, projects and root folders, found by their names."""
+"""The ids of namespaces, projects and root folders, found by their names.
+
+A folder, an episode and a project are there, for who reads, as long as a file is in them: their rows stay when the
+last file is deleted (see removal.py), and are seen again when it is restored.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,14 @@ from sqlalchemy import Connection, text
 from ..errors import Code, DreamlakeError
 
 _NAMESPACE = text("SELECT id FROM namespaces WHERE name = :name")
-_PROJECT = text("SELECT id FROM projects WHERE namespace_id = :namespace_id AND name = :name")
-_EPISODE = text("SELECT id FROM episodes WHERE project_id = :project_id AND name = :name")
+_PROJECT = text("""
+    SELECT id FROM projects WHERE namespace_id = :namespace_id AND name = :name
+      AND EXISTS (SELECT FROM assets WHERE assets.project_id = projects.id)
+""")
+_EPISODE = text("""
+    SELECT id FROM episodes WHERE project_id = :project_id AND name = :name
+      AND EXISTS (SELECT FROM assets WHERE assets.episode_id = episodes.id)
+""")
 _ROOT = text("""
     SELECT id FROM nodes
     WHERE project_id = :project_id AND coalesce(episode_id, '') = coalesce(:episode_id, '') AND parent_id IS NULL

@@ -1,4 +1,4 @@
-"""Removing files from the index. The folders that held them stay, empty or not: a folder is there once it was made.
+"""Removing files from the index. The rows of folders, episodes and projects stay; nobody sees those that hold no file.
 
 (A folder that goes while a writer has found it, and is about to put a file there, would have to be locked by both.)
 """

@@ -1,4 +1,7 @@
-"""Reading the tree: namespaces, their projects, the episodes of those, and the folders and files of an episode."""
+"""Reading the tree: namespaces, their projects, the episodes of those, and the folders and files of an episode.
+
+Projects, episodes and folders that hold no file at any depth are left out (see places.py).
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ _PROJECTS = text("""
            (SELECT count(*) FROM assets WHERE assets.project_id = project.id) AS assets
     FROM projects AS project
     WHERE project.namespace_id = :namespace_id AND project.name > :after
+      AND EXISTS (SELECT FROM assets WHERE assets.project_id = project.id)
     ORDER BY project.name LIMIT :count
 """)
 
@@ -33,29 +37,34 @@ _EPISODES = text("""
     FROM nodes AS root LEFT JOIN episodes AS episode ON episode.id = root.episode_id
     WHERE root.project_id = :project_id AND root.parent_id IS NULL
       AND (CAST(:after AS text) IS NULL OR coalesce(episode.name, '') > :after)
+      AND EXISTS (SELECT FROM assets WHERE assets.root_id = root.id)
     ORDER BY coalesce(episode.name, '') LIMIT :count
 """)
 
 _FIND_FOLDER = text("SELECT id FROM nodes WHERE root_id = :root_id AND tree_key = :key")
 _FIND_FILE = text("SELECT id FROM assets WHERE root_id = :root_id AND tree_key = :key")
 
+# Whether a file is below a folder: between the keys that `keys_below` gives (no name has a character below \x20).
+_HOLDS_FILES = r"""EXISTS (SELECT FROM assets WHERE assets.root_id = nodes.root_id
+       AND assets.tree_key > nodes.tree_key || E'\x01' AND assets.tree_key < nodes.tree_key || E'\x02')"""
+
 # Both sides are cut to a page before they are merged. A file and a folder may have one path, as in S3: the type
 # decides between them ('asset' < 'folder').
-_CHILDREN = text("""
+_CHILDREN = text(f"""
     (SELECT 'folder' AS type, id, name, path, parent_id, name AS key FROM nodes
-     WHERE parent_id = :folder_id AND name >= :after AND (name, 'folder') > (:after, :after_type)
+     WHERE parent_id = :folder_id AND name >= :after AND (name, 'folder') > (:after, :after_type) AND {_HOLDS_FILES}
      ORDER BY name LIMIT :count)
     UNION ALL
     (SELECT 'asset', id, filename, path, node_id, filename FROM assets
      WHERE node_id = :folder_id AND filename >= :after AND (filename, 'asset') > (:after, :after_type)
      ORDER BY filename LIMIT :count)
     ORDER BY key, type LIMIT :count
-""")
+""")  # noqa: S608 (spelled above)
 
-_DESCENDANTS = text("""
+_DESCENDANTS = text(f"""
     (SELECT 'folder' AS type, id, name, path, parent_id, tree_key AS key FROM nodes
      WHERE root_id = :root_id AND tree_key > :low AND tree_key < :high
-       AND tree_key >= :after AND (tree_key, 'folder') > (:after, :after_type)
+       AND tree_key >= :after AND (tree_key, 'folder') > (:after, :after_type) AND {_HOLDS_FILES}
      ORDER BY tree_key LIMIT :count)
     UNION ALL
     (SELECT 'asset', id, filename, path, node_id, tree_key FROM assets
@@ -63,7 +72,7 @@ _DESCENDANTS = text("""
        AND tree_key >= :after AND (tree_key, 'asset') > (:after, :after_type)
      ORDER BY tree_key LIMIT :count)
     ORDER BY key, type LIMIT :count
-""")
+""")  # noqa: S608 (spelled above)
 
 
 def list_namespaces(
@@ -134,6 +143,9 @@ def list_nodes(
     after, after_type = decode_cursor(cursor, length=2) or ("", "")
     root_id = find_root(connection, namespace, project, episode)
     here = {"root_id": root_id, "key": tree_key(path)}
+    absent = DreamlakeError(
+        Code.NOT_FOUND, f"There is no folder or file {path!r} in {describe(namespace, project, episode)}."
+    )
     folder_id = connection.execute(_FIND_FOLDER, here).scalar()
     if folder_id is None:
         asset_id = connection.execute(_FIND_FILE, here).scalar()
@@ -141,10 +153,7 @@ def list_nodes(
             return Listing[Node](items=list(map(_file_node, found.values())))
         if path == "/":
             return Listing[Node](items=[])
-        raise DreamlakeError(
-            Code.NOT_FOUND,
-            f"There is no folder or file {path!r} in {describe(namespace, project, episode)}.",
-        )
+        raise absent
 
     given = {"after": after, "after_type": after_type, "count": limit + 1}
     if recursive:
@@ -152,6 +161,8 @@ def list_nodes(
         rows = connection.execute(_DESCENDANTS, {"root_id": root_id, "low": low, "high": high, **given}).all()
     else:
         rows = connection.execute(_CHILDREN, {"folder_id": folder_id, **given}).all()
+    if not rows and cursor is None and path != "/":
+        raise absent
     assets = assets_by_id(connection, [row.id for row in rows[:limit] if row.type == NodeType.ASSET])
 
     def node(row: Row) -> Node | None:

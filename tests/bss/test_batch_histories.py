@@ -135,7 +135,7 @@ class History:
         self._as_run(batch, run, lambda c: batches.finish(c, batch.partition, run, ids if more else None))
 
     def release(self, batch: Any, run: str, ids: list[str], more: bool) -> None:
-        told = Release(partition=batch.partition, attempt=batch.attempt, run_id=batch.run_id, died=more)
+        told = Release(partition=batch.partition, attempt=batch.attempt, run_id=batch.run_id, died=more, proven=more)
         stale = told.model_copy(update={"run_id": run, "attempt": batch.attempt - 1} if batch.attempt else {})
         with self.database.begin() as connection:
             if batch.attempt:

@@ -32,11 +32,9 @@ class Batches:
     def report(self, partition: str, *ids: str) -> None:
         self.post("results", partition=partition, runId="run-1", results=[{"id": one, "metadata": {}} for one in ids])
 
-    def release(self, *offers: Any, died: bool = True, run_id: str | None = "run-1") -> list[str]:
-        told = [
-            {"partition": offer["partition"], "attempt": offer["attempt"], "runId": run_id, "died": died}
-            for offer in offers
-        ]
+    def release(self, *offers: Any, died: bool = True, proven: bool = True, run_id: str | None = "run-1") -> list[str]:
+        known = {"runId": run_id, "died": died, "proven": proven}
+        told = [{"partition": offer["partition"], "attempt": offer["attempt"], **known} for offer in offers]
         return self.post("release", releases=told, maxAttempts=2)["partitions"]
 
     def clock(self, sql: str, **given: Any) -> None:
@@ -208,6 +206,48 @@ def test_runs_that_die_together_prove_nothing(batches: Batches, files: Any) -> N
     for offer in offers:
         batches.release(offer)
     assert {batches.record(one)["status"] for one in (first, second)} == {"queued"}
+
+
+OTHER_CAUSES = {
+    "nobody knows how the run ended": {"proven": False},
+    "Postgres was started anew": {"begun_at": "pg_postmaster_start_time() - interval '1 second'"},
+}
+
+
+@pytest.mark.parametrize("cause", OTHER_CAUSES)
+def test_a_death_that_something_else_explains_fails_no_file_for_long(batches: Batches, files: Any, cause: str) -> None:
+    """With two proven deaths that are enough, nineteen others are not; what never ends otherwise ends with the next."""
+    [record_id] = files.queued(1)
+    how = OTHER_CAUSES[cause]
+    for death in range(1, 21):
+        assert batches.record(record_id)["status"] == "queued"
+        [offer] = batches.claim()
+        batches.begin(offer["partition"])
+        if "begun_at" in how:
+            batches.clock(f"UPDATE batches SET begun_at = {how['begun_at']} WHERE partition = :p", p=offer["partition"])
+        assert batches.release(offer, proven=bool(how.get("proven", True))) == [offer["partition"]]
+        waiting = batches.record(record_id)["waiting"]
+        assert death == 20 or (waiting["code"], waiting["tries"]) == ("run_died", death)
+        batches.end_waiting()
+    found = batches.record(record_id)
+    assert (found["status"], found["error"]["code"]) == ("failed", "crashes_worker")
+    assert found["error"]["message"].startswith("20 runs")
+
+
+def test_a_result_ends_the_count_of_deaths(batches: Batches, files: Any) -> None:
+    [record_id] = files.queued(1)
+    for proven in (True, False, False):
+        [offer] = batches.claim()
+        batches.begin(offer["partition"])
+        batches.release(offer, proven=proven)
+        batches.end_waiting()
+    [offer] = batches.claim()
+    batches.begin(offer["partition"])
+    batches.report(offer["partition"], record_id)
+    assert batches.record(record_id)["waiting"] is None
+    with batches.pipeline.app.state.database.begin() as connection:
+        row = connection.execute(text("SELECT crashes FROM records WHERE id = :id"), {"id": record_id}).one()
+    assert row.crashes == 0
 
 
 def test_a_lease_that_ends_proves_nothing(batches: Batches, files: Any) -> None:

@@ -183,7 +183,7 @@ def test_it_plays_on_when_no_run_brings_the_new_attempt_to_its_end(video: Video,
     video.again()
     partition = video.take()
     video.publish()
-    died = {"partition": partition, "attempt": 1, "runId": "run-1", "died": True}
+    died = {"partition": partition, "attempt": 1, "runId": "run-1", "died": True, "proven": True}
     answer = video.pipeline.post("/pipeline/batches/release", json={"releases": [died], "maxAttempts": 1})
     assert answer.json() == {"partitions": [partition]}
     assert video.record["status"] == "ready"

@@ -27,7 +27,7 @@ from tests.conftest import SECRET, free_port
 from torture.doors import Doors
 
 MIB = 2**20
-AWAY_SECONDS = 8.0  # five tries with pauses of a stamina or urllib3 are over by then
+AWAY_SECONDS = 8.0  # a few quick tries are over by then
 FILES = 60
 LINGER_SECONDS = 1.0  # longer than the client waits for more files of a group
 

@@ -10,9 +10,11 @@ from dagster import DagsterEventType, DagsterRun, DagsterRunStatus
 from sqlalchemy import event
 
 from dreamlake_pipeline.api.bss import Status
-from dreamlake_pipeline.api.pipeline import BatchOffer, ItemResult, LeasedBatch
+from dreamlake_pipeline.api.pipeline import BatchOffer, ItemResult, LeasedBatch, Release
 from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.database import BSS_SCHEMA, open_engine
+from dreamlake_pipeline.instance import ForkRunLauncher
+from dreamlake_pipeline.processing.settling import Settling
 from dreamlake_pipeline.resources import BssResource, FolderTreeResource
 from dreamlake_pipeline.sensors import attempts
 from dreamlake_pipeline.sensors.attempts import release_ended
@@ -110,6 +112,56 @@ def test_the_batch_of_a_killed_run_is_offered_in_halves_at_once(world: Any) -> N
     halves = [world.pipeline.begin(half, secrets.token_hex(4), lease_seconds=60).items for half in offers]
     assert sorted(item.id for half in halves for item in half) == sorted(rest)
     assert batch.look() == []
+
+
+class Launcher(ForkRunLauncher):  # type: ignore[type-arg]
+    """Whose run server knows that each run was killed alone, or does not."""
+
+    knows = False
+
+    def was_killed_alone(self, run: DagsterRun) -> bool:
+        return self.knows
+
+
+@pytest.mark.parametrize(
+    ("launcher", "is_proof"), [("another", True), ("one that knows", True), ("one that does not", False)]
+)
+def test_what_is_known_of_a_dead_run_is_told(
+    world: Any, monkeypatch: pytest.MonkeyPatch, launcher: str, is_proof: bool
+) -> None:
+    if launcher != "another":
+        monkeypatch.setattr(Launcher, "knows", launcher == "one that knows")
+        monkeypatch.setattr(type(world.instance), "run_launcher", Launcher())
+    told: list[Release] = []
+    release = PipelineClient.release
+    monkeypatch.setattr(
+        PipelineClient, "release", lambda self, found, **more: told.extend(found) or release(self, found, **more)
+    )
+    batch = Batch(world)
+    run = batch.launch()
+    batch.begin(run)
+    world.instance.report_run_failed(run, "The run's process is gone.")
+    batch.look()
+    assert [(one.died, one.proven) for one in told if one.partition == batch.partition] == [(True, is_proof)]
+
+
+def test_a_run_that_could_say_what_it_died_of_is_no_proof(world: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault that nobody foresaw, between the files: it may be Postgres's."""
+    told: list[Release] = []
+    release = PipelineClient.release
+    monkeypatch.setattr(
+        PipelineClient, "release", lambda self, found, **more: told.extend(found) or release(self, found, **more)
+    )
+
+    def break_down(*_: Any) -> None:
+        raise RuntimeError("nobody foresaw this")
+
+    batch = Batch(world)
+    with monkeypatch.context() as broken:
+        broken.setattr(Settling, "tick", break_down)
+        assert not world.run(batch.partition, raise_on_error=False).success
+    batch.look()
+    assert [(one.died, one.proven) for one in told if one.partition == batch.partition] == [(True, False)]
 
 
 @pytest.mark.parametrize("broken", ["folder_tree", "bss"])

@@ -21,7 +21,7 @@ from dagster._core.errors import DagsterLaunchFailedError
 from dagster._core.launcher.base import WorkerStatus
 from dagster._daemon.monitoring.run_monitoring import monitor_started_run
 
-from dreamlake_pipeline.instance import RunLogFiles, launcher, run_server
+from dreamlake_pipeline.instance import RunLogFiles, deaths, launcher, run_server
 from dreamlake_pipeline.instance.wire import socket_path
 from dreamlake_pipeline.instance.worker import Worker
 
@@ -96,6 +96,63 @@ def test_a_killed_run_is_found_and_leaves_nothing_behind(runs: Any) -> None:
     assert runs.get(run_id).status is DagsterRunStatus.FAILURE
     assert f"Process {runs.worker(run_id).pid} of the run is gone." in messages(runs, run_id)
     runs.until(lambda: not child.is_running())
+
+
+def test_only_of_a_run_that_was_killed_alone_is_it_said(runs: Any) -> None:
+    """By a signal that nobody sends on purpose, while no other run was, and as the server that forked it knows."""
+    runs.server.terminate()  # what earlier tests killed is forgotten with it
+    runs.server.wait(20)
+    runs.start_server()
+    known = runs.instance.run_launcher
+    finished, asked, crashed = runs.launch("succeeds"), runs.launch("takes_long"), runs.launch("takes_long")
+    assert runs.wait(finished) is DagsterRunStatus.SUCCESS
+    for run_id, number in ((asked, signal.SIGTERM), (crashed, signal.SIGSEGV)):
+        runs.wait_for_child(run_id)
+        assert not known.was_killed_alone(runs.get(run_id)), "it lives"
+        os.kill(runs.worker(run_id).pid, number)
+        runs.until(lambda run_id=run_id: not psutil.pid_exists(runs.worker(run_id).pid))
+    runs.until(lambda: known.was_killed_alone(runs.get(crashed)))
+    assert not known.was_killed_alone(runs.get(asked)) and not known.was_killed_alone(runs.get(finished))
+    # Another one is killed within seconds of it: that says nothing of either's files.
+    other = runs.launch("takes_long")
+    runs.wait_for_child(other)
+    os.kill(runs.worker(other).pid, signal.SIGKILL)
+    runs.until(lambda: not known.was_killed_alone(runs.get(crashed)))
+    assert not known.was_killed_alone(runs.get(other))
+
+
+def test_deaths_are_told_apart_by_time_and_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = deaths.Deaths()
+
+    def death(at: float, status: int = signal.SIGKILL) -> Worker:
+        monkeypatch.setattr(deaths.time, "monotonic", lambda: at)
+        with subprocess.Popen(["true"]) as one:
+            worker = Worker.of(one.pid)
+            known.note_birth(one.pid)
+        known.note(one.pid, status)
+        return worker
+
+    first, second = death(100), death(115)
+    assert known.was_killed_alone(first) and known.was_killed_alone(second)
+    assert not known.was_killed_alone(Worker.of(os.getpid())), "nothing is known of it"
+    assert not known.was_killed_alone(Worker(first.pid, first.started - 60)), "it had the id before"
+    death(120)
+    assert known.was_killed_alone(first) and not known.was_killed_alone(second)
+    others = [death(150, signal.SIGTERM), death(150, 1 << 8), death(150)]  # the second one exited with 1
+    assert [known.was_killed_alone(one) for one in others] == [False, False, True]
+
+
+def test_a_server_that_was_started_anew_knows_of_no_death(runs: Any) -> None:
+    run_id = runs.launch("takes_long")
+    runs.wait_for_child(run_id)
+    runs.server.kill()
+    runs.server.wait()
+    os.kill(runs.worker(run_id).pid, signal.SIGKILL)
+    runs.until(lambda: runs.worker(run_id).process() is None)
+    assert not runs.instance.run_launcher.was_killed_alone(runs.get(run_id)), "there is no server"
+    runs.start_server()
+    runs.until(runs.listens)
+    assert not runs.instance.run_launcher.was_killed_alone(runs.get(run_id))
 
 
 def test_a_run_is_terminated(runs: Any) -> None:

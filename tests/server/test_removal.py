@@ -63,13 +63,47 @@ def test_by_name(engine: Engine, asset: Make, remove: Any, call: Any, owner: str
     assert call("GET", f"/assets/video/{other.id}")
 
 
-def test_folders_stay(engine: Engine, asset: Make, remove: Any, every_page: Any, owner: str) -> None:
-    [ref] = upsert(engine, asset("/cam/front/a.mp4"))
-    assert remove(f"/assets/video/{ref.id}") == 204
-    nodes = every_page(f"/namespaces/{owner}/projects/robots/nodes", recursive=True)
-    assert [(node["type"], node["path"]) for node in nodes] == [("folder", "/cam"), ("folder", "/cam/front")]
-    [again] = upsert(engine, asset("/cam/front/a.mp4"))
-    assert again.node_id == ref.node_id and again.id != ref.id
+def test_what_holds_no_file_is_not_seen(
+    engine: Engine, asset: Make, remove: Any, every_page: Any, call: Any, owner: str
+) -> None:
+    """Nor is it lost: the row of a folder, an episode or a project is seen again with the next file in it."""
+    projects = f"/namespaces/{owner}/projects"
+
+    def seen() -> tuple[list[Any], ...]:
+        robots = [name["name"] for name in every_page(projects)]
+        if not robots:
+            for path in ("robots/episodes", "robots/nodes"):
+                call("GET", f"{projects}/{path}", status=404)
+            return [], [], [], []
+        episodes = [episode["name"] for episode in every_page(f"{projects}/robots/episodes", limit=1)]
+        in_run = {"episode": "run 1"} if "run 1" in episodes else {}
+        flat = every_page(f"{projects}/robots/nodes", limit=1, **in_run)
+        deep = every_page(f"{projects}/robots/nodes", limit=1, recursive=True, **in_run)
+        return robots, episodes, [node["path"] for node in flat], [node["path"] for node in deep]
+
+    run = "run 1"
+    refs = upsert(
+        engine,
+        asset("/cam/front/a.mp4", episode_name=run),
+        asset("/cam-2/b.mp4", episode_name=run),
+        asset("/cam/c.mp4", episode_name=run),
+        asset("/d.mp4"),
+    )
+    whole = ["/cam", "/cam/c.mp4", "/cam/front", "/cam/front/a.mp4", "/cam-2", "/cam-2/b.mp4"]
+    assert seen() == (["robots"], [None, run], ["/cam", "/cam-2"], whole)
+    assert remove(f"/assets/video/{refs[0].id}") == 204
+    assert seen() == (["robots"], [None, run], ["/cam", "/cam-2"], ["/cam", "/cam/c.mp4", "/cam-2", "/cam-2/b.mp4"])
+    for recursive in (False, True):
+        gone = {"path": "/cam/front", "episode": run, "recursive": recursive}
+        call("GET", f"{projects}/robots/nodes", params=gone, status=404)
+    assert remove(f"/assets/video/{refs[2].id}") == remove(f"/assets/video/{refs[3].id}") == 204
+    assert seen() == (["robots"], [run], ["/cam-2"], ["/cam-2", "/cam-2/b.mp4"])
+    assert every_page(f"{projects}/robots/nodes") == []
+    assert remove(f"/assets/video/{refs[1].id}") == 204
+    assert seen() == ([], [], [], [])
+    [again] = upsert(engine, asset("/cam/front/a.mp4", episode_name=run))
+    assert (again.node_id, again.episode_id) == (refs[0].node_id, refs[0].episode_id) and again.id != refs[0].id
+    assert seen() == (["robots"], [run], ["/cam"], ["/cam", "/cam/front", "/cam/front/a.mp4"])
 
 
 def test_only_as_long_as_the_name_stands_for_a_record(engine: Engine, asset: Make, remove: Any, owner: str) -> None:

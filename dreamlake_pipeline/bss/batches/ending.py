@@ -29,12 +29,16 @@ _FIRST_SUSPICION, _MOST_SUSPICION = 2.0, 30.0
 # Runs that die within so many seconds of each other died of the same cause, which is none of their files.
 _TOGETHER = 10.0
 
+# A file fails also without proof, after so many times the deaths that are enough with it, all in a row: nothing else
+# that happens to a stack meets the same file each time, and no file is tried for ever.
+_WITHOUT_PROOF = 10
+
 _MOST_LEASED = 1000
 
 
 class Ended(NamedTuple):
     """An attempt that is over. `died`: its run was killed or crashed, or let its lease end. `is_proof`: that is known,
-    and no other run died at that time."""
+    and nothing else explains it."""
 
     partition: str
     died: bool
@@ -67,7 +71,7 @@ def release(connection: Connection, releases: Sequence[Release], max_attempts: i
     ).all()
     over = [one for row in rows if ((one := told[row.partition]).attempt, one.run_id) == (row.attempt, row.run_id)]
     died = [one.partition for one in over if one.died]
-    is_proof = len(died) == 1 and _died_by_itself(connection, died[0])
+    is_proof = len(died) == 1 and told[died[0]].proven and _died_by_itself(connection, died[0])
     connection.execute(text("UPDATE batches SET died_at = now() WHERE partition = ANY(:died)"), {"died": died})
     measures.DIED.inc(len(died))
     end(connection, [Ended(one.partition, one.died, one.died and is_proof) for one in over], max_attempts)
@@ -75,14 +79,18 @@ def release(connection: Connection, releases: Sequence[Release], max_attempts: i
 
 
 def _died_by_itself(connection: Connection, partition: str) -> bool:
-    """Whether no other run was found dead of late, since this one began: deaths before that may be of the same file."""
-    return not connection.execute(
-        text("""
-        SELECT EXISTS (SELECT FROM batches other JOIN batches own ON own.partition = :partition
-            WHERE other.partition <> own.partition
-                AND other.died_at > greatest(own.begun_at, now() - make_interval(secs => :together)))"""),
-        {"partition": partition, "together": _TOGETHER},
-    ).scalar()
+    """Whether Postgres was not started anew since this run began, which ends runs as a restart of the machine does, and
+    no other run was found dead of late: deaths before it began may be of the same file."""
+    return bool(
+        connection.execute(
+            text("""
+            SELECT own.begun_at > pg_postmaster_start_time() AND NOT EXISTS (SELECT FROM batches other
+                WHERE other.partition <> own.partition
+                    AND other.died_at > greatest(own.begun_at, now() - make_interval(secs => :together)))
+            FROM batches own WHERE own.partition = :partition"""),
+            {"partition": partition, "together": _TOGETHER},
+        ).scalar()
+    )
 
 
 def end(connection: Connection, ended: Sequence[Ended], max_attempts: int) -> None:
@@ -156,12 +164,15 @@ def _halve(connection: Connection, partition: str, ids: Sequence[str]) -> None:
 
 def _suspect(connection: Connection, record_id: str, ended: Ended, max_attempts: int) -> None:
     """A run at this file alone died: it fails when that was proven often enough, or else waits to be tried alone."""
-    crashes = connection.execute(
+    counted = connection.execute(
         text("""
-        UPDATE records SET crashes = crashes + :proven WHERE id = :id RETURNING crashes"""),
-        {"id": record_id, "proven": int(ended.is_proof)},
-    ).scalar_one()
-    if ended.is_proof and crashes >= max_attempts:
+        UPDATE records SET crashes = crashes + :proven WHERE id = :id RETURNING crashes,
+            CASE WHEN waiting->>'code' = :code THEN (waiting->>'tries')::int ELSE 0 END + 1 AS deaths"""),
+        {"id": record_id, "proven": int(ended.is_proof), "code": str(Code.RUN_DIED)},
+    ).one()
+    is_proven = ended.is_proof and counted.crashes >= max_attempts
+    if is_proven or counted.deaths >= _WITHOUT_PROOF * max_attempts:
+        crashes = counted.crashes if is_proven else counted.deaths
         error = ErrorBody(
             code=str(Code.CRASHES_WORKER),
             message=f"{crashes} runs that worked on this file alone were killed or crashed.",
@@ -178,7 +189,7 @@ def _suspect(connection: Connection, record_id: str, ended: Ended, max_attempts:
         deletions.tell_as_they_are(connection, [record_id])
         return
     reason = ErrorBody(
-        code=str(Code.CRASHES_WORKER),
+        code=str(Code.RUN_DIED),
         message="The run that worked on this file alone was killed or crashed: it is tried again, by itself.",
     )
     connection.execute(

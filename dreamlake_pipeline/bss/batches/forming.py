@@ -24,7 +24,7 @@ _PATIENCE = 15
 _SLOW = "coalesce(size >= CASE kind WHEN 'video' THEN 32 ELSE 256 END * 1048576, false)"
 
 # Runs at it alone have died, by itself or of what others died of, since it had a result.
-_SUSPECT = "(crashes > 0 OR coalesce(waiting->>'code' = 'crashes_worker', false))"
+_SUSPECT = "(crashes > 0 OR coalesce(waiting->>'code' IN ('crashes_worker', 'run_died'), false))"
 
 # Most slow files in a batch: others of the same owner are worked on by another run.
 _MOST_SLOW = 32

@@ -7,7 +7,8 @@ from sqlalchemy import text
 from ... import layout
 from ...api.integrity import Found
 from ...findings import Finding
-from .world import Progress, World, sha256_of
+from ..damaged import sha256_of
+from .world import CUT, Progress, World
 
 _PATIENCE_HOURS = 3  # it is written every hour in which something was indexed
 
@@ -36,7 +37,7 @@ def check(world: World, after: str) -> Progress:
         done.findings.append(Found(code=Finding.CATALOG_ALTERED, what=key, detail=detail))
     elif world.deep:
         done.bytes += stored.size
-        if sha256_of(world.store, key) != noted:
-            detail = "its SHA-256 is another one than was noted"
+        if (sha256 := sha256_of(world.store, key)) != noted:
+            detail = CUT if sha256 is None else "its SHA-256 is another one than was noted"
             done.findings.append(Found(code=Finding.CATALOG_ALTERED, what=key, detail=detail))
     return done

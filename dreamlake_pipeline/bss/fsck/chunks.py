@@ -13,9 +13,10 @@ from ... import layout
 from ...api.integrity import Found
 from ...errors import Code, DreamlakeError
 from ...findings import Finding
+from ..damaged import sha256_of
 from ..side_by_side import side_by_side
 from . import listing
-from .world import Progress, World, sha256_of, size_fault
+from .world import CUT, Progress, World, size_fault
 
 _PAGE = 1000
 _DEEP_PAGE = 64
@@ -92,12 +93,14 @@ def look(world: World, chunk: Chunk) -> tuple[Found | None, int]:
     if not world.deep:
         return None, 0
     try:
-        is_right = sha256_of(world.store, chunk.key) == chunk.sha256
+        sha256 = sha256_of(world.store, chunk.key)
     except DreamlakeError as error:
         if error.code is not Code.NOT_FOUND:
             raise
-        is_right = False
-    return None if is_right else chunk.found(Finding.CHUNK_ALTERED, "its SHA-256 is not its name"), stored.size
+        sha256 = ""
+    if sha256 == chunk.sha256:
+        return None, stored.size
+    return chunk.found(Finding.CHUNK_ALTERED, CUT if sha256 is None else "its SHA-256 is not its name"), stored.size
 
 
 def _next(connection: Connection, world: World, after: str, limit: int) -> list[str]:

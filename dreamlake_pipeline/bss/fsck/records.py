@@ -17,9 +17,10 @@ from ...api.stored import META, Meta, Output
 from ...errors import Code, DreamlakeError
 from ...findings import Finding
 from ...kinds import Kind
+from ..damaged import read_small, sha256_of
 from ..side_by_side import side_by_side
 from . import listing
-from .world import LARGE, Progress, World, sha256_of, size_fault
+from .world import CUT, LARGE, Progress, World, size_fault
 
 _PAGE = 256
 _DEEP_PAGE = 8  # each of which may be as large as LARGE, many times
@@ -193,6 +194,9 @@ def _check_raw(world: World, row: Row, done: Progress) -> Iterator[Found]:
         return
     done.bytes += stored.size
     sha256 = _hash(world, row.staging_key)
+    if sha256 is None:
+        yield row.found(Finding.RAW_ALTERED, row.staging_key, CUT)
+        return
     if sha256.startswith(promised):
         return
     if row.sha256 is not None and row.staging_hash is not None and sha256.startswith(row.staging_hash):
@@ -218,8 +222,8 @@ def _check_output(world: World, row: Row, name: str, output: Output | None, done
         done.large.append(LargeObject(found=altered, path=path, size=stored.size, sha256=output.sha256))
         return
     done.bytes += stored.size
-    if output is not None and _hash(world, key) != output.sha256:
-        yield altered
+    if output is not None and (sha256 := _hash(world, key)) != output.sha256:
+        yield altered if sha256 else row.found(Finding.OUTPUT_ALTERED, name, CUT)
     elif name.endswith(".m3u8"):
         yield from _check_playlist(world, row, name)
     elif name == META:
@@ -292,7 +296,8 @@ def _meta(world: World, row: Row) -> Meta | None:
         return None
 
 
-def _hash(world: World, key: str) -> str:
+def _hash(world: World, key: str) -> str | None:
+    """The SHA-256 of an object's bytes; None when they break off."""
     try:
         return sha256_of(world.store, key)
     except DreamlakeError as error:
@@ -302,9 +307,9 @@ def _hash(world: World, key: str) -> str:
 
 
 def _read(world: World, key: str) -> str:
-    """The text of an object; empty when it is none, or not there."""
+    """The text of an object; empty when it is none, can't be read to its end, or is not there."""
     try:
-        return (world.store.read_small(key, _LARGEST_TEXT) or b"").decode(errors="replace")
+        return (read_small(world.store, key, _LARGEST_TEXT) or b"").decode(errors="replace")
     except DreamlakeError as error:
         if error.code is not Code.NOT_FOUND:
             raise

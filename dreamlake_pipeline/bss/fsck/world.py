@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -18,6 +17,8 @@ from ..places_of_bucket import projects
 # An object of more bytes is hashed by the caller: a step of this service must end long before a proxy's patience does,
 # and the state of a hash can't be handed from one step to the next.
 LARGE = 8 * 2**20
+
+CUT = "its bytes break off before the end that the object store announces"
 
 
 @dataclass(frozen=True)
@@ -69,15 +70,6 @@ class Progress:
         self.checked += other.checked
         self.bytes += other.bytes
         self.large += other.large
-
-
-def sha256_of(store: ObjectStore, key: str) -> str:
-    """The SHA-256 of an object's bytes, read in small blocks. Raises NOT_FOUND."""
-    digest = hashlib.sha256()
-    _, blocks = store.open(key)
-    for block in blocks:
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def size_fault(stored: ObjectInfo, expected: int) -> str | None:

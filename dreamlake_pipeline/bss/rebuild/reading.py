@@ -24,6 +24,7 @@ from ...ids import is_id
 from ...kinds import Kind
 from ...objectstore import ObjectStore
 from .. import deletions, journal
+from ..damaged import read_small
 from ..places_of_bucket import projects
 from ..side_by_side import side_by_side
 from ..values import to_jsonb
@@ -253,9 +254,9 @@ def _read_meta(store: ObjectStore, owner: str, project: str, kind: Kind, record_
 
 
 def _read(store: ObjectStore, key: str) -> bytes | None:
-    """The bytes of a small object; None where there is none."""
+    """The bytes of a small object; None where there is none, or it can't be read to its end."""
     try:
-        return store.read_small(key, _LARGEST_TEXT)
+        return read_small(store, key, _LARGEST_TEXT)
     except DreamlakeError as error:
         if error.code is not Code.NOT_FOUND:
             raise

@@ -17,6 +17,7 @@ from starlette.middleware import Middleware
 from ... import sealed
 from .. import state
 from .operations import Operations
+from .storage import Storage
 from .wall import Wall
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -42,6 +43,7 @@ def create_app() -> Any:
         sys.exit("No stack was ever started here.")
     keys = StaticCredentialResolver({stack.credentials.s3_access_key: stack.credentials.s3_secret_key})
     nanio = build_app(Settings(data_dir=stack.objects, region=state.REGION, credentials=keys, chunk_size=_CHUNK_BYTES))
+    nanio.state.storage = Storage(stack.objects, chunk_size=_CHUNK_BYTES)
     nanio.user_middleware.append(Middleware(Operations, objects=stack.objects))  # behind nanio's own, which verifies
     return Wall(nanio)
 
