@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from dreamlake_pipeline import logs
 from dreamlake_pipeline.api.bss import Record
 from dreamlake_pipeline.api.common import ErrorBody
 from dreamlake_pipeline.api.pipeline import ClaimBatches, ItemResult
@@ -43,6 +44,12 @@ class Done:
     def summary(self) -> dict[str, Any]:
         assert self.events[-1]["event"] == "summary"
         return self.events[-1]
+
+
+@pytest.fixture(autouse=True)
+def quiet_services(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The services are in this process, whose standard error is the command's: they log nothing there."""
+    monkeypatch.setattr(logs.StandardError, "emit", lambda self, record: None)
 
 
 @pytest.fixture
