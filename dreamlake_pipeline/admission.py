@@ -12,7 +12,7 @@ import asyncio
 import json
 import threading
 from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Annotated, Any
 
@@ -37,6 +37,9 @@ _BYTES_UNDER_WAY = 256 * MIB
 _BYTES_PER_TENANT = 96 * MIB
 _REQUESTS_UNDER_WAY = 256
 _REQUESTS_PER_TENANT = 192
+# Requests that work for seconds each (`STEP`), of the 40 threads that there are.
+_STEPS_UNDER_WAY = 12
+_STEPS_PER_TENANT = 4
 
 _LIMIT = "x-max-body-bytes"  # in the OpenAPI document, where a client may look it up
 _CALLER, _WRITES, _BODY = "caller", "writes", "body"
@@ -238,6 +241,16 @@ def room_of(scope: Any, count: int) -> AbstractContextManager[None]:
     return room.take(caller.tenant if (caller := caller_of(scope)) else "", count)
 
 
+async def _one_of_few(request: Request) -> AsyncIterator[None]:
+    room: Room = request.app.state.room
+    with room.step(caller.tenant if (caller := caller_of(request.scope)) else ""):
+        yield
+
+
+# For routes that work for seconds: few of them at a time, so that threads and database are left for all others.
+STEP = Depends(_one_of_few)
+
+
 class Room:
     """What a process has room for: requests that are worked on or wait for it at a time, and the bytes of bodies and
     long answers that they have, in all and for one tenant.
@@ -250,6 +263,7 @@ class Room:
         self._lock = threading.Lock()
         self._bytes: Counter[str] = Counter()
         self._requests: Counter[str] = Counter()
+        self._steps: Counter[str] = Counter()
 
     def take(self, tenant: str, count: int) -> AbstractContextManager[None]:
         """While so many bytes are worked on. Raises OVERLOADED when that is too much beside the others."""
@@ -258,6 +272,10 @@ class Room:
     def enter(self, tenant: str) -> AbstractContextManager[None]:
         """While a request is worked on, or waits for it. Raises OVERLOADED when there are too many already."""
         return self._hold(self._requests, tenant, 1, _REQUESTS_PER_TENANT, _REQUESTS_UNDER_WAY)
+
+    def step(self, tenant: str) -> AbstractContextManager[None]:
+        """While a request works for seconds. Raises OVERLOADED when there are too many of these already."""
+        return self._hold(self._steps, tenant, 1, _STEPS_PER_TENANT, _STEPS_UNDER_WAY)
 
     @contextmanager
     def _hold(self, taken: Counter[str], tenant: str, count: int, most_of_tenant: int, most: int) -> Iterator[None]:

@@ -42,6 +42,7 @@ def open_engine(
         max_overflow=pool_size,
         pool_timeout=30,
         pool_pre_ping=True,
+        hide_parameters=True,  # what strangers sent is not for the log of a fault
         connect_args={
             "connect_timeout": 10,
             "application_name": f"dreamlake-{schema}",

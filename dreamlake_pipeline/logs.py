@@ -30,6 +30,8 @@ REQUEST_ID = "X-Request-ID"
 # What callers may call their requests: short, and nothing that could be taken for another part of a line.
 _IS_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}")
 
+_IS_ONE = re.compile(r'[^\s"=|]+')
+
 # Whose lines these are: the modules of this package, and loggers with names of their own (`dreamlake.access`). The
 # audit trail (`dreamlake.audit`) has a form of its own.
 _LOGGERS = ("dreamlake_pipeline", "dreamlake.access", "dreamlake.files")
@@ -66,9 +68,9 @@ def configure(process: str) -> None:
         logger = logging.getLogger(name)
         logger.setLevel(logging.INFO)
         if not logger.handlers:
-            logger.addHandler(_StandardError())
+            logger.addHandler(StandardError())
         for handler in logger.handlers:
-            if isinstance(handler, _StandardError):
+            if isinstance(handler, StandardError):
                 handler.setFormatter(formatter)
     for handler in logging.getLogger("uvicorn").handlers:
         handler.setFormatter(formatter)
@@ -78,7 +80,7 @@ def configure(process: str) -> None:
     access.propagate = False
 
 
-class _StandardError(logging.Handler):
+class StandardError(logging.Handler):
     """Writes to standard error as it is at that time: a run's is a file."""
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -114,10 +116,15 @@ class _Formatter(logging.Formatter):
 class _Text(_Formatter):
     def format(self, record: logging.LogRecord) -> str:
         fields = " ".join(
-            f"{name}={visible(str(value))}" for name, value in self._fields(record).items() if value is not None
+            f"{name}={_as_one(str(value))}" for name, value in self._fields(record).items() if value is not None
         )
         line = f"{self._at(record)} {record.levelname} {self._process}: {record.getMessage()}"
         return "\n".join(filter(None, (f"{line} | {fields}" if fields else line, self._trace(record))))
+
+
+def _as_one(value: str) -> str:
+    """A value that can't be taken for more than one, or for another field: in quotes where it could."""
+    return visible(value if _IS_ONE.fullmatch(value) else json.dumps(value, ensure_ascii=False))
 
 
 class _Json(_Formatter):

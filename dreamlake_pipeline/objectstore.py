@@ -65,7 +65,7 @@ def client_config(*, max_connections: int = 32, silence: float = 60.0, tries: in
         signature_version="s3v4",
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
-        retries={"mode": "standard", "max_attempts": tries},
+        retries={"mode": "standard", "total_max_attempts": tries},
         max_pool_connections=max_connections,
         connect_timeout=_CONNECT_SECONDS,
         read_timeout=silence,
@@ -379,15 +379,19 @@ class ObjectStore:
         with _translated("copy", source):
             self.client.copy_object(Bucket=self.bucket, Key=target, CopySource={"Bucket": self.bucket, "Key": source})
 
-    def delete(self, keys: Iterable[str]) -> None:
-        """Delete objects; a key under which nothing is stored is no error."""
+    def delete(self, keys: Iterable[str]) -> dict[str, str]:
+        """Delete objects; a key under which nothing is stored is no error. Returns the keys of those that the store
+        does not delete (a lock, a policy, a fault of its own), with its reasons."""
         batch = list(keys)
+        refused: dict[str, str] = {}
         for start in range(0, len(batch), 1000):
             with _translated("delete", batch[start]):
-                self.client.delete_objects(
+                answer = self.client.delete_objects(
                     Bucket=self.bucket,
                     Delete={"Objects": [{"Key": key} for key in batch[start : start + 1000]], "Quiet": True},
                 )
+            refused |= {one.get("Key", ""): one.get("Code", "") for one in answer.get("Errors", [])}
+        return refused
 
     # Presigned requests (SigV4; AWS "Authenticating Requests: Using Query Parameters")
 

@@ -39,6 +39,8 @@ _RETRY_AFTER = "1"
 # What every route that asks for a token may answer, for the OpenAPI document.
 _ERRORS: dict[int | str, dict[str, Any]] = {status: {"model": ErrorResponse} for status in (401, 403, 413, 422)}
 
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
 _CODE_OF_STATUS = {
     404: Code.NOT_FOUND,
     405: Code.INVALID_REQUEST,
@@ -98,8 +100,9 @@ def create_service(
         audit.tell(title, scope, answer.status)
         access.tell(scope, answer)
         route = getattr(scope.get("route"), "path", "unknown")
-        requests.labels(scope["method"], route, answer.status).inc()
-        seconds.labels(scope["method"], route).observe(answer.seconds)
+        method = scope["method"] if scope["method"] in _METHODS else "other"  # anybody may make one up
+        requests.labels(method, route, answer.status).inc()
+        seconds.labels(method, route).observe(answer.seconds)
 
     service.add_middleware(_Start)
     service.add_middleware(_Head)

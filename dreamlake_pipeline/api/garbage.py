@@ -28,11 +28,13 @@ class Amount(Model):
 
 class Tally(Model):
     """`later`: what nothing refers to, but is left until it was so for a while. `unknown`: folders of records that BSS
-    does not know, and which may be all that is left of them: they are not touched (`dreamlake rebuild`)."""
+    does not know, and which may be all that is left of them: they are not touched (`dreamlake rebuild`). `refused`:
+    objects that the store does not show, or does not delete, which BSS's log names: they are left."""
 
     freed: dict[Garbage, Amount] = Field(default_factory=dict)
     later: dict[Garbage, Amount] = Field(default_factory=dict)
     unknown: int = 0
+    refused: int = 0
 
     def add(self, other: Tally) -> None:
         for mine, theirs in ((self.freed, other.freed), (self.later, other.later)):
@@ -40,6 +42,7 @@ class Tally(Model):
                 so_far = mine.get(kind, Amount())
                 mine[kind] = Amount(count=so_far.count + amount.count, bytes=so_far.bytes + amount.bytes)
         self.unknown += other.unknown
+        self.refused += other.refused
 
 
 class CollectGarbage(Model):

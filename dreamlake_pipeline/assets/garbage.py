@@ -31,5 +31,6 @@ def garbage(context: AssetExecutionContext, bss: BssResource) -> MaterializeResu
         "bytes freed": sum(one.bytes for one in total.freed.values()),
         "bytes to be freed later": sum(one.bytes for one in total.later.values()),
         "folders of unknown records": total.unknown,
+        "objects that the store refuses": total.refused,
     }
     return MaterializeResult(metadata=metadata)

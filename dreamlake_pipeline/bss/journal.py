@@ -5,25 +5,25 @@ make the records again (`rebuild/`) is a line of a journal: that a file was regi
 failed, and why; that it was deleted; what its owner decided about the project. A call writes one object, however many
 records it concerns, after its transaction and before its answer: what was acknowledged is in both places. When the
 object store refuses it, the call fails, and is made again as any other.
+
+A line says what the database said when it was asked, and when that was, by the database's clock: of two lines about a
+record, the later one tells what came last, whichever replica wrote it and whenever its transaction began.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
-from pydantic import ValidationError
 from sqlalchemy import Engine, text
 
 from .. import layout
 from ..api.bss import ProjectSettings, Record
 from ..api.stored import Meta, Noted
 from ..objectstore import ObjectStore
-from .damaged import read_small
 
 _TYPE = "application/jsonl"
-_LARGEST = 256 * 2**20  # bytes of the lines that one call writes
 _COLUMNS = ", ".join(f"r.{name}" for name in Record.model_fields if name not in ("metadata", "waiting"))
 
 
@@ -34,12 +34,12 @@ def note(database: Engine, store: ObjectStore, ids: Sequence[str]) -> None:
     with database.connect() as connection:
         rows = connection.execute(
             text(f"""
-            SELECT {_COLUMNS}, r.recipe FROM records r WHERE r.id = ANY(:ids)
+            SELECT {_COLUMNS}, r.recipe, statement_timestamp() AS at FROM records r WHERE r.id = ANY(:ids)
             ORDER BY r.owner, r.project, r.id"""),  # noqa: S608 (spelled above)
             {"ids": sorted(set(ids))},
         )
-        records = [Meta.model_validate(dict(row)) for row in rows.mappings()]
-    _write(store, [(one.owner, one.project, Noted(at=one.updated_at, record=one)) for one in records])
+        lines = [Noted(at=row["at"], record=Meta.model_validate(dict(row))) for row in rows.mappings()]
+    _write(store, [(line.record.owner, line.record.project, line) for line in lines if line.record is not None])
 
 
 def note_deleted(database: Engine, store: ObjectStore, ids: Sequence[str]) -> None:
@@ -49,30 +49,25 @@ def note_deleted(database: Engine, store: ObjectStore, ids: Sequence[str]) -> No
     with database.connect() as connection:
         rows = connection.execute(
             text("""
-            SELECT id, owner, project, deleted_at FROM deleted_records WHERE id = ANY(:ids)
+            SELECT id, owner, project, statement_timestamp() AS at FROM deleted_records WHERE id = ANY(:ids)
             ORDER BY owner, project, id"""),
             {"ids": sorted(set(ids))},
         ).all()
-    _write(store, [(row.owner, row.project, Noted(at=row.deleted_at, deleted=row.id)) for row in rows])
+    _write(store, [(row.owner, row.project, Noted(at=row.at, deleted=row.id)) for row in rows])
 
 
-def note_settings(store: ObjectStore, owner: str, project: str, settings: ProjectSettings) -> None:
-    """Write down what was decided about a project."""
-    _write(store, [(owner, project, Noted(at=datetime.now(UTC), settings=settings))])
-
-
-def read(store: ObjectStore, key: str) -> Iterator[Noted | None]:
-    """The lines of one object of a journal; None for one that is none, and for an object that can't be read to its end.
-    Raises NOT_FOUND."""
-    lines = read_small(store, key, _LARGEST)
-    if lines is None:
-        yield None
-        return
-    for line in lines.splitlines():
-        try:
-            yield Noted.model_validate_json(line)
-        except ValidationError:
-            yield None
+def note_settings(database: Engine, store: ObjectStore, owner: str, project: str) -> None:
+    """Write down what is decided about a project now."""
+    with database.connect() as connection:
+        row = connection.execute(
+            text("""
+            SELECT ladder, csv, statement_timestamp() AS at FROM projects
+            WHERE owner = :owner AND project = :project"""),
+            {"owner": owner, "project": project},
+        ).one_or_none()
+    if row is not None:
+        settings = ProjectSettings.model_validate({"ladder": row.ladder, "csv": row.csv})
+        _write(store, [(owner, project, Noted(at=row.at, settings=settings))])
 
 
 def _write(store: ObjectStore, lines: Iterable[tuple[str, str, Noted]]) -> None:

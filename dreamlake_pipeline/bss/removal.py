@@ -9,20 +9,19 @@ from sqlalchemy import Engine
 from .. import layout, names
 from ..crashpoints import CrashPoint, reached
 from ..objectstore import ObjectStore
-from . import deletions, journal
-from .side_by_side import side_by_side
+from . import deletions, heads, journal
 
 
 def delete(database: Engine, store: ObjectStore, ids: Sequence[str], *, by: str) -> list[str]:
     """Delete the records of these ids; those that were there. See `deletions.delete`.
 
-    A staged object whose key is a hash is known by it. Of one that another uploader named, the ETag is remembered.
+    A staged object whose key is a hash is known by it. Of one that another uploader named, the ETag is remembered,
+    as far as the store shows it.
     """
     with database.connect() as connection:
         keys = deletions.staged_keys(connection, ids)
     foreign = sorted({key for key in keys.values() if not _is_named_by_hash(key)})
-    found = side_by_side(store.head, foreign)
-    etags = {key: info.etag for key, info in zip(foreign, found, strict=True) if info is not None}
+    etags = {key: info.etag for key, info in heads.look(store, foreign).found.items() if info is not None}
     with database.begin() as connection:
         deleted = deletions.delete(connection, list(keys), by=by, etags=etags)
         reached(CrashPoint.DELETION_WRITTEN)

@@ -37,8 +37,10 @@ def gc(dry_run: DryRun = False, yes: Yes = False, as_json: AsJson = False) -> No
         done = _collect(lake, dry_run=False, told="freed so far")
     if as_json:
         print_json({"event": "summary"} | done.wire())
-    elif done.freed:
-        say(f"freed: {_describe(done)}")
+    else:
+        if done.freed:
+            say(f"freed: {_describe(done)}")
+        _show_refused(done)
 
 
 def _collect(lake: DreamLake, *, dry_run: bool, told: str) -> Tally:
@@ -66,6 +68,14 @@ def _show(plan: Tally) -> None:
             f"left: {plural(plan.unknown, 'folder')} of records that BSS does not know. They may be all that there is "
             "of them (`dreamlake rebuild`)."
         )
+    _show_refused(plan)
+
+
+def _show_refused(tally: Tally) -> None:
+    from .output import plural, say
+
+    if tally.refused:
+        say(f"left: {plural(tally.refused, 'object')} that the store does not show or delete: see the log of BSS")
 
 
 def _describe(tally: Tally) -> str:

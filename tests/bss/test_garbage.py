@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,12 +10,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 from sqlalchemy import Engine, text
 
 from dreamlake_pipeline.api.garbage import Garbage, Tally
 from dreamlake_pipeline.bss import garbage
 from dreamlake_pipeline.bss.garbage import steps
 from dreamlake_pipeline.bss.garbage.collector import Collector
+from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.objectstore import ObjectStore
 
 
@@ -199,11 +202,12 @@ def test_a_collection_that_ends_anywhere_is_gone_on_with(
     def dies(*_: Any) -> Any:
         raise Killed
 
-    def deletes_and_dies(self: ObjectStore, keys: Any) -> None:
+    def deletes_and_dies(self: ObjectStore, keys: Any) -> dict[str, str]:
         """The objects are deleted, and what should follow is not written."""
         if batch := list(keys):
             delete(self, batch)
             raise Killed
+        return {}
 
     for part in steps.PARTS:
         with monkeypatch.context() as patched, suppress(Killed):
@@ -222,6 +226,13 @@ def test_only_folders_of_our_layout_whose_bytes_are_safe_are_freed(
 ) -> None:
     from dreamlake_pipeline.bss.garbage import unnamed
 
+    def collect_old() -> Tally:
+        with monkeypatch.context() as patched:
+            patched.setattr(unnamed, "_AGE", timedelta(seconds=-5))
+            patched.setattr(unnamed, "_FOLDERS_AT_ONCE", 1)
+            return collect()
+
+    others = collect_old().unknown  # folders of other tests
     video = ready("/a.mp4")
     lost, aborted, copy = ("5" * 24, "6" * 23 + "0", "4" * 24)
     staged = f'{{"stagingKey": "{owner}/lab/staging/{"9" * 64}"}}'
@@ -243,10 +254,8 @@ def test_only_folders_of_our_layout_whose_bytes_are_safe_are_freed(
     for key, body in (kept | freed).items():
         object_store.put(key, body.encode(), content_type="text/plain")
     assert collect().unknown == 0, "they are young"
-    monkeypatch.setattr(unnamed, "_AGE", timedelta(seconds=-5))
-    monkeypatch.setattr(unnamed, "_FOLDERS_AT_ONCE", 1)
-    done = collect()
-    assert done.unknown == 2 and done.freed[Garbage.FILES].count == 3
+    done = collect_old()
+    assert done.unknown == others + 2 and done.freed[Garbage.FILES].count == 3
     assert [key for key in kept if object_store.head(key) is None] == []
     assert [key for key in freed if object_store.head(key) is not None] == []
     assert list(object_store.list_all(video.folder))
@@ -313,6 +322,100 @@ def test_rows_of_what_is_over_go(collect: Any, sql: Any, owner: str, object_stor
     assert sql("SELECT etag FROM ignored_objects WHERE staging_key IN (:key, 'gone')", key=key) == [(etag,)]
     for table, column in {"signed_puts": "staging_key", "ended_uploads": "upload_id", "batches": "partition"}.items():
         assert sql(f"SELECT {column} FROM {table} WHERE {column} IN ('old', 'new')") == [("new",)]
+
+
+@pytest.fixture
+def refuse(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """From then on, the store shows and deletes objects but these; it answers as S3 does to who lacks the key of one
+    that is encrypted with its uploader's (SSE-C: HEAD has no body to say why), and of one under a lock."""
+
+    def run(*keys: str) -> None:
+        head, delete = ObjectStore.head, ObjectStore.delete
+
+        def refused_head(self: ObjectStore, key: str) -> Any:
+            if key in keys:
+                answer: Any = {"Error": {"Code": "400"}, "ResponseMetadata": {"HTTPStatusCode": 400}}
+                raise DreamlakeError(Code.STORAGE_FAILED, f"400: {key}") from ClientError(answer, "HeadObject")
+            return head(self, key)
+
+        def refused_delete(self: ObjectStore, wanted: Any) -> dict[str, str]:
+            batch = list(wanted)
+            return delete(self, [key for key in batch if key not in keys]) | {
+                key: "AccessDenied" for key in batch if key in keys
+            }
+
+        monkeypatch.setattr(ObjectStore, "head", refused_head)
+        monkeypatch.setattr(ObjectStore, "delete", refused_delete)
+
+    return run
+
+
+@pytest.mark.parametrize("what", ["raw", "folder", "chunk"])
+def test_an_object_that_the_store_refuses_keeps_no_other(
+    what: str, api: Any, ready: Any, there: Any, collect: Any, sql: Any, refuse: Any
+) -> None:
+    locked, free = ready("/locked.mp4"), ready("/free.mp4")
+    _end_leases(sql)
+    refused = {"raw": locked.staged, "folder": f"{locked.folder}poster.jpg", "chunk": f"chunks/{locked.own}.ts"}[what]
+    refuse(refused)
+    for video in (locked, free):
+        assert api.delete(f"/videos/{video.id}").status_code == 204
+    for _ in range(2):  # it is taken neither for deleted nor for a new arrival
+        assert collect().refused == 1
+    assert set(there(free)) <= {"shared"}
+    if what == "raw":
+        assert sql("SELECT freed_at FROM condemned_objects WHERE staging_key = :key", key=refused) == [(None,)]
+    if what == "chunk":
+        assert sql("SELECT stored_at FROM chunks WHERE sha256 = :own", own=locked.own) == [(None,)]
+
+
+def test_what_the_store_refused_is_freed_when_it_does_not_any_more(
+    api: Any, ready: Any, there: Any, collect: Any, sql: Any, refuse: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video = ready("/locked.mp4")
+    _end_leases(sql)
+    refuse(video.staged, f"{video.folder}poster.jpg", f"chunks/{video.own}.ts")
+    api.delete(f"/videos/{video.id}")
+    assert collect().refused == 3
+    assert collect().refused == 3
+    monkeypatch.undo()
+    assert set(there(video)) >= {"staged", "own", "files"}
+    assert collect().refused == 0
+    assert set(there(video)) <= {"shared"}
+
+
+def test_foreign_objects_that_the_store_does_not_show_stop_nothing(
+    api: Any, pipeline: Any, owner: str, collect: Any, sql: Any, object_store: ObjectStore, refuse: Any
+) -> None:
+    ignored, adopted = (f"{owner}/lab/staging/robot/{name}" for name in ("secret.bin", "a.wav"))
+    seen = {"owner": owner, "project": "lab", "size": 4, "etag": "e"}
+    for key in (ignored, adopted):
+        object_store.put(key, b"abcd", content_type="audio/wav")
+    objects = [seen | {"key": ignored}, seen | {"key": adopted, "kind": "audio", "name": "/a.wav"}]
+    assert pipeline.post("/pipeline/staged/adopt", json={"objects": objects}).status_code == 200
+    [record] = api.get("/audio", params={"owner": owner}).json()["items"]
+    refuse(ignored, adopted)
+    assert api.delete(f"/audio/{record['id']}").status_code == 204
+    assert collect().refused == 1
+    assert sql("SELECT reason FROM ignored_objects WHERE staging_key = :key", key=ignored) == [("of no known kind",)]
+
+
+def test_a_meta_that_somebody_else_wrote_frees_and_stops_nothing(
+    ready: Any, owner: str, collect: Any, object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dreamlake_pipeline.bss.garbage import unnamed
+
+    video = ready("/a.mp4")
+    said = [{"stagingKey": key} for key in (video.staged + "\0", 5, None, [video.staged], {"a": 1}, "\ud800", "")]
+    bodies = [json.dumps(one).encode() for one in (*said, [], 5, None)] + [b"[" * 60_000, b"\xff", b""]
+    keys = [f"{owner}/lab/videos/{n:024x}/meta.json" for n in range(len(bodies))]
+    keys.append(f"{owner}/other/videos/{99:024x}/meta.json")  # the bytes of another project are not its own
+    monkeypatch.setattr(unnamed, "_AGE", timedelta(seconds=-5))
+    before = collect().unknown
+    for key, body in zip(keys, [*bodies, json.dumps({"stagingKey": video.staged}).encode()], strict=True):
+        object_store.put(key, body, content_type="text/plain")
+    assert collect().unknown == before + len(keys)
+    assert [key for key in keys if object_store.head(key) is None] == []
 
 
 def test_a_cursor_that_no_step_gave_is_refused(pipeline: Any) -> None:

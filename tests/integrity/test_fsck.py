@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,8 +13,9 @@ from typing import Any, NamedTuple
 import pytest
 
 from dreamlake_pipeline import layout
-from dreamlake_pipeline.api.integrity import Found
+from dreamlake_pipeline.api.integrity import Found, FsckRepair, Repaired
 from dreamlake_pipeline.api.server import BatchAsset
+from dreamlake_pipeline.bss.fsck import records as fsck_records
 from dreamlake_pipeline.findings import FINDINGS, Finding, Repair
 from dreamlake_pipeline.ids import new_id
 from dreamlake_pipeline.kinds import Kind
@@ -225,7 +227,7 @@ def test_every_kind_of_damage_is_found_and_mended(filled: World, monkeypatch: py
     world.process()
     left = world.fsck()
     assert {found.code for found in left} == {
-        found.code for found in findings if FINDINGS[found.code].repair is Repair.NONE
+        found.code for found in findings if FINDINGS[found.code].repair in (Repair.NONE, Repair.NOTED)
     }
     assert {found.name for found in left if found.code in OF_RAW.values()} == lost
     assert {str(record.status) for record in world.records().values()} == {"ready"}
@@ -278,6 +280,32 @@ def test_what_is_large_is_hashed_by_the_caller(world: World, tmp_path: Path, mon
     assert found == {("/a.wav", Finding.RAW_ALTERED), ("/b.jsonl", Finding.OUTPUT_ALTERED)}
 
 
+@pytest.mark.parametrize("part", ["put", "parts"])
+def test_lost_raw_bytes_come_back_when_the_file_is_uploaded_again(world: World, tmp_path: Path, part: str) -> None:
+    """Under whatever name: two of the files have the same bytes. Until then, what was made of them plays."""
+    project = f"lost-{part}"
+    size = 0 if part == "put" else 5 * 2**20
+    files = {f"/{how}.srt": srt(f"{project} {how}") + b"\n" * size for how in OF_RAW}
+    files["/altered again.srt"] = files["/altered.srt"]
+    world.ingest(files, tmp_path, project=project)
+    world.process()
+    for how in OF_RAW:
+        damage(world, world.records(project)[f"/{how}.srt"].staging_key, how)
+    found = world.fsck(f"{project}@{OWNER}")
+    assert {one.code for one in found} == set(OF_RAW.values())
+    assert len(world.lake.repair(found).left) == len(files)
+    world.process()
+    noted = world.records(project).values()
+    assert all(record.is_playable and record.last_error is not None for record in noted)
+
+    world.ingest(files, tmp_path, project=project)
+    world.process()
+    assert world.fsck(f"{project}@{OWNER}") == []
+    assert [record.last_error for record in world.records(project).values()] == [None] * len(files)
+    *_, summary = world.lake.ingest(next(tmp_path.iterdir()), episode=f"{project}@{OWNER}")
+    assert (summary.bytes, summary.duplicate) == (0, len(files))
+
+
 def test_a_step_goes_on_where_the_last_one_ended(filled: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dreamlake_pipeline.bss.fsck.walk.STEP_SECONDS", 0.0)
     monkeypatch.setattr("dreamlake_pipeline.bss.fsck.records._DEEP_PAGE", 1)
@@ -285,3 +313,56 @@ def test_a_step_goes_on_where_the_last_one_ended(filled: World, monkeypatch: pyt
 
     counts = [one for one in filled.lake.fsck(f"robot@{OWNER}", deep=True) if isinstance(one, Checked)]
     assert counts[-1].counts["records"] == len(filled.records())
+
+
+def test_a_repair_of_what_is_whole_harms_nothing(world: World, tmp_path: Path) -> None:
+    """Whoever may write may send any finding: each is looked at again."""
+    world.ingest({"/healthy.wav": sound(4001), "/other.wav": sound(4002)}, tmp_path, project="healthy")
+    world.process()
+    records = world.records("healthy")
+    one = records["/healthy.wav"]
+    chunks = world.sql("SELECT sha256 FROM chunk_refs WHERE record_id = :id", id=one.id)
+    assert chunks
+    rows = "SELECT sha256, stored_at, condemned_at FROM chunks WHERE sha256 = ANY(:hashes)"
+    hashes = [row.sha256 for row in chunks]
+    before = world.sql(rows, hashes=hashes)
+    said = {"detail": "made up", "id": one.id, "owner": OWNER, "project": "healthy"}
+    findings = [
+        Found(code=code, sha256=sha256, partition=one.partition, **said)
+        for code in Finding
+        if FINDINGS[code].repair is not Repair.AGAIN or code in OF_CHUNK.values()
+        for sha256 in hashes
+    ]
+    # That of a segment queues its players when it is wrong, and else nothing; the record itself may be queued by
+    # everybody who may write it, and so is by its own id.
+    corrected = world.lake.bss.http.post("/fsck/repair", FsckRepair(findings=findings), Repaired).corrected
+    assert corrected == 0
+    assert world.sql("SELECT sha256 FROM chunk_refs WHERE record_id = :id", id=one.id) == chunks
+    assert world.sql(rows, hashes=hashes) == before
+    world.process()
+    assert world.fsck(f"healthy@{OWNER}") == []
+
+
+def test_a_reference_that_came_to_be_used_is_kept(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record got another result between the look and the repair."""
+    world.ingest({"/again.wav": sound(4003)}, tmp_path, project="again")
+    world.process()
+    one = world.records("again")["/again.wav"]
+    unused = "ab" * 31 + "0a"
+    world.sql("INSERT INTO chunks (sha256, size, stored_at, lease_until) VALUES (:s, 9, now(), now())", s=unused)
+    world.sql("INSERT INTO chunk_refs (record_id, sha256) VALUES (:id, :s)", id=one.id, s=unused)
+    found = Found(code=Finding.REFERENCE_UNUSED, detail="", id=one.id, sha256=unused)
+    looked = fsck_records.spare_references
+
+    def look_then_change(*args: Any) -> Any:
+        spare = looked(*args)
+        world.sql("UPDATE records SET updated_at = clock_timestamp() WHERE id = :id", id=one.id)
+        return spare
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sys.modules["dreamlake_pipeline.bss.fsck.repair"], "spare_references", look_then_change)
+        assert world.lake.bss.http.post("/fsck/repair", FsckRepair(findings=[found]), Repaired).corrected == 0
+    assert world.lake.bss.http.post("/fsck/repair", FsckRepair(findings=[found]), Repaired).corrected == 1
+    world.sql("DELETE FROM chunks WHERE sha256 = :s", s=unused)

@@ -81,6 +81,9 @@ ROWS: dict[str, dict[str, str]] = {
             INSERT INTO origin (is_rebuilding) VALUES (false);
             INSERT INTO rebuilt (id, chunks) VALUES (repeat('1', 24), '{ab}')""",
         "0015": "UPDATE records SET request_id = '5c1f0a9d3b7e-17' WHERE id = repeat('1', 24)",
+        "0016": """
+            INSERT INTO rebuilt (owner, project, id, chunks) VALUES ('lab', 'arm', repeat('1', 24), '{ab}'),
+                ('lab', 'leg', repeat('1', 24), '{ab}')""",
     },
     SERVER_SCHEMA: {
         "0001": f"""

@@ -130,3 +130,16 @@ def test_a_line_of_others_cannot_begin_in_ours(client: TestClient, lines: Lines)
     client.get("/lab/%0Aforged%1b[2J")
     logged = lines()
     assert all("\x1b" not in line and not line.startswith("forged") for line in logged)
+
+
+def test_a_value_is_taken_for_nothing_else(client: TestClient, lines: Lines, form: str) -> None:
+    """Also one that was made to look like other fields, or another line."""
+    for sub in ("ops status=200 requestId=forged", "a | b=c", 'a"b', "a\nb INFO Test: answered | status=200"):
+        token = issue_token(SECRET, sub=sub, namespaces=["lab"], scope=Scope.READ, ttl=60)
+        client.get("/lab/x", headers={"Authorization": f"Bearer {token}"})
+        [access] = [line for line in lines() if "answered" in line.partition("|")[0] or '"answered"' in line]
+        if form == "json":
+            assert json.loads(access)["sub"] == sub
+        else:
+            rest = access.replace(f"sub={json.dumps(sub)}", "")
+            assert rest != access and rest.count("status=") == rest.count("requestId=") == rest.count("|") == 1

@@ -6,7 +6,8 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 from sqlalchemy import text
@@ -287,6 +288,28 @@ def _check_references(world: World, row: Row) -> Iterator[Found]:
     for sha256 in sorted(referred - named):
         found = row.found(Finding.REFERENCE_UNUSED, layout.chunk_key(sha256), "no playlist names it")
         yield found.model_copy(update={"sha256": sha256})
+
+
+class Spare(NamedTuple):
+    """A reference to a segment that no playlist of its record names, and when that changed last."""
+
+    record_id: str
+    sha256: str
+    updated_at: datetime
+
+
+def spare_references(world: World, ids: Sequence[str]) -> list[Spare]:
+    """Such references of these records, as far as all of their playlists are there and whole."""
+    with world.database.connect() as connection:
+        found = connection.execute(text(f"{_ROWS} WHERE r.id = ANY(:ids) ORDER BY r.id"), {"ids": list(ids)})
+        rows = [_row(row) for row in found.mappings()]
+    looks = side_by_side(lambda row: list(_check_references(world, row)) if row.has_result else [], rows)
+    return [
+        Spare(row.id, found.sha256, row.updated_at)
+        for row, look in zip(rows, looks, strict=True)
+        for found in look
+        if found.code is Finding.REFERENCE_UNUSED and found.sha256
+    ]
 
 
 def _meta(world: World, row: Row) -> Meta | None:

@@ -14,8 +14,10 @@ from ...findings import FINDINGS, Finding, Repair
 from ...objectstore import ObjectStore
 from .. import records
 from ..side_by_side import side_by_side
+from ..values import to_jsonb
 from . import chunks
 from .batches import LEFT_OPEN, MISPLACED
+from .records import Spare, spare_references
 from .world import World
 
 _OF_CHUNKS = frozenset(
@@ -33,11 +35,13 @@ _MISPLACED = frozenset({Finding.IN_CLOSED_BATCH, Finding.IN_OTHER_BATCH, Finding
 def repair(database: Engine, store: ObjectStore, findings: Sequence[Found], caller: Principal) -> Repaired:
     """Put right what of these can be, as far as the caller reaches.
 
-    A record is queued whatever is wrong with it: its result stands until the next one takes its place. A segment that
+    A record is queued whatever is wrong with it: its result stands until the next one takes its place, also where its
+    raw bytes are lost, which the attempt notes as its last error. A segment that
     is missing or wrong is noted as not stored, and every record that plays it is queued, whoever owns it: the first of
     them stores it again.
     """
-    again = [found.id for found in findings if found.id and FINDINGS[found.code].repair is Repair.AGAIN]
+    queueing = (Repair.AGAIN, Repair.NOTED)
+    again = [found.id for found in findings if found.id and FINDINGS[found.code].repair in queueing]
     segments = [found.sha256 for found in findings if found.code in _OF_CHUNKS and found.sha256]
     misplaced = [found.id for found in findings if found.code in _MISPLACED and found.id]
     unused = [(found.id, found.sha256) for found in findings if found.code is Finding.REFERENCE_UNUSED]
@@ -45,13 +49,14 @@ def repair(database: Engine, store: ObjectStore, findings: Sequence[Found], call
     batches = [found.partition for found in findings if found.code is Finding.BATCH_LEFT_OPEN and found.partition]
 
     wrong = _wrong_segments(database, store, segments, caller) if segments else {}
+    spare = _spare_references(database, store, unused, caller) if unused else []
     with database.begin() as connection:
-        reached = records.reachable(connection, [*again, *misplaced, *(one for one, _ in unused if one)], caller)
+        reached = records.reachable(connection, [*again, *misplaced], caller)
         queued = _requeue_misplaced(connection, [one for one in misplaced if one in reached])
         players = _give_up_segments(connection, list(wrong)) if wrong else []
         chosen = {one for one in again if one in reached} | set(players)
         queued |= records.queue(connection, chosen, records.SETTLED)
-        corrected = _drop_references(connection, [(one, sha) for one, sha in unused if one in reached and sha])
+        corrected = _drop_references(connection, spare)
         corrected += _close(connection, batches, caller)
         corrected += sum(not is_played for is_played in wrong.values())
         if EVERY_NAMESPACE in caller.namespaces:
@@ -115,31 +120,43 @@ def _requeue_misplaced(connection: Connection, ids: Sequence[str]) -> set[str]:
     """Queue those of the records that are in no batch in which anybody would process them."""
     if not ids:
         return set()
-    rows = connection.execute(text(f"{MISPLACED} AND r.id = ANY(:ids)"), {"ids": list(ids)})
+    rows = connection.execute(
+        text(f"{MISPLACED} AND r.id = ANY(:ids) ORDER BY r.id FOR UPDATE OF r"), {"ids": list(ids)}
+    )
     wrong = sorted(row.id for row in rows)
     return set(
         connection.execute(
             text("""
             UPDATE records SET status = 'queued', queued_at = now(), partition = NULL, reported_at = NULL,
                 updated_at = now()
-            WHERE id IN (SELECT id FROM records WHERE id = ANY(:ids) AND status IN ('queued', 'processing')
-                ORDER BY id FOR UPDATE)
-            RETURNING id"""),
+            WHERE id = ANY(:ids) RETURNING id"""),
             {"ids": wrong},
         ).scalars()
     )
 
 
-def _drop_references(connection: Connection, pairs: Sequence[tuple[str, str]]) -> int:
-    """Drop references of records that are at rest."""
-    if not pairs:
+def _spare_references(
+    database: Engine, store: ObjectStore, pairs: Sequence[tuple[str | None, str | None]], caller: Principal
+) -> list[Spare]:
+    """Those of the references (record and segment) that no playlist of their records names, as a look finds now."""
+    world = World(database, store, None, None, True, time.monotonic())
+    with database.connect() as connection:
+        reached = records.reachable(connection, [one for one, _ in pairs if one], caller)
+    return [one for one in spare_references(world, reached) if (one.record_id, one.sha256) in set(pairs)]
+
+
+def _drop_references(connection: Connection, spare: Sequence[Spare]) -> int:
+    """Drop references of records that are at rest, and as they were when their playlists were read."""
+    if not spare:
         return 0
     return connection.execute(
         text("""
-        DELETE FROM chunk_refs c USING unnest(CAST(:ids AS text[]), CAST(:hashes AS text[])) AS d(id, sha256),
+        DELETE FROM chunk_refs c
+        USING jsonb_to_recordset(CAST(:spare AS jsonb)) AS d(record_id text, sha256 text, updated_at timestamptz),
             records r
-        WHERE c.record_id = d.id AND c.sha256 = d.sha256 AND r.id = d.id AND r.status = 'ready'"""),
-        {"ids": [one for one, _ in pairs], "hashes": [sha256 for _, sha256 in pairs]},
+        WHERE (c.record_id, c.sha256) = (d.record_id, d.sha256) AND r.id = d.record_id
+            AND r.status = 'ready' AND r.updated_at = d.updated_at"""),
+        {"spare": to_jsonb([one._asdict() for one in spare])},
     ).rowcount
 
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from sqlalchemy import Engine
 
 from ...api.garbage import Amount, Garbage, Tally
 from ...objectstore import ObjectStore
+from ...visible import visible
+
+log = logging.getLogger(__name__)
 
 
 class Collector(NamedTuple):
@@ -42,6 +47,13 @@ def freed(kind: Garbage, count: int, size: int = 0) -> Tally:
 def later(kind: Garbage, count: int, size: int = 0) -> Tally:
     """So many things of a kind are not needed any more, and left for now."""
     return Tally(later={kind: Amount(count=count, bytes=size)} if count else {})
+
+
+def refused(reasons: Mapping[str, str]) -> Tally:
+    """The store does not show these objects, or does not delete them: by key, why. They must not keep the others."""
+    for key, reason in sorted(reasons.items()):
+        log.warning("the store refuses %s: %s", visible(key), reason)
+    return Tally(refused=len(reasons))
 
 
 # SQL: a deleted record `d` that is to be purged: by :kept.

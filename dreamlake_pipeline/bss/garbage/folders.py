@@ -13,7 +13,7 @@ from ...crashpoints import CrashPoint, reached
 from ...kinds import Kind
 from ...objectstore import ObjectInfo
 from ..side_by_side import side_by_side
-from .collector import EXPIRED, Collector, Work, freed
+from .collector import EXPIRED, Collector, Work, freed, refused
 
 _AT_ONCE = 100
 
@@ -33,15 +33,18 @@ def empty(collector: Collector, position: str) -> Work:
             ORDER BY d.id LIMIT :limit"""),  # noqa: S608 (spelled there)
             collector.ages | {"after": position, "limit": _AT_ONCE, "marked": MARKED_SECONDS, "dry": collector.dry_run},
         ).all()
-    objects = [info for folder in side_by_side(lambda row: _listed(collector, row), found) for info in folder]
+    listed = side_by_side(lambda row: _listed(collector, row), found)
+    objects = [info for folder in listed for info in folder]
+    kept: dict[str, str] = {}
     if found and not collector.dry_run:
-        collector.store.delete(info.key for info in objects)
+        kept = collector.store.delete(info.key for info in objects)
         reached(CrashPoint.FOLDERS_EMPTIED)
-        _mark(collector, [row.id for row in found])
-    return Work(
-        found[-1].id if len(found) == _AT_ONCE else None,
-        freed(Garbage.FILES, len(objects), sum(info.size for info in objects)),
-    )
+        full = {row.id for row, folder in zip(found, listed, strict=True) if any(info.key in kept for info in folder)}
+        _mark(collector, [row.id for row in found if row.id not in full])
+    gone = [info for info in objects if info.key not in kept]
+    tally = freed(Garbage.FILES, len(gone), sum(info.size for info in gone))
+    tally.add(refused(kept))
+    return Work(found[-1].id if len(found) == _AT_ONCE else None, tally)
 
 
 def _listed(collector: Collector, row: Row[Any]) -> list[ObjectInfo]:

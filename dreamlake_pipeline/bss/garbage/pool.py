@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from ... import layout
 from ...api.garbage import Garbage, Tally
 from ...crashpoints import CrashPoint, reached
-from .collector import EXPIRED, Collector, Work, freed, later
+from .collector import EXPIRED, Collector, Work, freed, later, refused
 
 _LOOKED_AT = 5000
 _AT_ONCE = 500
@@ -76,13 +76,15 @@ def free(collector: Collector, position: str) -> Work:
         named = referred_to(connection, hashes)
         _pardon(connection, named)
         gone = [sha256 for sha256 in hashes if sha256 not in named]
-        collector.store.delete(layout.chunk_key(sha256) for sha256 in gone)
+        kept = collector.store.delete(layout.chunk_key(sha256) for sha256 in gone)
+        gone = [sha256 for sha256 in gone if layout.chunk_key(sha256) not in kept]
         if gone:
             reached(CrashPoint.CHUNKS_DELETED)
         sizes = connection.execute(
             text("DELETE FROM chunks WHERE sha256 = ANY(:hashes) RETURNING size"), {"hashes": gone}
         ).scalars()
         tally = freed(Garbage.CHUNKS, len(gone), sum(sizes))
+        tally.add(refused(kept))
     if len(hashes) == _AT_ONCE:
         return Work(hashes[-1], tally)
     tally.add(_count_waiting(collector))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import text
 
 from ...api.garbage import Garbage, Tally
-from ..side_by_side import side_by_side
+from .. import heads
 from .collector import Collector, Work, freed
 
 _AT_ONCE = 1000
@@ -54,9 +54,13 @@ def _free_ignored(collector: Collector, after: str) -> Work:
             ORDER BY staging_key LIMIT :limit"""),
             {"after": after, "limit": _AT_ONCE},
         ).all()
-    keys = sorted({row.staging_key for row in rows})
-    found = dict(zip(keys, side_by_side(collector.store.head, keys), strict=True))
-    gone = [row for row in rows if (info := found[row.staging_key]) is None or info.etag != row.etag]
+    # What the store does not show is what was refused for just that.
+    found = heads.look(collector.store, [row.staging_key for row in rows]).found
+    gone = [
+        row
+        for row in rows
+        if row.staging_key in found and ((info := found[row.staging_key]) is None or info.etag != row.etag)
+    ]
     if gone and not collector.dry_run:
         with collector.database.begin() as connection:
             connection.execute(

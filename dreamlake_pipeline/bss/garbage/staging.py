@@ -9,9 +9,8 @@ from sqlalchemy import Connection, text
 from ...api.garbage import Garbage, Tally
 from ...crashpoints import CrashPoint, reached
 from ...objectstore import ObjectInfo
-from .. import condemned, deletions
-from ..side_by_side import side_by_side
-from .collector import EXPIRED, Collector, Work, freed, later
+from .. import condemned, deletions, heads
+from .collector import EXPIRED, Collector, Work, freed, later, refused
 
 _AT_ONCE = 200
 
@@ -54,8 +53,7 @@ def _delete(connection: Connection, collector: Collector, keys: Sequence[str]) -
     }
     used = still_used(connection, list(rows))
     waiting = promised(connection, list(rows), collector.url_ttl) - used
-    looked_at = [key for key in rows if key not in used and key not in waiting]
-    found = dict(zip(looked_at, side_by_side(collector.store.head, looked_at), strict=True))
+    found, hidden = heads.look(collector.store, [key for key in rows if key not in used and key not in waiting])
     # What was written since, or has other content, is a new arrival.
     new = {
         key
@@ -65,14 +63,16 @@ def _delete(connection: Connection, collector: Collector, keys: Sequence[str]) -
     }
     gone: list[ObjectInfo] = [info for key, info in found.items() if info is not None and key not in new]
     condemned.release(connection, used | new)
-    collector.store.delete(info.key for info in gone)
+    kept = collector.store.delete(info.key for info in gone)
     if gone:
         reached(CrashPoint.STAGED_DELETED)
     connection.execute(
         text("UPDATE condemned_objects SET freed_at = now() WHERE staging_key = ANY(:keys)"),
-        {"keys": [key for key in found if key not in new]},
+        {"keys": [key for key in found if key not in new and key not in kept]},
     )
+    gone = [info for info in gone if info.key not in kept]
     tally = freed(Garbage.STAGED, len(gone), sum(info.size for info in gone))
+    tally.add(refused(hidden | kept))
     tally.add(later(Garbage.STAGED, len(waiting)))
     return tally
 

@@ -20,10 +20,11 @@ from ...ids import is_id, made_at
 from ...kinds import KINDS, Kind
 from ...objectstore import ObjectInfo
 from ..side_by_side import side_by_side
-from .collector import Collector, Work, freed
+from .collector import Collector, Work, freed, refused
 
 _FOLDERS_AT_ONCE = 500
 _RECORDS_AT_ONCE = 100
+_LARGEST_META = 16 * 2**20
 
 # A run may write for a day, and what it writes belongs to a record that was there when it began.
 _AGE = timedelta(hours=25)
@@ -66,9 +67,15 @@ def _empty(collector: Collector, folder: _Folder, old: datetime) -> Tally:
         return Tally()
     if not _is_expendable(collector, folder, objects):
         return Tally(unknown=1)
-    if not collector.dry_run:
-        collector.store.delete(info.key for info in objects)
-    return freed(Garbage.FILES, len(objects), sum(info.size for info in objects))
+    return _delete(collector, objects)
+
+
+def _delete(collector: Collector, objects: Sequence[ObjectInfo]) -> Tally:
+    kept = {} if collector.dry_run else collector.store.delete(info.key for info in objects)
+    gone = [info for info in objects if info.key not in kept]
+    tally = freed(Garbage.FILES, len(gone), sum(info.size for info in gone))
+    tally.add(refused(kept))
+    return tally
 
 
 def _is_expendable(collector: Collector, folder: _Folder, objects: Sequence[ObjectInfo]) -> bool:
@@ -77,15 +84,22 @@ def _is_expendable(collector: Collector, folder: _Folder, objects: Sequence[Obje
     if all(info.key != meta for info in objects):
         return True
     try:
-        key = from_json(collector.store.read(meta))["stagingKey"]
+        key = from_json(collector.store.read_small(meta, _LARGEST_META) or b"")["stagingKey"]
     except (DreamlakeError, ValueError, KeyError, TypeError):
         return False
+    if not isinstance(key, str) or "\x00" in key or not key.startswith(_staging_prefix(folder)):
+        return False  # whoever wrote it, BSS did not
     with collector.database.connect() as connection:
         return bool(
             connection.execute(
-                text("SELECT EXISTS (SELECT FROM records WHERE staging_key = :key)"), {"key": str(key)}
+                text("SELECT EXISTS (SELECT FROM records WHERE staging_key = :key)"), {"key": key}
             ).scalar()
         )
+
+
+def _staging_prefix(folder: _Folder) -> str:
+    owner, project, _ = folder.prefix.split("/", 2)
+    return layout.staging_prefix(owner, project)
 
 
 def _next_folders(collector: Collector, position: str) -> list[_Folder]:
@@ -159,9 +173,4 @@ def free_playlists(collector: Collector, position: str) -> Work:
         return [info for info in unnamed if info.key.rsplit("/", 1)[-1] not in master]
 
     found = [info for some in side_by_side(earlier, rows) for info in some]
-    if not collector.dry_run:
-        collector.store.delete(info.key for info in found)
-    return Work(
-        rows[-1].id if len(rows) == _RECORDS_AT_ONCE else None,
-        freed(Garbage.FILES, len(found), sum(info.size for info in found)),
-    )
+    return Work(rows[-1].id if len(rows) == _RECORDS_AT_ONCE else None, _delete(collector, found))

@@ -4,6 +4,8 @@ have, as a service leaves them that was killed right after it began one."""
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
@@ -11,9 +13,9 @@ from sqlalchemy import text
 from ... import layout, names
 from ...api.garbage import Garbage, Tally
 from ...errors import DreamlakeError
-from ...objectstore import UploadInfo
+from ...objectstore import UploadInfo, was_answered
 from .. import uploads
-from .collector import Collector, Work, freed
+from .collector import Collector, Work, freed, refused
 
 log = logging.getLogger(__name__)
 
@@ -32,12 +34,13 @@ def free(collector: Collector, position: str) -> Work:
         ).all()
     tally = Tally()
     for upload_id, key in old:
-        parts = collector.store.list_parts(key, upload_id)
-        if any(part.last_modified and part.last_modified > datetime.now(UTC) - _ABANDONED for part in parts or ()):
-            continue
-        if not collector.dry_run:
-            uploads.give_up(collector.database, collector.store, key, upload_id)
-        tally.add(freed(Garbage.UPLOADS, 1, sum(part.size for part in parts or ())))
+        with _passed_over(key, tally):
+            parts = collector.store.list_parts(key, upload_id)
+            if any(part.last_modified and part.last_modified > datetime.now(UTC) - _ABANDONED for part in parts or ()):
+                continue
+            if not collector.dry_run:
+                uploads.give_up(collector.database, collector.store, key, upload_id)
+            tally.add(freed(Garbage.UPLOADS, 1, sum(part.size for part in parts or ())))
     return Work(old[-1].upload_id if len(old) == _AT_ONCE else None, tally)
 
 
@@ -55,11 +58,23 @@ def free_unknown(collector: Collector, position: str) -> Work:
     tally = Tally()
     for one in old:
         if (one.upload_id, one.key) not in known:
-            size = sum(part.size for part in collector.store.list_parts(one.key, one.upload_id) or ())
-            if not collector.dry_run:
-                collector.store.abort_multipart(one.key, one.upload_id)
-            tally.add(freed(Garbage.UPLOADS, 1, size))
+            with _passed_over(one.key, tally):
+                size = sum(part.size for part in collector.store.list_parts(one.key, one.upload_id) or ())
+                if not collector.dry_run:
+                    collector.store.abort_multipart(one.key, one.upload_id)
+                tally.add(freed(Garbage.UPLOADS, 1, size))
     return Work("\n".join(page.after) if page.after else None, tally)
+
+
+@contextmanager
+def _passed_over(key: str, tally: Tally) -> Iterator[None]:
+    """An upload that the store does not show, or does not give up, is told, and keeps no other one."""
+    try:
+        yield
+    except DreamlakeError as error:
+        if error.is_passing or not was_answered(error):
+            raise
+        tally.add(refused({key: error.message}))
 
 
 def _is_ours(upload: UploadInfo) -> bool:

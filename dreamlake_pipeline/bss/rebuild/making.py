@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DataError, IntegrityError
 
 from ...api.bss import Status
 from ...api.stored import Meta
 from ...crashpoints import CrashPoint, reached
-from .. import deletions
-from ..side_by_side import side_by_side
+from .. import deletions, heads
 from ..values import to_jsonb
 from .reading import Bucket, Work
 
@@ -32,8 +33,8 @@ def make_records(bucket: Bucket, after: str) -> Work:
         rows = (
             connection.execute(
                 text("""
-                SELECT id, noted, noted_at, deleted_at, meta, coalesce(chunks, '{}') AS chunks FROM rebuilt
-                ORDER BY meta IS NULL, id LIMIT :limit FOR UPDATE"""),
+                SELECT owner, project, id, noted, noted_at, deleted_at, meta, coalesce(chunks, '{}') AS chunks
+                FROM rebuilt ORDER BY meta IS NULL, owner, project, id LIMIT :limit FOR UPDATE"""),
                 {"limit": _AT_ONCE},
             )
             .mappings()
@@ -48,21 +49,26 @@ def make_records(bucket: Bucket, after: str) -> Work:
         for row in rows:
             if row["id"] in known or (row["noted"] is None and row["meta"] is None):
                 continue  # it is deleted, here or in what is told of it, and nothing else is
+            if row["id"] in made:
+                continue  # another project says that it has this id: `_strangers` tells
             record = _record(row, has_chunks=stored.issuperset(row["chunks"]))
             made[row["id"]] = record
             if row["deleted_at"] is not None and (row["noted_at"] is None or row["deleted_at"] >= row["noted_at"]):
                 deleted.append(row["id"])
         gone = _without_bytes(bucket, [made[one] for one in deleted])
         made = {one: record for one, record in made.items() if one not in gone}
-        inserted = _insert(connection, list(made.values()))
+        inserted = _insert(connection, list(made.values()), work.problems)
         references = {
-            row["id"]: row["chunks"] for row in rows if row["id"] in inserted and "metadata" in made[row["id"]]
+            row["id"]: row["chunks"]
+            for row in rows
+            if row["id"] in inserted and _is_of(row, made[row["id"]]) and "metadata" in made[row["id"]]
         }
         _refer(connection, references)
         forgotten = [one for one in deleted if one in inserted]
         if forgotten:
             deletions.delete(connection, forgotten, by="rebuild", etags={})
-        connection.execute(text("DELETE FROM rebuilt WHERE id = ANY(:ids)"), {"ids": [row["id"] for row in rows]})
+        work.problems += _strangers(connection, rows)
+        _forget(connection, rows)
         reached(CrashPoint.RECORDS_REBUILT)
     work.done["records"] = len(inserted) - len(forgotten)
     work.done["deleted records"] = len(forgotten)
@@ -71,10 +77,38 @@ def make_records(bucket: Bucket, after: str) -> Work:
     return work
 
 
+def _is_of(row: Any, record: dict[str, Any]) -> bool:
+    return (row["owner"], row["project"]) == (record["owner"], record["project"])
+
+
+def _strangers(connection: Connection, rows: Sequence[Any]) -> list[str]:
+    """What to tell of ids that a record of another project has: BSS gives none twice, so somebody else wrote one."""
+    records = connection.execute(
+        text("SELECT id, owner, project FROM records WHERE id = ANY(:ids)"), {"ids": [row["id"] for row in rows]}
+    ).mappings()
+    taken = {record["id"]: dict(record) for record in records}
+    return [
+        f"{row['owner']}/{row['project']} has a file with the id {row['id']}, which one of another project has"
+        for row in rows
+        if row["id"] in taken and not _is_of(row, taken[row["id"]])
+    ]
+
+
+def _forget(connection: Connection, rows: Sequence[Any]) -> None:
+    connection.execute(
+        text("""
+        DELETE FROM rebuilt r USING jsonb_to_recordset(CAST(:rows AS jsonb)) AS d(owner text, project text, id text)
+        WHERE (r.owner, r.project, r.id) = (d.owner, d.project, d.id)"""),
+        {"rows": to_jsonb([{name: row[name] for name in ("owner", "project", "id")} for row in rows])},
+    )
+
+
 def _record(row: Any, *, has_chunks: bool) -> dict[str, Any]:
     """The row of the table of records."""
     noted = Meta.model_validate(row["noted"]) if row["noted"] is not None else None
     meta = Meta.model_validate(row["meta"]) if row["meta"] is not None and has_chunks else None
+    if noted is not None and meta is not None and meta.kind is not noted.kind:
+        meta = None  # it is not what was made of that file
     base = noted or Meta.model_validate(row["meta"])
     made = {name: getattr(base, name) for name in _COPIED} | {"attempts": base.attempts}
     made["uploaded_at"] = base.uploaded_at or base.created_at
@@ -118,17 +152,24 @@ def _json(made: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in made.items() if value is not None}
 
 
-def _insert(connection: Connection, made: list[dict[str, Any]]) -> set[str]:
-    """Insert records, all but those that are there, or whose content is there under their name; their ids."""
-    return set(
-        connection.execute(
-            text(f"""
-            INSERT INTO records ({_NAMES}, queued_at)
-            SELECT {_NAMES}, now() FROM jsonb_to_recordset(CAST(:made AS jsonb)) AS r({_COLUMNS}) ORDER BY id
-            ON CONFLICT DO NOTHING RETURNING id"""),  # noqa: S608 (spelled above)
-            {"made": to_jsonb(made)},
-        ).scalars()
-    )
+def _insert(connection: Connection, made: list[dict[str, Any]], problems: list[str]) -> set[str]:
+    """Insert records, all but those that are there, or whose content is there under their name; their ids.
+
+    One that breaks a rule of the table is told and passed over: it is looked for in halves.
+    """
+    statement = text(f"""
+        INSERT INTO records ({_NAMES}, queued_at)
+        SELECT {_NAMES}, now() FROM jsonb_to_recordset(CAST(:made AS jsonb)) AS r({_COLUMNS}) ORDER BY id
+        ON CONFLICT DO NOTHING RETURNING id""")  # noqa: S608 (spelled above)
+    try:
+        with connection.begin_nested():
+            return set(connection.execute(statement, {"made": to_jsonb(made)}).scalars())
+    except (DataError, IntegrityError):
+        if len(made) == 1:
+            problems.append("{owner}/{project} tells of a file {id} that can't be".format(**made[0]))
+            return set()
+    half = len(made) // 2
+    return _insert(connection, made[:half], problems) | _insert(connection, made[half:], problems)
 
 
 def _stored(connection: Connection, hashes: list[str]) -> set[str]:
@@ -155,5 +196,5 @@ def _refer(connection: Connection, played: dict[str, list[str]]) -> None:
 
 def _without_bytes(bucket: Bucket, made: list[dict[str, Any]]) -> set[str]:
     """Ids of those deleted records whose raw bytes were freed: nothing of them could be restored."""
-    heads = side_by_side(lambda record: bucket.store.head(record["staging_key"]), made)
-    return {record["id"] for record, head in zip(made, heads, strict=True) if head is None}
+    looked = heads.look(bucket.store, [record["staging_key"] for record in made])
+    return {record["id"] for record in made if looked.found.get(record["staging_key"], ...) is None}

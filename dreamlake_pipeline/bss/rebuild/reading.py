@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property, lru_cache
+from itertools import accumulate
 from typing import Any
 
 from pydantic import ValidationError
@@ -18,21 +19,26 @@ from sqlalchemy import Connection, Engine, text
 
 from ... import layout, names
 from ...api.bss import ProjectSettings
-from ...api.stored import META, Meta, Noted
+from ...api.stored import META
 from ...errors import Code, DreamlakeError
 from ...ids import is_id
 from ...kinds import Kind
-from ...objectstore import ObjectStore
-from .. import deletions, journal
+from ...objectstore import ObjectInfo, ObjectStore, was_answered
+from .. import deletions
 from ..damaged import read_small
 from ..places_of_bucket import projects
 from ..side_by_side import side_by_side
 from ..values import to_jsonb
+from .believing import Believed, Line
 
 _FOLDERS = 300
 _LISTED_SECONDS = 60
 _OBJECTS = 20  # of a journal, each of which has up to a thousand lines
-_LARGEST_TEXT = 32 * 2**20
+_AT_ONCE = 8  # folders that are read side by side
+# In bytes; ours are far smaller: a thousand lines have a million or two, and a playlist of 9,000 segments has one.
+_LARGEST_JOURNAL = 64 * 2**20
+_LARGEST_META = 16 * 2**20
+_LARGEST_PLAYLIST = 8 * 2**20
 # Until then, nothing that is not referred to yet is taken for garbage.
 _LEASE_SECONDS = 7 * 86400
 
@@ -93,35 +99,61 @@ def read_journals(bucket: Bucket, after: str) -> Work:
     if folder is None:
         return Work()
     page = bucket.store.list_page(folder, after=after if after.startswith(folder) else "", limit=_OBJECTS)
+    objects = _that_fit(page.objects)
     work = Work()
     owner, project, _ = folder.split("/", 2)
-    lines: list[Noted] = []
-    read = side_by_side(lambda item: list(journal.read(bucket.store, item.key)), page.objects)
-    for item, noted in zip(page.objects, read, strict=True):
+    lines: list[Line] = []
+    for item, noted in zip(objects, side_by_side(lambda item: _lines(bucket.store, item), objects), strict=True):
+        if isinstance(noted, str):
+            work.problems.append(noted)
+            continue
         good = [line for line in noted if line is not None and _is_of(line, owner, project)]
         if len(good) < len(noted):
-            work.problems.append(f"{item.key} has lines that can't be read")
+            work.problems.append(f"{item.key} has lines that can't be read, or are not of its project")
         lines += good
     with bucket.database.begin() as connection:
-        _keep_lines(connection, lines)
+        _keep_lines(connection, owner, project, lines)
         for line in lines:
             if line.settings is not None:
                 _decide(connection, owner, project, line.at, line.settings)
     work.done["journal lines"] += len(lines)
-    if page.truncated and page.objects:
-        work.after = page.objects[-1].key
+    if objects and (page.truncated or len(objects) < len(page.objects)):
+        work.after = objects[-1].key
     else:
         work.after = next((one for one in folders if one > folder), None)
     return work
 
 
-def _is_of(line: Noted, owner: str, project: str) -> bool:
+def _that_fit(objects: Sequence[ObjectInfo]) -> list[ObjectInfo]:
+    """As many of the first as may be in memory at a time. One that is too large is not read."""
+    sizes = accumulate(min(item.size, _LARGEST_JOURNAL) for item in objects)
+    return [
+        item for n, (item, size) in enumerate(zip(objects, sizes, strict=True)) if not n or size <= _LARGEST_JOURNAL
+    ]
+
+
+def _lines(store: ObjectStore, item: ObjectInfo) -> list[Line | None] | str:
+    """The lines of one object of a journal, None for one that is none; or why there are none, as text."""
+    body = _read(store, item.key, _LARGEST_JOURNAL)
+    if not isinstance(body, bytes):
+        return body or f"{item.key} is gone"
+    return [_line(text) for text in body.splitlines()]
+
+
+def _line(text: bytes) -> Line | None:
+    try:
+        return Line.model_validate_json(text)
+    except ValidationError:
+        return None
+
+
+def _is_of(line: Line, owner: str, project: str) -> bool:
     return line.record is None or (line.record.owner, line.record.project) == (owner, project)
 
 
-def _keep_lines(connection: Connection, lines: Sequence[Noted]) -> None:
-    """Of each record the latest line, and when it was deleted."""
-    latest: dict[str, Noted] = {}
+def _keep_lines(connection: Connection, owner: str, project: str, lines: Sequence[Line]) -> None:
+    """Of each record of this project the latest line, and when it was deleted."""
+    latest: dict[str, Line] = {}
     deleted: dict[str, datetime] = {}
     for line in lines:
         if line.record is not None:
@@ -134,20 +166,22 @@ def _keep_lines(connection: Connection, lines: Sequence[Noted]) -> None:
         for one, line in sorted(latest.items())
         if line.record is not None
     ]
+    where = {"owner": owner, "project": project}
     connection.execute(
         text("""
-        INSERT INTO rebuilt AS kept (id, noted, noted_at)
-        SELECT id, noted, at FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS l(id text, noted jsonb, at timestamptz)
-        ON CONFLICT (id) DO UPDATE SET noted = excluded.noted, noted_at = excluded.noted_at
+        INSERT INTO rebuilt AS kept (owner, project, id, noted, noted_at)
+        SELECT :owner, :project, id, noted, at
+        FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS l(id text, noted jsonb, at timestamptz)
+        ON CONFLICT (owner, project, id) DO UPDATE SET noted = excluded.noted, noted_at = excluded.noted_at
         WHERE kept.noted_at IS NULL OR kept.noted_at <= excluded.noted_at"""),
-        {"rows": to_jsonb(rows)},
+        where | {"rows": to_jsonb(rows)},
     )
     connection.execute(
         text("""
-        INSERT INTO rebuilt AS kept (id, deleted_at)
-        SELECT id, at FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS l(id text, at timestamptz)
-        ON CONFLICT (id) DO UPDATE SET deleted_at = greatest(kept.deleted_at, excluded.deleted_at)"""),
-        {"rows": to_jsonb([{"id": one, "at": at.isoformat()} for one, at in sorted(deleted.items())])},
+        INSERT INTO rebuilt AS kept (owner, project, id, deleted_at)
+        SELECT :owner, :project, id, at FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS l(id text, at timestamptz)
+        ON CONFLICT (owner, project, id) DO UPDATE SET deleted_at = greatest(kept.deleted_at, excluded.deleted_at)"""),
+        where | {"rows": to_jsonb([{"id": one, "at": at.isoformat()} for one, at in sorted(deleted.items())])},
     )
 
 
@@ -188,19 +222,13 @@ def read_metas(bucket: Bucket, after: str) -> Work:
     some = listed[start : start + _FOLDERS]
     with bucket.database.connect() as connection:
         unknown = _unknown(connection, [one for one in some if is_id(one)])
-    found = side_by_side(lambda one: _read_meta(bucket.store, owner, project, kind, one), unknown)
-    rows = [row for row in found if isinstance(row, dict)]
-    work.problems += [problem for problem in found if isinstance(problem, str)]
-    with bucket.database.begin() as connection:
-        connection.execute(
-            text("""
-            INSERT INTO rebuilt (id, meta, chunks)
-            SELECT id, meta, chunks FROM jsonb_to_recordset(CAST(:rows AS jsonb))
-                AS m(id text, meta jsonb, chunks text[])
-            ON CONFLICT (id) DO UPDATE SET meta = excluded.meta, chunks = excluded.chunks"""),
-            {"rows": to_jsonb(rows)},
-        )
-    work.done["files made"] += len(rows)
+    for n in range(0, len(unknown), _AT_ONCE):
+        found = side_by_side(lambda one: _read_meta(bucket.store, owner, project, kind, one), unknown[n : n + _AT_ONCE])
+        rows = [row for row in found if isinstance(row, dict)]
+        work.problems += [problem for problem in found if isinstance(problem, str)]
+        with bucket.database.begin() as connection:
+            _keep_metas(connection, owner, project, rows)
+        work.done["files made"] += len(rows)
     if start + _FOLDERS < len(listed):
         work.after = f"{place} {json.dumps([page_after, some[-1]])}"
     elif some and is_truncated:
@@ -208,6 +236,17 @@ def read_metas(bucket: Bucket, after: str) -> Work:
     else:
         work.after = next((one for one in places if one > place), None)
     return work
+
+
+def _keep_metas(connection: Connection, owner: str, project: str, rows: Sequence[dict[str, Any]]) -> None:
+    connection.execute(
+        text("""
+        INSERT INTO rebuilt (owner, project, id, meta, chunks)
+        SELECT :owner, :project, id, meta, chunks
+        FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS m(id text, meta jsonb, chunks text[])
+        ON CONFLICT (owner, project, id) DO UPDATE SET meta = excluded.meta, chunks = excluded.chunks"""),
+        {"owner": owner, "project": project, "rows": to_jsonb(rows)},
+    )
 
 
 @lru_cache(maxsize=2)
@@ -231,33 +270,49 @@ def _unknown(connection: Connection, ids: list[str]) -> list[str]:
 def _read_meta(store: ObjectStore, owner: str, project: str, kind: Kind, record_id: str) -> dict[str, Any] | str | None:
     """A row of `rebuilt`; why there is none, as text; None for a folder without a meta.json."""
     folder = layout.asset_prefix(owner, project, kind, record_id)
-    body = _read(store, folder + META)
-    if body is None:
-        return None
+    body = _read(store, folder + META, _LARGEST_META)
+    if not isinstance(body, bytes):
+        return body
     try:
-        meta = Meta.model_validate_json(body)
+        meta = Believed.model_validate_json(body)
     except ValidationError:
-        return f"{folder}{META} can't be read: its file is processed again"
+        return f"{folder}{META} can't be read, or can't be true: its file is processed again"
     if (meta.id, meta.owner, meta.project, meta.kind) != (record_id, owner, project, kind):
         return f"{folder}{META} is that of another file"
     chunks: dict[str, None] = {}
-    for stream in (meta.metadata or {}).get("streams", []):
-        playlist = _read(store, f"{folder}stream/{stream}.m3u8")
-        if playlist is None or not playlist.rstrip().endswith(b"#EXT-X-ENDLIST"):
-            return f"{folder}stream/{stream}.m3u8 is missing or cut off: its file is processed again"
-        lines = (line for line in playlist.decode(errors="replace").splitlines() if line and line[0] != "#")
-        chunks |= dict.fromkeys(map(layout.chunk_of_uri, lines))
-    said = json.loads(body)
+    for stream in meta.streams:
+        named = _segments(_read(store, f"{folder}stream/{stream}.m3u8", _LARGEST_PLAYLIST))
+        if named is None:
+            return f"{folder}stream/{stream}.m3u8 is missing, cut off or no playlist: its file is processed again"
+        chunks |= dict.fromkeys(named)
+    said = meta.wire()
     if meta.outputs:
         said["outputs"][META] = {"size": len(body), "sha256": hashlib.sha256(body).hexdigest()}
-    return {"id": record_id, "meta": said, "chunks": list(chunks)}
-
-
-def _read(store: ObjectStore, key: str) -> bytes | None:
-    """The bytes of a small object; None where there is none, or it can't be read to its end."""
+    row = {"id": record_id, "meta": said, "chunks": list(chunks)}
     try:
-        return read_small(store, key, _LARGEST_TEXT)
-    except DreamlakeError as error:
-        if error.code is not Code.NOT_FOUND:
-            raise
+        to_jsonb(row)
+    except ValueError:
+        return f"{folder}{META} has values that can't be stored: its file is processed again"
+    return row
+
+
+def _segments(playlist: bytes | str | None) -> list[str] | None:
+    """The segments that a media playlist of ours names; None when it is none."""
+    if not isinstance(playlist, bytes) or not playlist.rstrip().endswith(b"#EXT-X-ENDLIST"):
         return None
+    uris = [line for line in playlist.decode(errors="replace").splitlines() if line and line[0] != "#"]
+    hashes = [layout.chunk_of_uri(uri) for uri in uris]
+    return hashes if all(names.is_sha256(sha256) for sha256 in hashes) else None
+
+
+def _read(store: ObjectStore, key: str, most: int) -> bytes | str | None:
+    """The bytes of a small object; None where there is none; why it can't be read, as text."""
+    try:
+        body = read_small(store, key, most)
+    except DreamlakeError as error:
+        if error.code is Code.NOT_FOUND:
+            return None
+        if error.is_passing or not was_answered(error):
+            raise
+        return f"{key} can't be read: {error.message}"
+    return body if body is not None else f"{key} breaks off, or is larger than anything that is written there"

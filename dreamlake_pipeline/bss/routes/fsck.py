@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ...admission import MIB, Reader, Writer, most_bytes, new_router
+from ...admission import MIB, STEP, Reader, Writer, most_bytes, new_router
 from ...api.integrity import (
     FsckProgress,
     FsckRepair,
@@ -21,7 +21,7 @@ from ..context import Database, Store
 routes = new_router(prefix="/fsck", tags=["fsck"])
 
 
-@routes.post("/step", summary="Check some of what is stored", response_model_exclude_none=True)
+@routes.post("/step", summary="Check some of what is stored", response_model_exclude_none=True, dependencies=[STEP])
 def step(body: FsckStep, caller: Reader, database: Database, store: Store) -> FsckProgress:
     """Two seconds' worth of a project, of an owner's projects, or of everything. It changes nothing; pass `cursor` back
     for the next step. Without an owner, for tokens that read in every namespace."""
@@ -32,7 +32,11 @@ def step(body: FsckStep, caller: Reader, database: Database, store: Store) -> Fs
 
 
 @routes.post(
-    "/repair", summary="Put right what a check found", openapi_extra=most_bytes(4 * MIB), response_model=Repaired
+    "/repair",
+    summary="Put right what a check found",
+    openapi_extra=most_bytes(4 * MIB),
+    response_model=Repaired,
+    dependencies=[STEP],
 )
 def repair(body: FsckRepair, caller: Writer, database: Database, store: Store) -> Repaired:
     """Results are made again from the raw bytes, rows are corrected. What the token does not reach is passed over."""

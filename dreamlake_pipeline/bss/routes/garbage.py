@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import Depends
 
-from ...admission import new_router, writes_for_pipeline
+from ...admission import STEP, new_router, writes_for_pipeline
 from ...api.garbage import Collected, CollectGarbage
 from .. import garbage, measures
 from ..context import SOUND, Config, Database, Store
@@ -13,7 +13,9 @@ from ..garbage.collector import Collector
 routes = new_router(prefix="/gc", tags=["garbage"])
 
 
-@routes.post("/step", summary="Free some of what nobody needs", dependencies=[Depends(writes_for_pipeline), SOUND])
+@routes.post(
+    "/step", summary="Free some of what nobody needs", dependencies=[Depends(writes_for_pipeline), SOUND, STEP]
+)
 def step(body: CollectGarbage, database: Database, store: Store, config: Config) -> Collected:
     """Works for about two seconds; pass `cursor` back until it is absent. A step that fails, or is not answered, loses
     nothing: the next collection goes on. With `dryRun`, nothing changes."""

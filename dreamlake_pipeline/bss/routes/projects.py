@@ -28,5 +28,5 @@ def put(
     caller.require(owner, Scope.WRITE)
     with database.begin() as connection:
         projects.decide(connection, owner, project, body)
-    journal.note_settings(store, owner, project, body)
+    journal.note_settings(database, store, owner, project)
     return body

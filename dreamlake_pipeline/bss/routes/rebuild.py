@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import Depends
 
-from ...admission import new_router, writes_for_pipeline
+from ...admission import STEP, new_router, writes_for_pipeline
 from ...api.integrity import RebuildProgress, RebuildStep
 from .. import rebuild
 from ..context import Database, Store
@@ -15,7 +15,7 @@ routes = new_router(prefix="/rebuild", tags=["rebuild"])
 @routes.post(
     "/step",
     summary="Make some records again from the bucket",
-    dependencies=[Depends(writes_for_pipeline)],
+    dependencies=[Depends(writes_for_pipeline), STEP],
     response_model_exclude_none=True,
 )
 def step(body: RebuildStep, database: Database, store: Store) -> RebuildProgress:
