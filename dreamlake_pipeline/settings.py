@@ -137,7 +137,7 @@ class Settings(BaseSettings):
         2,
         ge=0,
         description="Seconds without a new file after which a batch is formed, so that a bulk ingest makes large ones. "
-        "The first files after a pause wait for nothing.",
+        "Files of a project that has no batch at work wait for nothing.",
     )
     batch_lease: int = Field(
         120, ge=10, description="Seconds without a heartbeat after which a batch is offered again."

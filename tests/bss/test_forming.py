@@ -91,3 +91,20 @@ def _rows_read(connection: Any) -> int:
     return connection.execute(
         text("SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'records'")
     ).scalar_one()
+
+
+def test_what_comes_while_a_batch_is_worked_on_is_the_next_one(
+    pipeline: Any, files: Any, claim: Any, begin: Any
+) -> None:
+    """Of an ingest that goes on for long, counts move: it does not have to settle, nor to fill a batch."""
+    first = files.queued(2)
+    [offer] = claim(settleSeconds=30)
+    begin(offer["partition"])
+    files.queued(3)
+    assert claim(settleSeconds=30) == []
+    run = {"partition": offer["partition"], "runId": "run-1"}
+    results = [{"id": one, "metadata": {}} for one in first]
+    assert pipeline.post("/pipeline/batches/results", json={**run, "results": results}).status_code == 200
+    assert pipeline.post("/pipeline/batches/finish", json=run).status_code == 200
+    [following] = claim(settleSeconds=30)
+    assert following["files"] == 3

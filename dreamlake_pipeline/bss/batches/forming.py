@@ -17,8 +17,7 @@ from ...api.pipeline import BatchOffer, ClaimBatches
 from .places import Places
 from .rows import UNCLAIMED, insert
 
-# A project that never settles is batched when its oldest file has waited this many times the settling time, and one
-# that had no batch for so long need not settle.
+# A project that never settles is batched when its oldest file has waited this many times the settling time.
 _PATIENCE = 15
 
 _SLOW = "coalesce(size >= CASE kind WHEN 'video' THEN 32 ELSE 256 END * 1048576, false)"
@@ -63,8 +62,8 @@ def _ready(connection: Connection, limits: ClaimBatches, places: Places) -> Sequ
     """The projects that are ready for a batch, of owners who have room for one; that with the oldest file first.
 
     A project is ready when nothing was queued in it for the settling time, when it has enough for a full batch, when
-    its oldest file has waited for too long, or when it had no batch for a while: then somebody waits for this file, and
-    a bulk ingest that starts with a small batch loses nothing.
+    its oldest file has waited for too long, or when no batch of it is at work: then somebody waits for this file, and
+    of a bulk ingest that goes on, each batch is what came while the last one was worked on.
     """
     # From one project's first row in the index of what is queued to the next one's: a hundred thousand files that
     # wait are not read several times a second.
@@ -81,7 +80,7 @@ def _ready(connection: Connection, limits: ClaimBatches, places: Places) -> Sequ
         SELECT owner, project FROM waiting w
         WHERE owner <> ALL(:full) AND (oldest <= now() - make_interval(secs => :patience)
             OR NOT EXISTS (SELECT FROM batches b WHERE b.owner = w.owner AND b.project = w.project
-                AND b.created_at > now() - make_interval(secs => :patience))
+                AND b.state = 'open')
             OR (SELECT max(queued_at) FROM records r WHERE {UNCLAIMED}
                 AND r.owner = w.owner AND r.project = w.project) <= now() - make_interval(secs => :settle)
             OR (SELECT count(*) >= :max_files OR sum(size) >= :max_bytes FROM (
