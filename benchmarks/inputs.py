@@ -90,12 +90,13 @@ def write_h264(path: Path, size: int, seed: int, scratch: Path) -> None:
 
 
 def write_mpeg4(path: Path, seconds: int, seed: int, scratch: Path) -> None:
-    """An MP4 video of so many seconds in MPEG-4 Part 2, which no browser plays: it has to be transcoded."""
+    """An MP4 video of so many seconds in MPEG-4 Part 2, which no browser plays: it has to be transcoded.
+    It is small enough to share a batch with other files."""
     one = path.with_suffix(".one.mp4")
-    picture = f"testsrc2=size=1280x720:rate=30,noise=alls=20:allf=t:all_seed={seed + 1}"
+    picture = f"testsrc2=size=1280x720:rate=30,noise=alls=8:allf=t:all_seed={seed + 1}"
     make: list[str | Path] = [
         *(ffmpeg(), "-nostdin", "-v", "error", "-y", "-f", "lavfi", "-i", picture, "-t", "5"),
-        *("-c:v", "mpeg4", "-q:v", "6", one),
+        *("-c:v", "mpeg4", "-b:v", "1200k", one),
     ]
     run(make, environment=os.environ, folder=scratch)
     repeat: list[str | Path] = [

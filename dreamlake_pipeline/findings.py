@@ -21,6 +21,7 @@ class Repair(StrEnum):
     """What `--repair` does about a finding."""
 
     AGAIN = "again"  # the record is queued: what was made is made again from its raw bytes
+    NOTED = "noted"  # the record is queued: its next attempt fails, so that who uploads the file again is asked for it
     CORRECT = "correct"  # a row is put right, or dropped
     INDEX = "index"  # the index is told what BSS knows
     NONE = "none"  # nothing: `Spec.then` says what a person can do
@@ -77,7 +78,7 @@ class Spec:
 
 
 _AGAIN = "`--repair` queues the file: it is made again from its raw bytes."
-_UPLOAD = "Upload the file again under its name: its raw bytes are in no other place."
+_UPLOAD = "Its raw bytes are in no other place: `--repair` notes it at the file; then upload or ingest it again."
 _INDEX = "`--repair` tells the index what BSS knows."
 _REQUEUE = "`--repair` queues the file for another batch."
 _GC = "It costs room and nothing else: `dreamlake gc` frees it."
@@ -87,14 +88,18 @@ def _damage(meaning: str, repair: Repair, then: str) -> Spec:
     return Spec(meaning, Severity.DAMAGE, repair, then)
 
 
+def _lost(meaning: str) -> Spec:
+    return _damage(meaning, Repair.NOTED, _UPLOAD)
+
+
 def _leftover(meaning: str, repair: Repair, then: str) -> Spec:
     return Spec(meaning, Severity.LEFTOVER, repair, then)
 
 
 FINDINGS: dict[Finding, Spec] = {
-    Finding.RAW_MISSING: _damage("The uploaded bytes are not in the bucket.", Repair.NONE, _UPLOAD),
-    Finding.RAW_WRONG_SIZE: _damage("The uploaded bytes are more or fewer than the record says.", Repair.NONE, _UPLOAD),
-    Finding.RAW_ALTERED: _damage("The uploaded bytes have another SHA-256 than the record says.", Repair.NONE, _UPLOAD),
+    Finding.RAW_MISSING: _lost("The uploaded bytes are not in the bucket."),
+    Finding.RAW_WRONG_SIZE: _lost("The uploaded bytes are more or fewer than the record says."),
+    Finding.RAW_ALTERED: _lost("The uploaded bytes have another SHA-256 than the record says."),
     Finding.OUTPUT_MISSING: _damage("A file that was made is not in the bucket.", Repair.AGAIN, _AGAIN),
     Finding.OUTPUT_WRONG_SIZE: _damage("A file that was made has more or fewer bytes.", Repair.AGAIN, _AGAIN),
     Finding.OUTPUT_ALTERED: _damage("A file that was made has other bytes.", Repair.AGAIN, _AGAIN),

@@ -68,9 +68,9 @@ def configure(process: str) -> None:
         logger = logging.getLogger(name)
         logger.setLevel(logging.INFO)
         if not logger.handlers:
-            logger.addHandler(_StandardError())
+            logger.addHandler(StandardError())
         for handler in logger.handlers:
-            if isinstance(handler, _StandardError):
+            if isinstance(handler, StandardError):
                 handler.setFormatter(formatter)
     for handler in logging.getLogger("uvicorn").handlers:
         handler.setFormatter(formatter)
@@ -80,7 +80,7 @@ def configure(process: str) -> None:
     access.propagate = False
 
 
-class _StandardError(logging.Handler):
+class StandardError(logging.Handler):
     """Writes to standard error as it is at that time: a run's is a file."""
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -14,7 +14,7 @@ import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -28,6 +28,7 @@ import boto3.exceptions
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError, HTTPClientError, SSLError
 from botocore.exceptions import ConnectionError as BotocoreConnectionError
+from botocore.utils import parse_timestamp
 
 from . import tls
 from .errors import Code, DreamlakeError
@@ -64,7 +65,7 @@ def client_config(*, max_connections: int = 32, silence: float = 60.0, tries: in
         signature_version="s3v4",
         request_checksum_calculation="when_required",
         response_checksum_validation="when_required",
-        retries={"mode": "standard", "max_attempts": tries},
+        retries={"mode": "standard", "total_max_attempts": tries},
         max_pool_connections=max_connections,
         connect_timeout=_CONNECT_SECONDS,
         read_timeout=silence,
@@ -78,12 +79,24 @@ def open_client(*, silence: float = 60.0, tries: int = 5) -> S3Client:
     A session of its own: boto3's default one is not thread-safe, and keeps the credentials that it saw first. It trusts
     whom our other clients trust (`tls.py`), not boto3's own list of authorities.
     """
-    return boto3.Session().client(
+    session = boto3.Session()
+    # Half of what a page of a listing costs is the reading of its thousand times.
+    session._session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_parse_time)
+    return session.client(
         "s3",
         config=client_config(silence=silence, tries=tries),
         region_name=default_region(),
         verify=tls.authorities_file(),
     )
+
+
+def _parse_time(value: Any) -> datetime:
+    """What botocore makes of a time. In listings it is in ISO 8601, which Python reads thirty times faster."""
+    if isinstance(value, str) and value.endswith("Z"):
+        with suppress(ValueError):
+            return datetime.fromisoformat(value)
+    parsed: datetime = parse_timestamp(value)
+    return parsed
 
 
 def default_region() -> str:
@@ -267,9 +280,10 @@ class ObjectStore:
         """Every object under the folder `prefix`, in order of the keys' UTF-8 bytes."""
         return self._walk(prefix, "", 1000)
 
-    def list_beginning(self, prefix: str) -> Iterator[ObjectInfo]:
-        """Every object whose key begins with `prefix`, wherever that ends, in the server's order."""
-        where: dict[str, str] = {}
+    def list_beginning(self, prefix: str, *, after: str = "") -> Iterator[ObjectInfo]:
+        """Every object whose key begins with `prefix`, wherever that ends, and sorts after `after`; in the server's
+        order."""
+        where = {"StartAfter": after} if after else {}
         while True:
             found = self._list(prefix, **where)
             yield from _page(found).objects

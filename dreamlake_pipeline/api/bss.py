@@ -419,7 +419,7 @@ class DeletedRecord(RecordRef):
 
 
 class Deleted(Model):
-    """The records that were there, and are deleted now."""
+    """The records that are deleted, and can be restored: those that this call found deleted are among them."""
 
     ids: list[Id]
 
@@ -439,7 +439,8 @@ class Taken(Model):
 
 
 class Undeleted(Model):
-    """The records that are there again, and those whose names are taken; the others are not deleted, or purged."""
+    """The records that are there, those that this call found there among them, and those whose names are taken; the
+    others never were, or are purged."""
 
     ids: list[Id]
     taken: list[Taken]

@@ -20,7 +20,11 @@ from .values import to_jsonb
 # completed; one that is left over by a crash must not hide the object for ever.
 _UPLOAD_ACCOUNTS_SECONDS = 3600
 
-_NOT_THE_BYTES = (Code.HASH_MISMATCH, Code.STAGED_OBJECT_MISSING)
+_NOT_THE_BYTES = [str(Code.HASH_MISMATCH), str(Code.STAGED_OBJECT_MISSING)]
+
+# Whether a record's last attempt found its bytes missing, or others than promised; an earlier result of it may stand.
+_MISTRUSTED = """coalesce(status = 'failed' AND error->>'code' = ANY(:codes), false)
+    OR coalesce(status = 'ready' AND last_error->>'code' = ANY(:codes), false)"""
 
 
 def require(store: ObjectStore, key: str, *, size: int | None) -> ObjectInfo:
@@ -60,11 +64,10 @@ class KnownObjects(NamedTuple):
 def known(connection: Connection, keys: Iterable[str]) -> KnownObjects:
     """What is known of those of the staged objects that a record has."""
     rows = connection.execute(
-        text("""
-        SELECT staging_key, (array_agg(size ORDER BY id) FILTER (WHERE size IS NOT NULL))[1],
-            bool_or(status = 'failed' AND coalesce(error->>'code' = ANY(:codes), false))
-        FROM records WHERE staging_key = ANY(:keys) GROUP BY staging_key"""),
-        {"keys": list(set(keys)), "codes": [str(code) for code in _NOT_THE_BYTES]},
+        text(f"""
+        SELECT staging_key, (array_agg(size ORDER BY id) FILTER (WHERE size IS NOT NULL))[1], bool_or({_MISTRUSTED})
+        FROM records WHERE staging_key = ANY(:keys) GROUP BY staging_key"""),  # noqa: S608 (spelled above)
+        {"keys": list(set(keys)), "codes": _NOT_THE_BYTES},
     ).all()
     return KnownObjects(
         {key: size for key, size, _ in rows if size is not None},
@@ -74,17 +77,18 @@ def known(connection: Connection, keys: Iterable[str]) -> KnownObjects:
 
 def verified_sizes(connection: Connection, keys: Iterable[str]) -> dict[str, int]:
     """The sizes of those of the staged objects whose bytes were read and are what their hash promised; also of deleted
-    records, which may be restored."""
+    records, which may be restored. Not of those that a later attempt found missing, or altered."""
     rows = connection.execute(
-        text("""
+        text(f"""
         SELECT staging_key, max(size) FROM (
-            SELECT staging_key, size, sha256, staging_hash FROM records WHERE staging_key = ANY(:keys)
+            SELECT staging_key, size, sha256, staging_hash, {_MISTRUSTED} AS is_mistrusted
+            FROM records WHERE staging_key = ANY(:keys)
             UNION ALL
-            SELECT staging_key, size, row->>'sha256', row->>'staging_hash' FROM deleted_records
+            SELECT staging_key, size, row->>'sha256', row->>'staging_hash', false FROM deleted_records
             WHERE staging_key = ANY(:keys) AND purged_at IS NULL) known
-        WHERE starts_with(sha256, staging_hash) AND size IS NOT NULL
-        GROUP BY staging_key"""),
-        {"keys": list(set(keys))},
+        WHERE is_mistrusted OR (starts_with(sha256, staging_hash) AND size IS NOT NULL)
+        GROUP BY staging_key HAVING NOT bool_or(is_mistrusted)"""),  # noqa: S608 (spelled above)
+        {"keys": list(set(keys)), "codes": _NOT_THE_BYTES},
     )
     return {row[0]: row[1] for row in rows}
 

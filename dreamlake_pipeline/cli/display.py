@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..visible import visible
 from .output import note, show_bytes, show_clock
+from .waits import waited_for
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -39,17 +40,6 @@ def new_display(*, as_json: bool) -> Display:
     return _Bars() if sys.stderr.isatty() and not (as_json and sys.stdout.isatty()) else _Lines()
 
 
-# What files wait for that were put off, by the code of the reason.
-_WAITED_FOR = {
-    "storage_failed": "the object store",
-    "storage_full": "room on a disk",
-    "unreachable": "a service that is away",
-    "overloaded": "a service that is overloaded",
-    "stack_failed": "a worker process",
-    "machine_failed": "a machine that is not well",
-}
-
-
 def show_states(processing: Processing) -> str:
     """How many files are in which state, in the order in which a file goes through them, and what some wait for."""
     states = dict(processing.states)
@@ -59,7 +49,7 @@ def show_states(processing: Processing) -> str:
     order = ("registered", "queued", "processing", "made", "ready", "failed")
     shown = [f"{states[state]:,} {state}" for state in order if states.get(state, 0) > 0]
     for code, count in sorted(processing.put_off.items()):
-        shown.append(f"{count:,} waiting for {_WAITED_FOR.get(code, f'another try ({code})')}")
+        shown.append(f"{count:,} waiting for {waited_for(code)}")
     return ", ".join(shown)
 
 
@@ -67,6 +57,8 @@ class _Rate:
     """How fast files are done, over the last half minute, and how long the rest takes at that.
 
     No time is told when few are done, or when none was for a while: those that are left take longer than others did.
+    What was done before such a while counts no more: files that waited for something that was away go on as fast as
+    others.
     """
 
     def __init__(self) -> None:
@@ -78,6 +70,8 @@ class _Rate:
         left = sum(processing.states.values()) - done
         if len(self._points) == 1 and done == self._points[0][1]:
             self._points = []  # it counts from when the first one is done: until then, all may wait for their turn
+        if processing.put_off and self._points and now - self._points[-1][0] > _RATE_SILENCE:
+            self._points = []
         if not self._points or done != self._points[-1][1]:
             self._points.append((now, done))
         while len(self._points) > 2 and now - self._points[1][0] > _RATE_SECONDS:

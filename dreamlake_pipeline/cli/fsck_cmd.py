@@ -41,7 +41,7 @@ def fsck(
 
     from ..client.events import Waiting
     from ..client.fsck import Checked
-    from ..errors import ExitCode
+    from ..errors import Code, DreamlakeError, ExitCode
     from .connection import connect
     from .output import note, print_json, say
     from .progress import show_waiting
@@ -65,6 +65,9 @@ def fsck(
                 print_json({"event": "finding", "severity": _severity(one)} | one.wire())
             else:
                 _show(one)
+        if target and not findings and not (checked and any(checked.counts.values())):
+            nothing = f"Nothing is stored in {lake.target(target)}."
+            raise DreamlakeError(Code.NOT_FOUND, nothing, hint="`dreamlake ls` shows what is there.")
         done = lake.repair(findings) if repair and findings else None
     damage = [found for found in findings if found.is_damage]
     left = [found for found in done.left if found.is_damage] if done else damage

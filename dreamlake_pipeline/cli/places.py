@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..errors import Code, DreamlakeError
@@ -17,6 +18,17 @@ class Named(NamedTuple):
 
     places: list[Place]
     ids: list[str]
+
+
+def describe(place: Place) -> str:
+    """A place as a person names it."""
+    target = f"{place.project}@{place.owner}" + (f":{place.episode}" if place.episode else "")
+    return f"{target} {place.path}" if place.path else target
+
+
+def missing(what: str, named: Sequence[str], *, hint: str) -> DreamlakeError:
+    """The error for words that name nothing: then nothing is done with the others either."""
+    return DreamlakeError(Code.NOT_FOUND, f"There is no {what} in {', '.join(named)}.", hint=hint)
 
 
 def find_places(lake: DreamLake, words: list[str], episode: str | None) -> Named:

@@ -42,7 +42,7 @@ def retry(
     with connect() as lake:
         ids = [found for name in what for found in _ids(lake, name, episode)]
         if what and not ids:
-            raise DreamlakeError(Code.NOT_FOUND, "There is no file in what was named.")
+            raise DreamlakeError(Code.NOT_FOUND, f"There is no file in {', '.join(what)}.")
         events = lake.retry(episode=episode, ids=ids, everything=everything, wait=wait, timeout=timeout)
         raise typer.Exit(run_transfer(events, as_json=as_json, tell_each=True))
 

@@ -50,19 +50,23 @@ def rm(
 
 
 def _chosen(lake: DreamLake, what: list[str], episode: str | None) -> list[RecordRef]:
-    """The records that were named. Raises NOT_FOUND when there are none."""
+    """The records that were named. Raises NOT_FOUND when any word names none."""
     from ..api.bss import RecordRef
     from ..client.bss import in_slices
-    from ..errors import Code, DreamlakeError
-    from .places import find_places
+    from .places import describe, find_places, missing
 
     named = find_places(lake, what, episode)
-    records = {record.id: record for record in lake.deletable(named.places)}
+    records: dict[str, RecordRef] = {}
+    wrong: list[str] = []
+    for place in named.places:
+        found = lake.deletable([place])
+        records |= {record.id: record for record in found}
+        if not found:
+            wrong.append(describe(place))
     for some in in_slices(named.ids):
         for record in lake.bss.query(some):
             records[record.id] = RecordRef.model_validate(record.model_dump())
-    if not records:
-        raise DreamlakeError(
-            Code.NOT_FOUND, "There is no file in what was named.", hint="`dreamlake tree` shows what is there."
-        )
+    wrong += [record_id for record_id in named.ids if record_id not in records]
+    if wrong:
+        raise missing("file", wrong, hint="`dreamlake tree` shows what is there.")
     return list(records.values())

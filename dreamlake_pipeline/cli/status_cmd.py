@@ -2,39 +2,50 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from ..errors import ExitCode
 from .options import AsJson
 from .output import note, plural, print_json
+from .waits import waited_for
 
 if TYPE_CHECKING:
     from ..stack.control import ProcessStatus
 
 
 def status(as_json: AsJson = False) -> None:
-    """Show each process of the embedded stack, and each layer of the cage around what reads uploaded files. Exits 0
-    when all processes are healthy, else 3.
+    """Show each process of the embedded stack, each layer of the cage around what reads uploaded files, and how many
+    files are how far. Exits 0 when all processes are healthy, else 3.
 
-    With --json, one object a line, one for each process; the layers are the field `cage` of the process `workers`.
+    With --json, one object a line, one for each process; the layers are the field `cage` of the process `workers`,
+    the files the fields `files` and `waiting` of the process `bss`.
     """
     from ..settings import Settings
     from ..stack import control
 
     home = Settings().home
     processes = control.status(home)
-    is_up = any(process.name == "workers" and process.healthy for process in processes)
-    layers = control.cage_of(home) if is_up else []
+    healthy = {process.name for process in processes if process.healthy}
+    layers = control.cage_of(home) if "workers" in healthy else []
+    work = control.work_of(home) if "bss" in healthy else None
     if as_json:
         for process in processes:
-            cage = {"cage": [layer.as_dict() for layer in layers]} if process.name == "workers" else {}
-            print_json(process.as_dict() | cage)
+            more: dict[str, Any] = {}
+            if process.name == "workers":
+                more = {"cage": [layer.as_dict() for layer in layers]}
+            elif process.name == "bss" and work:
+                more = {"files": work.files, "waiting": work.waiting}
+            print_json(process.as_dict() | more)
     else:
         _show(processes)
         for layer in layers:
             typer.echo(f"cage: {layer.name:<11} {layer.state:<12} {layer.why}")
+        if work and work.files:
+            typer.echo(f"files: {', '.join(f'{count:,} {status}' for status, count in work.files.items())}")
+            for code, count in work.waiting.items():
+                typer.echo(f"files: {count:,} of those queued wait for {waited_for(code)}")
     if not processes:
         note(f"No stack was ever started under {home}.")
     if not processes or not all(process.healthy for process in processes):

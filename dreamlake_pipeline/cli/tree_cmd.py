@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .listing import file_columns, live_states
+from .listing import State, file_columns, live_states, with_waiting
 from .options import TARGET_FORM, AsJson, check_target
 
 if TYPE_CHECKING:
-    from ..api.bss import Status
     from ..api.server import Node
 
 
@@ -36,18 +35,22 @@ def tree(
         for episode in episodes:
             nodes = list(lake.index.nodes(where.namespace, where.project, episode=episode, path=path, recursive=True))
             files += sum(node.asset is not None for node in nodes)
+            states = live_states(lake, nodes)
             if as_json:
                 for node in nodes:
-                    print_json(as_returned(node))
+                    returned = as_returned(node)
+                    if node.asset is not None:
+                        returned["asset"] = with_waiting(returned["asset"], node.asset, states)
+                    print_json(returned)
                 continue
             place = f"{where.project}@{where.namespace}" + (f":{episode}" if episode else "")
             say(style(place, bold=True))
-            _draw(nodes, live_states(lake, nodes))
+            _draw(nodes, states)
         if not as_json:
             say(plural(files, "file"))
 
 
-def _draw(nodes: list[Node], states: dict[str, Status]) -> None:
+def _draw(nodes: list[Node], states: dict[str, State]) -> None:
     """Print nodes that come in tree order, each folder followed by what it holds."""
     from ..visible import visible
     from .output import say, style, unstyle

@@ -65,21 +65,27 @@ def undelete(
 
 
 def _chosen(lake: DreamLake, what: list[str], episode: str | None) -> list[DeletedRecord]:
-    """The deleted records that were named. Raises NOT_FOUND when there are none."""
+    """The deleted records that were named. Raises NOT_FOUND when any word names none."""
     from ..auth import EVERY_NAMESPACE
     from ..client.bss import Place
-    from ..errors import Code, DreamlakeError
-    from .places import find_places
+    from .places import describe, find_places, missing
 
     named = find_places(lake, what, episode)
-    found = {record.id: record for record in lake.restorable(named.places)}
+    found: dict[str, DeletedRecord] = {}
+    wrong: list[str] = []
+    for place in named.places:
+        some = lake.restorable([place])
+        found |= {record.id: record for record in some}
+        if not some:
+            wrong.append(describe(place))
     if named.ids:
         owners = {lake.namespace, *lake.index.me().namespaces} - {EVERY_NAMESPACE}
         everything = lake.restorable([Place(owner) for owner in sorted(owners)])
         found |= {record.id: record for record in everything if record.id in set(named.ids)}
-    if not found:
-        raise DreamlakeError(Code.NOT_FOUND, "There is no deleted file in what was named that can be restored.")
-    return list(found.values())
+    wrong += [record_id for record_id in named.ids if record_id not in found]
+    if wrong:
+        raise missing("deleted file that can be restored", wrong, hint="`dreamlake ls` shows what is there.")
+    return sorted(found.values(), key=lambda record: (record.owner, record.project, record.episode or "", record.name))
 
 
 def _facts(record: DeletedRecord) -> dict[str, str]:

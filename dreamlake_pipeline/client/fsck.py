@@ -32,7 +32,6 @@ _PIECE = 64 * 2**20  # bytes of a large object that one request reads
 _SECOND_LOOK_SECONDS = 3.0
 # Who uploads tells the index within seconds, and a batch tells it of its failed files within its next group.
 _SETTLED_SECONDS = 120.0
-_RAW = frozenset({Finding.RAW_MISSING, Finding.RAW_WRONG_SIZE, Finding.RAW_ALTERED})
 
 
 @dataclass(slots=True)
@@ -97,14 +96,16 @@ def repair(bss: BssClient, index: IndexClient, findings: Sequence[Found]) -> Rep
     """Put right what can be: make again what raw bytes are there for, correct rows, tell the index. Raises
     DreamlakeError."""
     done = RepairSummary()
-    lost = {found.id for found in findings if found.code in _RAW}
+    lost = {found.id for found in findings if FINDINGS[found.code].repair is Repair.NOTED}
     for_bss: list[Found] = []
     for_index: list[Found] = []
     for found in findings:
         how = FINDINGS[found.code].repair
-        if how is Repair.NONE or (how is Repair.AGAIN and found.id in lost):
+        if how in (Repair.NONE, Repair.NOTED) or (how is Repair.AGAIN and found.id in lost):
             done.left.append(found)
-        elif how is Repair.INDEX:
+        if how is Repair.NONE:
+            continue
+        if how is Repair.INDEX:
             for_index.append(found)
         else:
             told = ("code", "id", "sha256", "partition")

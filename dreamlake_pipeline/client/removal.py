@@ -24,7 +24,7 @@ class NotRestored(NamedTuple):
 
 
 def delete(bss: BssClient, index: IndexClient, records: Sequence[RecordRef]) -> Iterator[list[RecordRef]]:
-    """Delete records; those that were there, some at a time. Raises DreamlakeError."""
+    """Delete records; those that are deleted then, some at a time. Raises DreamlakeError."""
     for some in in_slices(records):
         there = set(bss.delete_many([record.id for record in some]))
         index.delete_names([name_of(record) for record in some])

@@ -11,6 +11,11 @@ from pydantic import Field
 if TYPE_CHECKING:
     from ..objectstore import ObjectStore
 
+# Seconds for which the store may be silent, and how often a request is made, before a run puts the file off: what waits
+# for the store is tried again by itself, and whoever waits in the run keeps others from its place.
+_SILENCE = 20.0
+_TRIES = 3
+
 
 class ObjectStoreResource(S3Resource):
     """Endpoint, region and credentials are those of `S3Resource`: left out, boto3's environment variables hold."""
@@ -53,4 +58,5 @@ def _open_client(profile_name: str | None, **connection: Any) -> Any:
     connection["region_name"] = connection["region_name"] or default_region()
     if connection["verify"] in (None, True):  # whom our other clients trust, and not a list of boto3's own
         connection["verify"] = authorities_file()
-    return boto3.Session(profile_name=profile_name).client("s3", config=client_config(), **connection)
+    config = client_config(silence=_SILENCE, tries=_TRIES)
+    return boto3.Session(profile_name=profile_name).client("s3", config=config, **connection)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import Code, DreamlakeError
-from . import cage, dagster_home, health, leftovers, postgres, state
+from . import cage, dagster_home, health, leftovers, postgres, state, work
 from .processes import PROCESSES, Process
 from .state import BUCKET, REGION, Stack
 from .supervision import ProcessInfo, Supervisor
@@ -122,6 +122,13 @@ def cage_of(home: Path) -> list[cage.Layer]:
     """The layers around what reads strangers' files, as the stack under `home` has them; none when it does not run."""
     stack = state.load(home)
     return cage.layers(stack) if stack else []
+
+
+def work_of(home: Path) -> work.Work | None:
+    """The work of the stack under `home`; None when its BSS does not tell."""
+    stack = state.load(home)
+    url = stack.url_of("bss") if stack else None
+    return work.work_of(url) if url else None
 
 
 def _all_of(state: str, problem: str) -> dict[str, ProcessInfo]:

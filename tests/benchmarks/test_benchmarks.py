@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 from pathlib import Path
 
 import psycopg
@@ -71,3 +73,29 @@ def test_a_report_is_written_as_table_and_json(tmp_path: Path) -> None:
 def test_a_command_that_fails_is_told_with_its_reason(tmp_path: Path) -> None:
     with pytest.raises(BenchmarkError, match="no such thing"):
         run(["sh", "-c", "echo no such thing >&2; exit 3"], environment={}, folder=tmp_path)
+
+
+def test_what_row_6_gets_ready_made_is_what_the_pool_takes(tmp_path: Path) -> None:
+    """The module replaces parts of the pipeline: it is loaded by a process of its own."""
+    program = """
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from benchmarks import inputs, noop
+from dreamlake_pipeline.processing import pool
+from dreamlake_pipeline.processing.fetch import Source
+import hashlib
+for seed in (1, 2):
+    path = Path(sys.argv[1]) / f"{seed}.wav"
+    inputs.write_wav(path, 4000, seed)
+    data = path.read_bytes()
+    source = Source(path.name, hashlib.sha256(data).hexdigest(), len(data), path, data)
+    made = noop.make(SimpleNamespace(source=source, filename=path.name))
+    [segment] = made.streams[0].segments
+    pool._verify(segment)
+    print(segment.sha256)
+"""
+    (tmp_path / "run").mkdir()
+    environment = os.environ | {"DREAMLAKE_HOME": str(tmp_path)}
+    said = run([sys.executable, "-c", program, tmp_path], environment=environment, folder=tmp_path)
+    assert len(set(said.split())) == 2

@@ -121,7 +121,7 @@ def test_a_deleted_record_is_hidden_everywhere_and_restored_as_it_was(
     assert all(seen().values()), seen()
     assert _delete(api, record_id, "0" * 24) == [record_id]
     assert not any(seen().values()), seen()
-    assert _delete(api, record_id) == []
+    assert _delete(api, record_id, "0" * 24) == [record_id], "whoever lost the first answer hears the same"
 
     [shown] = api.get("/records/deleted", params={"owner": owner}).json()["items"]
     assert shown["status"] == "ready" and shown["deletedBy"] == "test" and shown["name"] == "/cam/a.mp4"
@@ -133,13 +133,16 @@ def test_a_deleted_record_is_hidden_everywhere_and_restored_as_it_was(
     assert pipeline.post("/pipeline/staged/unknown", json=staged).json() == {"keys": []}
 
     stranger = as_caller("somebody-else")
+    assert _delete(stranger, record_id) == []
     assert _undelete(stranger, record_id) == {"ids": [], "taken": []}
     reader = as_caller(owner, scope=Scope.READ)
     assert reader.post("/records/undelete", json={"ids": [record_id]}).status_code == 403
-    assert _undelete(api, record_id) == {"ids": [record_id], "taken": []}
+    assert _undelete(api, record_id, "0" * 24) == {"ids": [record_id], "taken": []}
+    assert _undelete(api, record_id, "0" * 24) == {"ids": [record_id], "taken": []}, "the same again"
+    assert _undelete(stranger, record_id) == {"ids": [], "taken": []}
     assert rows(record_id) == [before]
     assert all(seen().values()), seen()
-    assert deleted() == [] and _undelete(api, record_id) == {"ids": [], "taken": []}
+    assert deleted() == []
 
 
 @pytest.mark.parametrize("same", [True, False], ids=["the same content", "other content"])

@@ -226,9 +226,13 @@ def test_only_folders_of_our_layout_whose_bytes_are_safe_are_freed(
 ) -> None:
     from dreamlake_pipeline.bss.garbage import unnamed
 
-    with monkeypatch.context() as patched:
-        patched.setattr(unnamed, "_AGE", timedelta(seconds=-5))
-        before = collect().unknown  # of what other modules left in the bucket
+    def collect_old() -> Tally:
+        with monkeypatch.context() as patched:
+            patched.setattr(unnamed, "_AGE", timedelta(seconds=-5))
+            patched.setattr(unnamed, "_FOLDERS_AT_ONCE", 1)
+            return collect()
+
+    others = collect_old().unknown  # folders of other tests
     video = ready("/a.mp4")
     lost, aborted, copy = ("5" * 24, "6" * 23 + "0", "4" * 24)
     staged = f'{{"stagingKey": "{owner}/lab/staging/{"9" * 64}"}}'
@@ -250,10 +254,8 @@ def test_only_folders_of_our_layout_whose_bytes_are_safe_are_freed(
     for key, body in (kept | freed).items():
         object_store.put(key, body.encode(), content_type="text/plain")
     assert collect().unknown == 0, "they are young"
-    monkeypatch.setattr(unnamed, "_AGE", timedelta(seconds=-5))
-    monkeypatch.setattr(unnamed, "_FOLDERS_AT_ONCE", 1)
-    done = collect()
-    assert done.unknown == before + 2 and done.freed[Garbage.FILES].count == 3
+    done = collect_old()
+    assert done.unknown == others + 2 and done.freed[Garbage.FILES].count == 3
     assert [key for key in kept if object_store.head(key) is None] == []
     assert [key for key in freed if object_store.head(key) is not None] == []
     assert list(object_store.list_all(video.folder))

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
+from dreamlake_pipeline import logs
 from dreamlake_pipeline.api.bss import Record
 from dreamlake_pipeline.api.common import ErrorBody
-from dreamlake_pipeline.api.pipeline import ClaimBatches, ItemResult
+from dreamlake_pipeline.api.pipeline import ClaimBatches, ItemResult, Postponement
 from dreamlake_pipeline.api.server import BatchAsset
 from dreamlake_pipeline.cli.main import main
 from dreamlake_pipeline.client.http import ServiceClient
@@ -43,6 +44,12 @@ class Done:
     def summary(self) -> dict[str, Any]:
         assert self.events[-1]["event"] == "summary"
         return self.events[-1]
+
+
+@pytest.fixture(autouse=True)
+def quiet_services(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The services are in this process, whose standard error is the command's: they log nothing there."""
+    monkeypatch.setattr(logs.StandardError, "emit", lambda self, record: None)
 
 
 @pytest.fixture
@@ -81,6 +88,16 @@ def dreamlake(
     return run
 
 
+_LIMITS = ClaimBatches(
+    max_files=1000,
+    max_bytes=10**12,
+    settle_seconds=0,
+    processing_grace_seconds=0,
+    lease_seconds=60,
+    max_attempts=3,
+)
+
+
 class Pipeline:
     """The pipeline's side of the protocol: claims what is queued and says what became of it."""
 
@@ -91,16 +108,8 @@ class Pipeline:
     def work(self, owner: str, judge: Callable[[Record], str | None]) -> int:
         """Process everything that `owner` has queued: `judge` gives the reason why a record fails, or None."""
         worked = 0
-        limits = ClaimBatches(
-            max_files=1000,
-            max_bytes=10**12,
-            settle_seconds=0,
-            processing_grace_seconds=0,
-            lease_seconds=60,
-            max_attempts=3,
-        )
         # Other tests left queued records as well: what is claimed is not offered again for a while.
-        for offer in itertools.chain.from_iterable(iter(lambda: self.client.claim(limits), [])):
+        for offer in itertools.chain.from_iterable(iter(lambda: self.client.claim(_LIMITS), [])):
             if offer.owner != owner:
                 continue
             items = self.client.begin(offer.partition, "test-run", lease_seconds=60).items
@@ -112,6 +121,14 @@ class Pipeline:
             self.client.finish(offer.partition, "test-run")
             worked += len(items)
         return worked
+
+    def put_off(self, owner: str, reason: ErrorBody) -> None:
+        """Everything that `owner` has queued is put off by a fault of the machinery."""
+        for offer in itertools.chain.from_iterable(iter(lambda: self.client.claim(_LIMITS), [])):
+            if offer.owner == owner:
+                items = self.client.begin(offer.partition, "test-run", lease_seconds=60).items
+                put_off = [Postponement(id=record.id, reason=reason) for record in items]
+                self.client.postpone(offer.partition, "test-run", put_off)
 
     def _result(self, record: Record, reason: str | None) -> ItemResult:
         if reason:

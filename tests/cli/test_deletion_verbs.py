@@ -86,6 +86,28 @@ def test_ids_and_names_that_are_not_there(dreamlake: Callable[..., Any], stored:
         assert dreamlake("rm", *words, "--yes").code == 1, words
     assert dreamlake("rm", "--yes").code == dreamlake("rm", "/camera", "--yes").code == 2
 
+    # One wrong word among right ones: it is named, and nothing is done.
+    before = _tree(dreamlake)
+    for verb in (["rm", "--yes"], ["undelete"]):
+        for words in (["robot:run-001", "/camera", "/cam"], [record_id, "0" * 24]):
+            done = dreamlake(verb[0], *words, *verb[1:])
+            assert done.code == 1 and words[-1] in done.err, (verb, words)
+            assert _tree(dreamlake) == before
+
+
+def test_what_was_deleted_whole_is_not_listed_until_it_is_back(
+    dreamlake: Callable[..., Any], stored: dict[str, Any], owner: str
+) -> None:
+    assert dreamlake("rm", "robot:run-001", "--yes").code == 0
+    assert dreamlake("ls", "robot").out.split() == ["run-002", "2", "files"]
+    assert "run-001" not in dreamlake("tree", "robot").out
+    assert dreamlake("rm", "robot", "--yes").code == 0
+    nothing = dreamlake("ls")
+    assert (nothing.code, nothing.out) == (0, "") and "No file is there." in nothing.err
+    assert dreamlake("ls", "robot").code == dreamlake("tree", "robot").code == 1
+    assert dreamlake("undelete", "robot").code == 0
+    assert dreamlake("ls").out.split() == [f"robot@{owner}", "4", "files"]
+
 
 def test_a_name_goes_with_its_earlier_content_and_is_not_taken_back_by_itself(
     dreamlake: Callable[..., Any], tmp_path: Path

@@ -35,6 +35,13 @@ def test_what_is_whole_is_clean(dreamlake: Run) -> None:
 
 
 @pytest.mark.usefixtures("waiting")
+@pytest.mark.parametrize("how", ["--deep", "--json"])
+def test_a_project_that_is_not_there_is_not_clean(dreamlake: Run, how: str) -> None:
+    done = dreamlake("fsck", "robbot", how)
+    assert (done.code, done.out) == (1, "") and "robbot" in done.err
+
+
+@pytest.mark.usefixtures("waiting")
 def test_damage_is_named_and_explained(dreamlake: Run, object_store: ObjectStore, owner: str) -> None:
     staged = [item.key for item in object_store.list_all(f"{owner}/robot/staging/")]
     object_store.delete(staged[:1])

@@ -14,6 +14,8 @@ import httpx
 import jwt
 import pytest
 
+from dreamlake_pipeline.api.bss import Status
+from dreamlake_pipeline.api.common import ErrorBody
 from dreamlake_pipeline.api.metadata import (
     BadLine,
     CsvForm,
@@ -23,6 +25,7 @@ from dreamlake_pipeline.api.metadata import (
     Processing,
 )
 from dreamlake_pipeline.auth import Scope, verify_token
+from dreamlake_pipeline.stack.work import work_of
 
 
 @pytest.fixture
@@ -48,6 +51,22 @@ def test_ls_for_programs_prints_what_the_service_returns(dreamlake: Callable[...
     assert (asset["id"], asset["bssId"]) == (stored["left.wav"]["assetId"], stored["left.wav"]["id"])
     assert asset["episode"] == "run-001"
     assert "metadata" in asset
+
+
+def test_what_a_file_waits_for_is_said_wherever_it_is_listed(
+    dreamlake: Callable[..., Any], stored: dict[str, Any], pipeline: Any, owner: str, services: Any
+) -> None:
+    pipeline.put_off(owner, ErrorBody(code="storage_failed", message="The object store refuses connections."))
+    [line] = dreamlake("ls", "robot:run-001", "/mic").out.splitlines()
+    assert line.endswith("queued, waiting for the object store")
+    assert dreamlake("tree", "robot").out.count("queued, waiting for the object store") == 4
+    [file] = dreamlake("ls", "robot:run-001", "/mic", "--json").events
+    assert file["waiting"]["code"] == "storage_failed" and file["waiting"]["tries"] == 1
+    nodes = [node for node in dreamlake("tree", "robot", "--json").events if node["type"] == "asset"]
+    assert {node["asset"]["waiting"]["message"] for node in nodes} == {"The object store refuses connections."}
+    assert "The object store refuses connections." in dreamlake("show", "robot:run-001", "/mic/left.wav").out
+    work = work_of(services.bss_url)
+    assert work is not None and set(work.files) <= {*map(str, Status)}
 
 
 def test_tree_shows_every_episode(

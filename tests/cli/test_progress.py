@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dreamlake_pipeline.cli import display
+from dreamlake_pipeline.cli import display, waits
 from dreamlake_pipeline.client.events import Processing
 from dreamlake_pipeline.errors import Code
 from dreamlake_pipeline.processing.faults import OF_MACHINERY
@@ -20,7 +20,7 @@ def test_what_files_wait_for_is_said() -> None:
 
 def test_every_fault_of_the_machinery_is_called_by_what_it_is() -> None:
     others = {Code.REQUEST_TIMEOUT, Code.UNAUTHENTICATED, Code.FORBIDDEN}
-    assert set(display._WAITED_FOR) == {str(code) for code in OF_MACHINERY - others}
+    assert set(waits._WAITED_FOR) == {str(code) for code in OF_MACHINERY - others}
 
 
 class Clock:
@@ -50,3 +50,18 @@ def test_the_time_left_holds(monkeypatch: pytest.MonkeyPatch) -> None:
         clock.now += 1
         said = rate.describe(Processing({"ready": 2000, "processing": 1}, 0))
     assert said == ""
+
+
+def test_the_time_left_is_not_that_of_an_outage(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr(display, "time", clock)
+    rate = display._Rate()
+    rate.describe(Processing({"ready": 2, "processing": 600}, 0))
+    for _ in range(30):
+        clock.now += 1
+        assert rate.describe(Processing({"ready": 2, "queued": 600}, 0, put_off={"storage_failed": 600})) == ""
+    for second in range(1, 6):  # 100 a second, once the store is back
+        clock.now += 1
+        done = 2 + 100 * second
+        told = rate.describe(Processing({"ready": done, "processing": 602 - done}, 0))
+    assert told.startswith("100/s")

@@ -17,6 +17,7 @@ from dreamlake_pipeline.definitions import defs
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.processing import staging
+from dreamlake_pipeline.processing.staging import Position
 from dreamlake_pipeline.sensors import attempts
 
 SRT_KEY = "robot-7/speech.srt"
@@ -44,14 +45,19 @@ class Sensor:
             result = defs.resolve_sensor_def("staging_sensor")(context)
         assert isinstance(result, SensorResult | SkipReason)
         if isinstance(result, SensorResult):
-            self.cursor = None  # each tick of a test walks the whole bucket
+            self.cursor = None  # the next tick begins a walk
         return result
 
     def offers(self) -> list[Any]:
-        """The run requests of a tick, whosever they are."""
-        result = self.tick()
-        assert isinstance(result, SensorResult)
-        return list(result.run_requests or [])
+        """The run requests of as many ticks as a walk through the bucket takes, whosever they are."""
+        requests = []
+        while True:
+            result = self.tick()
+            assert isinstance(result, SensorResult)
+            requests += result.run_requests or []
+            if not Position.parse(result.cursor).after:
+                return requests
+            self.cursor = result.cursor
 
     def requests(self) -> list[Any]:
         """The run requests for this test's owner."""

@@ -121,6 +121,16 @@ def test_listing(store, owner) -> None:
     assert [found.key for found in store.list_all(f"{owner}/")] == everything
     assert [found.key for found in store.list_all(f"{owner}/b/")] == [f"{owner}/b/1", f"{owner}/b/2"]
     assert list(store.list_all(f"{owner}/nothing")) == []
+    for prefix, after in (
+        (f"{owner}/b", ""),
+        (f"{owner}/b/", ""),
+        (f"{owner}/b/", f"{owner}/b/1"),
+        (f"{owner}/zz", ""),
+    ):
+        wanted = [key for key in everything if key.startswith(prefix) and key > after]
+        begun = list(store.list_beginning(prefix, after=after))
+        assert sorted(found.key for found in begun) == wanted
+        assert all(found.last_modified.tzinfo is not None for found in begun)
 
     seen, after = [], ""
     while True:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -95,7 +96,11 @@ def hold(
                 )
             )
         pipeline.adopt(objects)
-        [partition] = claim()
+        # A claim passes over rows that somebody else has locked at the moment, as the sensor's does.
+        deadline = time.monotonic() + 10
+        while not (claimed := claim()):
+            assert time.monotonic() < deadline
+        [partition] = claimed
         return Hold(pipeline, partition, "run-1", lease_seconds=60)
 
     return formed

@@ -5,11 +5,11 @@ A listing is believed where it says that all is well. What it lacks, or has in a
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
-from itertools import islice
+from itertools import islice, takewhile
 
 from ... import layout
+from ...objectstore import ObjectInfo
 from ..side_by_side import side_by_side
 from .world import World
 
@@ -20,10 +20,17 @@ _SECOND = 8  # digits of a record's id that say in which second it was made
 
 def in_folders(world: World, folders: Iterable[str]) -> dict[str, int]:
     """Sizes by keys of what lies in these folders of records, as far as some were made in the same second."""
-    seconds = Counter(folder[: folder[:-1].rindex("/") + 1 + _SECOND] for folder in folders)
-    prefixes = sorted(prefix for prefix, count in seconds.items() if count >= _WORTH)
-    listed = side_by_side(lambda prefix: list(islice(world.store.list_beginning(prefix), _MOST)), prefixes)
-    return {item.key: item.size for page in listed for item in page}
+    seconds: dict[str, list[str]] = {}
+    for folder in sorted(folders):
+        seconds.setdefault(folder[: folder[:-1].rindex("/") + 1 + _SECOND], []).append(folder)
+    worth = [(prefix, some[0], some[-1]) for prefix, some in seconds.items() if len(some) >= _WORTH]
+
+    def listed(one: tuple[str, str, str]) -> list[ObjectInfo]:
+        prefix, first, last = one
+        items = islice(world.store.list_beginning(prefix, after=first), _MOST)
+        return list(takewhile(lambda item: item.key < last or item.key.startswith(last), items))
+
+    return {item.key: item.size for page in side_by_side(listed, worth) for item in page}
 
 
 def in_pool(world: World, after: str, limit: int) -> dict[str, int]:

@@ -35,11 +35,13 @@ _MISPLACED = frozenset({Finding.IN_CLOSED_BATCH, Finding.IN_OTHER_BATCH, Finding
 def repair(database: Engine, store: ObjectStore, findings: Sequence[Found], caller: Principal) -> Repaired:
     """Put right what of these can be, as far as the caller reaches.
 
-    A record is queued whatever is wrong with it: its result stands until the next one takes its place. A segment that
+    A record is queued whatever is wrong with it: its result stands until the next one takes its place, also where its
+    raw bytes are lost, which the attempt notes as its last error. A segment that
     is missing or wrong is noted as not stored, and every record that plays it is queued, whoever owns it: the first of
     them stores it again.
     """
-    again = [found.id for found in findings if found.id and FINDINGS[found.code].repair is Repair.AGAIN]
+    queueing = (Repair.AGAIN, Repair.NOTED)
+    again = [found.id for found in findings if found.id and FINDINGS[found.code].repair in queueing]
     segments = [found.sha256 for found in findings if found.code in _OF_CHUNKS and found.sha256]
     misplaced = [found.id for found in findings if found.code in _MISPLACED and found.id]
     unused = [(found.id, found.sha256) for found in findings if found.code is Finding.REFERENCE_UNUSED]

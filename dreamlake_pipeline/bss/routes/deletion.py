@@ -85,10 +85,13 @@ def list_deleted(
 
 @routes.post("/delete", summary="Delete many records")
 def delete(body: Ids, caller: Writer, database: Database, store: Store) -> Deleted:
-    """As `DELETE R/{id}` does. Those that are not there, or that the token does not reach, are passed over."""
+    """As `DELETE R/{id}` does. Those that never were there, or that the token does not reach, are passed over."""
     with database.connect() as connection:
         reachable = records.reachable(connection, body.ids, caller)
-    return Deleted(ids=removal.delete(database, store, reachable, by=caller.sub) if reachable else [])
+    if reachable:
+        removal.delete(database, store, reachable, by=caller.sub)
+    with database.connect() as connection:
+        return Deleted(ids=sorted(deletions.reachable(connection, body.ids, caller)))
 
 
 @routes.post("/undelete", summary="Restore records that were deleted")
@@ -98,7 +101,8 @@ def undelete(body: Undelete, caller: Writer, database: Database, store: Store) -
     with database.begin() as connection:
         reachable = deletions.reachable(connection, body.ids, caller)
         restored = deletions.restore(connection, reachable, replace=body.replace)
+        there = records.reachable(connection, body.ids, caller)
         reached(CrashPoint.RESTORATION_WRITTEN)
     reached(CrashPoint.RESTORATION_COMMITTED)
     journal.note(database, store, restored.restored)
-    return Undeleted(ids=restored.restored, taken=[Taken(id=id, by=by) for id, by in restored.taken.items()])
+    return Undeleted(ids=sorted(there), taken=[Taken(id=id, by=by) for id, by in restored.taken.items()])
