@@ -41,9 +41,9 @@ class SlowStore(ObjectStore):
         _pause(0.01)
         return found
 
-    def delete(self, keys: Iterable[str]) -> None:
+    def delete(self, keys: Iterable[str]) -> dict[str, str]:
         _pause(0.02)
-        super().delete(keys)
+        return super().delete(keys)
 
 
 def _pause(most: float) -> None:

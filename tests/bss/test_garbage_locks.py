@@ -73,13 +73,21 @@ class World:
     def free_staged(self) -> None:
         self._whole(staging.free)
 
+    def somebody_waits(self) -> bool:
+        """Whether a transaction waits for a lock that says whose turn it is."""
+        return bool(
+            self.sql("""
+                SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted
+                    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())""")
+        )
+
     def start_to_free_staged(self) -> threading.Thread:
         """A collection that goes on until it is done, or waits for somebody's transaction."""
         collecting = threading.Thread(target=self.free_staged)
         collecting.start()
         end = time.monotonic() + 60
         while collecting.is_alive() and time.monotonic() < end:
-            if self.sql("SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"):
+            if self.somebody_waits():
                 break
             time.sleep(0.02)
         return collecting
@@ -220,15 +228,23 @@ def two_purges_at_once_of_records_with_the_same_bytes(world: World) -> bool:
     """Neither may take the other's record for one that still has them: nobody would ever free them."""
     world.delete(world.register("/a.mp4"), world.register("/b.mp4"))
     condemn = purging._condemn_staged
-    both = threading.Barrier(2, timeout=3)
+    begun: list[int] = []
+    done: list[int] = []
 
-    def meet(connection: Connection, ids: Sequence[str]) -> None:
-        with suppress(threading.BrokenBarrierError):
-            both.wait()
+    def wait_for_both(here: list[int]) -> None:
+        """Go on once both are here, or one waits until the other is over."""
+        here.append(threading.get_ident())
+        end = time.monotonic() + 60
+        while len(here) < 2 and not world.somebody_waits() and time.monotonic() < end:
+            time.sleep(0.02)
+
+    def at_once_with_the_other(connection: Connection, ids: Sequence[str]) -> None:
+        wait_for_both(begun)
         condemn(connection, ids)
+        wait_for_both(done)  # and only then commit
 
     at_once = purging._AT_ONCE
-    purging._condemn_staged, purging._AT_ONCE = meet, 1
+    purging._condemn_staged, purging._AT_ONCE = at_once_with_the_other, 1
     try:
         purges = [threading.Thread(target=world.purge) for _ in range(2)]
         for purge in purges:
