@@ -89,8 +89,10 @@ def nginx(fronts: dict[int, Sequence[int]], certificate: Path, folder: Path) -> 
     }}"""
         for front, replicas in fronts.items()
     )
+    # Its workers write bodies into this test's folder, which is its user's alone.
+    user = "user root;" if os.geteuid() == 0 else ""
     (folder / "nginx/nginx.conf").write_text(f"""
-daemon off; pid {folder}/nginx/pid; error_log {folder}/nginx/log;
+{user} daemon off; pid {folder}/nginx/pid; error_log {folder}/nginx/log;
 events {{}}
 http {{
     access_log off;
