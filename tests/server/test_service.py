@@ -31,6 +31,7 @@ def test_the_api_describes_itself(service: TestClient) -> None:
     ]
     assert {name for name, _ in operations} == {
         "post /assets/batch",
+        "post /assets/delete",
         "post /assets/{kind}",
         "get /assets/{kind}",
         "get /assets/{kind}/download",
