@@ -66,7 +66,7 @@ def test_metrics_tell_how_much_work_waits_and_what_became_of_it(service, files, 
     assert more(f'dreamlake_files_postponed_total{{code="storage_failed",{kind}}}') == 1
     for stage in ("queued", "processing", "indexing", "made"):
         assert more(f'dreamlake_file_seconds_count{{{kind},stage="{stage}"}}') == 1
-    assert more(f'dreamlake_file_seconds_sum{{{kind},stage="made"}}') == 7.5
+    assert more(f'dreamlake_file_seconds_sum{{{kind},stage="made"}}') == pytest.approx(7.5)
     assert "dreamlake_runs_died_total" in now and 'dreamlake_database_connections{state="idle"}' in now
 
 

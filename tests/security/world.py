@@ -68,8 +68,11 @@ class World:
             "leaseSeconds": 60,
             "maxAttempts": 3,
         }
-        offers = self.post(f"{pipeline}/batches/claim", limits)["batches"]
-        [batch] = [offer for offer in offers if offer["owner"] == self.owner]
+        mine: list[Any] = []
+        while not mine:  # a claim passes over what is locked at the moment
+            offers = self.post(f"{pipeline}/batches/claim", limits)["batches"]
+            mine = [offer for offer in offers if offer["owner"] == self.owner]
+        [batch] = mine
         ref = {"partition": batch["partition"], "runId": "run"}
         self.post(f"{pipeline}/batches/begin", ref | {"leaseSeconds": 60})
         self.post(f"{pipeline}/chunks/lease", {"chunks": [{"sha256": self.chunk, "size": 3}]})
