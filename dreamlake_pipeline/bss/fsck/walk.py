@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 
 from sqlalchemy import Engine
 
 from ...api.integrity import FsckProgress, FsckStep
-from ...errors import Code, DreamlakeError
 from ...objectstore import ObjectStore
+from .. import step_cursors
 from . import batches, catalog, chunks, folders, pool, records
 from .world import Progress, World
 
@@ -31,7 +30,7 @@ _OF_THE_WHOLE = frozenset({"pool", "catalog"})
 
 def step(database: Engine, store: ObjectStore, asked: FsckStep, *, seconds: float = STEP_SECONDS) -> FsckProgress:
     """Check on from `asked.cursor` for about so many seconds. Raises INVALID_REQUEST for a cursor that is none."""
-    phase, after = _read_cursor(asked.cursor)
+    phase, after = step_cursors.read(asked.cursor, _PHASES)
     world = World(database, store, asked.owner, asked.project, asked.deep, time.monotonic() + seconds)
     names = [name for name in _PHASES if world.is_whole or name not in _OF_THE_WHOLE]
     total = Progress()
@@ -43,7 +42,7 @@ def step(database: Engine, store: ObjectStore, asked: FsckStep, *, seconds: floa
                 break
             after = done.after
             if world.is_over:
-                return _answer(total, _make_cursor(name, after))
+                return _answer(total, step_cursors.write(name, after))
         after = ""
     return _answer(total, None)
 
@@ -52,19 +51,3 @@ def _answer(total: Progress, cursor: str | None) -> FsckProgress:
     return FsckProgress(
         findings=total.findings, checked=dict(total.checked), bytes=total.bytes, large=total.large, cursor=cursor
     )
-
-
-def _make_cursor(phase: str, after: str) -> str:
-    return json.dumps([phase, after], ensure_ascii=False)
-
-
-def _read_cursor(cursor: str | None) -> tuple[str, str]:
-    if cursor is None:
-        return next(iter(_PHASES)), ""
-    try:
-        phase, after = json.loads(cursor)
-    except (ValueError, TypeError, RecursionError):
-        phase = after = None
-    if phase not in _PHASES or not isinstance(after, str) or "\x00" in after:
-        raise DreamlakeError(Code.INVALID_REQUEST, "cursor: this is not one that a step gave.")
-    return phase, after

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 
@@ -12,6 +11,7 @@ from ...api.integrity import RebuildProgress, RebuildStep
 from ...crashpoints import CrashPoint, reached
 from ...errors import Code, DreamlakeError
 from ...objectstore import ObjectStore
+from .. import step_cursors
 from . import origin
 from .making import make_records
 from .reading import Bucket, Work, read_journals, read_metas, read_pool
@@ -31,7 +31,7 @@ def step(database: Engine, store: ObjectStore, asked: RebuildStep, *, seconds: f
     """Rebuild on from `asked.cursor` for about so many seconds. Raises CONFLICT when the database has records already
     and it was not said that these are to be added to; INVALID_REQUEST for a cursor that is none."""
     until = time.monotonic() + (STEP_SECONDS if seconds is None else seconds)
-    phase, after = _read_cursor(asked.cursor)
+    phase, after = step_cursors.read(asked.cursor, _PHASES)
     if asked.cursor is None:
         _begin(database, merge=asked.merge)
     bucket = Bucket(database, store)
@@ -46,7 +46,7 @@ def step(database: Engine, store: ObjectStore, asked: RebuildStep, *, seconds: f
                 break
             after = work.after
             if time.monotonic() >= until:
-                return _answer(name, total, json.dumps([name, after]))
+                return _answer(name, total, step_cursors.write(name, after))
         after = ""
     with database.begin() as connection:
         origin.mark(connection, is_rebuilding=False)
@@ -71,15 +71,3 @@ def _begin(database: Engine, *, merge: bool) -> None:
 
 def _answer(phase: str, total: Work, cursor: str | None) -> RebuildProgress:
     return RebuildProgress(phase=phase, done=dict(total.done), problems=total.problems[:100], cursor=cursor)
-
-
-def _read_cursor(cursor: str | None) -> tuple[str, str]:
-    if cursor is None:
-        return next(iter(_PHASES)), ""
-    try:
-        phase, after = json.loads(cursor)
-    except (ValueError, TypeError, RecursionError):
-        phase = after = None
-    if phase not in _PHASES or not isinstance(after, str) or "\x00" in after:
-        raise DreamlakeError(Code.INVALID_REQUEST, "cursor: this is not one that a step gave.")
-    return phase, after
