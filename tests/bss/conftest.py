@@ -108,7 +108,7 @@ LIMITS = {
     "maxBytes": 10**9,
     "settleSeconds": 0,
     "processingGraceSeconds": 3600,
-    "leaseSeconds": 60,
+    "leaseSeconds": 3600,
     "maxAttempts": 3,
 }
 
@@ -131,7 +131,7 @@ def begin(pipeline: TestClient) -> Callable[..., dict[str, Any]]:
 
     def begun(partition: str, run_id: str = "run-1", **more: Any) -> dict[str, Any]:
         answer = pipeline.post(
-            "/pipeline/batches/begin", json={"partition": partition, "runId": run_id, "leaseSeconds": 60} | more
+            "/pipeline/batches/begin", json={"partition": partition, "runId": run_id, "leaseSeconds": 3600} | more
         )
         assert answer.status_code == 200, answer.text
         return answer.json()

@@ -93,7 +93,7 @@ _LIMITS = ClaimBatches(
     max_bytes=10**12,
     settle_seconds=0,
     processing_grace_seconds=0,
-    lease_seconds=60,
+    lease_seconds=3600,
     max_attempts=3,
 )
 
@@ -112,7 +112,7 @@ class Pipeline:
         for offer in itertools.chain.from_iterable(iter(lambda: self.client.claim(_LIMITS), [])):
             if offer.owner != owner:
                 continue
-            items = self.client.begin(offer.partition, "test-run", lease_seconds=60).items
+            items = self.client.begin(offer.partition, "test-run", lease_seconds=3600).items
             reasons = {record.id: judge(record) for record in items}
             self.client.report(
                 offer.partition, "test-run", [self._result(record, reasons[record.id]) for record in items]
@@ -126,7 +126,7 @@ class Pipeline:
         """Everything that `owner` has queued is put off by a fault of the machinery."""
         for offer in itertools.chain.from_iterable(iter(lambda: self.client.claim(_LIMITS), [])):
             if offer.owner == owner:
-                items = self.client.begin(offer.partition, "test-run", lease_seconds=60).items
+                items = self.client.begin(offer.partition, "test-run", lease_seconds=3600).items
                 put_off = [Postponement(id=record.id, reason=reason) for record in items]
                 self.client.postpone(offer.partition, "test-run", put_off)
 

@@ -16,7 +16,7 @@ from dreamlake_pipeline.client.http import ServiceClient
 from dreamlake_pipeline.client.pipeline import PipelineClient
 
 LIMITS = ClaimBatches(
-    max_files=10, max_bytes=1000, settle_seconds=0, processing_grace_seconds=3600, lease_seconds=60, max_attempts=3
+    max_files=10, max_bytes=1000, settle_seconds=0, processing_grace_seconds=3600, lease_seconds=3600, max_attempts=3
 )
 ERROR = ErrorBody(code="text_invalid", message="There is no cue in it.")
 
@@ -34,7 +34,7 @@ class Runs:
         while not self.is_over.wait(0.05):
             for offer in self.pipeline.claim(LIMITS):
                 if offer.owner == self.owner:
-                    items = self.pipeline.begin(offer.partition, "run", lease_seconds=60).items
+                    items = self.pipeline.begin(offer.partition, "run", lease_seconds=3600).items
                     made = {"error": self.error} if self.error else {"metadata": {"cues": 1}}
                     results = [ItemResult.model_validate({"id": item.id, **made}) for item in items]
                     self.pipeline.report(offer.partition, "run", results)

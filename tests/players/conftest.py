@@ -118,11 +118,11 @@ def serve_files(http: ServiceClient, object_store: ObjectStore) -> ServeFiles:
             max_bytes=10**12,
             settle_seconds=0,
             processing_grace_seconds=0,
-            lease_seconds=60,
+            lease_seconds=3600,
             max_attempts=3,
         )
         [partition] = [offer.partition for offer in pipeline.claim(limits) if offer.owner == owner]
-        hold = Hold(pipeline, partition, "run-1", lease_seconds=60)
+        hold = Hold(pipeline, partition, "run-1", lease_seconds=3600)
         shop = Workshop(pipeline, object_store, ladder=ladder)
         with BatchWork(hold, shop, hold.begin().items, workers=2) as work:
             for outcome in work.finish():

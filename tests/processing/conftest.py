@@ -71,7 +71,7 @@ def claim(pipeline: PipelineClient, owner: str) -> Callable[[], list[str]]:
             max_bytes=10**12,
             settle_seconds=0,
             processing_grace_seconds=3600,
-            lease_seconds=60,
+            lease_seconds=3600,
             max_attempts=3,
         )
         return [offer.partition for offer in pipeline.claim(limits) if offer.owner == owner]
@@ -101,6 +101,6 @@ def hold(
         while not (claimed := claim()):
             assert time.monotonic() < deadline
         [partition] = claimed
-        return Hold(pipeline, partition, "run-1", lease_seconds=60)
+        return Hold(pipeline, partition, "run-1", lease_seconds=3600)
 
     return formed

@@ -65,7 +65,7 @@ class World:
             "maxBytes": 10**9,
             "settleSeconds": 0,
             "processingGraceSeconds": 0,
-            "leaseSeconds": 60,
+            "leaseSeconds": 3600,
             "maxAttempts": 3,
         }
         mine: list[Any] = []
@@ -74,7 +74,7 @@ class World:
             mine = [offer for offer in offers if offer["owner"] == self.owner]
         [batch] = mine
         ref = {"partition": batch["partition"], "runId": "run"}
-        self.post(f"{pipeline}/batches/begin", ref | {"leaseSeconds": 60})
+        self.post(f"{pipeline}/batches/begin", ref | {"leaseSeconds": 3600})
         self.post(f"{pipeline}/chunks/lease", {"chunks": [{"sha256": self.chunk, "size": 3}]})
         self.post(f"{pipeline}/chunks/stored", {"chunks": [self.chunk]})
         self.store.put(layout.chunk_key(self.chunk), b"one", content_type=layout.CHUNK_TYPE)
