@@ -130,14 +130,16 @@ def insert(connection: Connection, files: Sequence[NewRecord]) -> list[Inserted]
     """Register files; those that are registered already are found. In the order of `files`, which may repeat itself."""
     ids = [new_id() for _ in files]
     asked = [_given(file) | {"id": id, "n": n} for n, (id, file) in enumerate(zip(ids, files, strict=True))]
-    # The order of the call is that of the uploads; that of the inserts is the same for every writer.
+    # The order of the call is that of the uploads, which are later than all that were there, also by a clock that was
+    # set back; that of the inserts is the same for every writer.
     rows = connection.execute(
         text(f"""
         INSERT INTO records (id, kind, owner, project, episode, name, staging_key, staging_hash, size, content_type,
             ladder, csv, request_id, status, queued_at, uploaded_at)
         SELECT id, kind, owner, project, episode, name, staging_key, staging_hash, size, content_type,
             ladder, csv, :request_id, CASE WHEN queue THEN 'queued' ELSE 'registered' END,
-            CASE WHEN queue THEN now() END, now() + n * interval '1 microsecond'
+            CASE WHEN queue THEN now() END, greatest(now() + n * interval '1 microsecond', (
+                SELECT max(o.uploaded_at) + (n + 1) * interval '1 microsecond' FROM records o WHERE o.place = {_PLACE}))
         FROM {_FILES}
         ORDER BY owner, project, name, kind, staging_key, episode
         ON CONFLICT (place, kind, md5(staging_key)) DO NOTHING

@@ -211,8 +211,12 @@ class History:
                 with self.database.begin() as connection:
                     begun = batches.begin(connection, BeginBatch(partition=partition, run_id=run, lease_seconds=3600))
                 with self.database.begin() as connection:
-                    results = [ItemResult(id=item.id, metadata={"value": "end"}) for item in begun.items]
+                    handed = [item.id for item in begun.items]
+                    again = [id for id in handed if id in self.good and id not in self.asked_again]
+                    assert not again, "what is done, and nobody asked for again, is worked on twice"
+                    results = [ItemResult(id=id, metadata={"value": "end"}) for id in handed]
                     batches.report(connection, partition, run, results)
+                self.good |= dict.fromkeys(handed, "end")
                 with self.database.begin() as connection:
                     assert batches.finish(connection, partition, run).unfinished == 0
             with self.database.begin() as connection:

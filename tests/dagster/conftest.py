@@ -121,8 +121,8 @@ class World:
             batch_settle=0,
             batch_lease=3600,  # none ends while the tests run
             batch_attempts=3,
-            batch_open=1000,  # the worlds share BSS
-            batch_open_per_owner=1000,
+            batch_open=100_000,  # the worlds share BSS, and what one of them left open stays so
+            batch_open_per_owner=100_000,
             sensor_wait=0,
         )
         resources = {

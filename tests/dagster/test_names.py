@@ -5,16 +5,19 @@ from __future__ import annotations
 import random
 import secrets
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import create_engine, text
 
 from dreamlake_pipeline.api.bss import FinishUploads, PlannedFile, PlannedUploads, PlanUploads, Record
 from dreamlake_pipeline.api.common import ErrorBody
 from dreamlake_pipeline.api.pipeline import ItemResult
 from dreamlake_pipeline.api.server import BSS_ID_FIELDS, BatchAsset
+from dreamlake_pipeline.database import with_driver
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.processing.index import asset_of
@@ -157,4 +160,24 @@ def test_clients_and_runs_side_by_side(world: Any, tree: FolderTreeResource) -> 
     name.upload(1, Kind.TEXT_TRACK)
     while name.untold:
         name.tell(random.Random(5), 7)
+    assert name.holder() == name.last
+
+
+def test_a_clock_that_was_set_back(world: Any, tree: FolderTreeResource) -> None:
+    name = Name(world, tree)
+    name.upload(0, Kind.TEXT_TRACK)
+    engine = create_engine(with_driver(world.postgres_url, "psycopg"))
+    with engine.begin() as connection:
+        connection.execute(
+            text("UPDATE bss.records SET uploaded_at = uploaded_at + interval '1 hour' WHERE owner = :owner"),
+            {"owner": world.owner},
+        )
+    engine.dispose()
+    [first] = name.untold
+    name.untold = [first.model_copy(update={"uploaded_at": first.uploaded_at + timedelta(hours=1)})]
+    for content, kind in [(1, Kind.TEXT_TRACK), (2, Kind.LABEL_TRACK), (0, Kind.TEXT_TRACK), (1, Kind.LABEL_TRACK)]:
+        name.upload(content, kind)
+    times = [one.uploaded_at for one in name.untold]
+    assert times == sorted(times) and len(set(times)) == len(times)
+    name.tell(random.Random(1), 100)
     assert name.holder() == name.last

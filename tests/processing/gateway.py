@@ -16,7 +16,7 @@ class Gateway:
     """`fault` is what happens to requests whose path holds `where`: `500`, `502`, `503`, `cut` (half of the body),
     `no length` (half of the body, and nothing says how long it is), `gone` (the connection ends without an answer).
 
-    It is done `times` times, or for as long as it is set. `broken` counts.
+    It is done `times` times, or for as long as it is set. `broken` counts, and `objects` are those that were asked for.
     """
 
     def __init__(self, upstream: str) -> None:
@@ -24,6 +24,7 @@ class Gateway:
         self.where = ""
         self.times: int | None = None
         self.broken = 0
+        self.objects: set[str] = set()
         self.upstream = urlsplit(upstream)
         self._lock = threading.Lock()
 
@@ -34,6 +35,7 @@ class Gateway:
             if self.times is not None:
                 self.times -= 1
             self.broken += 1
+            self.objects.add(path)
             return self.fault
 
     @contextmanager
