@@ -170,5 +170,5 @@ class Tormentor:
                 if process.pid not in mine:
                     with suppress(psutil.NoSuchProcess):
                         process.kill()
-        self.home.up()
+        self.home.up(tries=3)
         return True

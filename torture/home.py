@@ -17,6 +17,7 @@ import boto3
 import psycopg
 from psycopg.rows import dict_row
 
+from dreamlake_pipeline.errors import DreamlakeError
 from dreamlake_pipeline.objectstore import client_config
 from dreamlake_pipeline.stack import control, leftovers, postgres, state
 from dreamlake_pipeline.stack.state import BUCKET, DATABASE, HOST, REGION, Stack
@@ -59,10 +60,19 @@ class Home:
     def supervisor(self) -> Supervisor:
         return Supervisor(self.stack)
 
-    def up(self) -> None:
-        """Start whatever does not run. A part whose port somebody has taken meanwhile listens at another one."""
+    def up(self, tries: int = 1) -> None:
+        """Start whatever does not run. A part whose port somebody has taken meanwhile listens at another one.
+
+        Somebody who starts it again does so again (`tries`) when another fault hits a part that is just beginning.
+        """
         with self.starting, _environment(self.scratch):
-            self.stack = control.up(self.stack.home, self.said.append)
+            for left in reversed(range(tries)):
+                try:
+                    self.stack = control.up(self.stack.home, self.said.append)
+                    break
+                except DreamlakeError:
+                    if not left:
+                        raise
             for name in BEHIND_DOORS:
                 self.doors.lead(name, self.stack.ports[name])
 
