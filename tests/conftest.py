@@ -23,6 +23,7 @@ from sqlalchemy import create_engine, make_url, text
 from xdist.scheduler import LoadScopeScheduling
 
 from dreamlake_pipeline.auth import Scope, issue_token
+from dreamlake_pipeline.bss import presence
 from dreamlake_pipeline.bss.rebuild import origin
 from dreamlake_pipeline.database import with_driver
 from dreamlake_pipeline.objectstore import ObjectStore, open_client
@@ -68,6 +69,15 @@ def new_database(postgres: str) -> Iterator[Callable[[], str]]:
 def database(new_database: Callable[[], str]) -> str:
     """URL of an empty database of this test's own."""
     return new_database()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def leases_end_at_once() -> Iterator[None]:
+    """What lets a lease end in a test also says that its run is not heard: it does not wait for BSS to have been there
+    for a while. Processes that a test starts wait."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(presence, "HEARD_WITHIN", 0.0)
+        yield
 
 
 def free_port() -> int:

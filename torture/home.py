@@ -68,13 +68,22 @@ class Home:
         with self.starting, _environment(self.scratch):
             for left in reversed(range(tries)):
                 try:
-                    self.stack = control.up(self.stack.home, self.said.append)
+                    self.stack = control.up(self.stack.home, self._note)
                     break
                 except DreamlakeError:
                     if not left:
                         raise
-            for name in BEHIND_DOORS:
-                self.doors.lead(name, self.stack.ports[name])
+            self._lead(self.stack)
+
+    def _note(self, sentence: str) -> None:
+        """What `up` says. Parts that are healthy already may have other ports, by which the next ones need them."""
+        self.said.append(sentence)
+        if (stack := state.load(self.stack.home)) is not None:
+            self._lead(stack)
+
+    def _lead(self, stack: Stack) -> None:
+        for name in BEHIND_DOORS:
+            self.doors.lead(name, stack.ports[name])
 
     @contextmanager
     def database(self) -> Iterator[psycopg.Connection[dict[str, Any]]]:

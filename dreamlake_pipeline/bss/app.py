@@ -22,6 +22,7 @@ from ..settings import Settings
 from ..web import create_service
 from . import measures
 from .gauges import WorkGauges
+from .presence import Presence
 from .rebuild import Origin
 from .routes import (
     bulk,
@@ -97,6 +98,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     service.state.database = engine
     service.state.origin = Origin(engine)
+    service.state.presence = Presence()
     service.state.timelines = TimelineCache()
     service.state.settings = settings
     # Players in a browser load playlists from pages of other origins. Tokens are sent explicitly, never as cookies.

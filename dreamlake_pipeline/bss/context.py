@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from ..ids import ID_PATTERN
 from ..objectstore import ObjectStore
 from ..settings import Settings
+from .presence import Presence
 
 
 def _database(request: Request) -> Engine:
@@ -18,6 +19,10 @@ def _database(request: Request) -> Engine:
 
 def _store(request: Request) -> ObjectStore:
     return request.app.state.store
+
+
+def _presence(request: Request) -> Presence:
+    return request.app.state.presence
 
 
 def _config(request: Request) -> Settings:
@@ -34,5 +39,6 @@ SOUND = Depends(_require_sound)
 
 Database = Annotated[Engine, Depends(_database)]
 Store = Annotated[ObjectStore, Depends(_store)]
+ItsPresence = Annotated[Presence, Depends(_presence)]
 Config = Annotated[Settings, Depends(_config)]
 RecordId = Annotated[str, Path(pattern=ID_PATTERN)]

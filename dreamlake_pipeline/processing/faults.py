@@ -2,9 +2,9 @@
 
 A fault of the file is final, and has a reason. Which codes are such is a closed list. A fault of the machinery (a
 service that is away, a disk that is full) is never final: the file is put off, and tried again for as long as it takes.
-Of what is left, nobody can tell at once whose it is: a process that died may have been killed by the system, and a
-fault of this program may show with this file alone. It puts the file off as well, and is final when it has come back
-each time.
+Of what is left, nobody can tell at once whose it is: a process that died may have been killed by the system, one that
+took too long may have been stopped, and a fault of this program may show with this file alone. It puts the file off as
+well, and is final when it has come back each time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ OF_FILE = frozenset({
     *(Code.STAGED_OBJECT_MISSING, Code.HASH_MISMATCH, Code.FILE_EMPTY),
     *(Code.NOT_MEDIA, Code.NO_VIDEO, Code.NO_AUDIO),
     *(Code.MEDIA_CORRUPT, Code.MEDIA_TRUNCATED, Code.MEDIA_UNSUPPORTED, Code.MEDIA_ENCRYPTED),
-    *(Code.MEDIA_TOO_LARGE, Code.MEDIA_TIMEOUT, Code.OUTPUT_INVALID),
+    *(Code.MEDIA_TOO_LARGE, Code.OUTPUT_INVALID),
     *(Code.TEXT_INVALID, Code.LABELS_INVALID),
 })  # fmt: skip
 
@@ -34,7 +34,7 @@ OF_MACHINERY = frozenset({
 })  # fmt: skip
 
 # How many times in a row any other fault must have put a file off before it is final.
-_PROVEN = {Code.CRASHES_WORKER: 4}
+_PROVEN = {Code.CRASHES_WORKER: 4, Code.MEDIA_TIMEOUT: 1}
 _PROVEN_ELSE = 5
 
 _STORE_AWAY = frozenset({Code.STORAGE_FAILED, Code.UNREACHABLE})

@@ -18,6 +18,7 @@ import secrets
 import socket
 import stat
 import tempfile
+import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
@@ -35,6 +36,7 @@ LISTENERS = ("postgres", "s3", "bss", "server", "dagster-webserver")
 
 # Below the ranges from which Linux and macOS give ports to outgoing connections: a remembered port stays free.
 _PORTS = range(20000, 32000)
+_LINGERS = 3.0  # seconds
 
 # sockaddr_un holds 104 bytes on macOS and 108 on Linux; supervisord binds a name with its pid behind it first.
 _LONGEST_SOCKET_PATH = 90
@@ -176,10 +178,16 @@ class Stack:
         write_private(self.home / "stack.json", where | ({"doors": self.doors} if self.doors else {}))
 
     def with_free_ports(self) -> Stack:
-        """This stack with another port in the place of each that somebody else listens on now."""
-        ports = dict(self.ports)
+        """This stack with another port in the place of each that somebody else listens on.
+
+        A process of its own that was killed a moment ago, and of which nothing can be read any more, still listens
+        until the system has its memory back: so a port that is taken is looked at for some seconds.
+        """
+        ports, until = dict(self.ports), time.monotonic() + _LINGERS
         for name, port in self.ports.items():
-            if not _is_free(port):
+            while not (is_free := _is_free(port)) and time.monotonic() < until:
+                time.sleep(0.05)
+            if not is_free:
                 ports[name] = free_port(taken=set(ports.values()))
         return replace(self, ports=ports)
 

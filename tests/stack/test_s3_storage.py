@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from dreamlake_pipeline.stack.s3.storage import Storage
+from dreamlake_pipeline.stack.s3.storage import Storage, sweep
 
 
 async def _body(data: bytes) -> AsyncIterator[bytes]:
@@ -33,3 +34,37 @@ def test_an_object_has_the_size_that_it_has_on_the_disk(tmp_path: Path, left: in
     assert (before.size, after.size, after.content_type) == (1000, left, "text/plain")
     assert len(asyncio.run(read())) == left
     assert [info.size for info in storage.list_objects("bucket", prefix="folder/").contents] == [left]
+
+
+def test_what_is_being_written_is_not_listed_and_what_a_killed_server_left_is_deleted(tmp_path: Path) -> None:
+    storage = Storage(tmp_path, chunk_size=100)
+    storage.create_bucket("bucket")
+    folder = tmp_path / "bucket" / "lab" / "staging"
+    seen: list[tuple[list[str], list[str]]] = []
+
+    def look() -> None:
+        on_disk = [path.name for path in folder.iterdir()]
+        seen.append((on_disk, [one.key for one in storage.list_objects("bucket").contents]))
+
+    async def slow() -> AsyncIterator[bytes]:
+        yield b"half"
+        look()
+        yield b"whole"
+
+    asyncio.run(storage.put_object("bucket", "lab/staging/a.wav", slow()))
+    look()
+    [(unfinished, listed), (finished, listed_then)] = seen
+    assert len(unfinished) == 1 and unfinished != finished and listed == []
+    assert (finished, listed_then) == (["a.wav"], ["lab/staging/a.wav"])
+
+    old, young, namesake = (folder / name for name in (unfinished[0], f".tmp.{'0' * 32}", ".tmp.notes"))
+    for path in (old, young, namesake):
+        path.write_bytes(b"half")
+    for path in (old, namesake):
+        os.utime(path, (0, 0))
+    assert [one.key for one in storage.list_objects("bucket").contents] == [
+        "lab/staging/.tmp.notes",
+        "lab/staging/a.wav",
+    ]
+    assert sweep(tmp_path) == 1
+    assert sorted(path.name for path in folder.iterdir()) == [young.name, namesake.name, "a.wav"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import socket
+import threading
 from dataclasses import asdict, astuple, replace
 from pathlib import Path
 
@@ -113,6 +114,13 @@ def test_only_a_port_that_somebody_took_is_replaced(home: Path) -> None:
         settled = stack.with_free_ports()
     changed = {name for name in stack.ports if stack.ports[name] != settled.ports[name]}
     assert changed == {"bss"}
+
+
+def test_a_port_that_is_given_back_in_a_moment_is_kept(home: Path) -> None:
+    stack = state.create(home)
+    dying = socket.create_server((state.HOST, stack.ports["s3"]))
+    threading.Timer(0.5, dying.close).start()
+    assert stack.with_free_ports() == stack
 
 
 def test_a_long_home_gets_a_short_socket_of_its_own(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from dreamlake_pipeline import crashpoints
 from dreamlake_pipeline.api.bss import Deleted, Ids, Record, Undelete, Undeleted
 from dreamlake_pipeline.api.garbage import Collected, CollectGarbage
 from dreamlake_pipeline.auth import Scope, issue_token
+from dreamlake_pipeline.bss import presence
 from dreamlake_pipeline.client.http import ServiceClient
 from dreamlake_pipeline.client.patience import Patience
 from dreamlake_pipeline.client.pipeline import PipelineClient
@@ -246,6 +247,7 @@ def _serve(at: CrashPoint | None, name: str, settings: Settings, port: int, said
     import uvicorn
 
     _arm(at)
+    presence.HEARD_WITHIN = 0.0  # a run whose lease the test ends is dead
     app = importlib.import_module(f"dreamlake_pipeline.{name}.app").create_app(settings)
 
     class Server(uvicorn.Server):

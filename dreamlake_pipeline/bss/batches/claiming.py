@@ -26,14 +26,15 @@ def make_claimable(connection: Connection, limits: ClaimBatches) -> None:
     make_due(connection, store_answers=limits.store_answers)
 
 
-def claim(connection: Connection, limits: ClaimBatches) -> list[BatchOffer]:
-    """Batches to launch: open ones whose lease ended, then new ones from projects that have settled.
+def claim(connection: Connection, limits: ClaimBatches, *, begun_too: bool = True) -> list[BatchOffer]:
+    """Batches to launch: open ones whose lease ended, then new ones from projects that have settled. Without
+    `begun_too`, those that a run had begun are left to it for now, although its lease ended.
 
     No more than there is room for, in all and for each owner: what is offered too early waits in the engine's queue
     until its lease ends, and what one owner's slow files take is not taken from the others.
     """
     places = Places(connection, limits)
-    offers = _offer_again(connection, limits, places)
+    offers = _offer_again(connection, limits, places, begun_too)
     while places.room() > 0 and (offer := form(connection, limits, places)):
         offers.append(offer)
     return offers
@@ -52,13 +53,13 @@ def _queue_unasked(connection: Connection, grace_seconds: float) -> None:
     )
 
 
-def _offer_again(connection: Connection, limits: ClaimBatches, places: Places) -> list[BatchOffer]:
+def _offer_again(connection: Connection, limits: ClaimBatches, places: Places, begun_too: bool) -> list[BatchOffer]:
     """Open batches whose lease ended, each as its next attempt. Those that a run had begun go on in halves first: only
     a dead run, or one that can't be reached, lets its lease end."""
-    lapsed = _lapsed(connection, limits, places)
+    lapsed = _lapsed(connection, limits, places, begun_too)
     if begun := [row.partition for row in lapsed if row.run_id is not None]:
         end(connection, [Ended(partition, died=True, is_proof=False) for partition in begun], limits.max_attempts)
-        lapsed = _lapsed(connection, limits, places)
+        lapsed = _lapsed(connection, limits, places, begun_too)
     again = []
     for row in lapsed:
         if not close_if_done(connection, row.partition) and places.room_of(row.owner) > 0:
@@ -76,17 +77,25 @@ def _offer_again(connection: Connection, limits: ClaimBatches, places: Places) -
     return [_offer(row) for row in _unfinished(connection, again)]
 
 
-def _lapsed(connection: Connection, limits: ClaimBatches, places: Places) -> Sequence[Row[tuple[str, str, str | None]]]:
+def _lapsed(
+    connection: Connection, limits: ClaimBatches, places: Places, begun_too: bool
+) -> Sequence[Row[tuple[str, str, str | None]]]:
     """Open batches whose lease ended, locked: no more of an owner's than it may have."""
     return connection.execute(
         text("""
         SELECT partition, owner, run_id FROM batches WHERE partition IN (
             SELECT partition FROM (
                 SELECT partition, lease_until, row_number() OVER (PARTITION BY owner ORDER BY lease_until) AS turn
-                FROM batches WHERE state = 'open' AND lease_until <= now() AND owner <> ALL(:full)) ended
+                FROM batches WHERE state = 'open' AND lease_until <= now() AND owner <> ALL(:full)
+                AND (run_id IS NULL OR :begun_too)) ended
             WHERE turn <= :per_owner ORDER BY turn, lease_until LIMIT :limit)
         ORDER BY lease_until, partition FOR UPDATE SKIP LOCKED"""),
-        {"full": places.full_owners(), "per_owner": limits.max_open_per_owner, "limit": max(0, places.room())},
+        {
+            "full": places.full_owners(),
+            "per_owner": limits.max_open_per_owner,
+            "limit": max(0, places.room()),
+            "begun_too": begun_too,
+        },
     ).all()
 
 

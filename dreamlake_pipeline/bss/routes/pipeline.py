@@ -41,7 +41,7 @@ from ...api.pipeline import (
 from ...crashpoints import CrashPoint, reached
 from ...kinds import Kind
 from .. import batches, chunks, deletions, journal, records, staged
-from ..context import SOUND, Database, Store
+from ..context import SOUND, Database, ItsPresence, Store
 
 # Seconds between two looks of a claim that waits: each costs a millisecond or two.
 _LOOK_AGAIN = 0.3
@@ -77,13 +77,14 @@ def adopt(body: AdoptObjects, database: Database, store: Store) -> Adopted:
 
 
 @routes.post("/batches/claim", summary="Batches to launch", dependencies=_CHANGE)
-def claim(body: ClaimBatches, database: Database) -> BatchOffers:
+def claim(body: ClaimBatches, database: Database, presence: ItsPresence) -> BatchOffers:
     deadline = time.monotonic() + body.wait_seconds
     while True:
         with database.begin() as connection:
             batches.make_claimable(connection, body)
+        all_heard = presence.claimed(body.lease_seconds)
         with database.begin() as connection:
-            offers = batches.claim(connection, body)
+            offers = batches.claim(connection, body, begun_too=all_heard)
             if offers:
                 reached(CrashPoint.BATCH_FORMED)
         if offers or time.monotonic() >= deadline:

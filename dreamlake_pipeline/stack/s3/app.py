@@ -9,6 +9,7 @@ import ctypes
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from starlette.middleware import Middleware
 from ... import sealed
 from .. import state
 from .operations import Operations
-from .storage import Storage
+from .storage import Storage, sweep
 from .wall import Wall
 
 _PR_SET_PDEATHSIG = 1  # prctl(2)
@@ -43,6 +44,7 @@ def create_app() -> Any:
         sys.exit("No stack was ever started here.")
     keys = StaticCredentialResolver({stack.credentials.s3_access_key: stack.credentials.s3_secret_key})
     nanio = build_app(Settings(data_dir=stack.objects, region=state.REGION, credentials=keys, chunk_size=_CHUNK_BYTES))
+    threading.Thread(target=sweep, args=[stack.objects], daemon=True).start()
     nanio.state.storage = Storage(stack.objects, chunk_size=_CHUNK_BYTES)
     nanio.user_middleware.append(Middleware(Operations, objects=stack.objects))  # behind nanio's own, which verifies
     return Wall(nanio)

@@ -1,22 +1,64 @@
 """Where the embedded S3 server keeps objects: nanio's files, each of the size that it has on the disk.
 
 nanio notes the size of an object beside it, and announces that. Of a file that a full or broken disk cut off, S3's
-clients would be told another length than comes.
+clients would be told another length than comes. And nanio writes an object beside its place, under a name of its own
+that it lists as any other: while bytes arrive, and for ever when the server was killed meanwhile.
 """
 
 from __future__ import annotations
 
+import fcntl
+import os
+import re
+import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
-from nanio.storage.backend import ObjectInfo
+from nanio.storage.backend import ListResult, ObjectInfo
 from nanio.storage.filesystem import FilesystemStorage
+
+# What `FilesystemStorage.put_object` calls an object that is being written. A key that ends so is not listed either.
+_UNFINISHED = re.compile(r"\.tmp\.[0-9a-f]{32}")
+_ABANDONED_AFTER = 3600.0  # seconds without another byte
 
 
 class Storage(FilesystemStorage):
-    """nanio's storage, whose sizes are those of the files."""
+    """nanio's storage, whose sizes are those of the files, and whose lists have objects alone."""
 
     def _read_or_synthesize_metadata(self, bucket: str, key: str, opath: Path) -> ObjectInfo:
         info = super()._read_or_synthesize_metadata(bucket, key, opath)
         size = opath.stat(follow_symlinks=False).st_size
         return info if info.size == size else replace(info, size=size)
+
+    def list_objects(self, bucket: str, **asked: Any) -> ListResult:
+        listed = super().list_objects(bucket, **asked)
+        return replace(listed, contents=[one for one in listed.contents if not _is_unfinished(one.key.split("/")[-1])])
+
+
+def sweep(objects: Path) -> int:
+    """Delete what a killed server left unfinished, unless another process of it does so now; how many files."""
+    folder = os.open(objects, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return sum(_delete_abandoned(place, names) for place, _, names in os.walk(objects))
+    except BlockingIOError:
+        return 0
+    finally:
+        os.close(folder)
+
+
+def _delete_abandoned(place: str, names: list[str]) -> int:
+    deleted = 0
+    for name in filter(_is_unfinished, names):
+        path = Path(place, name)
+        with suppress(FileNotFoundError):
+            if time.time() - path.lstat().st_mtime > _ABANDONED_AFTER:
+                path.unlink()
+                deleted += 1
+    return deleted
+
+
+def _is_unfinished(name: str) -> bool:
+    return _UNFINISHED.fullmatch(name) is not None
