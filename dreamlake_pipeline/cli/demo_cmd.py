@@ -58,7 +58,7 @@ def demo(
             yield event
 
     with connect() as lake:
-        events = lake.ingest(
+        events = lake.ingest_events(
             folder, episode=_PROJECT, episode_per_folder=True, wait=True, timeout=None if directory else _PATIENCE
         )
         code = run_transfer(watched(events), as_json=False, tell_each=directory is None)
