@@ -54,7 +54,7 @@ def demo(
     def watched(events: Iterator[Event]) -> Iterator[Event]:
         for event in events:
             if isinstance(event, FileEvent) and event.kind is Kind.VIDEO and event.status is FileStatus.READY:
-                videos.append(event.id or "")
+                videos.append(event.bss_id or "")
             yield event
 
     with connect() as lake:

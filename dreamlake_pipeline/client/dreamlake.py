@@ -302,8 +302,8 @@ class DreamLake:
                 continue
             if isinstance(event, FileEvent):
                 summary.add(event)
-                if event.status is FileStatus.QUEUED and event.id:
-                    queued[event.id] = event
+                if event.status is FileStatus.QUEUED and event.bss_id:
+                    queued[event.bss_id] = event
             yield event
         if wait:
             yield from self._wait_for(queued, summary, timeout)
@@ -465,11 +465,11 @@ class DreamLake:
                     summary.warnings += 1
                 if isinstance(event, FileEvent):
                     summary.add(event)
-                    if wait and event.id:
+                    if wait and event.bss_id:
                         if event.status in (FileStatus.UPLOADED, FileStatus.DUPLICATE):
-                            stored[event.id] = event
+                            stored[event.bss_id] = event
                         else:  # ready or failed already
-                            stored.pop(event.id, None)
+                            stored.pop(event.bss_id, None)
                 yield event
                 if most_failures is not None and summary.failed >= most_failures:
                     summary.stopped = 1
