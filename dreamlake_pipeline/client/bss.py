@@ -248,6 +248,11 @@ class BssClient:
         """The records of a place that can be restored."""
         return self._pages("/records/deleted", Listing[DeletedRecord], place)
 
+    def holds(self, place: Place, *, deleted: bool = False) -> bool:
+        """Whether a place has records; with `deleted`, whether it has some that can be restored."""
+        path = "/records/deleted" if deleted else "/records"
+        return bool(self.http.get(path, Listing[RecordRef], **place._asdict(), limit=1).items)
+
     def delete_many(self, ids: Sequence[str]) -> list[str]:
         """Delete records, MOST_PER_CALL at the most; the ids of those that were there."""
         return self.http.post("/records/delete", Ids(ids=list(ids)), Deleted).ids
