@@ -15,9 +15,12 @@ from ..api.bss import (
     Difference,
     Differences,
     DonePart,
+    FileUrl,
+    FileUrls,
     FinishedFile,
     FinishedUploads,
     FinishUploads,
+    FoundUrls,
     HlsSplit,
     Ids,
     PartPlan,
@@ -233,6 +236,10 @@ class BssClient:
     def query(self, ids: Sequence[str]) -> list[Record]:
         """Those of the records that exist and that the caller may read."""
         return self.http.post("/records/query", Ids(ids=list(ids)), Records).items
+
+    def file_urls(self, ids: Sequence[str], file: str = "raw") -> list[FileUrl]:
+        """Presigned URLs of raw files, or of one result of each; ids of no record are left out. See `FileUrl`."""
+        return self.http.post("/records/urls", FileUrls(ids=list(ids), file=file), FoundUrls).items
 
     def requeue(self, ids: Sequence[str], *, force: bool = False) -> list[Record]:
         """Queue again what failed or was never processed; with `force`, also what is ready."""

@@ -21,6 +21,8 @@ class FileStatus(StrEnum):
     INDEXED = "indexed"  # retry only: it was missing or out of date in the index
     QUEUED = "queued"  # retry only: it will be processed again
     READY = "ready"  # processed
+    DOWNLOADED = "downloaded"  # download only: it came, and has the hash that was promised
+    UNCHANGED = "unchanged"  # download only: it was there whole already
     FAILED = "failed"
 
 
@@ -117,8 +119,9 @@ class Progress:
     files_done: int
     bytes_done: int  # of files that are done, and what was sent of those on their way
     bytes_read: int  # read and hashed
-    bytes_sent: int
+    bytes_sent: int  # or fetched
     is_walking: bool
+    is_fetching: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +174,8 @@ class Summary:
     unasked: str | None = None  # why not
     queued: int = 0  # retry only
     indexed: int = 0  # retry only
+    downloaded: int = 0  # download only, as is `unchanged`; `bytes` are those that were fetched
+    unchanged: int = 0
     unfinished: int = 0  # still processed when the wait timed out
     warnings: int = 0
     stopped: int = 0  # 1 when it ended before all files were looked at, since too many failed
@@ -191,7 +196,7 @@ class Summary:
 
     def as_json(self) -> dict[str, Any]:
         always = ("files", "uploaded", "duplicate", "skipped", "ready", "failed")
-        seldom = ("planned", "queued", "indexed", "unfinished", "stopped")
+        seldom = ("planned", "queued", "indexed", "downloaded", "unchanged", "unfinished", "stopped")
         counts = {name: getattr(self, name) for name in always}
         counts |= {name: count for name in seldom if (count := getattr(self, name))}
         if self.system_files:

@@ -275,7 +275,7 @@ def test_a_fault_of_the_program_is_one_line(
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("two\nlines")
 
-    monkeypatch.setattr(DreamLake, "store", broken)
+    monkeypatch.setattr(DreamLake, "store_events", broken)
     done = dreamlake("ingest", recordings, "--episode", "robot")
     assert done.code == 1
     assert done.err.splitlines()[0] == "error: internal: a fault of this program (RuntimeError: two lines)."
