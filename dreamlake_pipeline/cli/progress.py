@@ -218,7 +218,7 @@ class Watcher:
 
 def show_place(event: FileEvent) -> str:
     """Where a file lies in the project."""
-    return f"{event.episode}:{event.name}" if event.episode else event.name or event.path
+    return f"{event.episode}:{event.name}" if event.episode else event.name or event.path or ""
 
 
 def show_skipped(skipped: Counter[str]) -> str:
@@ -234,14 +234,14 @@ def _group(event: FileEvent) -> str:
         return "system files"
     if event.code != Code.UNKNOWN_KIND:
         return "links and devices"
-    path = PurePath(event.path)
+    path = PurePath(event.path or event.name or "")
     return path.suffix.lower() or path.name
 
 
 def _where(event: FileEvent) -> str:
     """The file and the reason, without naming the file twice."""
-    reason = event.reason or ""
-    return reason if event.path in reason else f"{event.path}: {reason}"
+    reason, place = event.reason or "", event.path or show_place(event)
+    return reason if place in reason else f"{place}: {reason}"
 
 
 def show_totals(summary: Summary) -> str:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 from ..api.bss import DeletedRecord, Record, RecordRef, Status
 from ..api.garbage import Tally
@@ -16,7 +16,7 @@ from ..api.integrity import Found
 from ..auth import EVERY_NAMESPACE
 from ..csv_options import check_csv_options
 from ..errors import Code, DreamlakeError
-from ..kinds import Kind
+from ..kinds import Kind, check_kind
 from ..ladder import check_ladder
 from ..names import check_folder
 from ..settings import Settings
@@ -34,6 +34,7 @@ from .rebuild import Rebuilt, rebuild
 from .retry import retry
 from .selection import LocalFile, Selection, named_files
 from .server import IndexClient
+from .storing import OnEvent, StoreOptions, summed_up
 from .target import Target, parse_target
 from .upload import DEFAULT_JOBS, Uploader
 
@@ -49,8 +50,8 @@ class DreamLake:
     """A connection to BSS and DreamLake Server. Close it, or use it as a context manager.
 
         with DreamLake.from_environment() as lake:
-            for event in lake.ingest("recordings", episode="robot@lab", episode_per_folder=True, wait=True):
-                print(event)
+            summary = lake.ingest("recordings", episode="robot@lab", episode_per_folder=True, wait=True)
+            print(summary.ready, "ready,", summary.failed, "failed")
 
     `bss` and `index` have one method per route. Methods raise DreamlakeError.
     """
@@ -112,42 +113,35 @@ class DreamLake:
 
     def upload(
         self,
-        paths: Iterable[str | Path],
+        paths: str | Path | Iterable[str | Path],
         *,
         episode: str | Target,
         to: str = "/",
-        kind: Kind | None = None,
-        ladder: Sequence[int] | None = None,
-        csv: Mapping[str, str] | None = None,
-        jobs: int = DEFAULT_JOBS,
-        rehash: bool = False,
-        most_failures: int | None = None,
-        wait: bool = False,
-        timeout: float | None = None,
-    ) -> Iterator[Event]:
-        """Store single files as `to`/filename; the last event is a Summary.
+        kind: Kind | str | None = None,
+        on_event: OnEvent | None = None,
+        **options: Unpack[StoreOptions],
+    ) -> Summary:
+        """Store single files as `to`/filename, one or several; what became of them.
 
-        `kind` overrides what the extensions say. `ladder` are heights of further, smaller renditions of every video,
-        such as (1080, 720, 480), none of them enlarged; () makes none, None leaves it to the project. A video that is
-        ready with another ladder is made again. `csv` says how CSV files are written where it would be found out
-        otherwise, such as {"delimiter": ";", "header": "4"} (`csv_options.py`); {} finds out everything, None leaves it
-        to the project. With `wait`, until all are processed, or `timeout` seconds passed. A service that is away is
-        waited for, an hour or `timeout` seconds each time, and told of as Waiting. A file that cannot be stored is a
-        FileEvent; raised is only what concerns all of them.
+        `kind` overrides what the extensions say. A file that cannot be stored is one of the summary's `failures`;
+        raised is only what concerns all of them. `on_event` hears of every event meanwhile. See `StoreOptions`.
         """
+        return summed_up(self.upload_events(paths, episode=episode, to=to, kind=kind, **options), on_event)
+
+    def upload_events(
+        self,
+        paths: str | Path | Iterable[str | Path],
+        *,
+        episode: str | Target,
+        to: str = "/",
+        kind: Kind | str | None = None,
+        **options: Unpack[StoreOptions],
+    ) -> Iterator[Event]:
+        """`upload` as a stream of events, the last of which is the Summary. Nothing is done until it is iterated."""
         target, folder = self.target(episode), check_folder(to)
-        files = named_files(paths, target, folder, kind)
-        return self.store(
-            files,
-            target,
-            ladder=ladder,
-            csv=csv,
-            jobs=jobs,
-            rehash=rehash,
-            most_failures=most_failures,
-            wait=wait,
-            timeout=timeout,
-        )
+        given = [paths] if isinstance(paths, str | Path) else paths
+        its_kind = None if kind is None else check_kind(kind)
+        return self.store_events(named_files(given, target, folder, its_kind), target, **options)
 
     def ingest(
         self,
@@ -156,45 +150,56 @@ class DreamLake:
         episode: str | Target,
         to: str = "/",
         episode_per_folder: bool = False,
-        include: Sequence[str] = (),
-        exclude: Sequence[str] = (),
+        include: str | Sequence[str] = (),
+        exclude: str | Sequence[str] = (),
         follow_links: bool = False,
-        ladder: Sequence[int] | None = None,
-        csv: Mapping[str, str] | None = None,
-        jobs: int = DEFAULT_JOBS,
-        rehash: bool = False,
-        most_failures: int | None = None,
-        wait: bool = False,
-        timeout: float | None = None,
-    ) -> Iterator[Event]:
-        """Store the files below `folder` under their paths below it; the last event is a Summary.
+        on_event: OnEvent | None = None,
+        **options: Unpack[StoreOptions],
+    ) -> Summary:
+        """Store the files below `folder` under their paths below it; what became of them.
 
-        See `Selection` for what is stored where, `plan` for what of it is new, and `upload` for the rest.
+        See `Selection` for what is stored where, and `upload` for the rest.
         """
-        target = self.target(episode)
-        selection = Selection(
+        events = self.ingest_events(
             folder,
-            target,
+            episode=episode,
             to=to,
             episode_per_folder=episode_per_folder,
             include=include,
             exclude=exclude,
             follow_links=follow_links,
+            **options,
         )
-        return self.store(
-            selection.files(),
-            target,
-            ladder=ladder,
-            csv=csv,
-            jobs=jobs,
-            rehash=rehash,
-            most_failures=most_failures,
-            wait=wait,
-            timeout=timeout,
-        )
+        return summed_up(events, on_event)
 
-    def plan(self, files: Iterable[LocalFile | FileEvent], target: Target, *, rehash: bool = False) -> Iterator[Event]:
-        """What `store` would do, without any effect; the last event is a Summary. See `plan.py`."""
+    def ingest_events(
+        self,
+        folder: str | Path,
+        *,
+        episode: str | Target,
+        to: str = "/",
+        episode_per_folder: bool = False,
+        include: str | Sequence[str] = (),
+        exclude: str | Sequence[str] = (),
+        follow_links: bool = False,
+        **options: Unpack[StoreOptions],
+    ) -> Iterator[Event]:
+        """`ingest` as a stream of events, the last of which is the Summary. Nothing is done until it is iterated."""
+        selection = Selection(
+            folder,
+            self.target(episode),
+            to=to,
+            episode_per_folder=episode_per_folder,
+            include=[include] if isinstance(include, str) else include,
+            exclude=[exclude] if isinstance(exclude, str) else exclude,
+            follow_links=follow_links,
+        )
+        return self.store_events(selection.files(), selection.target, **options)
+
+    def plan_events(
+        self, files: Iterable[LocalFile | FileEvent], target: Target, *, rehash: bool = False
+    ) -> Iterator[Event]:
+        """What `store_events` would do, without any effect; the last event is a Summary. See `plan.py`."""
         with HashCache(None if rehash else self._cache) as cache:
             yield from plan(files, target, bss=self.bss, cache=cache)
 
@@ -259,20 +264,36 @@ class DreamLake:
 
     def retry(
         self,
-        *,
         episode: str | Target | None = None,
-        ids: Sequence[str] = (),
+        *,
+        ids: str | Sequence[str] = (),
+        everything: bool = False,
+        wait: bool = False,
+        timeout: float | None = None,
+        on_event: OnEvent | None = None,
+    ) -> Summary:
+        """Process again what failed or was never processed, and bring the index up to date; what became of it.
+
+        Of the records `ids`, or of a whole project or episode; with `everything`, also what is ready.
+        """
+        events = self.retry_events(episode, ids=ids, everything=everything, wait=wait, timeout=timeout)
+        return summed_up(events, on_event)
+
+    def retry_events(
+        self,
+        episode: str | Target | None = None,
+        *,
+        ids: str | Sequence[str] = (),
         everything: bool = False,
         wait: bool = False,
         timeout: float | None = None,
     ) -> Iterator[Event]:
-        """Process again what failed or was never processed, and bring the index up to date.
-
-        Of the records `ids`, or of a whole project or episode; with `everything`, also what is ready.
-        The last event is a Summary.
-        """
+        """`retry` as a stream of events, the last of which is the Summary. Nothing is done until it is iterated."""
         started, summary, queued = time.monotonic(), Summary(), {}
         target = None if episode is None else self.target(episode)
+        ids = [ids] if isinstance(ids, str) else ids
+        if target is None and not ids:
+            raise DreamlakeError(Code.USAGE, "Say what to retry.", hint="A project, an episode, or ids of files.")
         patience = Patience(TRANSFER_SECONDS if timeout is None else timeout, unheard=FIRST_SECONDS)
         bss, index = self._patient_bss(patience), self._patient_index(patience)
         for event in telling(patience, retry(bss, index, target=target, ids=ids, everything=everything)):
@@ -281,8 +302,8 @@ class DreamLake:
                 continue
             if isinstance(event, FileEvent):
                 summary.add(event)
-                if event.status is FileStatus.QUEUED and event.id:
-                    queued[event.id] = event
+                if event.status is FileStatus.QUEUED and event.bss_id:
+                    queued[event.bss_id] = event
             yield event
         if wait:
             yield from self._wait_for(queued, summary, timeout)
@@ -402,7 +423,7 @@ class DreamLake:
             raise DreamlakeError(Code.NOT_FOUND, f"There is no record {record_id}.")
         return labels_frame(self.bss, found[0])
 
-    def store(
+    def store_events(
         self,
         files: Iterable[LocalFile | FileEvent],
         target: Target,
@@ -417,7 +438,7 @@ class DreamLake:
     ) -> Iterator[Event]:
         """Store files of one's own choice in the target's project; `upload` and `ingest` are two ways to choose.
 
-        With `most_failures`, so many failed files end the run; the same one again goes on.
+        The last event is the Summary. See `StoreOptions`.
         """
         started = time.monotonic()
         steps = None if ladder is None else check_ladder(ladder)
@@ -444,11 +465,11 @@ class DreamLake:
                     summary.warnings += 1
                 if isinstance(event, FileEvent):
                     summary.add(event)
-                    if wait and event.id:
+                    if wait and event.bss_id:
                         if event.status in (FileStatus.UPLOADED, FileStatus.DUPLICATE):
-                            stored[event.id] = event
+                            stored[event.bss_id] = event
                         else:  # ready or failed already
-                            stored.pop(event.id, None)
+                            stored.pop(event.bss_id, None)
                 yield event
                 if most_failures is not None and summary.failed >= most_failures:
                     summary.stopped = 1

@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 from ..api.bss import Difference, Record
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
+from .fields import OLD_JSON_NAMES, FileFields
 
 
 class FileStatus(StrEnum):
@@ -28,39 +29,51 @@ class FileStatus(StrEnum):
 class FileEvent:
     """One change of one file.
 
-    `path` is local, `name` its name in the project; `id` is the record's in BSS, `asset_id` the index's. `warning` is
-    what was odd about its content, `reason` why it has this status, `request_id` what the services' logs call the
-    request. `plan`, of a dry run, is how it differs from what is stored; None where nobody could be asked.
+    The first fields are those of `FileFields` (fields.py), which says what each is. `warning` is what was odd about its
+    content, `request_id` what the services' logs call the request. `plan`, of a dry run, is how it differs from what is
+    stored; None where nobody could be asked.
     """
 
-    path: str
+    path: str | None
     status: FileStatus
     name: str | None = None
     episode: str | None = None
     kind: Kind | None = None
     size: int = 0
-    id: str | None = None
-    asset_id: str | None = None
     code: str | None = None
     reason: str | None = None
+    bss_id: str | None = None
+    asset_id: str | None = None
     sha256: str | None = None
     warning: str | None = None
     plan: Difference | None = None
     request_id: str | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        always = {
-            "event": "file",
+    @property
+    def id(self) -> str | None:
+        """What `bss_id` was called before."""
+        return self.bss_id
+
+    def fields(self) -> FileFields:
+        """The fields that everything has that tells of a file."""
+        return {
             "path": self.path,
             "name": self.name,
+            "episode": self.episode,
             "kind": self.kind and str(self.kind),
+            "size": self.size,
             "status": str(self.status),
-            "id": self.id,
-            "assetId": self.asset_id,
+            "code": self.code,
             "reason": self.reason,
+            "bssId": self.bss_id,
+            "assetId": self.asset_id,
         }
+
+    def as_json(self) -> dict[str, Any]:
+        """The event as a line of `--json` has it: its fields, and what only some files have."""
         seldom = {"warning": self.warning, "plan": self.plan and str(self.plan), "requestId": self.request_id}
-        return always | {name: value for name, value in seldom.items() if value}
+        told = {"event": "file", **self.fields(), **{name: value for name, value in seldom.items() if value}}
+        return told | {old: told[new] for old, new in OLD_JSON_NAMES.items()}
 
 
 @dataclass(frozen=True, slots=True)

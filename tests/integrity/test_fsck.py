@@ -302,7 +302,7 @@ def test_lost_raw_bytes_come_back_when_the_file_is_uploaded_again(world: World, 
     world.process()
     assert world.fsck(f"{project}@{OWNER}") == []
     assert [record.last_error for record in world.records(project).values()] == [None] * len(files)
-    *_, summary = world.lake.ingest(next(tmp_path.iterdir()), episode=f"{project}@{OWNER}")
+    *_, summary = world.lake.ingest_events(next(tmp_path.iterdir()), episode=f"{project}@{OWNER}")
     assert (summary.bytes, summary.duplicate) == (0, len(files))
 
 
