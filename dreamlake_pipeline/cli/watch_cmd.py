@@ -160,4 +160,5 @@ def _describe(event: FileEvent) -> str:
     reason = event.reason or ""
     if not reason:
         return f"{show_place(event)}  {show_bytes(event.size)}"
-    return reason if event.path in reason else f"{event.path}: {reason}"
+    path = event.path or ""
+    return reason if path in reason else f"{path}: {reason}"

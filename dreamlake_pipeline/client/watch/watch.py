@@ -2,7 +2,7 @@
 
 What the file system tells of changes (notices.py) says where to look soon; a look at everything from time to time finds
 the rest, and alone suffices where nothing is told. A file that is not sent yet is pending (pending.py) until it has
-settled; then `DreamLake.store` stores it, as any upload does, and the ledger (ledger.py) remembers it.
+settled; then `DreamLake.store_events` stores it, as any upload does, and the ledger (ledger.py) remembers it.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class Watch:
         self._rescan_seconds = rescan
         self._once = once
         self._again = again
-        self._options = {"ladder": ladder, "csv": csv, "jobs": jobs}
+        self._ladder, self._csv, self._jobs = ladder, csv, jobs
         self._notices = Notices(str(selection.folder))
         self._pending = PendingFiles(settle)
         self._ledger = Ledger(
@@ -197,8 +197,8 @@ class Watch:
                 if event.status is FileStatus.SKIPPED:
                     if count:
                         self._skipped["system" if event.code == Code.SYSTEM_FILE else _extension(event)] += 1
-                elif event.path not in self._told and len(self._told) < _TOLD_REFUSALS:
-                    self._told.add(event.path)
+                elif (path := event.path or "") not in self._told and len(self._told) < _TOLD_REFUSALS:
+                    self._told.add(path)
                     yield self._counted(event)
 
     def _relative(self, path: str) -> str:
@@ -226,13 +226,16 @@ class Watch:
         return batch
 
     def _send(self, batch: dict[str, tuple[str, LocalFile]]) -> Iterator[Event]:
-        target = self._selection.target
-        events = self._lake.store((file for _, file in batch.values()), target, **self._options)
+        files = [file for _, file in batch.values()]
+        events = self._lake.store_events(
+            files, self._selection.target, ladder=self._ladder, csv=self._csv, jobs=self._jobs
+        )
+        assert isinstance(events, Generator), "it is to be closed, by whatever way this ends"
         try:
             for event in events:
                 match event:
-                    case FileEvent():
-                        yield from self._told_of(event, *batch[event.path])
+                    case FileEvent(path=str(path)):
+                        yield from self._told_of(event, *batch[path])
                     case Warned():
                         yield event
                     case Waiting():
@@ -255,7 +258,7 @@ class Watch:
             case FileStatus.UPLOADED | FileStatus.DUPLICATE:
                 self._ledger.sent(path, file.version)
                 self._pending.drop(path)
-            case FileStatus.FAILED if event.id:
+            case FileStatus.FAILED if event.bss_id:
                 pass  # it is stored; what failed is its processing
             case FileStatus.FAILED if event.code == Code.FILE_CHANGED:
                 self._pending.changed(path)
@@ -275,7 +278,7 @@ class Watch:
         self.summary.add(event)
         del self.summary.failures[_KEPT_FAILURES:]
         self.summary.files += event.status is not FileStatus.READY and not (
-            event.status is FileStatus.FAILED and event.id is not None
+            event.status is FileStatus.FAILED and event.bss_id is not None
         )
         self._total()
         return event
@@ -313,4 +316,5 @@ def _gone(path: str) -> str:
 
 
 def _extension(event: FileEvent) -> str:
-    return PurePosixPath(event.path).suffix.lower() or PurePosixPath(event.path).name
+    path = PurePosixPath(event.path or "")
+    return path.suffix.lower() or path.name
