@@ -123,7 +123,7 @@ class World:
         self.lake.bss.http.post("/records/undelete", Undelete(ids=ids), Undeleted)
 
     def fsck(self, target: str | None = None, *, deep: bool = True) -> list[Found]:
-        return [one for one in self.lake.fsck(target, deep=deep) if isinstance(one, Found)]
+        return [one for one in self.lake.fsck_events(target, deep=deep) if isinstance(one, Found)]
 
     def sql(self, statement: str, engine: Engine | None = None, **given: Any) -> Any:
         """A statement of BSS's database (or another one), behind its back."""

@@ -311,7 +311,7 @@ def test_a_step_goes_on_where_the_last_one_ended(filled: World, monkeypatch: pyt
     monkeypatch.setattr("dreamlake_pipeline.bss.fsck.records._DEEP_PAGE", 1)
     from dreamlake_pipeline.client.fsck import Checked
 
-    counts = [one for one in filled.lake.fsck(f"robot@{OWNER}", deep=True) if isinstance(one, Checked)]
+    counts = [one for one in filled.lake.fsck_events(f"robot@{OWNER}", deep=True) if isinstance(one, Checked)]
     assert counts[-1].counts["records"] == len(filled.records())
 
 
