@@ -45,8 +45,6 @@ from ..api.bss import (
     Undelete,
     Undeleted,
     UploadComplete,
-    UploadInit,
-    UploadInitiated,
     UploadParts,
     UploadRef,
 )
@@ -102,10 +100,6 @@ class BssClient:
         self.http = http
 
     # One upload, step by step
-
-    def init_upload(self, kind: Kind, upload: UploadInit) -> UploadInitiated:
-        """Begin (or find again) the multipart upload of a file."""
-        return self.http.post(f"/{kind.spec.route}/upload/multipart/init", upload, UploadInitiated)
 
     def sign_parts(self, kind: Kind, upload: UploadRef, parts: Sequence[PartPlan]) -> list[PartUrl]:
         """URLs to PUT parts to, signed over length and checksum; at most MOST_PER_CALL of them."""
