@@ -21,14 +21,14 @@ def download(
     as_json: AsJson = False,
 ) -> None:
     """Fetch a file as it was uploaded. It appears whole and verified (SHA-256), or not at all."""
+    from ..client.lookup import find_file
     from ..errors import Code, DreamlakeError
     from ..names import split_name
     from .connection import connect
-    from .locate import find_named
     from .output import print_json, say, show_bytes
 
     with connect() as lake:
-        record = find_named(lake, what, episode)
+        record = find_file(lake, what, episode)
         filename = split_name(record.name).filename
         target = output / filename if output is not None and output.is_dir() else output or Path(filename)
         if target.exists() and not force:

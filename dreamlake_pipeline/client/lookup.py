@@ -115,7 +115,7 @@ def find_file(lake: DreamLake, words: Sequence[str], episode: str | None = None)
     if len(words) == 2 and is_id(words[1]):
         words = words[1:]
     if len(words) == 1 and is_id(words[0]):
-        return _record(lake, words[0])
+        return record_of(lake, words[0])
     named = find_places(lake, words, episode)
     if len(named.places) != 1 or named.ids:
         raise DreamlakeError(Code.USAGE, "Name one file: by its place, or by its id.", hint=f"Example: {EXAMPLE}")
@@ -129,7 +129,7 @@ def file_at(lake: DreamLake, place: Place) -> Record:
         nodes = lake.index.nodes(place.owner, place.project, episode=place.episode or None, path=place.path)
         node = next(nodes, None)
         if node is not None and node.asset is not None and node.asset.name == place.path:
-            return _record(lake, node.asset.bss_id)
+            return record_of(lake, node.asset.bss_id)
     what = "a folder" if place.path else "an episode" if place.episode else "a project"
     raise DreamlakeError(
         Code.NOT_FOUND,
@@ -138,7 +138,7 @@ def file_at(lake: DreamLake, place: Place) -> Record:
     )
 
 
-def _record(lake: DreamLake, either_id: str) -> Record:
+def record_of(lake: DreamLake, either_id: str) -> Record:
     """The record of an id of BSS's or of the index's. Raises NOT_FOUND."""
     if found := lake.bss.query([either_id]):
         return found[0]
@@ -151,6 +151,12 @@ def _record(lake: DreamLake, either_id: str) -> Record:
             continue
         if found := lake.bss.query([of_index]):
             return found[0]
-    raise DreamlakeError(
-        Code.NOT_FOUND, f"There is no file with the id {either_id}.", hint="`dreamlake tree` shows what is there."
+    raise no_ids([either_id])
+
+
+def no_ids(ids: Sequence[str], noun: str = "file") -> DreamlakeError:
+    """The error for ids that are none of `noun`."""
+    of_id = "the id" if len(ids) == 1 else "one of the ids"
+    return DreamlakeError(
+        Code.NOT_FOUND, f"There is no {noun} with {of_id} {', '.join(ids)}.", hint="`dreamlake ls` shows what is there."
     )
