@@ -201,7 +201,7 @@ class Watcher:
         if self.as_json:
             print_json(summary.as_json())
         else:
-            say(_totals(summary))
+            say(show_totals(summary))
         if summary.unfinished:
             complain(
                 f"gave up waiting for {plural(summary.unfinished, 'file')}.",
@@ -244,7 +244,8 @@ def _where(event: FileEvent) -> str:
     return reason if place in reason else f"{place}: {reason}"
 
 
-def _totals(summary: Summary) -> str:
+def show_totals(summary: Summary) -> str:
+    """What became of all files, in one line."""
     counts = {
         "uploaded": summary.uploaded,
         "duplicate": summary.duplicate,
@@ -253,6 +254,7 @@ def _totals(summary: Summary) -> str:
         _skipped(summary): summary.skipped,
         "ready": summary.ready,
         "failed": summary.failed,
+        "gone before they were sent": summary.gone,
         "with a warning": summary.warnings,
     }
     parts = [f"{count:,} {what}" for what, count in counts.items() if count]

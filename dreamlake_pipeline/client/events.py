@@ -20,6 +20,7 @@ class FileStatus(StrEnum):
     SKIPPED = "skipped"  # left out: no known kind, a system's file, or a link to a folder that is walked anyway
     INDEXED = "indexed"  # retry only: it was missing or out of date in the index
     QUEUED = "queued"  # retry only: it will be processed again
+    GONE = "gone"  # watch only: it was deleted, or got another name, before it was sent
     READY = "ready"  # processed
     DOWNLOADED = "downloaded"  # download only: it came, and has the hash that was promised
     UNCHANGED = "unchanged"  # download only: it was there whole already
@@ -177,6 +178,7 @@ class Summary:
     indexed: int = 0  # retry only
     downloaded: int = 0  # download only, as is `unchanged`; `bytes` are those that were fetched
     unchanged: int = 0
+    gone: int = 0  # watch only
     unfinished: int = 0  # still processed when the wait timed out
     warnings: int = 0
     stopped: int = 0  # 1 when it ended before all files were looked at, since too many failed
@@ -197,7 +199,7 @@ class Summary:
 
     def as_json(self) -> dict[str, Any]:
         always = ("files", "uploaded", "duplicate", "skipped", "ready", "failed")
-        seldom = ("planned", "queued", "indexed", "downloaded", "unchanged", "unfinished", "stopped")
+        seldom = ("planned", "queued", "indexed", "downloaded", "unchanged", "gone", "unfinished", "stopped")
         counts = {name: getattr(self, name) for name in always}
         counts |= {name: count for name in seldom if (count := getattr(self, name))}
         if self.system_files:

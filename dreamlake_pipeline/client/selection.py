@@ -128,16 +128,17 @@ class Selection:
     exclude: Sequence[str] = ()
     follow_links: bool = False
 
-    def files(self) -> Iterator[LocalFile | FileEvent]:
+    def files(self, paths: Iterable[str] | None = None) -> Iterator[LocalFile | FileEvent]:
         """The files, and an event for whatever else was found: files of no known kind have the code UNKNOWN_KIND, what
-        systems and tools left there SYSTEM_FILE.
+        systems and tools left there SYSTEM_FILE. With `paths` (below the folder), only what lies there and below.
 
         Raises what `walk` raises for the folder itself.
         """
         to = check_folder(self.to)
         # Paths of a folder differ; only what NFC makes of them may be the same.
         taken: dict[tuple[str | None, str], str] = {}
-        found = walk(self.folder, follow_links=self.follow_links, leave_out=self._is_excluded if self.exclude else None)
+        leave_out = self._is_excluded if self.exclude else None
+        found = walk(self.folder, follow_links=self.follow_links, leave_out=leave_out, paths=paths)
         for entry in found:
             # What could not be read of a folder may be what was to be included: it is never passed over.
             if self.include and not entry.relative.endswith("/") and not matches_below(entry.relative, self.include):
