@@ -22,7 +22,7 @@ def retry(
     as_json: AsJson = False,
 ) -> None:
     """Process again what failed or was never processed, and register again what the index does not have."""
-    from ..client.lookup import find_places, record_of
+    from ..client.lookup import find_places
     from ..client.stock import Recorded
     from ..client.target import Target
     from .connection import connect
@@ -30,7 +30,7 @@ def retry(
 
     with connect() as lake:
         named = find_places(lake, what or (), episode, stock=Recorded(lake))
-        target, ids = None, [record_of(lake, one).id for one in named.ids]
+        target, ids = None, list(named.ids)
         match named.places:
             case [place] if place.path is None and not ids:
                 target = Target(place.project or "", place.owner, place.episode)

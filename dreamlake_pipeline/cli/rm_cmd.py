@@ -53,7 +53,8 @@ def _chosen(lake: DreamLake, what: list[str], episode: str | None) -> list[Recor
     """The records that were named. Raises NOT_FOUND when any word names none."""
     from ..api.bss import RecordRef
     from ..client.bss import in_slices
-    from ..client.lookup import find_places, no_ids
+    from ..client.lookup import find_places
+    from ..client.missing import no_ids
     from ..client.stock import Recorded
 
     named = find_places(lake, what, episode, stock=Recorded(lake))

@@ -68,7 +68,8 @@ def _chosen(lake: DreamLake, what: list[str], episode: str | None) -> list[Delet
     """The deleted records that were named. Raises NOT_FOUND when any word names none."""
     from ..auth import EVERY_NAMESPACE
     from ..client.bss import Place
-    from ..client.lookup import find_places, no_ids
+    from ..client.lookup import find_places
+    from ..client.missing import no_ids
     from ..client.stock import Deleted
 
     named = find_places(lake, what, episode, stock=Deleted(lake))

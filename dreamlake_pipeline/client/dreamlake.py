@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import IO, TYPE_CHECKING, Unpack
 
 from ..api.bss import DeletedRecord, Record, RecordRef
 from ..api.garbage import Tally
@@ -22,6 +22,7 @@ from .cache import HashCache
 from .connection import addresses
 from .download import download
 from .events import Event, FileEvent, Processing, Summary, Waiting
+from .fetch import DEFAULT_JOBS, Choice, Stored, What, pour
 from .fsck import Checked, RepairSummary
 from .patience import FIRST_SECONDS, TRANSFER_SECONDS, Patience, telling
 from .plan import plan
@@ -30,6 +31,7 @@ from .selection import LocalFile, Selection, named_files
 from .services import Services
 from .storing import OnEvent, StoreOptions, retry, store, summed_up
 from .target import Target, parse_target
+from .trees import fetch, fetch_one
 from .waiting import changes
 
 if TYPE_CHECKING:
@@ -253,6 +255,32 @@ class DreamLake:
         """Write the raw file to `path`, verified, whole or not at all; its SHA-256 (see download.py)."""
         patience = Patience(_DOWNLOAD_SECONDS)
         return download(self._services.patient_bss(patience), record, Path(path), patience, on_bytes)
+
+    def fetch_events(
+        self,
+        choice: Choice,
+        directory: str | Path,
+        *,
+        lone: Stored | None = None,
+        name: str | None = None,
+        jobs: int = DEFAULT_JOBS,
+        force: bool = False,
+        timeout: float | None = None,
+    ) -> Iterator[Event]:
+        """Fetch many files to below a folder, as a stream of events whose last is the Summary (see trees.py).
+
+        With `lone`, which `choice.lone` gave, that file alone, under its own filename or as `name`.
+        """
+        if lone is not None:
+            return fetch_one(
+                self._services, choice, lone, directory, self._cache, name=name, force=force, timeout=timeout
+            )
+        return fetch(self._services, choice, directory, self._cache, jobs=jobs, force=force, timeout=timeout)
+
+    def pour(self, stored: Stored, what: What, out: IO[bytes]) -> None:
+        """Write a file to a stream, such as standard output (see fetch/pour.py)."""
+        patience = Patience(_DOWNLOAD_SECONDS)
+        pour(self._services.patient_bss(patience), stored, what, out, patience)
 
     def delete(self, record: Record) -> None:
         """Delete a file: its record in BSS, and its name in the index as long as the name stands for this record. It

@@ -74,6 +74,7 @@ class FileEvent:
     def as_json(self) -> dict[str, Any]:
         """The event as a line of `--json` has it: its fields, and what only some files have."""
         seldom = {"warning": self.warning, "plan": self.plan and str(self.plan), "requestId": self.request_id}
+        seldom["sha256"] = self.sha256
         told = {"event": "file", **self.fields(), **{name: value for name, value in seldom.items() if value}}
         return told | {old: told[new] for old, new in OLD_JSON_NAMES.items()}
 

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..api.bss import Record
 from ..errors import Code, DreamlakeError
 from ..ids import is_id
-from ..kinds import Kind
 from .bss import Place
-from .missing import missing
+from .missing import missing, no_ids
 from .nearest import did_you_mean, nearest
 from .place import EXAMPLE, FORM, below, describe, has_owner_or_episode, readings
 from .stock import Indexed
@@ -50,7 +49,7 @@ def find_places(
                 Code.USAGE, f"{rest[0]!r}: a path needs its project or episode before it.", hint=_SAY_WHAT
             )
         first = rest.pop(0)
-    ids = [word for word in rest if is_id(word)]
+    ids = stock.ids([word for word in rest if is_id(word)])
     paths = [word for word in rest if not is_id(word)]
     if first is None:
         if paths or not ids:
@@ -140,23 +139,7 @@ def file_at(lake: DreamLake, place: Place) -> Record:
 
 def record_of(lake: DreamLake, either_id: str) -> Record:
     """The record of an id of BSS's or of the index's. Raises NOT_FOUND."""
-    if found := lake.bss.query([either_id]):
-        return found[0]
-    for kind in Kind:
-        try:
-            of_index = lake.index.asset(kind, either_id).bss_id
-        except DreamlakeError as error:
-            if error.code is not Code.NOT_FOUND:
-                raise
-            continue
-        if found := lake.bss.query([of_index]):
-            return found[0]
-    raise no_ids([either_id])
-
-
-def no_ids(ids: Sequence[str], noun: str = "file") -> DreamlakeError:
-    """The error for ids that are none of `noun`."""
-    of_id = "the id" if len(ids) == 1 else "one of the ids"
-    return DreamlakeError(
-        Code.NOT_FOUND, f"There is no {noun} with {of_id} {', '.join(ids)}.", hint="`dreamlake ls` shows what is there."
-    )
+    found = lake.bss.query(Indexed(lake).ids([either_id]))
+    if not found:
+        raise no_ids([either_id])
+    return found[0]
