@@ -65,8 +65,9 @@ def test_every_asset_explains_itself(name: str) -> None:
         one for one in defs.assets or [] if isinstance(one, AssetsDefinition) and one.key.to_user_string() == name
     ]
     spec = asset.get_asset_spec()
-    assert spec.description and spec.owners and spec.kinds and spec.group_name
-    assert (asset.partitions_def is not None) == (name not in ("catalog", "garbage"))
+    assert spec.description and spec.owners and spec.kinds
+    assert spec.group_name in ("batches", "catalog", "overview", "upkeep")
+    assert (asset.partitions_def is not None) == (name not in ("catalog", "failed_files", "garbage"))
     assert all(check.description for check in asset.check_specs)
 
 
@@ -74,7 +75,7 @@ def test_what_starts_work_runs_without_being_switched_on() -> None:
     repository = defs.get_repository_def()
     sensors = {sensor.name: sensor.default_status for sensor in repository.sensor_defs}
     schedules = {schedule.name: schedule.default_status for schedule in repository.schedule_defs}
-    names = ("staging_sensor", "failed_runs", "deleted_records", "retire_partitions")
+    names = ("staging_sensor", "failed_runs", "list_failed_files", "deleted_records", "retire_partitions")
     assert sensors == dict.fromkeys(names, DefaultSensorStatus.RUNNING)
     assert schedules == dict.fromkeys(("hourly_catalog", "nightly_garbage"), DefaultScheduleStatus.RUNNING)
 
