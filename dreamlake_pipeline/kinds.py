@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from posixpath import splitext
 
+from .errors import Code, DreamlakeError
+
 
 class Kind(StrEnum):
     VIDEO = "video"
@@ -99,6 +101,16 @@ MEDIA = (Kind.VIDEO, Kind.AUDIO)  # kinds whose content may turn out to be the o
 _BY_EXTENSION = {extension: spec.kind for spec in KINDS.values() for extension in spec.extensions}
 
 KNOWN_EXTENSIONS: tuple[str, ...] = tuple(_BY_EXTENSION)
+
+
+def check_kind(kind: Kind | str) -> Kind:
+    """The kind that is meant. Raises DreamlakeError(UNKNOWN_KIND)."""
+    try:
+        return Kind(kind)
+    except ValueError:
+        raise DreamlakeError(
+            Code.UNKNOWN_KIND, f"{kind!r} is no kind of file.", hint=f"Kinds: {', '.join(Kind)}."
+        ) from None
 
 
 def kind_of(name: str) -> Kind | None:

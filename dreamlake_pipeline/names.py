@@ -34,8 +34,8 @@ class SplitName(NamedTuple):
     filename: str
 
 
-def _invalid(message: str) -> DreamlakeError:
-    return DreamlakeError(Code.INVALID_NAME, message)
+def _invalid(message: str, hint: str | None = None) -> DreamlakeError:
+    return DreamlakeError(Code.INVALID_NAME, message, hint=hint)
 
 
 @lru_cache
@@ -55,7 +55,8 @@ def check_project(project: str) -> str:
 def _check_slug(what: str, text: str) -> str:
     if not _SLUG.fullmatch(text):
         raise _invalid(
-            f"{what} {text!r} must be 1 to 63 of a-z, 0-9, '.', '_' and '-', and start with a letter or digit."
+            f"{what} {text!r} must be 1 to 63 of a-z, 0-9, '.', '_' and '-', and start with a letter or digit.",
+            f"Such as {slug!r}." if is_slug(slug := _slug_of(text)) else None,
         )
     return text
 
@@ -119,6 +120,11 @@ def split_name(name: str) -> SplitName:
 def join_name(folder: str, relative: str) -> str:
     """The canonical name of `relative` (POSIX, no leading slash) under `folder`."""
     return check_name(f"{check_folder(folder).rstrip('/')}/{relative}")
+
+
+def _slug_of(text: str) -> str:
+    """A text that is like this one and may be a slug, or comes near to it."""
+    return re.sub(r"[^a-z0-9._-]+", "-", text.lower()).lstrip("._-").rstrip("-")[:63]
 
 
 def _to_nfc(text: str, what: str) -> str:

@@ -393,6 +393,37 @@ class Records(Model):
     items: list[Record]
 
 
+# Bytes of many files
+
+
+class FileUrls(Ids):
+    file: str = Field(
+        "raw",
+        max_length=64,
+        description="`raw`, the file as it was uploaded; or a result's filename, such as `poster.jpg`.",
+    )
+
+
+class FileUrl(Model):
+    """Where the bytes of one record's file are read, with no header; or why they cannot be.
+
+    Of a raw file also its size in bytes and its SHA-256 (hex, as long as it is known), which the bytes must have. That
+    a result is stored is not looked up: some kinds of content have no poster, for example.
+    """
+
+    id: Id
+    url: str | None = None
+    size: int | None = None
+    sha256: str | None = None
+    error: ErrorBody | None = None
+
+
+class FoundUrls(Model):
+    """Those of the ids whose records exist and that the caller may read, in the order of the ids."""
+
+    items: list[FileUrl]
+
+
 # Deletion
 
 

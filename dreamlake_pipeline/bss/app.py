@@ -27,6 +27,7 @@ from .rebuild import Origin
 from .routes import (
     bulk,
     deletion,
+    downloads,
     fsck,
     garbage,
     pipeline,
@@ -120,6 +121,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         projects.routes,
         bulk.routes,
         deletion.routes,
+        downloads.routes,
         garbage.routes,
         fsck.routes,
         rebuild.routes,

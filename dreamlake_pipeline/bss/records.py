@@ -41,7 +41,7 @@ HOLDS_NAME = """NOT EXISTS (SELECT FROM records later
 
 # SQL: whether `r` has a published result, which stays until another one takes its place.
 HAS_RESULT = "(r.ready_at IS NOT NULL AND r.metadata IS NOT NULL)"
-_IS_PLAYABLE = f"(r.status = 'ready' OR (r.status IN ('queued', 'processing') AND {HAS_RESULT}))"
+IS_PLAYABLE = f"(r.status = 'ready' OR (r.status IN ('queued', 'processing') AND {HAS_RESULT}))"
 
 # SQL: what an UPDATE of `r` writes when an attempt at it has failed for the reason {error}. See `Status`.
 FAILURE = f"""
@@ -403,7 +403,7 @@ def text_tracks_beside(connection: Connection, video: Record, start: str) -> lis
     rows = connection.execute(
         text(f"""
         SELECT DISTINCT ON (r.name) {_COLUMNS} FROM records r
-        WHERE r.owner = :owner AND r.project = :project AND r.kind = 'text-track' AND {_IS_PLAYABLE}
+        WHERE r.owner = :owner AND r.project = :project AND r.kind = 'text-track' AND {IS_PLAYABLE}
           AND r.episode IS NOT DISTINCT FROM :episode AND r.name ~>=~ :start AND r.name ~<~ :end
         ORDER BY r.name, r.uploaded_at DESC, r.id DESC"""),  # noqa: S608
         # Names are compared byte by byte, and "/" is the byte after ".": a folder may hold a hundred thousand files.

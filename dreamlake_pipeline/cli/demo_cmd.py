@@ -54,11 +54,11 @@ def demo(
     def watched(events: Iterator[Event]) -> Iterator[Event]:
         for event in events:
             if isinstance(event, FileEvent) and event.kind is Kind.VIDEO and event.status is FileStatus.READY:
-                videos.append(event.id or "")
+                videos.append(event.bss_id or "")
             yield event
 
     with connect() as lake:
-        events = lake.ingest(
+        events = lake.ingest_events(
             folder, episode=_PROJECT, episode_per_folder=True, wait=True, timeout=None if directory else _PATIENCE
         )
         code = run_transfer(watched(events), as_json=False, tell_each=directory is None)

@@ -50,7 +50,7 @@ def fsck(
     checked: Checked | None = None
     told_at = time.monotonic()
     with connect() as lake:
-        for one in lake.fsck(target, deep=deep):
+        for one in lake.fsck_events(target, deep=deep):
             if isinstance(one, Waiting):
                 note(f"waiting {show_waiting(one)}")
                 continue

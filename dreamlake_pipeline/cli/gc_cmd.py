@@ -49,7 +49,7 @@ def _collect(lake: DreamLake, *, dry_run: bool, told: str) -> Tally:
     from .output import note
 
     total, told_at = Tally(), time.monotonic()
-    for total in lake.collect_garbage(dry_run=dry_run):
+    for total in lake.collect_garbage_events(dry_run=dry_run):
         if time.monotonic() - told_at > _TOLD_SECONDS:
             note(f"{told}: {_describe(total)}")
             told_at = time.monotonic()

@@ -83,7 +83,7 @@ def ingest(
     if dry_run:
         raise typer.Exit(plan_transfer(selection, rehash=rehash, as_json=as_json, report=report))
     with connect() as lake:
-        events = lake.store(
+        events = lake.store_events(
             selection.files(),
             selection.target,
             ladder=read_ladder(ladder),

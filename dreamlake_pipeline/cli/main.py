@@ -36,6 +36,7 @@ from .tree_cmd import tree
 from .undelete_cmd import undelete
 from .up_cmd import up
 from .upload_cmd import upload
+from .watch_cmd import watch
 
 DEBUG_VARIABLE = "DREAMLAKE_DEBUG"
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
@@ -50,7 +51,7 @@ app = typer.Typer(
 )
 
 _VERBS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Storing files": (ingest, upload, retry),
+    "Storing files": (ingest, upload, watch, retry),
     "Finding files": (ls, tree, show, download, play),
     "Deleting files": (rm, undelete, gc),
     "Keeping what is stored": (fsck, rebuild),

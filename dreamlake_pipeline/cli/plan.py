@@ -37,7 +37,7 @@ def _plan(selection: Selection, rehash: bool) -> Iterator[Event]:
         yield from plan(selection.files(), selection.target)
     else:
         with lake:
-            yield from lake.plan(selection.files(), selection.target, rehash=rehash)
+            yield from lake.plan_events(selection.files(), selection.target, rehash=rehash)
 
 
 class _PlanWatcher(Watcher):

@@ -201,7 +201,7 @@ class Watcher:
         if self.as_json:
             print_json(summary.as_json())
         else:
-            say(_totals(summary))
+            say(show_totals(summary))
         if summary.unfinished:
             complain(
                 f"gave up waiting for {plural(summary.unfinished, 'file')}.",
@@ -218,7 +218,7 @@ class Watcher:
 
 def show_place(event: FileEvent) -> str:
     """Where a file lies in the project."""
-    return f"{event.episode}:{event.name}" if event.episode else event.name or event.path
+    return f"{event.episode}:{event.name}" if event.episode else event.name or event.path or ""
 
 
 def show_skipped(skipped: Counter[str]) -> str:
@@ -234,17 +234,18 @@ def _group(event: FileEvent) -> str:
         return "system files"
     if event.code != Code.UNKNOWN_KIND:
         return "links and devices"
-    path = PurePath(event.path)
+    path = PurePath(event.path or event.name or "")
     return path.suffix.lower() or path.name
 
 
 def _where(event: FileEvent) -> str:
     """The file and the reason, without naming the file twice."""
-    reason = event.reason or ""
-    return reason if event.path in reason else f"{event.path}: {reason}"
+    reason, place = event.reason or "", event.path or show_place(event)
+    return reason if place in reason else f"{place}: {reason}"
 
 
-def _totals(summary: Summary) -> str:
+def show_totals(summary: Summary) -> str:
+    """What became of all files, in one line."""
     counts = {
         "uploaded": summary.uploaded,
         "duplicate": summary.duplicate,
@@ -253,6 +254,7 @@ def _totals(summary: Summary) -> str:
         _skipped(summary): summary.skipped,
         "ready": summary.ready,
         "failed": summary.failed,
+        "gone before they were sent": summary.gone,
         "with a warning": summary.warnings,
     }
     parts = [f"{count:,} {what}" for what, count in counts.items() if count]

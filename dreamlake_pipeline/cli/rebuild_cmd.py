@@ -36,7 +36,7 @@ def rebuild(
     told_at, problems = time.monotonic(), 0
     last: Rebuilt | None = None
     with connect() as lake:
-        for one in lake.rebuild(merge=merge):
+        for one in lake.rebuild_events(merge=merge):
             if isinstance(one, Waiting):
                 note(f"waiting {show_waiting(one)}")
                 continue

@@ -50,9 +50,22 @@ def show_plan(records: Sequence[RecordRef]) -> None:
 
 def print_event(record: RecordRef, status: str, **more: Any) -> None:
     """One line of JSON about a file."""
-    body: dict[str, Any] = {"event": "file", "status": status, "id": record.id, "kind": str(record.kind)}
-    body |= {"namespace": record.owner, "project": record.project, "episode": record.episode, "name": record.name}
-    print_json(body | {"size": record.size} | more)
+    from ..client.fields import OLD_JSON_NAMES, FileFields
+
+    fields: FileFields = {
+        "path": None,
+        "name": record.name,
+        "episode": record.episode,
+        "kind": str(record.kind),
+        "size": record.size or 0,
+        "status": status,
+        "code": None,
+        "reason": None,
+        "bssId": record.id,
+        "assetId": None,
+    }
+    body = {"event": "file", **fields, "namespace": record.owner, "project": record.project} | more
+    print_json(body | {old: body[new] for old, new in OLD_JSON_NAMES.items()})
 
 
 def print_summary(records: Sequence[RecordRef], **counts: int) -> None:

@@ -43,7 +43,7 @@ def retry(
         ids = [found for name in what for found in _ids(lake, name, episode)]
         if what and not ids:
             raise DreamlakeError(Code.NOT_FOUND, f"There is no file in {', '.join(what)}.")
-        events = lake.retry(episode=episode, ids=ids, everything=everything, wait=wait, timeout=timeout)
+        events = lake.retry_events(episode=episode, ids=ids, everything=everything, wait=wait, timeout=timeout)
         raise typer.Exit(run_transfer(events, as_json=as_json, tell_each=True))
 
 

@@ -38,7 +38,7 @@ def rm(
             return
         ask(f"Delete {plural(len(records), 'file')}?", yes=yes)
         deleted = 0
-        for some in lake.delete_many(records):
+        for some in lake.delete_events(records):
             deleted += len(some)
             if as_json:
                 for record in some:

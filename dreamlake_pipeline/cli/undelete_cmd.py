@@ -43,7 +43,7 @@ def undelete(
                 print_columns([_row(record) for record in records])
             return
         restored = failed = 0
-        for some in lake.restore(records, replace=replace):
+        for some in lake.restore_events(records, replace=replace):
             for one in some:
                 if not isinstance(one, NotRestored):
                     restored += 1

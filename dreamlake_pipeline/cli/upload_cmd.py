@@ -52,7 +52,7 @@ def upload(
     from .progress import run_transfer
 
     with connect() as lake:
-        events = lake.upload(
+        events = lake.upload_events(
             files,
             episode=episode,
             to=to,

@@ -15,9 +15,12 @@ from ..api.bss import (
     Difference,
     Differences,
     DonePart,
+    FileUrl,
+    FileUrls,
     FinishedFile,
     FinishedUploads,
     FinishUploads,
+    FoundUrls,
     HlsSplit,
     Ids,
     PartPlan,
@@ -42,8 +45,6 @@ from ..api.bss import (
     Undelete,
     Undeleted,
     UploadComplete,
-    UploadInit,
-    UploadInitiated,
     UploadParts,
     UploadRef,
 )
@@ -99,10 +100,6 @@ class BssClient:
         self.http = http
 
     # One upload, step by step
-
-    def init_upload(self, kind: Kind, upload: UploadInit) -> UploadInitiated:
-        """Begin (or find again) the multipart upload of a file."""
-        return self.http.post(f"/{kind.spec.route}/upload/multipart/init", upload, UploadInitiated)
 
     def sign_parts(self, kind: Kind, upload: UploadRef, parts: Sequence[PartPlan]) -> list[PartUrl]:
         """URLs to PUT parts to, signed over length and checksum; at most MOST_PER_CALL of them."""
@@ -234,6 +231,10 @@ class BssClient:
         """Those of the records that exist and that the caller may read."""
         return self.http.post("/records/query", Ids(ids=list(ids)), Records).items
 
+    def file_urls(self, ids: Sequence[str], file: str = "raw") -> list[FileUrl]:
+        """Presigned URLs of raw files, or of one result of each; ids of no record are left out. See `FileUrl`."""
+        return self.http.post("/records/urls", FileUrls(ids=list(ids), file=file), FoundUrls).items
+
     def requeue(self, ids: Sequence[str], *, force: bool = False) -> list[Record]:
         """Queue again what failed or was never processed; with `force`, also what is ready."""
         return self.http.post("/records/requeue", Requeue(ids=list(ids), force=force), Records).items
@@ -247,6 +248,11 @@ class BssClient:
     def list_deleted(self, place: Place) -> Iterator[DeletedRecord]:
         """The records of a place that can be restored."""
         return self._pages("/records/deleted", Listing[DeletedRecord], place)
+
+    def holds(self, place: Place, *, deleted: bool = False) -> bool:
+        """Whether a place has records; with `deleted`, whether it has some that can be restored."""
+        path = "/records/deleted" if deleted else "/records"
+        return bool(self.http.get(path, Listing[RecordRef], **place._asdict(), limit=1).items)
 
     def delete_many(self, ids: Sequence[str]) -> list[str]:
         """Delete records, MOST_PER_CALL at the most; the ids of those that were there."""

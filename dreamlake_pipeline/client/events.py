@@ -10,6 +10,7 @@ from typing import Any, TypedDict
 from ..api.bss import Difference, Record
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
+from .fields import OLD_JSON_NAMES, FileFields
 
 
 class FileStatus(StrEnum):
@@ -19,7 +20,10 @@ class FileStatus(StrEnum):
     SKIPPED = "skipped"  # left out: no known kind, a system's file, or a link to a folder that is walked anyway
     INDEXED = "indexed"  # retry only: it was missing or out of date in the index
     QUEUED = "queued"  # retry only: it will be processed again
+    GONE = "gone"  # watch only: it was deleted, or got another name, before it was sent
     READY = "ready"  # processed
+    DOWNLOADED = "downloaded"  # download only: it came, and has the hash that was promised
+    UNCHANGED = "unchanged"  # download only: it was there whole already
     FAILED = "failed"
 
 
@@ -27,39 +31,51 @@ class FileStatus(StrEnum):
 class FileEvent:
     """One change of one file.
 
-    `path` is local, `name` its name in the project; `id` is the record's in BSS, `asset_id` the index's. `warning` is
-    what was odd about its content, `reason` why it has this status, `request_id` what the services' logs call the
-    request. `plan`, of a dry run, is how it differs from what is stored; None where nobody could be asked.
+    The first fields are those of `FileFields` (fields.py), which says what each is. `warning` is what was odd about its
+    content, `request_id` what the services' logs call the request. `plan`, of a dry run, is how it differs from what is
+    stored; None where nobody could be asked.
     """
 
-    path: str
+    path: str | None
     status: FileStatus
     name: str | None = None
     episode: str | None = None
     kind: Kind | None = None
     size: int = 0
-    id: str | None = None
-    asset_id: str | None = None
     code: str | None = None
     reason: str | None = None
+    bss_id: str | None = None
+    asset_id: str | None = None
     sha256: str | None = None
     warning: str | None = None
     plan: Difference | None = None
     request_id: str | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        always = {
-            "event": "file",
+    @property
+    def id(self) -> str | None:
+        """What `bss_id` was called before."""
+        return self.bss_id
+
+    def fields(self) -> FileFields:
+        """The fields that everything has that tells of a file."""
+        return {
             "path": self.path,
             "name": self.name,
+            "episode": self.episode,
             "kind": self.kind and str(self.kind),
+            "size": self.size,
             "status": str(self.status),
-            "id": self.id,
-            "assetId": self.asset_id,
+            "code": self.code,
             "reason": self.reason,
+            "bssId": self.bss_id,
+            "assetId": self.asset_id,
         }
+
+    def as_json(self) -> dict[str, Any]:
+        """The event as a line of `--json` has it: its fields, and what only some files have."""
         seldom = {"warning": self.warning, "plan": self.plan and str(self.plan), "requestId": self.request_id}
-        return always | {name: value for name, value in seldom.items() if value}
+        told = {"event": "file", **self.fields(), **{name: value for name, value in seldom.items() if value}}
+        return told | {old: told[new] for old, new in OLD_JSON_NAMES.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +120,9 @@ class Progress:
     files_done: int
     bytes_done: int  # of files that are done, and what was sent of those on their way
     bytes_read: int  # read and hashed
-    bytes_sent: int
+    bytes_sent: int  # or fetched
     is_walking: bool
+    is_fetching: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +175,9 @@ class Summary:
     unasked: str | None = None  # why not
     queued: int = 0  # retry only
     indexed: int = 0  # retry only
+    downloaded: int = 0  # download only, as is `unchanged`; `bytes` are those that were fetched
+    unchanged: int = 0
+    gone: int = 0  # watch only
     unfinished: int = 0  # still processed when the wait timed out
     warnings: int = 0
     stopped: int = 0  # 1 when it ended before all files were looked at, since too many failed
@@ -178,7 +198,7 @@ class Summary:
 
     def as_json(self) -> dict[str, Any]:
         always = ("files", "uploaded", "duplicate", "skipped", "ready", "failed")
-        seldom = ("planned", "queued", "indexed", "unfinished", "stopped")
+        seldom = ("planned", "queued", "indexed", "downloaded", "unchanged", "gone", "unfinished", "stopped")
         counts = {name: getattr(self, name) for name in always}
         counts |= {name: count for name in seldom if (count := getattr(self, name))}
         if self.system_files:

@@ -12,23 +12,9 @@ from pathlib import Path
 
 from ..errors import Code, DreamlakeError
 from .events import FileEvent
+from .fields import MEANINGS, OLD_COLUMNS
 
-COLUMNS = (
-    "path",
-    "name",
-    "episode",
-    "kind",
-    "size",
-    "sha256",
-    "status",
-    "plan",
-    "code",
-    "reason",
-    "warning",
-    "id",
-    "asset_id",
-    "seconds",
-)
+COLUMNS = (*MEANINGS, "sha256", "plan", "warning", "seconds", *OLD_COLUMNS)
 _ROWS = 10_000  # in memory at once
 _UPSERT = (
     f"INSERT INTO files VALUES ({', '.join('?' * len(COLUMNS))}) ON CONFLICT (path) DO UPDATE SET "  # noqa: S608
@@ -59,9 +45,11 @@ class Report:
 
     def add(self, event: FileEvent) -> None:
         """Note a change of a file."""
-        row = [getattr(event, column) for column in COLUMNS[:-1]]
-        row = [value if value is None or isinstance(value, int) else str(value) for value in row]
-        self._rows.execute(_UPSERT, [*row, round(time.monotonic() - self._started, 3)])
+        seconds = round(time.monotonic() - self._started, 3)
+        fields = event.fields()
+        plan = event.plan and str(event.plan)
+        old = (event.bss_id, event.asset_id)
+        self._rows.execute(_UPSERT, [*fields.values(), event.sha256, plan, event.warning, seconds, *old])
 
     def close(self) -> None:
         """Write the file. Raises STORAGE_FULL or FILE_UNREADABLE when it cannot be written."""

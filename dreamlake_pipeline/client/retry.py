@@ -108,14 +108,13 @@ def _heal_index(index: IndexClient, indexed: list[_Indexed], *, hold_names: bool
 
 
 def _event(record: Record, status: FileStatus, *, asset_id: str | None = None) -> FileEvent:
-    """There is no local file here: the path is the record's name."""
     return FileEvent(
-        record.name,
+        None,  # no local file is meant
         status,
         record.name,
         episode=record.episode,
         kind=record.kind,
         size=record.size or 0,
-        id=record.id,
+        bss_id=record.id,
         asset_id=asset_id,
     )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -13,6 +12,7 @@ from ..kinds import KNOWN_EXTENSIONS, MEDIA, Kind, kind_of
 from ..names import check_folder, join_name
 from ..systemfiles import system_file
 from .events import FileEvent, FileStatus, failure
+from .globs import matches, matches_below
 from .target import Target
 from .walk import Passed, Unwalkable, Version, show_path, walk
 
@@ -128,19 +128,20 @@ class Selection:
     exclude: Sequence[str] = ()
     follow_links: bool = False
 
-    def files(self) -> Iterator[LocalFile | FileEvent]:
+    def files(self, paths: Iterable[str] | None = None) -> Iterator[LocalFile | FileEvent]:
         """The files, and an event for whatever else was found: files of no known kind have the code UNKNOWN_KIND, what
-        systems and tools left there SYSTEM_FILE.
+        systems and tools left there SYSTEM_FILE. With `paths` (below the folder), only what lies there and below.
 
         Raises what `walk` raises for the folder itself.
         """
         to = check_folder(self.to)
         # Paths of a folder differ; only what NFC makes of them may be the same.
         taken: dict[tuple[str | None, str], str] = {}
-        found = walk(self.folder, follow_links=self.follow_links, leave_out=self._is_excluded if self.exclude else None)
+        leave_out = self._is_excluded if self.exclude else None
+        found = walk(self.folder, follow_links=self.follow_links, leave_out=leave_out, paths=paths)
         for entry in found:
             # What could not be read of a folder may be what was to be included: it is never passed over.
-            if self.include and not entry.relative.endswith("/") and not _matches_below(entry.relative, self.include):
+            if self.include and not entry.relative.endswith("/") and not matches_below(entry.relative, self.include):
                 continue
             if isinstance(entry, Passed):
                 code = str(Code.SYSTEM_FILE) if entry.is_system else None
@@ -172,7 +173,7 @@ class Selection:
                 yield LocalFile(entry.path, name, kind, episode, entry.version)
 
     def _is_excluded(self, path: str) -> bool:
-        return _matches(path, self.exclude)
+        return matches(path, self.exclude)
 
     def _place(self, relative: str) -> tuple[str | None, str]:
         """The episode that a path belongs to, and its path in it."""
@@ -198,14 +199,3 @@ def _unknown(path: str) -> str:
     suffix = PurePosixPath(path).suffix
     what = f"{show_path(suffix)} is" if suffix else "a name without an extension is"
     return f"{what} none of the known kinds ({' '.join(KNOWN_EXTENSIONS)})."
-
-
-def _matches(path: str, globs: Sequence[str]) -> bool:
-    """Whether a path below the folder, or its last part, matches one of the globs."""
-    return any(fnmatchcase(path, glob) or fnmatchcase(path.rpartition("/")[2], glob) for glob in globs)
-
-
-def _matches_below(path: str, globs: Sequence[str]) -> bool:
-    """Whether a path, or one of the folders that it lies in, matches."""
-    parts = path.split("/")
-    return any(_matches("/".join(parts[: count + 1]), globs) for count in range(len(parts)))

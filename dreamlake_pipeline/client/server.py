@@ -25,6 +25,7 @@ from ..api.server import (
     RemoveAssets,
     RemovedAssets,
 )
+from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from .http import ServiceClient
 
@@ -144,6 +145,23 @@ class IndexClient:
                 limit=_PAGE,
             )
         )
+
+    def holds(self, namespace: str, project: str, *, episode: str | None, path: str | None) -> bool:
+        """Whether a file lies in a place (see `Place` in bss.py), or is one."""
+        where = _project(namespace, project)
+        found: Listing[EpisodeInfo] | Listing[Node]
+        try:
+            if episode is None and path is None:
+                found = self.http.get(f"{where}/episodes", Listing[EpisodeInfo], limit=1)
+            else:
+                found = self.http.get(
+                    f"{where}/nodes", Listing[Node], episode=episode or None, path=path or "/", limit=1
+                )
+        except DreamlakeError as error:
+            if error.code is not Code.NOT_FOUND:
+                raise
+            return False
+        return bool(found.items)
 
     def me(self) -> Me:
         """Who the token speaks for."""

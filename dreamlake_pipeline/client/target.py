@@ -34,6 +34,13 @@ def parse_target(text: str, *, namespace: str) -> Target:
     """
     place, colon, episode = text.partition(":")
     project, at, owner = place.partition("@")
+    if "/" in place.strip("/"):
+        before, _, after = place.strip("/").partition("/")
+        raise DreamlakeError(
+            Code.USAGE,
+            f"{text!r} is not of the form {FORM}.",
+            hint=f"An episode comes after a colon: {before}:{after}{colon}{episode}",
+        )
     if not project or (at and not owner) or (colon and not episode):
         raise DreamlakeError(Code.USAGE, f"{text!r} is not of the form {FORM}.", hint="Example: robot@lab:run-001")
     return Target(

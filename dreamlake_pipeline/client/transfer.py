@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import IO, NoReturn, cast
+from contextlib import contextmanager
+from typing import IO, NamedTuple, NoReturn, cast
 from urllib.parse import urlsplit
 
 import urllib3
@@ -23,6 +24,14 @@ STORE = "the object store"  # whom a transfer waits for
 _BLOCK = 1 << 20
 _TIMEOUT = urllib3.Timeout(connect=10, read=120)
 _SENDS = 5  # of bytes that arrive damaged
+
+
+class _Answer(NamedTuple):
+    """What the store said; `read` gives up to so many bytes of the body, none at its end."""
+
+    status: int
+    headers: Mapping[str, str]
+    read: Callable[[int], bytes]
 
 
 class Transfer:
@@ -69,28 +78,29 @@ class Transfer:
 
         return self._send(size, attempt)
 
-    def get(self, url: str, *, start: int = 0) -> Iterator[bytes]:
-        """The object's bytes from `start` on, in blocks, as they are stored: no Content-Encoding is undone, which any
-        uploader may have set. Raises StoreAway when the connection fails or breaks off, without another attempt;
-        DreamlakeError(NOT_FOUND, STORAGE_FAILED).
+    def get(self, url: str, *, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """The object's bytes from `start` on, or up to `end`, in blocks, as they are stored: no Content-Encoding is
+        undone, which any uploader may have set. Raises StoreAway when the connection fails or breaks off, without
+        another attempt; Stopped when the patience is stopped meanwhile; DreamlakeError(NOT_FOUND, STORAGE_FAILED).
         """
         place = urlsplit(url).netloc
-        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={start}-"} if start else {})
+        is_part = bool(start) or end is not None
+        headers = {"Accept-Encoding": "identity"}
+        if is_part:
+            headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
         try:
-            response = self._pools.of(url).request(
-                "GET", url, headers=headers, retries=False, redirect=False, timeout=_TIMEOUT, preload_content=False
-            )
-            try:
-                if start and response.status == 416:  # nothing is left after `start`
+            room = _BLOCK if end is None else end - start
+            with self._pace.slot(room, self._go_on), self._open(url, headers) as answer:
+                if start and answer.status == 416:  # nothing is left after `start`
                     return
-                if response.status != (206 if start else 200):
-                    if response.status == 404:
-                        raise DreamlakeError(Code.NOT_FOUND, "The raw file is no longer stored.")
-                    text = response.read(2000, decode_content=False)
-                    raise refusal(response.status, text, place, retry_after=seconds_of(response.headers))
-                yield from response.stream(_BLOCK, decode_content=False)
-            finally:
-                response.close()
+                if answer.status != (206 if is_part else 200):
+                    if answer.status == 404:
+                        raise DreamlakeError(Code.NOT_FOUND, "The file is no longer stored.")
+                    text, retry_after = answer.read(2000), seconds_of(answer.headers)
+                    raise refusal(answer.status, text, place, retry_after=retry_after)
+                while block := answer.read(_BLOCK):
+                    yield block
+                    self._go_on()
         except UrlExpired as fault:
             reason = f"The object store at {place} refuses the signed URL ({fault})."
             raise StoreAway(Code.STORAGE_FAILED, reason) from None
@@ -136,6 +146,22 @@ class Transfer:
         if status < 300:
             return answer.get("etag", "").strip('"')
         raise refusal(status, text, parts.netloc, retry_after=seconds_of(answer))
+
+    @contextmanager
+    def _open(self, url: str, headers: Mapping[str, str]) -> Iterator[_Answer]:
+        """The answer to a GET, whose body is still to be read."""
+        if self._pools.proxy_of(urlsplit(url)) is None:
+            with self._direct.open("GET", url, headers) as answer:
+                yield _Answer(answer.status, answer.headers, answer.read)
+            return
+        response = self._pools.of(url).request(
+            "GET", url, headers=dict(headers), retries=False, redirect=False, timeout=_TIMEOUT, preload_content=False
+        )
+        try:
+            fields = {name.lower(): value for name, value in response.headers.items()}
+            yield _Answer(response.status, fields, lambda size: response.read(size, decode_content=False))
+        finally:
+            response.close()
 
     def _put_through_proxy(self, url: str, headers: Mapping[str, str], body: bytes | Range) -> Response:
         response = self._pools.of(url).request(

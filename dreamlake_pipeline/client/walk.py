@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,11 +63,16 @@ Walked = WalkedFile | Passed | Unwalkable
 
 
 def walk(
-    folder: str | Path, *, follow_links: bool = False, leave_out: Callable[[str], bool] | None = None
+    folder: str | Path,
+    *,
+    follow_links: bool = False,
+    leave_out: Callable[[str], bool] | None = None,
+    paths: Iterable[str] | None = None,
 ) -> Iterator[Walked]:
     """Everything below `folder`, depth first, the entries of each folder in the order of their names.
 
-    Files and folders whose path below `folder` makes `leave_out` true are passed over without a word.
+    Files and folders whose path below `folder` makes `leave_out` true are passed over without a word. With `paths`
+    (below `folder`, with `/` between their parts), only what lies there and below: nothing where a path leads nowhere.
     Raises DreamlakeError(FILE_MISSING, USAGE or FILE_UNREADABLE) when `folder` itself cannot be walked.
     """
     root = os.fspath(folder)
@@ -79,7 +84,29 @@ def walk(
         os.scandir(root).close()
     except OSError as fault:
         raise unreadable(root, fault) from None
-    yield from _Walk(os.path.realpath(root), follow_links, leave_out).descend(root, "", (_identity(Path(root).stat()),))
+    its_walk, ancestors = _Walk(os.path.realpath(root), follow_links, leave_out), (_identity(Path(root).stat()),)
+    if paths is None:
+        yield from its_walk.descend(root, "", ancestors)
+    else:
+        for path in paths:
+            yield from its_walk.at(root, path, ancestors)
+
+
+class _Entry:
+    """What `os.DirEntry` tells, of a path that no folder was read for."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.name = os.path.basename(path)  # noqa: PTH119 - `Path` would make another one of some names
+
+    def is_symlink(self) -> bool:
+        return Path(self.path).is_symlink()
+
+    def is_dir(self) -> bool:
+        return Path(self.path).is_dir()
+
+    def stat(self) -> os.stat_result:
+        return Path(self.path).stat()
 
 
 class _Walk:
@@ -96,30 +123,53 @@ class _Walk:
             yield Unwalkable(folder, relative, unreadable(folder, fault))
             return
         for entry in entries:
-            below = f"{relative}{entry.name}"
-            if self.leave_out and self.leave_out(below):
-                continue
-            if what := _what_system_left(entry):
-                yield Passed(entry.path, below, what, is_system=True)
-                continue
+            yield from self._judge(entry, f"{relative}{entry.name}", ancestors)
+
+    def at(self, root: str, relative: str, ancestors: tuple[tuple[int, int], ...]) -> Iterator[Walked]:
+        """What `descend` would find at a path below the root, and below it."""
+        *folders, name = relative.split("/")
+        path, below = root, ""
+        for folder in folders:
+            path, below = f"{path}/{folder}", f"{below}{folder}"
             try:
-                is_link = entry.is_symlink()
-                facts = entry.stat()
-            except FileNotFoundError:
-                yield Unwalkable(entry.path, below, _broken(entry.path))
-                continue
-            except OSError as fault:  # ELOOP: a link that leads to itself, among others
-                yield Unwalkable(entry.path, below, unreadable(entry.path, fault))
-                continue
-            is_folder = stat.S_ISDIR(facts.st_mode)
-            if is_link and (refusal := self._judge_link(entry.path, below, is_folder, _identity(facts) in ancestors)):
-                yield refusal
-            elif is_folder:
-                yield from self.descend(entry.path, below + "/", (*ancestors, _identity(facts)))
-            elif stat.S_ISREG(facts.st_mode):
-                yield WalkedFile(entry.path, below, Version.of(facts))
-            else:
-                yield Passed(entry.path, below, "is a device, socket or pipe, not a file")
+                is_left_out = system_folder(folder) or (self.leave_out and self.leave_out(below))
+                is_link, facts = Path(path).is_symlink(), Path(path).stat()
+            except OSError:
+                return
+            if is_left_out or (is_link and self._judge_link(path, below, True, _identity(facts) in ancestors)):
+                return
+            below, ancestors = f"{below}/", (*ancestors, _identity(facts))
+        path = f"{path}/{name}"
+        if os.path.lexists(path):
+            yield from self._judge(_Entry(path), f"{below}{name}", ancestors)
+
+    def _judge(
+        self, entry: os.DirEntry[str] | _Entry, below: str, ancestors: tuple[tuple[int, int], ...]
+    ) -> Iterator[Walked]:
+        """What an entry is, and what is below it."""
+        if self.leave_out and self.leave_out(below):
+            return
+        if what := _what_system_left(entry):
+            yield Passed(entry.path, below, what, is_system=True)
+            return
+        try:
+            is_link = entry.is_symlink()
+            facts = entry.stat()
+        except FileNotFoundError:
+            yield Unwalkable(entry.path, below, _broken(entry.path))
+            return
+        except OSError as fault:  # ELOOP: a link that leads to itself, among others
+            yield Unwalkable(entry.path, below, unreadable(entry.path, fault))
+            return
+        is_folder = stat.S_ISDIR(facts.st_mode)
+        if is_link and (refusal := self._judge_link(entry.path, below, is_folder, _identity(facts) in ancestors)):
+            yield refusal
+        elif is_folder:
+            yield from self.descend(entry.path, below + "/", (*ancestors, _identity(facts)))
+        elif stat.S_ISREG(facts.st_mode):
+            yield WalkedFile(entry.path, below, Version.of(facts))
+        else:
+            yield Passed(entry.path, below, "is a device, socket or pipe, not a file")
 
     def _judge_link(self, path: str, relative: str, is_folder: bool, is_loop: bool) -> Passed | Unwalkable | None:
         """Why a link is not followed; None when it is."""
@@ -140,7 +190,7 @@ class _Walk:
         )
 
 
-def _what_system_left(entry: os.DirEntry[str]) -> str | None:
+def _what_system_left(entry: os.DirEntry[str] | _Entry) -> str | None:
     """Why the entry is a system's or tool's; None for anybody's own file or folder."""
     try:
         is_folder = entry.is_dir()

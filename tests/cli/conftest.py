@@ -37,8 +37,8 @@ class Done:
 
     @property
     def files(self) -> dict[str, dict[str, Any]]:
-        """The last file event of each path's last part."""
-        return {Path(event["path"]).name: event for event in self.events if event["event"] == "file"}
+        """The last file event of each file, by the last part of its path or name."""
+        return {Path(event["path"] or event["name"]).name: event for event in self.events if event["event"] == "file"}
 
     @property
     def summary(self) -> dict[str, Any]:

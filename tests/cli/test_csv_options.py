@@ -85,7 +85,7 @@ def test_a_project_has_options(dreamlake: Callable[..., Any]) -> None:
 def test_python_checks_it_as_well(environment: dict[str, str], labels: Path, owner: str) -> None:
     with DreamLake.from_environment() as lake:
         with pytest.raises(DreamlakeError, match="CSV option"):
-            list(lake.upload([labels], episode="robot", csv={"delimiter": "ab"}))
-        list(lake.upload([labels], episode="robot", csv={"delimiter": "semicolon"}))
+            list(lake.upload_events([labels], episode="robot", csv={"delimiter": "ab"}))
+        list(lake.upload_events([labels], episode="robot", csv={"delimiter": "semicolon"}))
         (record,) = lake.bss.list_all(Kind.LABEL_TRACK, owner=owner)
         assert record.csv == {"delimiter": ";"}

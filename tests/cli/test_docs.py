@@ -9,6 +9,8 @@ from typing import Any
 import typer
 
 from dreamlake_pipeline.cli.main import app
+from dreamlake_pipeline.client.events import FileStatus
+from dreamlake_pipeline.client.fields import MEANINGS, OLD_COLUMNS, OLD_JSON_NAMES
 from dreamlake_pipeline.errors import ExitCode
 
 DOCUMENTED = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
@@ -38,3 +40,12 @@ def test_every_verb_and_option_is_documented() -> None:
 
 def test_every_exit_code_is_documented() -> None:
     assert {int(code) for code in re.findall(r"^\| (\d+) \|", DOCUMENTED, re.MULTILINE)} == {*ExitCode, 130}
+
+
+def test_every_field_of_a_file_is_documented_with_its_meaning() -> None:
+    section = DOCUMENTED.split("### Fields of a file\n")[1].split("\n### ")[0]
+    assert dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", section, re.MULTILINE)) == MEANINGS
+    for old in (*OLD_JSON_NAMES, *OLD_COLUMNS):
+        assert f"`{old}` (for" in section
+    status_words = set(re.findall(r"`([a-z]+)`", section))
+    assert {str(status) for status in FileStatus} <= status_words

@@ -105,7 +105,7 @@ def test_settings_are_of_whole_projects_in_reach(dreamlake: Callable[..., Any]) 
 def test_python_checks_it_as_well(environment: dict[str, str], video: Path, owner: str) -> None:
     with DreamLake.from_environment() as lake:
         with pytest.raises(DreamlakeError, match="721 is not an even number"):
-            list(lake.upload([video], episode="robot", ladder=[721]))
-        list(lake.upload([video], episode="robot", ladder=[240, 480]))
+            list(lake.upload_events([video], episode="robot", ladder=[721]))
+        list(lake.upload_events([video], episode="robot", ladder=[240, 480]))
         (record,) = lake.bss.list_all(Kind.VIDEO, owner=owner)
         assert record.ladder == (480, 240)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import os
 import pty
@@ -17,12 +18,14 @@ from typing import Any
 
 import pytest
 
-FILE_KEYS = {"event", "path", "name", "kind", "status", "id", "assetId", "reason"}
+from dreamlake_pipeline.client.fields import MEANINGS
+
+FILE_KEYS = {"event", "id", *MEANINGS}
 SUMMARY_KEYS = {"event", "files", "uploaded", "duplicate", "skipped", "ready", "failed", "bytes", "seconds"}
 
 
 def ids(done: Any) -> dict[str, str]:
-    return {name: event["id"] for name, event in done.files.items()}
+    return {name: event["bssId"] for name, event in done.files.items()}
 
 
 def test_an_ingest_for_programs(dreamlake: Callable[..., Any], recordings: Path) -> None:
@@ -38,7 +41,8 @@ def test_an_ingest_for_programs(dreamlake: Callable[..., Any], recordings: Path)
         "joints.csv": ("uploaded", "/joints.csv", "label-track"),
         "README.md": ("skipped", None, None),
     }
-    assert all(len(event["id"]) == len(event["assetId"]) == 24 for event in done.events if event.get("kind"))
+    assert all(len(event["bssId"]) == len(event["assetId"]) == 24 for event in done.events if event.get("kind"))
+    assert all(event["id"] == event["bssId"] and event["size"] > 0 for event in done.events[:-1])
     counts = {name: done.summary[name] for name in ("files", "uploaded", "duplicate", "skipped", "ready", "failed")}
     assert counts == {"files": 5, "uploaded": 4, "duplicate": 0, "skipped": 1, "ready": 0, "failed": 0}
     again = dreamlake("ingest", recordings, "--episode", "robot", "--episode-per-folder", "--json")
@@ -124,7 +128,9 @@ def test_a_dry_run_tells_what_is_new(dreamlake: Callable[..., Any], recordings: 
         "left.wav": "same-size",
     }
     assert done.summary["plan"]["video"] == {"changed": {"files": 1, "bytes": 12}}
-    assert ",planned,changed," in report.read_text()
+    with report.open(newline="") as lines:
+        told = {Path(row["path"]).name: (row["status"], row["plan"]) for row in csv.DictReader(lines)}
+    assert told == {"front.mp4": ("planned", "changed"), "left.wav": ("planned", "same-size")}
     again = dreamlake("ingest", recordings / "run-001", "--episode", "robot", "--dry-run")
     assert again.out.splitlines() == [
         "changed    /camera/front.mp4  12 B",
@@ -269,7 +275,7 @@ def test_a_fault_of_the_program_is_one_line(
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("two\nlines")
 
-    monkeypatch.setattr(DreamLake, "store", broken)
+    monkeypatch.setattr(DreamLake, "store_events", broken)
     done = dreamlake("ingest", recordings, "--episode", "robot")
     assert done.code == 1
     assert done.err.splitlines()[0] == "error: internal: a fault of this program (RuntimeError: two lines)."
@@ -409,8 +415,6 @@ def test_an_unreadable_file_is_named(dreamlake: Callable[..., Any], recordings: 
 def test_a_report_is_written_whatever_became_of_the_files(
     dreamlake: Callable[..., Any], recordings: Path, tmp_path: Path
 ) -> None:
-    import csv
-
     (recordings / "empty.wav").touch()
     report = tmp_path / "report.csv"
     assert dreamlake("ingest", recordings, "--episode", "robot", "--report", report).code == 1

@@ -30,12 +30,12 @@ class Outcome:
         assert isinstance(self.summary, Summary)
 
     def statuses(self) -> dict[str, str]:
-        """The last status by the path's last part."""
-        return {Path(event.path).name: str(event.status) for event in self.files}
+        """The last status by the last part of its path or name."""
+        return {Path(event.path or event.name or "").name: str(event.status) for event in self.files}
 
     def of(self, name: str) -> FileEvent:
         """The last event of a file."""
-        return [event for event in self.files if Path(event.path).name == name][-1]
+        return [event for event in self.files if Path(event.path or event.name or "").name == name][-1]
 
 
 @pytest.fixture

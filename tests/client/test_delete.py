@@ -18,7 +18,7 @@ def _names(lake: DreamLake, owner: str) -> list[str]:
 def test_a_file_is_deleted_from_both(lake: DreamLake, owner: str, tmp_path: Path, outcome: Any) -> None:
     for name in ("a.srt", "b.srt"):
         (tmp_path / name).write_text(f"1\n00:00:00,000 --> 00:00:01,000\n{name}\n")
-    run = outcome(lake.upload(sorted(tmp_path.iterdir()), episode="robot"))
+    run = outcome(lake.upload_events(sorted(tmp_path.iterdir()), episode="robot"))
     [record] = lake.bss.query([run.of("a.srt").id])
     for _ in range(2):
         lake.delete(record)
@@ -28,7 +28,7 @@ def test_a_file_is_deleted_from_both(lake: DreamLake, owner: str, tmp_path: Path
     assert caught.value.code is Code.NOT_FOUND
 
     # The same again is a new record, which deleting the old one does not touch.
-    again = outcome(lake.upload([tmp_path / "a.srt"], episode="robot"))
+    again = outcome(lake.upload_events([tmp_path / "a.srt"], episode="robot"))
     assert again.of("a.srt").id != record.id
     lake.delete(record)
     assert _names(lake, owner) == ["/a.srt", "/b.srt"]

@@ -129,7 +129,7 @@ def test_an_outage_in_the_middle_fails_nothing(
             yield file
 
     waits, failed = [], []
-    for event in lake.store(found(), target):
+    for event in lake.store_events(found(), target):
         if isinstance(event, FileEvent) and event.status == "uploaded":
             stored.append(event)
         elif isinstance(event, FileEvent):
@@ -155,7 +155,7 @@ def test_leaving_an_ingest_that_waits_ends_it(behind_doors: Installation, owner:
     lake, doors, _ = behind_doors
     (tmp_path / "a.csv").write_bytes(b"t,x\n1,2\n")
     doors.set("s3", "refuse")
-    events = lake.ingest(tmp_path, episode="robot")
+    events = lake.ingest_events(tmp_path, episode="robot")
     for event in events:
         if isinstance(event, Waiting):
             break

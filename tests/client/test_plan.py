@@ -52,7 +52,7 @@ def differences(told: list[Any]) -> dict[str, str]:
 def test_what_is_new_changed_stored_and_unchanged(lake: DreamLake, folder: Path, planned: Any) -> None:
     for name in ("same.csv", "same unread.csv", "other.csv", "longer.csv"):
         (folder / name).write_text(TABLE)
-    assert list(lake.ingest(folder, episode="robot"))[-1].failed == 0
+    assert list(lake.ingest_events(folder, episode="robot"))[-1].failed == 0
     (folder / "other.csv").write_text(TABLE.replace("2", "3"))
     (folder / "longer.csv").write_text(TABLE * 2)
     (folder / "copy.csv").write_text(TABLE)
@@ -133,8 +133,8 @@ def test_a_service_that_does_not_answer_is_asked_once(folder: Path, services: An
     for url, refusal in (("http://127.0.0.1:9", "does not answer"), (services.remote, None)):
         with DreamLake(remote=services.remote, bss_url=url, api_key=services.token(owner)) as lake:
             if refusal:
-                assert refusal in list(lake.plan(files.files(), target))[-1].unasked
+                assert refusal in list(lake.plan_events(files.files(), target))[-1].unasked
             else:  # not BSS: that is no passing state
                 with pytest.raises(DreamlakeError) as error:
-                    list(lake.plan(files.files(), target))
+                    list(lake.plan_events(files.files(), target))
                 assert error.value.code is Code.NOT_FOUND

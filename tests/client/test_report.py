@@ -12,9 +12,9 @@ from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import Kind
 
 STORED = FileEvent(
-    "/data/a, b.wav", FileStatus.UPLOADED, "/a, b.wav", "run 1", Kind.AUDIO, 2**33, id="1" * 24, sha256="ab" * 32
+    "/data/a, b.wav", FileStatus.UPLOADED, "/a, b.wav", "run 1", Kind.AUDIO, 2**33, bss_id="1" * 24, sha256="ab" * 32
 )
-READY = FileEvent("/data/a, b.wav", FileStatus.READY, "/a, b.wav", "run 1", Kind.AUDIO, 2**33, id="1" * 24)
+READY = FileEvent("/data/a, b.wav", FileStatus.READY, "/a, b.wav", "run 1", Kind.AUDIO, 2**33, bss_id="1" * 24)
 SKIPPED = FileEvent("/data/x\ny.md", FileStatus.SKIPPED, size=3, reason='.md is "none" of\nours')
 
 
@@ -34,6 +34,7 @@ def test_a_file_has_one_row_with_its_last_status(tmp_path: Path, name: str) -> N
     report.close()
     first, second = rows(tmp_path / name)
     assert tuple(first) == COLUMNS
+    assert first["id"] == first["bssId"] == STORED.bss_id
     assert (first["path"], first["status"], first["kind"], first["sha256"], first["episode"]) == (
         "/data/a, b.wav",
         "ready",

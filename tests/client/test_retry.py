@@ -56,10 +56,10 @@ def test_a_new_attempt_that_fails_is_told_and_retried(
 ) -> None:
     path = tmp_path / "a.srt"
     path.write_text("1\n00:00:00,000 --> 00:00:01,000\nHello\n")
-    assert outcome(lake.upload([path], episode="robot", wait=True)).statuses() == {"a.srt": "ready"}
+    assert outcome(lake.upload_events([path], episode="robot", wait=True)).statuses() == {"a.srt": "ready"}
 
     runs.error = ERROR
-    again = outcome(lake.retry(episode="robot", everything=True, wait=True))
+    again = outcome(lake.retry_events(episode="robot", everything=True, wait=True))
     failed = again.of("a.srt")
     assert (failed.status, failed.code, again.summary.failed) == ("failed", "text_invalid", 1)
     assert failed.reason == "There is no cue in it. Its earlier result still plays."
@@ -67,7 +67,7 @@ def test_a_new_attempt_that_fails_is_told_and_retried(
     assert record.status == "ready" and record.is_playable and record.last_error == ERROR
 
     runs.error = None
-    assert outcome(lake.retry(episode="robot", wait=True)).statuses() == {"a.srt": "ready"}
-    assert outcome(lake.retry(episode="robot", wait=True)).statuses() == {}
+    assert outcome(lake.retry_events(episode="robot", wait=True)).statuses() == {"a.srt": "ready"}
+    assert outcome(lake.retry_events(episode="robot", wait=True)).statuses() == {}
     [record] = lake.bss.query([failed.id or ""])
     assert record.last_error is None

@@ -40,3 +40,14 @@ def test_what_is_no_target_is_refused(text: str) -> None:
 def test_a_folder_becomes_an_episode_below_the_targets_own() -> None:
     assert Target("robot", "lab").below("run-001").episode == "run-001"
     assert Target("robot", "lab", "day1").below("run-001").episode == "day1/run-001"
+
+
+def test_a_wrong_form_gets_the_right_one() -> None:
+    for text, hint in (
+        ("cups/run-001", "cups:run-001"),
+        ("Cups & co:run", "cups-co"),
+        ("cups@lab/a:b", "cups@lab:a:b"),
+    ):
+        with pytest.raises(DreamlakeError) as refused:
+            parse_target(text, namespace="home")
+        assert hint in (refused.value.hint or "")

@@ -59,7 +59,7 @@ def test_a_small_file_is_stored_registered_and_indexed(
 ) -> None:
     data = b"t,x\n1,2\n"
     (tmp_path / "joints.csv").write_bytes(data)
-    run = outcome(lake.upload([tmp_path / "joints.csv"], episode="robot:run 1", to="/labels/"))
+    run = outcome(lake.upload_events([tmp_path / "joints.csv"], episode="robot:run 1", to="/labels/"))
     [event] = run.files
     assert (event.status, event.name, event.kind) == ("uploaded", "/labels/joints.csv", Kind.LABEL_TRACK)
     assert staged(object_store, owner, data) == data
@@ -81,7 +81,7 @@ def test_a_large_file_goes_in_parts_and_arrives_whole(
 ) -> None:
     data = content(12 * MIB)
     (tmp_path / "long.mp4").write_bytes(data)
-    run = outcome(lake.upload([tmp_path / "long.mp4"], episode="robot"))
+    run = outcome(lake.upload_events([tmp_path / "long.mp4"], episode="robot"))
     assert run.statuses() == {"long.mp4": "uploaded"}
     assert staged(object_store, owner, data) == data
     assert sorted(sent) == [2 * MIB, 5 * MIB, 5 * MIB]
@@ -109,10 +109,10 @@ def test_an_interrupted_upload_sends_only_what_had_not_arrived(
     with monkeypatch.context() as breaking:
         breaking.setattr(Transfer, "put_range", breaks_after_two_parts)
         with pytest.raises(KeyboardInterrupt):
-            list(lake.upload([tmp_path / "long.mkv"], episode="robot", jobs=1))
+            list(lake.upload_events([tmp_path / "long.mkv"], episode="robot", jobs=1))
     arrived = list(sent)
     assert arrived == [5 * MIB, 5 * MIB]
-    run = outcome(lake.upload([tmp_path / "long.mkv"], episode="robot"))
+    run = outcome(lake.upload_events([tmp_path / "long.mkv"], episode="robot"))
     assert sorted(sent[2:]) == [3 * MIB, 5 * MIB, 5 * MIB]
     assert run.summary.bytes == 13 * MIB
     assert staged(object_store, owner, data) == data
@@ -122,9 +122,9 @@ def test_the_same_file_again_is_a_duplicate_and_nothing_is_sent(
     lake: DreamLake, tmp_path: Path, outcome: Any, sent: list[int]
 ) -> None:
     (tmp_path / "a.wav").write_bytes(content(1000))
-    first = outcome(lake.upload([tmp_path / "a.wav"], episode="robot"))
+    first = outcome(lake.upload_events([tmp_path / "a.wav"], episode="robot"))
     sent.clear()
-    second = outcome(lake.upload([tmp_path / "a.wav"], episode="robot"))
+    second = outcome(lake.upload_events([tmp_path / "a.wav"], episode="robot"))
     assert sent == []
     assert second.statuses() == {"a.wav": "duplicate"}
     assert (second.of("a.wav").id, second.of("a.wav").asset_id) == (first.of("a.wav").id, first.of("a.wav").asset_id)
@@ -137,7 +137,7 @@ def test_the_same_content_under_many_names_is_sent_once(
 ) -> None:
     for name in "abcdef":
         (tmp_path / f"{name}.wav").write_bytes(content(size, seed=3))
-    run = outcome(lake.ingest(tmp_path, episode="robot"))
+    run = outcome(lake.ingest_events(tmp_path, episode="robot"))
     assert sum(sent) == size
     assert sorted(run.statuses().values()) == ["duplicate"] * 5 + ["uploaded"]
     assert len({event.id for event in run.files}) == 6
@@ -183,21 +183,21 @@ def test_a_tree_that_did_not_change_is_not_read_again(
     remembering: DreamLake, tmp_path: Path, outcome: Any, sent: list[int], reads: list[str]
 ) -> None:
     files = tree_of_old_files(tmp_path)
-    first = outcome(remembering.ingest(tmp_path, episode="robot"))
+    first = outcome(remembering.ingest_events(tmp_path, episode="robot"))
     sent.clear()
     reads.clear()
-    again = outcome(remembering.ingest(tmp_path, episode="robot"))
+    again = outcome(remembering.ingest_events(tmp_path, episode="robot"))
     assert set(again.statuses().values()) == {"duplicate"}
     assert {event.name: (event.id, event.asset_id) for event in again.files} == {
         event.name: (event.id, event.asset_id) for event in first.files
     }
     assert (sent, set(reads) & set(files)) == ([], set())
     (tmp_path / "3.wav").write_bytes(content(900, seed=33))
-    changed = outcome(remembering.ingest(tmp_path, episode="robot")).statuses()
+    changed = outcome(remembering.ingest_events(tmp_path, episode="robot")).statuses()
     assert [name for name, status in changed.items() if status == "uploaded"] == ["3.wav"]
     assert set(reads) & set(files) == {"3.wav"}
     reads.clear()
-    outcome(remembering.ingest(tmp_path, episode="robot", rehash=True))
+    outcome(remembering.ingest_events(tmp_path, episode="robot", rehash=True))
     assert set(reads) & set(files) == set(files)
 
 
@@ -205,8 +205,8 @@ def test_what_is_known_from_elsewhere_is_sent_without_hashing_it_again(
     remembering: DreamLake, owner: str, object_store: ObjectStore, tmp_path: Path, outcome: Any
 ) -> None:
     files = tree_of_old_files(tmp_path)
-    outcome(remembering.ingest(tmp_path, episode="robot"))
-    run = outcome(remembering.ingest(tmp_path, episode="other"))
+    outcome(remembering.ingest_events(tmp_path, episode="robot"))
+    run = outcome(remembering.ingest_events(tmp_path, episode="other"))
     assert run.summary.uploaded == len(files)
     for data in (files["long.mp4"], files["0.wav"]):
         assert staged(object_store, owner, data, "other") == data
@@ -220,7 +220,7 @@ def test_other_content_that_looks_the_same_from_outside_is_never_sent_under_the_
         with file.open("r+b" if file.exists() else "wb") as out:  # the same inode
             out.write(data)
         os.utime(file, (1e9, 1e9))
-        assert outcome(remembering.ingest(tmp_path, episode=project)).statuses() == {"a.wav": "uploaded"}
+        assert outcome(remembering.ingest_events(tmp_path, episode=project)).statuses() == {"a.wav": "uploaded"}
         assert staged(object_store, owner, data, project) == data
     assert object_store.head(f"{owner}/other/staging/{hashlib.sha256(old).hexdigest()}") is None
 
@@ -236,8 +236,8 @@ def test_what_the_index_lost_comes_back_with_the_next_run(
         namespace=owner,
         cache=remembering._cache,
     ) as half:
-        assert outcome(half.ingest(tmp_path, episode="robot", timeout=1)).summary.failed == 21
-    again = outcome(remembering.ingest(tmp_path, episode="robot"))
+        assert outcome(half.ingest_events(tmp_path, episode="robot", timeout=1)).summary.failed == 21
+    again = outcome(remembering.ingest_events(tmp_path, episode="robot"))
     assert (again.summary.duplicate, again.summary.failed) == (21, 0)
     assert sum(node.asset is not None for node in remembering.index.nodes(owner, "robot", recursive=True)) == 21
 
@@ -249,7 +249,7 @@ def test_new_content_under_an_old_name_is_what_the_index_shows(
     ids = []
     for data in ("one", "two", "one"):
         file.write_text(data)
-        ids.append(outcome(lake.upload([file], episode="robot")).of("a.csv").id)
+        ids.append(outcome(lake.upload_events([file], episode="robot")).of("a.csv").id)
         [node] = lake.index.nodes(owner, "robot", path="/a.csv")
         shown.append(node.asset.bss_id)
     assert shown == ids
@@ -267,7 +267,7 @@ def test_an_ingest_reports_what_is_wrong_with_each_file_and_stores_the_others(
     Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4")).write_bytes(b"y")
     (tmp_path / "gone.mp4").symlink_to("nothing")
     (tmp_path / "loop").symlink_to(".")
-    run = outcome(lake.ingest(tmp_path, episode="robot:one", to="/data"))
+    run = outcome(lake.ingest_events(tmp_path, episode="robot:one", to="/data"))
     codes = {name: run.of(name).code for name, status in run.statuses().items() if status == "failed"}
     assert codes == {
         "empty.wav": Code.FILE_EMPTY,
@@ -286,8 +286,8 @@ def test_first_level_folders_become_episodes(lake: DreamLake, owner: str, tmp_pa
     for name in ("run-001/camera/1.mp4", "run-002/camera/1.mp4", "root.csv"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(name.encode())
-    outcome(lake.ingest(tmp_path, episode="robot", episode_per_folder=True))
-    outcome(lake.ingest(tmp_path, episode="robot:day1", episode_per_folder=True))
+    outcome(lake.ingest_events(tmp_path, episode="robot", episode_per_folder=True))
+    outcome(lake.ingest_events(tmp_path, episode="robot:day1", episode_per_folder=True))
     assert {episode.name: episode.assets for episode in lake.index.episodes(owner, "robot")} == {
         None: 1,
         "run-001": 1,
@@ -307,7 +307,7 @@ def test_globs_choose_files(lake: DreamLake, tmp_path: Path, outcome: Any) -> No
     (tmp_path / "b" / "deep" / "gone.mp4").symlink_to("nothing")
 
     def chosen(**globs: list[str]) -> set[str]:
-        return set(outcome(lake.ingest(tmp_path, episode="robot", **globs)).statuses())
+        return set(outcome(lake.ingest_events(tmp_path, episode="robot", **globs)).statuses())
 
     assert chosen(include=["*.mp4"], exclude=["deep"]) == {"1.mp4", "3.mp4", "c.mp4"}
     assert chosen(include=["b/*"], exclude=["b/deep"]) == {"3.mp4"}
@@ -316,10 +316,10 @@ def test_globs_choose_files(lake: DreamLake, tmp_path: Path, outcome: Any) -> No
 
 def test_the_given_kind_goes_before_the_extension(lake: DreamLake, tmp_path: Path, outcome: Any) -> None:
     (tmp_path / "track.txt").write_text("hello")
-    refused = outcome(lake.upload([tmp_path / "track.txt"], episode="robot"))
+    refused = outcome(lake.upload_events([tmp_path / "track.txt"], episode="robot"))
     assert refused.of("track.txt").code == Code.UNKNOWN_KIND
     assert ".mp4" in refused.of("track.txt").reason
-    stored = outcome(lake.upload([tmp_path / "track.txt"], episode="robot", kind=Kind.TEXT_TRACK))
+    stored = outcome(lake.upload_events([tmp_path / "track.txt"], episode="robot", kind=Kind.TEXT_TRACK))
     assert lake.bss.get(Kind.TEXT_TRACK, stored.of("track.txt").id).name == "/track.txt"
 
 
@@ -329,7 +329,7 @@ def test_named_files_that_cannot_be_stored(lake: DreamLake, tmp_path: Path, outc
     paths = [tmp_path / "one" / "a.wav", tmp_path / "two" / "a.wav", tmp_path / "one", tmp_path / "no.wav"]
     for path in paths[:2]:
         path.write_bytes(str(path).encode())
-    run = outcome(lake.upload(paths, episode="robot"))
+    run = outcome(lake.upload_events(paths, episode="robot"))
     assert {(str(event.status), event.code) for event in run.files} == {
         ("uploaded", None),
         ("failed", Code.CONFLICT),
@@ -359,12 +359,12 @@ def test_a_file_that_changes_after_it_was_hashed_is_reported_and_not_registered(
         return original(self, *args)
 
     monkeypatch.setattr(BssClient, "plan_uploads", plan_after_the_robot_wrote_on)
-    run = outcome(lake.upload([file], episode="robot"))
+    run = outcome(lake.upload_events([file], episode="robot"))
     assert run.of("growing.mp4").code == Code.FILE_CHANGED
     assert list(lake.bss.list_all(Kind.VIDEO, owner=owner)) == []
     assert object_store.head(f"{owner}/robot/staging/{hashlib.sha256(data).hexdigest()}") is None
     monkeypatch.undo()
-    assert outcome(lake.upload([file], episode="robot")).statuses() == {"growing.mp4": "uploaded"}
+    assert outcome(lake.upload_events([file], episode="robot")).statuses() == {"growing.mp4": "uploaded"}
     assert staged(object_store, owner, file.read_bytes()) == file.read_bytes()
 
 
@@ -374,13 +374,13 @@ def test_without_the_index_files_are_stored_and_a_second_run_adds_what_is_missin
     (tmp_path / "a.wav").write_bytes(content(5000, seed=5))
     key = services.token(owner)
     with DreamLake(remote="http://127.0.0.1:9", bss_url=services.bss_url, api_key=key, namespace=owner) as half:
-        run = outcome(half.upload([tmp_path / "a.wav"], episode="robot", timeout=1))
+        run = outcome(half.upload_events([tmp_path / "a.wav"], episode="robot", timeout=1))
     event = run.of("a.wav")
     assert (event.status, event.code) == ("failed", Code.UNREACHABLE)
     assert "again" in event.reason
     assert lake.bss.get(Kind.AUDIO, event.id).name == "/a.wav"
     sent.clear()
-    again = outcome(lake.upload([tmp_path / "a.wav"], episode="robot"))
+    again = outcome(lake.upload_events([tmp_path / "a.wav"], episode="robot"))
     assert (again.of("a.wav").status, again.of("a.wav").id, sent) == ("duplicate", event.id, [])
     assert lake.index.asset(Kind.AUDIO, again.of("a.wav").asset_id).bss_id == event.id
 
@@ -391,7 +391,7 @@ def test_without_bss_nothing_is_read(services: Any, owner: str, tmp_path: Path) 
         DreamLake(remote=services.remote, bss_url="http://127.0.0.1:9", api_key="-") as nowhere,
         pytest.raises(DreamlakeError) as error,
     ):
-        list(nowhere.upload([tmp_path / "a.wav"], episode="robot", timeout=1))
+        list(nowhere.upload_events([tmp_path / "a.wav"], episode="robot", timeout=1))
     assert error.value.code is Code.UNREACHABLE
 
 
@@ -404,7 +404,7 @@ def test_a_token_for_another_namespace_or_for_reading_ends_the_run(services: Any
             DreamLake(remote=services.remote, bss_url=services.bss_url, api_key=key, namespace=owner) as stranger,
             pytest.raises(DreamlakeError) as error,
         ):
-            list(stranger.upload([tmp_path / "a.wav"], episode="robot"))
+            list(stranger.upload_events([tmp_path / "a.wav"], episode="robot"))
         assert error.value.code is Code.FORBIDDEN
 
 
@@ -422,14 +422,14 @@ def test_an_expired_url_is_asked_for_again(
         return plans
 
     monkeypatch.setattr(BssClient, "plan_uploads", first_answer_is_stale)
-    assert outcome(lake.upload([tmp_path / "a.wav"], episode="robot")).statuses() == {"a.wav": "uploaded"}
+    assert outcome(lake.upload_events([tmp_path / "a.wav"], episode="robot")).statuses() == {"a.wav": "uploaded"}
     assert asked == [PlanAction.PUT, PlanAction.PUT]
 
 
 def test_leaving_the_iteration_stops_the_work(lake: DreamLake, tmp_path: Path) -> None:
     for n in range(300):
         (tmp_path / f"{n}.wav").write_bytes(content(100, seed=n))
-    for _ in lake.ingest(tmp_path, episode="robot", jobs=2):
+    for _ in lake.ingest_events(tmp_path, episode="robot", jobs=2):
         break
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("dreamlake-")] == []
 
@@ -439,7 +439,7 @@ def test_progress_ends_at_all_files_and_bytes(lake: DreamLake, tmp_path: Path) -
         (tmp_path / f"{n}.wav").write_bytes(content(1000, seed=n))
     (tmp_path / "long.mp4").write_bytes(content(11 * MIB, seed=9))
     (tmp_path / "readme.txt").write_text("no")
-    told = [event for event in lake.ingest(tmp_path, episode="robot") if isinstance(event, Progress)]
+    told = [event for event in lake.ingest_events(tmp_path, episode="robot") if isinstance(event, Progress)]
     last = told[-1]
     total = 30_000 + 11 * MIB + 2
     assert (last.files_found, last.files_done, last.bytes_found, last.bytes_done) == (32, 32, total, total)
@@ -452,7 +452,7 @@ def test_a_raw_file_comes_back_verified(
 ) -> None:
     data = content(3 * MIB, seed=7)
     (tmp_path / "a.wav").write_bytes(data)
-    record = lake.bss.query([outcome(lake.upload([tmp_path / "a.wav"], episode="robot")).of("a.wav").id])[0]
+    record = lake.bss.query([outcome(lake.upload_events([tmp_path / "a.wav"], episode="robot")).of("a.wav").id])[0]
     assert lake.download(record, tmp_path / "back.wav") == hashlib.sha256(data).hexdigest()
     assert (tmp_path / "back.wav").read_bytes() == data
     object_store.put(record.staging_key, data[:-1] + b"?", content_type="audio/wav")
@@ -468,7 +468,7 @@ def test_more_files_than_one_call_takes_all_arrive(
     monkeypatch.setattr("dreamlake_pipeline.client.upload.uploader._BULK", 100)
     for n in range(250):
         (tmp_path / f"{n:04}.wav").write_bytes(content(50, seed=n))
-    run = outcome(lake.ingest(tmp_path, episode="robot"))
+    run = outcome(lake.ingest_events(tmp_path, episode="robot"))
     assert (run.summary.files, run.summary.uploaded, run.summary.failed) == (250, 250, 0)
     names = [asset.name for asset in lake.index.assets(Kind.AUDIO, namespace=owner, project="robot")]
     assert sorted(names) == [f"/{n:04}.wav" for n in range(250)]
@@ -490,7 +490,7 @@ def test_what_is_odd_about_a_file_is_said_before_it_is_sent(lake: DreamLake, tmp
     (tmp_path / "noise.mkv").write_bytes(content(1000))
     (tmp_path / "packed.csv").write_bytes(b"PK\x03\x04" + content(100))
     (tmp_path / "good.csv").write_text("t,x\n1,2\n")
-    told: list[Any] = list(lake.ingest(tmp_path, episode="robot"))
+    told: list[Any] = list(lake.ingest_events(tmp_path, episode="robot"))
     odd = {Path(event.path).name: event.reason for event in told if isinstance(event, Warned)}
     assert set(odd) == {"cut.wav", "sound.mp4", "cut.mp4", "noise.mkv", "packed.csv"}
     assert "3,000 bytes" in odd["cut.wav"]
@@ -522,7 +522,7 @@ def test_every_file_is_looked_at_before_the_first_one_is_read(
     warned: list[str] = []
     stored: list[FileEvent] = []
     paths = sorted(tmp_path.iterdir())
-    for event in lake.upload(paths, episode="robot"):
+    for event in lake.upload_events(paths, episode="robot"):
         if isinstance(event, Warned):
             warned.append(event.path)
             if len(warned) == 100:
@@ -540,7 +540,7 @@ def test_names_that_differ_only_in_how_letters_are_composed_collide(
     composed, apart = "caf\u00e9.csv", "cafe\u0301.csv"
     (tmp_path / composed).write_text("a,b\n1,2\n")
     (tmp_path / apart).write_text("a,b\n3,4\n")
-    run = outcome(lake.ingest(tmp_path, episode="robot"))
+    run = outcome(lake.ingest_events(tmp_path, episode="robot"))
     assert sorted(str(event.status) for event in run.files) == ["failed", "uploaded"]
     [refused] = [event for event in run.files if event.status == "failed"]
     assert refused.code == Code.CONFLICT
@@ -551,10 +551,10 @@ def test_failures_end_the_run_where_that_is_wanted(lake: DreamLake, tmp_path: Pa
     for n in range(6):
         (tmp_path / f"{n}.wav").touch()
     (tmp_path / "good.wav").write_bytes(content(100))
-    run = outcome(lake.ingest(tmp_path, episode="robot", most_failures=3))
+    run = outcome(lake.ingest_events(tmp_path, episode="robot", most_failures=3))
     assert (run.summary.failed, run.summary.stopped) == (3, 1)
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("dreamlake-")] == []
-    everything = outcome(lake.ingest(tmp_path, episode="robot"))
+    everything = outcome(lake.ingest_events(tmp_path, episode="robot"))
     assert (everything.summary.failed, everything.summary.stopped) == (6, 0)
     assert everything.statuses()["good.wav"] in ("uploaded", "duplicate")
 
@@ -572,7 +572,7 @@ def test_a_file_that_vanishes_or_shrinks_after_it_was_found_fails_alone(
         return original(self, *args)
 
     monkeypatch.setattr(BssClient, "plan_uploads", plan_after_they_went)
-    run = outcome(lake.ingest(tmp_path, episode="robot"))
+    run = outcome(lake.ingest_events(tmp_path, episode="robot"))
     assert run.statuses() == {"gone.wav": "failed", "shrunk.mp4": "failed", "good.wav": "uploaded"}
     assert (run.of("gone.wav").code, run.of("shrunk.mp4").code) == (Code.FILE_MISSING, Code.FILE_CHANGED)
     assert {record.name for kind in Kind for record in lake.bss.list_all(kind, owner=lake.namespace)} == {"/good.wav"}
@@ -586,10 +586,10 @@ def test_a_store_that_is_full_says_so_and_the_next_run_goes_on(
     full = Response(507, {}, b"<Error><Code>StorageFull</Code></Error>")
     with monkeypatch.context() as away:
         away.setattr(Connections, "request", lambda *_: full)
-        run = outcome(lake.ingest(tmp_path, episode="robot"))
+        run = outcome(lake.ingest_events(tmp_path, episode="robot"))
     assert {event.code for event in run.files} == {Code.STORAGE_FULL}
     assert "is full" in run.files[0].reason
-    assert outcome(lake.ingest(tmp_path, episode="robot")).summary.uploaded == 3
+    assert outcome(lake.ingest_events(tmp_path, episode="robot")).summary.uploaded == 3
 
 
 @pytest.mark.parametrize("size", [500, 7 * MIB], ids=["one PUT", "parts"])
@@ -609,7 +609,7 @@ def test_a_400_of_the_store_that_passes_fails_no_file(
         return original(self, method, url, *rest)
 
     monkeypatch.setattr(Connections, "request", request)
-    run = outcome(lake.upload([tmp_path / "a.wav"], episode="robot"))
+    run = outcome(lake.upload_events([tmp_path / "a.wav"], episode="robot"))
     assert run.statuses() == {"a.wav": "uploaded"} and len(refused) == 1
     assert run.summary.bytes == size
 
@@ -620,7 +620,7 @@ def test_a_store_that_refuses_each_signature_says_so(
     (tmp_path / "a.wav").write_bytes(content(500))
     denied = Response(400, {}, b"<Error><Code>ExpiredToken</Code></Error>")
     monkeypatch.setattr(Connections, "request", lambda *_: denied)
-    event = outcome(lake.upload([tmp_path / "a.wav"], episode="robot")).of("a.wav")
+    event = outcome(lake.upload_events([tmp_path / "a.wav"], episode="robot")).of("a.wav")
     assert event.code == Code.STORAGE_FAILED and "400 ExpiredToken" in event.reason
 
 
@@ -629,14 +629,14 @@ def test_a_run_that_is_left_ends_at_once_and_the_next_one_goes_on(
 ) -> None:
     for n in range(3):
         (tmp_path / f"{n}.mp4").write_bytes(content(60 * MIB, seed=n))
-    events = lake.ingest(tmp_path, episode="robot")
+    events = lake.ingest_events(tmp_path, episode="robot")
     for event in events:
         if isinstance(event, Progress) and event.bytes_sent > 90 * MIB:  # more than can be on its way
             break
     started = time.monotonic()
     events.close()
     assert time.monotonic() - started < 3  # parts that wait for their turn are not waited for
-    run = outcome(lake.ingest(tmp_path, episode="robot"))
+    run = outcome(lake.ingest_events(tmp_path, episode="robot"))
     assert set(run.statuses().values()) <= {"uploaded", "duplicate"} and run.summary.bytes < 3 * 60 * MIB
 
 
@@ -652,14 +652,14 @@ def test_what_systems_leave_in_folders_is_passed_over_by_name_and_by_content(
     (tmp_path / ".DS_Store").write_bytes(b"\0\0\0\1Bud1")
     (tmp_path / ".Trash-1000").mkdir()
     (tmp_path / ".Trash-1000/old.csv").write_text("t,x\n1,2\n")
-    run = outcome(lake.ingest(tmp_path, episode="robot"))
+    run = outcome(lake.ingest_events(tmp_path, episode="robot"))
     left = {"._joints.csv", "front.mp4", ".DS_Store", ".Trash-1000"}
     assert run.statuses() == {"joints.csv": "uploaded"} | dict.fromkeys(left, "skipped")
     for name in left:
         assert run.of(name).code == Code.SYSTEM_FILE and "is a system f" in run.of(name).reason
     assert (run.summary.skipped, run.summary.system_files, run.summary.failed) == (4, 4, 0)
     assert run.summary.as_json()["systemFiles"] == 4
-    planned = outcome(lake.plan(Selection(tmp_path, lake.target("robot")).files(), lake.target("robot")))
+    planned = outcome(lake.plan_events(Selection(tmp_path, lake.target("robot")).files(), lake.target("robot")))
     assert planned.summary.system_files == 4
     assert {name for name, status in planned.statuses().items() if status == "skipped"} == left
 
@@ -668,13 +668,13 @@ def test_a_system_file_that_is_named_is_refused(lake: DreamLake, tmp_path: Path,
     (tmp_path / "._front.mp4").write_bytes(APPLE_DOUBLE)
     (tmp_path / "front.mp4").write_bytes(APPLE_DOUBLE)
     (tmp_path / "joints.csv~").write_text("t,x\n1,2\n")
-    run = outcome(lake.upload(sorted(tmp_path.iterdir()), episode="robot"))
+    run = outcome(lake.upload_events(sorted(tmp_path.iterdir()), episode="robot"))
     assert set(run.statuses().values()) == {"failed"}
     assert {event.code for event in run.files} == {Code.SYSTEM_FILE}
     assert "AppleDouble" in run.of("._front.mp4").reason
-    wanted = outcome(lake.upload([tmp_path / "joints.csv~"], episode="robot", kind=Kind.LABEL_TRACK))
+    wanted = outcome(lake.upload_events([tmp_path / "joints.csv~"], episode="robot", kind=Kind.LABEL_TRACK))
     assert wanted.statuses() == {"joints.csv~": "uploaded"}
-    still_none = outcome(lake.upload([tmp_path / "._front.mp4"], episode="robot", kind=Kind.VIDEO))
+    still_none = outcome(lake.upload_events([tmp_path / "._front.mp4"], episode="robot", kind=Kind.VIDEO))
     assert still_none.of("._front.mp4").code == Code.SYSTEM_FILE
 
 
@@ -691,7 +691,7 @@ def test_a_file_that_cannot_be_looked_at_is_sent_all_the_same(
     monkeypatch.setattr(sniff, "sniff_file", sniff_file)
     (tmp_path / "deep.jsonl").write_text("[" * 60_000)
     (tmp_path / "joints.csv").write_text("t,x\n1,2\n")
-    run = outcome(lake.ingest(tmp_path, episode="robot"))
+    run = outcome(lake.ingest_events(tmp_path, episode="robot"))
     assert run.statuses() == {"deep.jsonl": "uploaded", "joints.csv": "uploaded"}
 
 
@@ -720,10 +720,10 @@ def test_the_content_decides_between_video_and_audio(
         os.utime(path, (1_000_000_000, 1_000_000_000))
     kinds = {"memo.mp4": "audio", "recorder.webm": "audio", "clip.mp4": "video", "named.wav": "video"}
     target = remembering.target("robot")
-    planned = outcome(remembering.plan(Selection(folder, target).files(), target))
+    planned = outcome(remembering.plan_events(Selection(folder, target).files(), target))
     assert {name: planned.of(name).kind for name in kinds} == kinds
     assert {str(kind): len(amounts) for kind, amounts in planned.summary.plan.items()} == {"audio": 1, "video": 1}
-    run = outcome(remembering.ingest(folder, episode="robot"))
+    run = outcome(remembering.ingest_events(folder, episode="robot"))
     assert run.statuses() == dict.fromkeys(kinds, "uploaded")
     assert {name: run.of(name).kind for name in kinds} == kinds
     assert run.of("memo.mp4").warning.endswith("memo.mp4 holds sound only: it is stored as audio.")
@@ -732,10 +732,10 @@ def test_the_content_decides_between_video_and_audio(
     for name, kind in kinds.items():
         assert remembering.bss.get(Kind(kind), run.of(name).id).name == f"/{name}"
     # Nothing is looked at again, and everything is where it was.
-    again = outcome(remembering.ingest(folder, episode="robot"))
+    again = outcome(remembering.ingest_events(folder, episode="robot"))
     assert again.statuses() == dict.fromkeys(kinds, "duplicate")
     assert {name: again.of(name).id for name in kinds} == {name: run.of(name).id for name in kinds}
-    planned = outcome(remembering.plan(Selection(folder, target).files(), target))
+    planned = outcome(remembering.plan_events(Selection(folder, target).files(), target))
     assert {str(planned.of(name).plan) for name in kinds} == {"unchanged"}
 
 
@@ -746,8 +746,8 @@ def test_a_kind_that_is_said_counts_more_than_the_content(
         shutil.copy(clips / name, tmp_path / name)
         os.utime(tmp_path / name, (1_000_000_000, 1_000_000_000))
     for _ in range(2):  # also when it is known from the last time
-        as_video = outcome(remembering.upload([tmp_path / "memo.mp4"], episode="robot", kind=Kind.VIDEO)).of("memo.mp4")
-        as_audio = outcome(remembering.upload([tmp_path / "clip.mp4"], episode="robot", kind=Kind.AUDIO)).of("clip.mp4")
-        assert (as_video.kind, as_audio.kind) == (Kind.VIDEO, Kind.AUDIO)
-    by_content = outcome(remembering.upload([tmp_path / "memo.mp4"], episode="robot")).of("memo.mp4")
+        for name, kind in (("memo.mp4", Kind.VIDEO), ("clip.mp4", Kind.AUDIO)):
+            run = outcome(remembering.upload_events([tmp_path / name], episode="robot", kind=kind))
+            assert run.of(name).kind is kind
+    by_content = outcome(remembering.upload_events([tmp_path / "memo.mp4"], episode="robot")).of("memo.mp4")
     assert by_content.kind is Kind.AUDIO

@@ -206,7 +206,11 @@ def _ingest_while(work: Callable[[], None], lake: DreamLake, folder: Path) -> di
             data = random.Random(f"{round_}/{n}").randbytes(11 * MIB if n == 7 and round_ % 5 == 0 else 1500)
             (place / f"{n}.csv").write_bytes(data)
             stored[f"/{round_}/{n}.csv"] = data
-        told = [event for event in lake.ingest(place, episode="robot", to=f"/{round_}") if isinstance(event, FileEvent)]
+        told = [
+            event
+            for event in lake.ingest_events(place, episode="robot", to=f"/{round_}")
+            if isinstance(event, FileEvent)
+        ]
         assert [event for event in told if event.status != "uploaded"] == [] and len(told) == FILES
         round_ += 1
     thread.join()

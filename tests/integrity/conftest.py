@@ -20,7 +20,7 @@ from dreamlake_pipeline.api.integrity import Found
 from dreamlake_pipeline.api.pipeline import ClaimBatches
 from dreamlake_pipeline.auth import Scope, issue_token
 from dreamlake_pipeline.bss.app import create_app as create_bss
-from dreamlake_pipeline.client import DreamLake, Summary
+from dreamlake_pipeline.client import DreamLake
 from dreamlake_pipeline.client.http import ServiceClient
 from dreamlake_pipeline.client.patience import Patience
 from dreamlake_pipeline.client.pipeline import PipelineClient
@@ -87,8 +87,7 @@ class World:
             path = root / name.lstrip("/")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(data)
-        *_, summary = self.lake.ingest(root, episode=f"{project}@{OWNER}", **options)
-        assert isinstance(summary, Summary) and not summary.failed
+        assert not self.lake.ingest(root, episode=f"{project}@{OWNER}", **options).failed
 
     def process(self) -> int:
         """Do what waits, as runs do; how many files."""
@@ -124,7 +123,7 @@ class World:
         self.lake.bss.http.post("/records/undelete", Undelete(ids=ids), Undeleted)
 
     def fsck(self, target: str | None = None, *, deep: bool = True) -> list[Found]:
-        return [one for one in self.lake.fsck(target, deep=deep) if isinstance(one, Found)]
+        return [one for one in self.lake.fsck_events(target, deep=deep) if isinstance(one, Found)]
 
     def sql(self, statement: str, engine: Engine | None = None, **given: Any) -> Any:
         """A statement of BSS's database (or another one), behind its back."""

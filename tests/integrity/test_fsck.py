@@ -302,7 +302,7 @@ def test_lost_raw_bytes_come_back_when_the_file_is_uploaded_again(world: World, 
     world.process()
     assert world.fsck(f"{project}@{OWNER}") == []
     assert [record.last_error for record in world.records(project).values()] == [None] * len(files)
-    *_, summary = world.lake.ingest(next(tmp_path.iterdir()), episode=f"{project}@{OWNER}")
+    *_, summary = world.lake.ingest_events(next(tmp_path.iterdir()), episode=f"{project}@{OWNER}")
     assert (summary.bytes, summary.duplicate) == (0, len(files))
 
 
@@ -311,7 +311,7 @@ def test_a_step_goes_on_where_the_last_one_ended(filled: World, monkeypatch: pyt
     monkeypatch.setattr("dreamlake_pipeline.bss.fsck.records._DEEP_PAGE", 1)
     from dreamlake_pipeline.client.fsck import Checked
 
-    counts = [one for one in filled.lake.fsck(f"robot@{OWNER}", deep=True) if isinstance(one, Checked)]
+    counts = [one for one in filled.lake.fsck_events(f"robot@{OWNER}", deep=True) if isinstance(one, Checked)]
     assert counts[-1].counts["records"] == len(filled.records())
 
 

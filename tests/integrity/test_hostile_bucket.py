@@ -81,7 +81,7 @@ def rebuilt(new_database: Callable[[], str], serve: Callable[..., AbstractContex
         context = running(new_database(), scene.store, serve)
         world = context.__enter__()
         contexts.append(context)
-        said = [one for one in world.lake.rebuild() if isinstance(one, Rebuilt)]
+        said = [one for one in world.lake.rebuild_events() if isinstance(one, Rebuilt)]
         return world, [problem for one in said for problem in one.problems]
 
     yield run

@@ -14,7 +14,6 @@ from dreamlake_pipeline import layout
 from dreamlake_pipeline.api.bss import PlannedFile, ProjectSettings, Status
 from dreamlake_pipeline.api.integrity import RebuildStep
 from dreamlake_pipeline.api.pipeline import StagedObject
-from dreamlake_pipeline.client.rebuild import Rebuilt
 from dreamlake_pipeline.client.server import asset_of
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import Kind
@@ -162,10 +161,7 @@ def test_records_and_index_are_as_they_were(
         with pytest.raises(DreamlakeError) as refused:
             world.pipeline.adopt([FOREIGN])
         assert refused.value.code is Code.OVERLOADED
-    problems = [
-        problem for rebuilt in world.lake.rebuild() if isinstance(rebuilt, Rebuilt) for problem in rebuilt.problems
-    ]
-    assert problems == []
+    assert world.lake.rebuild().problems == []
     after = dump(world)
     known = {record["id"]: record for (record,) in before["records"]}
     for (record,) in after["records"]:
@@ -180,18 +176,18 @@ def test_records_and_index_are_as_they_were(
     assert world.fsck() == []
     assert {record.status for record in world.records().values()} == {Status.READY, Status.FAILED}
     with pytest.raises(DreamlakeError, match="--merge"):
-        list(world.lake.rebuild())
+        list(world.lake.rebuild_events())
 
 
 def test_what_a_database_lacks_is_added_to_it(lost: tuple[ObjectStore, dict[str, Any]], new_world: World) -> None:
     before, world = lost[1], new_world
-    list(world.lake.rebuild())
+    list(world.lake.rebuild_events())
     [(gone,)] = world.sql("SELECT id FROM records WHERE name = '/grip.jsonl'")
     world.sql("DELETE FROM records WHERE id = :id", id=gone)
     world.sql("UPDATE records SET warnings = '[\"mine\"]' WHERE name = '/grip.csv'")
     world.sql("DELETE FROM assets WHERE bss_id = :id", world.index, id=gone)
     assert {found.code for found in world.fsck(deep=False)} == {"folder_without_record"}
-    list(world.lake.rebuild(merge=True))
+    list(world.lake.rebuild_events(merge=True))
     after = dump(world)
     assert [row[0]["id"] for row in after["records"]] == [row[0]["id"] for row in before["records"]]
     # What waited may be ready by now.

@@ -86,7 +86,15 @@ def bodied(url: str) -> list[tuple[str, str, int]]:
 
 
 # A reader may ask these, and gives up its own token.
-READERS = ("/uploads/compare", "/records/query", "/fsck/step", "/fsck/projects", "/fsck/lookup", "/auth/revoke")
+READERS = (
+    "/uploads/compare",
+    "/records/query",
+    "/records/urls",
+    "/fsck/step",
+    "/fsck/projects",
+    "/fsck/lookup",
+    "/auth/revoke",
+)
 
 
 def test_nobody_is_read_before_he_is_known(url: str, wire: Callable[[], Wire], services: Any, owner: str) -> None:

@@ -162,6 +162,7 @@ BSS = {
     "GET /records/deleted": Line(READ_NAMED, 200, lambda world, kind: {"params": {"owner": world.owner}}),
     "POST /records/delete": Line(CHANGE, 200, _body(ids=["0" * 24])),
     "POST /records/undelete": Line(CHANGE, 200, _body(ids=["0" * 24])),
+    "POST /records/urls": Line(ASK, 200, _body(ids=["0" * 24])),
     "POST /records/query": Line(ASK, 200, _body(ids=["0" * 24])),
     "POST /records/requeue": Line(CHANGE, 200, _body(ids=["0" * 24])),
     "POST /pipeline/staged/unknown": Line(PIPELINE, 200, _body(keys=[])),

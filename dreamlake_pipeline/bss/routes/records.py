@@ -15,13 +15,10 @@ from ...auth import EVERY_NAMESPACE, Scope
 from ...errors import Code, DreamlakeError
 from ...kinds import Kind, KindSpec, content_type_of
 from ...longlists import LongList, answer_page
-from ...names import split_name
 from .. import access, condemned, journal, records, removal, staged
 from ..context import SOUND, Config, Database, RecordId, Store
+from ..downloads import raw_url
 from ..records import NewRecord
-
-# Raw files are what strangers made. A browser would run what is in one of type text/html or image/svg+xml.
-_RAW_TYPE = "application/octet-stream"
 
 
 def router(spec: KindSpec) -> APIRouter:
@@ -134,12 +131,7 @@ def _add_reading(routes: APIRouter, spec: KindSpec) -> None:
     def raw(id: RecordId, caller: Reader, database: Database, store: Store, config: Config) -> str:
         """A redirect to a URL that gives the bytes, as a download of the file's own name: no browser shows them."""
         record = access.find(database, caller, spec.kind, id, Scope.READ)
-        return store.presign_get(
-            record.staging_key,
-            expires=caller.seconds_left(config.url_ttl),
-            filename=split_name(record.name).filename,
-            content_type=_RAW_TYPE,
-        )
+        return raw_url(store, record.staging_key, record.name, caller.seconds_left(config.url_ttl))
 
 
 def _add_deletion(routes: APIRouter, spec: KindSpec) -> None:

@@ -35,7 +35,7 @@ class Job:
     uploaded_at: datetime | None = None  # as BSS says
 
     def event(self, status: FileStatus, **more: str | None) -> FileEvent:
-        return self.file.event(status, id=self.id or None, sha256=self.digest.sha256, **more)
+        return self.file.event(status, bss_id=self.id or None, sha256=self.digest.sha256, **more)
 
     def planned_file(self) -> PlannedFile:
         """What BSS is asked about the file before it is sent."""

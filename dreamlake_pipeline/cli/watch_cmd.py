@@ -1,0 +1,164 @@
+"""`dreamlake watch`: store what appears in a directory, for as long as it runs."""
+
+from __future__ import annotations
+
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import ExitCode
+from .options import AsJson, Csv, Episode, Jobs, Ladder, To, parse_duration, read_csv_options, read_ladder
+from .output import note, plural, print_json, say, show_bytes
+from .progress import exit_code, show_place, show_totals, show_waiting
+
+if TYPE_CHECKING:
+    from ..client.events import Event, FileEvent, Summary
+
+_GLOB = "against the path below DIR and each part of it; may be given again."
+
+
+def watch(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory to watch.")],
+    episode: Episode,
+    to: To = "/",
+    episode_per_folder: Annotated[
+        bool,
+        typer.Option(
+            "--episode-per-folder",
+            help="Each first-level folder is an episode of its name (EPISODE/folder, if --episode names one too); "
+            "files beside those folders go where --episode says.",
+        ),
+    ] = False,
+    include: Annotated[
+        list[str] | None, typer.Option("--include", metavar="GLOB", help=f"Only what matches, {_GLOB}")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option("--exclude", metavar="GLOB", help=f"Not what matches, {_GLOB}")
+    ] = None,
+    follow_links: Annotated[
+        bool, typer.Option("--follow-links", help="Also follow symbolic links that lead out of DIR.")
+    ] = False,
+    ladder: Ladder = None,
+    csv: Csv = None,
+    jobs: Jobs = 32,
+    settle: Annotated[
+        float,
+        typer.Option(
+            "--settle",
+            metavar="DURATION",
+            help="For how long size and time of a file must have stayed the same before it is sent.",
+            parser=parse_duration,
+        ),
+    ] = 5.0,
+    rescan: Annotated[
+        float | None,
+        typer.Option(
+            "--rescan",
+            metavar="DURATION",
+            help="Between two looks at everything, for what the file system does not tell of. By default 10m, and 30s "
+            "on network file systems; longer where a look takes long.",
+            parser=parse_duration,
+        ),
+    ] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="Send what is there and stays the same for --settle, then end.")
+    ] = False,
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again",
+            help="Compare with the services once more what was sent before, such as after they were restored from a "
+            "backup. What was deleted there comes back.",
+        ),
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Store files of a directory as soon as they are complete, until it is stopped: an upload agent.
+
+    A file is sent when it has stopped changing and nobody has it open to write. One that changes later is sent again.
+    Deleting a local file deletes nothing that is stored. Ctrl-C or SIGTERM end it; started again, it goes on.
+    """
+    from ..client import Selection
+    from ..client.target import parse_target
+    from ..client.watch import Watch
+    from ..settings import Settings
+    from .connection import connect, namespace
+
+    selection = Selection(
+        directory,
+        parse_target(episode, namespace=namespace()),
+        to=to,
+        episode_per_folder=episode_per_folder,
+        include=include or (),
+        exclude=exclude or (),
+        follow_links=follow_links,
+    )
+    log = _Log(as_json=as_json)
+    with connect() as lake:
+        watching = Watch(
+            lake,
+            selection,
+            settle=settle,
+            rescan=rescan,
+            once=once,
+            again=again,
+            ladder=read_ladder(ladder),
+            csv=read_csv_options(csv),
+            jobs=jobs,
+            state=Settings().cache,
+        )
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        try:
+            for event in watching.events():
+                log.tell(event)
+        except KeyboardInterrupt:
+            log.finish(watching.summary, watching.unsettled)
+            raise typer.Exit(ExitCode.OK) from None
+    log.finish(watching.summary, watching.unsettled)
+    raise typer.Exit(exit_code(watching.summary))
+
+
+class _Log:
+    """One line for each thing that happens, with its time: on stderr, or as JSON on stdout."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+
+    def tell(self, event: Event) -> None:
+        from ..client.events import FileEvent, Waiting, Warned
+
+        match event:
+            case FileEvent():
+                self._line(f"{event.status:<10} {_describe(event)}", event.as_json())
+            case Waiting():
+                self._line(f"waiting    {show_waiting(event)}", event.as_json())
+            case Warned():
+                warning = {"event": "warning", "path": event.path, "name": event.name, "reason": event.reason}
+                self._line(f"warning    {event.reason}", warning)
+
+    def finish(self, summary: Summary, unsettled: int) -> None:
+        """The totals, and what was not sent."""
+        if self._as_json:
+            print_json(summary.as_json() | {"unsettled": unsettled})
+            return
+        if unsettled:
+            note(f"{plural(unsettled, 'file')} not sent yet: still written to, or not sent for what is told above.")
+        say(show_totals(summary))
+
+    def _line(self, text: str, value: dict[str, Any]) -> None:
+        now = datetime.now(UTC)
+        if self._as_json:
+            print_json(value | {"time": now.isoformat(timespec="milliseconds").replace("+00:00", "Z")})
+        else:
+            note(f"{now.astimezone():%H:%M:%S}  {text}")
+
+
+def _describe(event: FileEvent) -> str:
+    reason = event.reason or ""
+    if not reason:
+        return f"{show_place(event)}  {show_bytes(event.size)}"
+    path = event.path or ""
+    return reason if path in reason else f"{path}: {reason}"

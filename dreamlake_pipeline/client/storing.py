@@ -1,0 +1,159 @@
+"""Storing files, and processing them again: the options that every way of it takes, and what it tells.
+
+The plain methods of `DreamLake` do what these iterators tell of, to their end (`summed_up`).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TypedDict
+
+from ..csv_options import check_csv_options
+from ..kinds import Kind
+from ..ladder import check_ladder
+from .cache import HashCache
+from .events import Event, FileEvent, FileStatus, Summary, Waiting, Warned
+from .patience import FIRST_SECONDS, TRANSFER_SECONDS, Patience, telling
+from .retry import retry as queue_again
+from .selection import LocalFile
+from .services import Services
+from .target import Target
+from .upload import DEFAULT_JOBS, Uploader
+from .waiting import tell_ends
+
+OnEvent = Callable[[Event], object]
+"""What hears of each event while files are stored."""
+
+
+class StoreOptions(TypedDict, total=False):
+    """The options of `upload`, `ingest` and their `_events`.
+
+    `ladder` are heights of further, smaller renditions of every video, such as (1080, 720, 480), none of them enlarged;
+    () makes none, None leaves it to the project. A video that is ready with another ladder is made again.
+    `csv` says how CSV files are written where it would be found out otherwise, such as
+    {"delimiter": ";", "header": "4"} (`csv_options.py`); {} finds out everything, None leaves it to the project.
+    `jobs` is the most requests that are sent at once. With `rehash`, also files whose hashes the cache has are read.
+    With `most_failures`, so many failed files end it; the same call again goes on.
+    With `wait`, it goes on until all files are processed, or `timeout` seconds passed. A service that is away is waited
+    for, an hour or `timeout` seconds each time, and told of as Waiting.
+    """
+
+    ladder: Sequence[int] | None
+    csv: Mapping[str, str] | None
+    jobs: int
+    rehash: bool
+    most_failures: int | None
+    wait: bool
+    timeout: float | None
+
+
+def summed_up(events: Iterator[Event], on_event: OnEvent | None) -> Summary:
+    """Do what the events tell of, to its end; the Summary, which comes last."""
+    summary = Summary()
+    for event in events:
+        if on_event is not None:
+            on_event(event)
+        if isinstance(event, Summary):
+            summary = event
+    return summary
+
+
+def store(
+    services: Services,
+    files: Iterable[LocalFile | FileEvent],
+    target: Target,
+    cache_folder: Path | None,
+    *,
+    ladder: Sequence[int] | None = None,
+    csv: Mapping[str, str] | None = None,
+    jobs: int = DEFAULT_JOBS,
+    rehash: bool = False,
+    most_failures: int | None = None,
+    wait: bool = False,
+    timeout: float | None = None,
+) -> Iterator[Event]:
+    """Store files in the target's project; the last event is the Summary. The options are StoreOptions.
+
+    `cache_folder` is where hashes of local files are remembered. Raises DreamlakeError for what concerns all files.
+    """
+    started = time.monotonic()
+    steps = None if ladder is None else check_ladder(ladder)
+    csv_options = None if csv is None else check_csv_options(csv)
+    seconds = TRANSFER_SECONDS if timeout is None else timeout
+    yield from _greet(services, target, Patience(seconds, unheard=FIRST_SECONDS))
+    summary, stored = Summary(), {}
+    with HashCache(cache_folder) as cache:
+        patience = Patience(seconds)
+        uploader = Uploader(
+            services.patient_bss(patience),
+            services.patient_index(patience),
+            target,
+            patience=patience,
+            ladder=steps,
+            csv=csv_options,
+            jobs=jobs,
+            cache=cache,
+            rehash=rehash,
+        )
+        events = uploader.run(files)
+        for event in events:
+            if isinstance(event, Warned):
+                summary.warnings += 1
+            if isinstance(event, FileEvent):
+                summary.add(event)
+                if wait and event.bss_id:
+                    if event.status in (FileStatus.UPLOADED, FileStatus.DUPLICATE):
+                        stored[event.bss_id] = event
+                    else:  # ready or failed already
+                        stored.pop(event.bss_id, None)
+            yield event
+            if most_failures is not None and summary.failed >= most_failures:
+                summary.stopped = 1
+                events.close()
+                break
+    if wait and not summary.stopped:
+        yield from tell_ends(services, stored, summary, timeout)
+    summary.files, summary.bytes = uploader.files_found, uploader.bytes_sent
+    summary.seconds = time.monotonic() - started
+    yield summary
+
+
+def retry(
+    services: Services,
+    target: Target | None,
+    ids: Sequence[str],
+    *,
+    everything: bool = False,
+    wait: bool = False,
+    timeout: float | None = None,
+) -> Iterator[Event]:
+    """Process again the records `ids`, or of `target`; the last event is the Summary. See retry.py."""
+    started, summary, queued = time.monotonic(), Summary(), {}
+    patience = Patience(TRANSFER_SECONDS if timeout is None else timeout, unheard=FIRST_SECONDS)
+    bss, index = services.patient_bss(patience), services.patient_index(patience)
+    for event in telling(patience, queue_again(bss, index, target=target, ids=ids, everything=everything)):
+        if isinstance(event, int):
+            summary.files += event
+            continue
+        if isinstance(event, FileEvent):
+            summary.add(event)
+            if event.status is FileStatus.QUEUED and event.bss_id:
+                queued[event.bss_id] = event
+        yield event
+    if wait:
+        yield from tell_ends(services, queued, summary, timeout)
+    summary.seconds = time.monotonic() - started
+    yield summary
+
+
+def _greet(services: Services, target: Target, patience: Patience) -> Iterator[Waiting]:
+    """Before anything is read and hashed: does BSS answer, and does it know this token?"""
+    bss = services.patient_bss(patience)
+
+    def ask() -> Iterator[Waiting]:
+        bss.list_page(Kind.VIDEO, owner=target.namespace, project=target.project, limit=1)
+        yield from ()
+
+    return telling(patience, ask())
