@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .completion import complete_code
 from .options import AsJson, OptionalEpisode, Which
 
 if TYPE_CHECKING:
@@ -23,7 +24,10 @@ def failed(
     what: Which = None,
     episode: OptionalEpisode = None,
     code: Annotated[
-        str | None, typer.Option("--code", metavar="CODE", help="Only files that failed for this reason.")
+        str | None,
+        typer.Option(
+            "--code", metavar="CODE", help="Only files that failed for this reason.", autocompletion=complete_code
+        ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help=f"All files, not {_MOST_FILES} of each reason.")] = False,
     as_json: AsJson = False,
