@@ -17,13 +17,13 @@ from ..filetypes import check_types
 from ..kinds import Kind, check_kind
 from ..names import check_folder, check_owner
 from ..settings import Settings
-from . import fsck, garbage, removal, tokens
+from . import fsck, garbage, removal, tokens, trees
 from .bss import Place
 from .cache import HashCache
 from .connection import addresses
 from .download import download
 from .events import Event, Processing, Summary, Waiting
-from .fetch import DEFAULT_JOBS, Choice, Stored, What, pour
+from .fetch import DEFAULT_JOBS, Stored, What, check_what, pour
 from .fsck import Checked, RepairSummary
 from .patience import FIRST_SECONDS, TRANSFER_SECONDS, Patience, telling
 from .plan import plan
@@ -32,7 +32,6 @@ from .selection import Candidates, Chooser, Selection, named_files
 from .services import Services
 from .storing import OnEvent, StoreOptions, retry, store, summed_up
 from .target import Target, parse_target
-from .trees import fetch, fetch_one
 from .waiting import changes
 
 if TYPE_CHECKING:
@@ -264,26 +263,65 @@ class DreamLake:
         patience = Patience(_DOWNLOAD_SECONDS)
         return download(self._services.patient_bss(patience), record, Path(path), patience, on_bytes)
 
+    def fetch(
+        self,
+        places: str | Sequence[str],
+        directory: str | Path | None = None,
+        *,
+        what: What | str | Sequence[What | str] = What.RAW,
+        include: str | Sequence[str] = (),
+        exclude: str | Sequence[str] = (),
+        jobs: int = DEFAULT_JOBS,
+        force: bool = False,
+        timeout: float | None = None,
+        on_event: OnEvent | None = None,
+    ) -> Summary:
+        """Fetch projects, episodes, folders and files to below `directory`, verified; what became of them.
+
+        Each place is `PROJECT[@NAMESPACE][:EPISODE][/PATH]`, or an id. What is there whole is not fetched again; a file
+        of other content is replaced only with `force`. `what` are "raw", "parquet", "vtt", "poster", "waveform",
+        "meta" and "playlist". See `trees.prepare` for where each comes to lie, and `trees.fetch` for the rest.
+        """
+        events = self.fetch_events(
+            places,
+            directory,
+            what=what,
+            include=include,
+            exclude=exclude,
+            jobs=jobs,
+            force=force,
+            timeout=timeout,
+        )
+        return summed_up(events, on_event)
+
     def fetch_events(
         self,
-        choice: Choice,
-        directory: str | Path,
+        places: str | Sequence[str],
+        directory: str | Path | None = None,
         *,
-        lone: Stored | None = None,
-        name: str | None = None,
+        what: What | str | Sequence[What | str] = What.RAW,
+        include: str | Sequence[str] = (),
+        exclude: str | Sequence[str] = (),
         jobs: int = DEFAULT_JOBS,
         force: bool = False,
         timeout: float | None = None,
     ) -> Iterator[Event]:
-        """Fetch many files to below a folder, as a stream of events whose last is the Summary (see trees.py).
+        """`fetch` as a stream of events, the last of which is the Summary. Nothing is done until it is iterated."""
+        prepared = trees.prepare(
+            self,
+            [places] if isinstance(places, str) else places,
+            output=None if directory is None else str(directory),
+            what=[check_what(what)] if isinstance(what, str) else list(map(check_what, what)),
+            include=[include] if isinstance(include, str) else include,
+            exclude=[exclude] if isinstance(exclude, str) else exclude,
+        )
+        yield from self.fetch_prepared(prepared, jobs=jobs, force=force, timeout=timeout)
 
-        With `lone`, which `choice.lone` gave, that file alone, under its own filename or as `name`.
-        """
-        if lone is not None:
-            return fetch_one(
-                self._services, choice, lone, directory, self._cache, name=name, force=force, timeout=timeout
-            )
-        return fetch(self._services, choice, directory, self._cache, jobs=jobs, force=force, timeout=timeout)
+    def fetch_prepared(
+        self, prepared: trees.Prepared, *, jobs: int = DEFAULT_JOBS, force: bool = False, timeout: float | None = None
+    ) -> Iterator[Event]:
+        """Fetch what `trees.prepare` found (see `trees.fetch`)."""
+        return trees.fetch(self._services, prepared, self._cache, jobs=jobs, force=force, timeout=timeout)
 
     def pour(self, stored: Stored, what: What, out: IO[bytes]) -> None:
         """Write a file to a stream, such as standard output (see fetch/pour.py)."""
