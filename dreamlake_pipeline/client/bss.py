@@ -196,6 +196,17 @@ class BssClient:
         """A URL that a browser can play. Raises NOT_READY."""
         return self.http.get(f"/{kind.spec.route}/{record_id}/playback", Playback)
 
+    def media_playlist(self, kind: Kind, record_id: str, stream: str) -> str:
+        """The playlist of one stream of a video or sound, by its hash; its segments are presigned URLs."""
+        return self.http.text(f"/{kind.spec.route}/{record_id}/stream/{stream}.m3u8")
+
+    def result_url(self, kind: Kind, record_id: str, filename: str) -> str:
+        """A presigned URL of a file that was made from a record, such as `poster.jpg` (layout.RESULT_FILES).
+
+        Raises NOT_FOUND, NOT_READY.
+        """
+        return self.http.location(f"/{kind.spec.route}/{record_id}/{filename}")
+
     def delete(self, kind: Kind, record_id: str) -> None:
         """Delete a record."""
         self.http.delete(f"/{kind.spec.route}/{record_id}")
