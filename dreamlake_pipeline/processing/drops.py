@@ -60,7 +60,7 @@ def understand(store: ObjectStore, workers: Workers, item: ObjectInfo) -> Staged
     extension = PurePosixPath(path).suffix.lower()
     if kind is None:
         sniffed = _sniff(store, workers, item.key) if head.size else None
-        if sniffed is None or sniffed.kind not in (MEDIA if by_content else Kind):
+        if sniffed is None or sniffed.kind is None or (by_content and sniffed.kind not in MEDIA):
             raise _of_no_kind(sniffed, extension, is_empty=not head.size)
         kind, extension = sniffed.kind, sniffed.extension
     name = named or f"/unnamed/{_stem_of(path)}{extension}"
