@@ -30,8 +30,10 @@ from .pending import Held, PendingFiles
 DEFAULT_SETTLE = 5.0  # seconds
 
 _RESCAN, _RESCAN_REMOTE = 600.0, 30.0  # seconds between two looks at everything, with and without events
+_RESCAN_LEAST = 5.0  # seconds between two of them, whatever happens
 _RESCAN_SHARE = 20  # a look at everything takes a twentieth of the time at the most
 _AWAY_PAUSES = (2.0, 60.0)  # first and longest seconds until a folder or service that is away is tried again
+_LINGER = 0.2  # seconds for which others are waited for that are due a moment later
 _PER_RUN = 10_000  # files that one run of an upload takes
 _BULK = 1000  # files that are looked up in the ledger together
 _KEPT_FAILURES = 100  # that the summary names
@@ -86,12 +88,13 @@ class Watch:
         )
         self._outages = Outages()
         self._settle = settle
-        self._rescan_at = 0.0
+        self._rescan_at = self._rescan_earliest = 0.0
         self._once_until = 0.0
         self._try_at = 0.0
         self._tries = 0
         self._told: set[str] = set()
-        self._skipped: Counter[str] = Counter()
+        self._skipped: Counter[str] = Counter()  # by the last look at everything
+        self._dealt_with = 0  # files, which may be dealt with again after they changed
 
     @property
     def unsettled(self) -> int:
@@ -143,15 +146,15 @@ class Watch:
                 yield from self._send(batch)
             elif self._once and (not self._pending or time.monotonic() >= self._once_until):
                 return
-            changed = self._notices.wait(self._pause())
+            changed = self._notices.wait(0.0 if batch else self._pause())
             if changed is None:
-                self._rescan_at = 0.0
+                self._rescan_at = self._rescan_earliest
             elif changed:
                 yield from self._look_at(changed)
 
     def _pause(self) -> float:
         """Seconds for which there is nothing to do, unless the file system tells of something."""
-        next_try = max(self._pending.next_due(), self._try_at)
+        next_try = max(self._pending.next_due() + _LINGER, self._try_at)
         return max(0.0, min(self._rescan_at, next_try) - time.monotonic())
 
     # Looking
@@ -177,12 +180,13 @@ class Watch:
             return
         usual = _RESCAN if self._notices.is_working and not is_remote(str(self._root)) else _RESCAN_REMOTE
         self._rescan_at = time.monotonic() + max(self._rescan_seconds or usual, _RESCAN_SHARE * took)
+        self._rescan_earliest = time.monotonic() + max(_RESCAN_LEAST, _RESCAN_SHARE * took)
 
     def _look_at(self, paths: set[str]) -> Iterator[FileEvent]:
         try:
             yield from self._found(self._selection.files(sorted(paths)), count=False)
         except DreamlakeError:
-            self._rescan_at = 0.0
+            self._rescan_at = self._rescan_earliest
 
     def _found(self, found: Iterable[LocalFile | FileEvent], *, count: bool) -> Iterator[FileEvent]:
         """Those files that are not sent yet are pending from now on; what is never sent is told once."""
@@ -277,7 +281,7 @@ class Watch:
     def _counted(self, event: FileEvent) -> FileEvent:
         self.summary.add(event)
         del self.summary.failures[_KEPT_FAILURES:]
-        self.summary.files += event.status is not FileStatus.READY and not (
+        self._dealt_with += event.status is not FileStatus.READY and not (
             event.status is FileStatus.FAILED and event.bss_id is not None
         )
         self._total()
@@ -285,6 +289,7 @@ class Watch:
 
     def _total(self) -> None:
         self.summary.skipped = self._skipped.total()
+        self.summary.files = self._dealt_with + self.summary.skipped
         self.summary.system_files = self._skipped["system"]
         self.summary.seconds = time.monotonic() - self._began
 
