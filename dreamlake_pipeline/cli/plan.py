@@ -74,6 +74,9 @@ class _PlanWatcher(Watcher):
             for event in self._first:
                 say(_show_file(event))
             say()
+        elif self._first:
+            say(f"More than {_FILES_SHOWN} files, in numbers; --json names all of them, as does --report FILE.")
+            say()
         if summary.plan:
             print_columns(_table(summary))
             say()

@@ -16,7 +16,7 @@ from .display import new_display, show_states
 from .output import Interrupted, complain, plural, print_json, say, show_bytes, show_seconds, warn
 
 if TYPE_CHECKING:
-    from ..client.events import Event, FileEvent, Processing, Progress, Summary, Waiting, Warned
+    from ..client.events import Event, FileEvent, FileStatus, Processing, Progress, Summary, Waiting, Warned
     from ..client.report import Report
     from ..kinds import Kind
 
@@ -132,18 +132,18 @@ class Watcher:
         self._kinds: set[Kind | None] = set()
         self._tell_each = tell_each
         self._skipped_told = 0
-        self._stored = 0
+        self._counts: Counter[FileStatus] = Counter()
+        self._last: Progress | None = None
+        self._states: Processing | None = None
         self._failed = 0
         self._warned = 0
         self._stalls_told = 0
-        self._is_waiting = False
         self._statuses = FileStatus
 
     def file(self, event: FileEvent) -> None:
         self._kinds.add(event.kind)
         statuses = self._statuses  # an import, even one that was made, is much to do for every file
-        if event.status in (statuses.UPLOADED, statuses.DUPLICATE):
-            self._stored += 1
+        self._counts[event.status] += 1
         if self.as_json:
             print_json(event.as_json())
         match event.status:
@@ -152,7 +152,7 @@ class Watcher:
                 if self._failed <= _FAILED_SHOWN:
                     self.display.line(f"failed     {_where(event)}")
                 elif self._failed == _FAILED_SHOWN + 1:
-                    self.display.line("           further failures are counted; --json and --report name all of them")
+                    self.display.line("           further failures are counted; --json names all of them")
             case statuses.SKIPPED:
                 if event.code != Code.SYSTEM_FILE:
                     self._skipped_told += 1
@@ -165,7 +165,7 @@ class Watcher:
         if self._skipped_told <= _SKIPPED_SHOWN:
             self.display.line(f"skipped    {_where(event)}")
         elif self._skipped_told == _SKIPPED_SHOWN + 1:
-            self.display.line("           further skipped files are counted; --json and --report name all of them")
+            self.display.line("           further skipped files are counted; --json names all of them")
 
     def tell_fine(self, event: FileEvent) -> None:
         """Name a file with which all is well."""
@@ -178,7 +178,7 @@ class Watcher:
         if self._warned <= _FAILED_SHOWN:
             self.display.line(f"warning    {event.reason}")
         elif self._warned == _FAILED_SHOWN + 1:
-            self.display.line("           further warnings are counted; --json and --report name all of them")
+            self.display.line("           further warnings are counted; --json names all of them")
 
     def waiting(self, event: Waiting) -> None:
         """Say for whom the command waits and since when, and that it goes on."""
@@ -187,10 +187,11 @@ class Watcher:
         self.display.line(f"waiting    {show_waiting(event)}")
 
     def progress(self, progress: Progress) -> None:
+        self._last = progress
         self.display.sending(progress)
 
     def processing(self, states: Processing) -> None:
-        self._is_waiting = True
+        self._states = states
         self.display.processing(states)
         if states.idle_seconds >= _STALLED_SECONDS * (self._stalls_told + 1):
             self._stalls_told += 1
@@ -204,15 +205,20 @@ class Watcher:
 
     def describe_interruption(self) -> str:
         """What Ctrl-C leaves, and how to go on."""
-        stored = plural(self._stored, "file")
-        if self._is_waiting:
-            return (
-                f"interrupted while waiting; {stored} stored, and processing goes on by itself. "
-                "`dreamlake tree` shows how far it is."
-            )
+        statuses, counts, last = self._statuses, self._counts, self._last
+        goes_on = "is processed all the same: `dreamlake tree PROJECT` shows how far it is."
+        if self._states is not None:
+            return f"interrupted while waiting ({show_states(self._states)}). What is not processed yet {goes_on}"
+        if queued := counts[statuses.QUEUED]:
+            return f"interrupted; {plural(queued, 'file')} queued so far. What is queued {goes_on}"
+        if counts[statuses.INDEXED]:
+            return f"interrupted; {plural(counts[statuses.INDEXED], 'file')} added to the index so far."
+        arrived = counts[statuses.UPLOADED] + counts[statuses.DUPLICATE]
+        of_all = f" of {last.files_found - counts[statuses.SKIPPED]:,}{'+' if last.is_walking else ''}" if last else ""
+        sent = f" ({show_bytes(last.bytes_sent)} sent)" if last and last.bytes_sent else ""
         return (
-            f"interrupted; {stored} stored so far. "
-            "Run the same command again to go on: what has arrived is not sent again."
+            f"interrupted; {arrived:,}{of_all} files have arrived for certain{sent}. What arrived {goes_on} "
+            "Run the same command again to go on: nothing that arrived is sent again."
         )
 
     def finish(self, summary: Summary) -> None:

@@ -17,6 +17,9 @@ OTHER_EXTENSIONS = "others"
 _MOST_EXTENSIONS = 1000  # are counted one by one
 
 
+MOST_NAMES = 3  # of files that are being worked on are told
+
+
 class FileStatus(StrEnum):
     PLANNED = "planned"  # --dry-run only: it would be stored; `plan` says what that takes
     UPLOADED = "uploaded"  # its bytes were sent; it is registered and in the index
@@ -118,7 +121,10 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far it is, in totals so far; `is_walking` until all files are found. Sent a few times a second."""
+    """How far it is, in totals so far; `is_walking` until all files are found. Sent a few times a second.
+
+    `names` are the first few of those that are being sent: those that are at it for longest.
+    """
 
     files_found: int
     bytes_found: int
@@ -128,6 +134,7 @@ class Progress:
     bytes_sent: int  # or fetched
     is_walking: bool
     is_fetching: bool = False
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +142,15 @@ class Processing:
     """How many of the awaited files are in which state; `idle_seconds` since anything changed.
 
     Of those in state `processing`, `made` have a result, which is being indexed. Of those `queued`, `put_off` were,
-    by no fault of theirs: how many, by the code of the reason.
+    by no fault of theirs: how many, by the code of the reason. `names` are the first few of those without a result that
+    are being worked on.
     """
 
     states: dict[str, int]
     idle_seconds: float
     made: int = 0
     put_off: dict[str, int] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
