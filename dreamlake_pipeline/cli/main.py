@@ -47,7 +47,8 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells count
 app = typer.Typer(
     name="dreamlake",
     help="Store directories of robot video, audio, subtitles and labels: once, playable, described and findable.",
-    epilog="Exit codes: 0 all well; 1 some file failed; 2 wrong usage; 3 a service cannot be reached.",
+    epilog="Exit codes: 0 all well; 1 some file failed; 2 wrong usage; 3 a service cannot be reached; "
+    "4 the time of --timeout ran out.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

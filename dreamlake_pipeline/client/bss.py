@@ -228,9 +228,11 @@ class BssClient:
     # Bulk; each takes at most MOST_PER_CALL
 
     def compare_files(self, owner: str, project: str, files: Sequence[ComparedFile]) -> list[Difference]:
-        """How each file differs from what is registered, in order; has no effect."""
+        """How each file differs from what is registered, in order, or that it failed before; has no effect."""
         body = CompareFiles(owner=owner, project=project, files=list(files))
-        return self.http.post("/uploads/compare", body, Differences).files
+        told = self.http.post("/uploads/compare", body, Differences)
+        failed = set(told.failed)
+        return [Difference.FAILED_BEFORE if n in failed else one for n, one in enumerate(told.files)]
 
     def plan_uploads(self, owner: str, project: str, files: Sequence[PlannedFile]) -> list[Plan]:
         """How to send each file, in order: not at all, by one PUT, or in parts."""
