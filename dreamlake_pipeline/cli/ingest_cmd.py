@@ -16,12 +16,15 @@ from .options import (
     OnErrors,
     Rehash,
     ReportFile,
+    Strict,
     Timeout,
     To,
+    Types,
     Wait,
     read_csv_options,
     read_ladder,
     read_on_errors,
+    read_types,
 )
 
 _GLOB = "held against the path below DIR and each part of it; may be given again."
@@ -48,6 +51,8 @@ def ingest(
     follow_links: Annotated[
         bool, typer.Option("--follow-links", help="Also follow symbolic links that lead out of DIR.")
     ] = False,
+    types: Types = None,
+    strict: Strict = False,
     ladder: Ladder = None,
     csv: Csv = None,
     jobs: Jobs = 32,
@@ -63,7 +68,8 @@ def ingest(
 ) -> None:
     """Store every video, audio, subtitle and label file below a directory, under its path.
 
-    Other files are skipped and counted. Running it again, or after Ctrl-C, sends only what has not arrived.
+    Other files are skipped, which is said at the end, by extension. Running it
+    again, or after Ctrl-C, sends only what has not arrived.
     """
     from ..client import Selection
     from ..client.target import parse_target
@@ -81,11 +87,16 @@ def ingest(
         follow_links=follow_links,
     )
     if dry_run:
-        raise typer.Exit(plan_transfer(selection, rehash=rehash, as_json=as_json, report=report))
+        raise typer.Exit(
+            plan_transfer(
+                selection, types=read_types(types), rehash=rehash, as_json=as_json, strict=strict, report=report
+            )
+        )
     with connect() as lake:
         events = lake.store_events(
-            selection.files(),
+            selection.files,
             selection.target,
+            types=read_types(types),
             ladder=read_ladder(ladder),
             csv=read_csv_options(csv),
             jobs=jobs,
@@ -94,4 +105,4 @@ def ingest(
             wait=wait,
             timeout=timeout,
         )
-        raise typer.Exit(run_transfer(events, as_json=as_json, tell_each=False, report=report))
+        raise typer.Exit(run_transfer(events, as_json=as_json, tell_each=False, strict=strict, report=report))

@@ -14,7 +14,7 @@ from pathlib import PurePosixPath
 from .. import layout, names
 from ..api.pipeline import StagedObject
 from ..errors import Code, DreamlakeError
-from ..kinds import Kind, content_type_of, kind_of
+from ..kinds import MEDIA, Kind, content_type_of, kind_of, may_be_text
 from ..media.containers.sniff import Sniffed, sniff
 from ..media.run import bounds
 from ..media.run.workers import Workers
@@ -55,11 +55,12 @@ def understand(store: ObjectStore, workers: Workers, item: ObjectInfo) -> Staged
         raise Refused(Code.SYSTEM_FILE, f"It is left out as a system's file: {what}.")
     episode = _episode_of(told.get("episode"), of_key)
     named = _name_told(told.get("name")) or _name_of(path)
-    kind = _kind_told(told.get("kind")) or kind_of(named or path)
+    by_content = may_be_text(named or path)
+    kind = _kind_told(told.get("kind")) or (None if by_content else kind_of(named or path))
     extension = PurePosixPath(path).suffix.lower()
     if kind is None:
         sniffed = _sniff(store, workers, item.key) if head.size else None
-        if sniffed is None or sniffed.kind is None:
+        if sniffed is None or sniffed.kind is None or (by_content and sniffed.kind not in MEDIA):
             raise _of_no_kind(sniffed, extension, is_empty=not head.size)
         kind, extension = sniffed.kind, sniffed.extension
     name = named or f"/unnamed/{_stem_of(path)}{extension}"
