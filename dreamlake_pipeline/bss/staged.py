@@ -150,7 +150,8 @@ def adopt(connection: Connection, objects: Sequence[StagedObject]) -> AdoptedObj
             text("""
             INSERT INTO ignored_objects (staging_key, etag, size, code, reason)
             SELECT DISTINCT ON (key, etag) key, etag, size, code, reason
-            FROM jsonb_to_recordset(CAST(:refused AS jsonb)) AS o(key text, etag text, size bigint, code text, reason text)
+            FROM jsonb_to_recordset(CAST(:refused AS jsonb))
+                AS o(key text, etag text, size bigint, code text, reason text)
             ORDER BY key, etag
             ON CONFLICT (staging_key, etag) DO UPDATE
                 SET code = excluded.code, reason = excluded.reason, created_at = now()"""),
