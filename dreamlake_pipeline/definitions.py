@@ -20,6 +20,7 @@ from .assets import (
     audio_renditions,
     catalog,
     dreamlake_index,
+    failed_files,
     garbage,
     hls_streams,
     label_tracks,
@@ -42,6 +43,7 @@ from .sensors import (
     build_staging_sensor,
     deleted_records,
     failed_runs,
+    list_failed_files,
     retire_partitions,
 )
 from .settings import Settings
@@ -49,14 +51,28 @@ from .settings import Settings
 settings = Settings()
 logs.configure("pipeline")
 
+_BATCH = AssetSelection.assets(
+    staging_objects, hls_streams, audio_renditions, text_tracks, label_tracks, dreamlake_index
+)
+# Monitoring finds a run whose process died; this bound ends one that lives and gets nowhere.
+_BOUNDED = {MAX_RUNTIME_SECONDS_TAG: str(24 * 3600)}
+
 process_batch = define_asset_job(
     "process_batch",
-    selection=AssetSelection.assets(
-        staging_objects, hls_streams, audio_renditions, text_tracks, label_tracks, dreamlake_index
-    ),
+    selection=_BATCH,
     description="Everything that is to be done for one batch of files, from the staged objects to the index.",
-    # Monitoring finds a run whose process died; this bound ends one that lives and gets nowhere.
-    tags={MAX_RUNTIME_SECONDS_TAG: str(24 * 3600)},
+    tags=_BOUNDED,
+)
+redo_batch = define_asset_job(
+    "redo_batch",
+    selection=_BATCH,
+    description=(
+        "A batch once more, with what is ready in it, and sharing no earlier result. `only` takes the ids of the files "
+        "that are meant, all of the batch when there are none. What is there plays until it is replaced."
+    ),
+    # The launchpad has this filled in.
+    config={"resources": {"redo": {"config": {"force": True, "only": []}}}},
+    tags=_BOUNDED,
 )
 write_catalog = define_asset_job(
     "write_catalog",
@@ -91,12 +107,14 @@ defs = Definitions(
         label_tracks,
         dreamlake_index,
         catalog,
+        failed_files,
         garbage,
     ],
-    jobs=[process_batch, write_catalog, collect_garbage],
+    jobs=[process_batch, redo_batch, write_catalog, collect_garbage],
     sensors=[
         build_staging_sensor(process_batch, interval=settings.sensor_interval),
         failed_runs,
+        list_failed_files,
         deleted_records,
         retire_partitions,
     ],
@@ -108,7 +126,7 @@ defs = Definitions(
         "folder_tree": closed(folder_tree),
         "media_tools": closed(media_tools),
         "batch_policy": closed(batch_policy),
-        # Run config of a run by hand: `resources: {redo: {config: {force: true, only: [<id>, …]}}}`.
+        # Run config of a run by hand, which `redo_batch` has filled in.
         "redo": redo,
         "batch_tools": closed(
             BatchTools(

@@ -53,6 +53,15 @@ KINDS: dict[Kind, KindSpec] = {
                 ".avi": "video/x-msvideo",
                 ".mkv": "video/x-matroska",
                 ".webm": "video/webm",
+                ".m4v": "video/x-m4v",
+                ".qt": "video/quicktime",
+                ".3gp": "video/3gpp",
+                ".3g2": "video/3gpp2",
+                ".mk3d": "video/x-matroska",
+                ".ts": "video/mp2t",
+                ".mts": "video/mp2t",
+                ".m2ts": "video/mp2t",
+                ".m2t": "video/mp2t",
             },
             "videos",
             "videoId",
@@ -68,6 +77,19 @@ KINDS: dict[Kind, KindSpec] = {
                 ".flac": "audio/flac",
                 ".aac": "audio/aac",
                 ".ogg": "audio/ogg",
+                ".oga": "audio/ogg",
+                ".opus": "audio/ogg",
+                ".m4a": "audio/mp4",
+                ".m4b": "audio/mp4",
+                ".mka": "audio/x-matroska",
+                ".weba": "audio/webm",
+                ".wave": "audio/wav",
+                ".mp2": "audio/mpeg",
+                ".mpga": "audio/mpeg",
+                ".ac3": "audio/ac3",
+                ".eac3": "audio/eac3",
+                ".ec3": "audio/eac3",
+                ".amr": "audio/amr",
             },
             "audio",
             "audioId",
@@ -86,7 +108,12 @@ KINDS: dict[Kind, KindSpec] = {
         ),
         KindSpec(
             Kind.LABEL_TRACK,
-            {".jsonl": "application/x-ndjson", ".csv": "text/csv"},
+            {
+                ".jsonl": "application/x-ndjson",
+                ".csv": "text/csv",
+                ".ndjson": "application/x-ndjson",
+                ".tsv": "text/tab-separated-values",
+            },
             "labels",
             "labelId",
             "bssLabelId",
@@ -102,6 +129,9 @@ _BY_EXTENSION = {extension: spec.kind for spec in KINDS.values() for extension i
 
 KNOWN_EXTENSIONS: tuple[str, ...] = tuple(_BY_EXTENSION)
 
+# Extensions that text has as well, which is no media then: TypeScript (also its modules) and Qt's translations.
+_SHARED_WITH_TEXT = frozenset({".ts", ".mts"})
+
 
 def check_kind(kind: Kind | str) -> Kind:
     """The kind that is meant. Raises DreamlakeError(UNKNOWN_KIND)."""
@@ -115,18 +145,24 @@ def check_kind(kind: Kind | str) -> Kind:
 
 def kind_of(name: str) -> Kind | None:
     """The kind that the file name's extension stands for, whatever its case; None when it is not one of ours."""
-    return _BY_EXTENSION.get(_extension(name))
+    return _BY_EXTENSION.get(extension_of(name))
+
+
+def may_be_text(name: str) -> bool:
+    """Whether media and text that is none of ours (source code) have the extension: the content has to say which."""
+    return extension_of(name) in _SHARED_WITH_TEXT
 
 
 def content_type_of(name: str) -> str:
     """The content type for a file name; `application/octet-stream` for extensions that are not ours."""
-    extension = _extension(name)
+    extension = extension_of(name)
     kind = _BY_EXTENSION.get(extension)
     return KINDS[kind].extensions[extension] if kind else "application/octet-stream"
 
 
-def _extension(name: str) -> str:
-    """The extension; of a name that has none, nothing that could be taken for one of ours."""
+def extension_of(name: str) -> str:
+    """The extension, with its dot and in lower case; of a name that has none, nothing that could be taken for one of
+    ours."""
     dot = name.rfind(".")
     if dot <= 0 or name[dot - 1] in "./":  # what begins with dots may have no extension
         return splitext(name)[1].lower()

@@ -14,6 +14,7 @@ from .common import (
     CsvOptions,
     Episode,
     ErrorBody,
+    FileTypes,
     Hash,
     Id,
     Ladder,
@@ -489,4 +490,8 @@ class ProjectSettings(Model):
     )
     csv: CsvOptions | None = Field(
         None, description="How its CSV files are written (`--csv`), where a file says nothing of it itself."
+    )
+    types: FileTypes | None = Field(
+        None,
+        description="What kind the files of some extensions are (`--type`), for clients that store files of it.",
     )

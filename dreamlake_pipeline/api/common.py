@@ -14,7 +14,9 @@ from pydantic_core import to_json
 from .. import names
 from ..csv_options import check_csv_options
 from ..errors import DreamlakeError
+from ..filetypes import check_types
 from ..ids import ID_PATTERN
+from ..kinds import Kind
 from ..ladder import MOST_STEPS, check_ladder
 
 
@@ -69,6 +71,8 @@ Ladder = Annotated[
     tuple[int, ...], _rule(check_ladder), _shown(maxItems=MOST_STEPS, examples=[[1080, 720, 480], []])
 ]  # empty: no smaller pictures
 
+
+FileTypes = Annotated[dict[str, Kind], _rule(check_types), _shown(examples=[{".dat": "audio"}])]
 
 CsvOptions = Annotated[
     dict[str, str], _rule(check_csv_options), _shown(examples=[{"delimiter": ";", "header": "4"}, {}])

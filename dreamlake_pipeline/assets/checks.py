@@ -12,8 +12,9 @@ from typing import Any
 from dagster import AssetCheckResult, AssetCheckSeverity, AssetCheckSpec
 
 from ..api.bss import Record, Status
+from ..api.failures import Failures
 from ..api.server import AssetRef
-from ..errors import ERRORS, Code
+from ..errors import Code
 from . import display
 
 EVERY_FILE_PROCESSED = "every_file_processed"
@@ -23,9 +24,11 @@ DURATIONS_AGREE = "durations_agree"
 NOTHING_DROPPED = "nothing_dropped"
 INDEX_COMPLETE = "index_complete"
 EVERY_ROW_WRITTEN = "every_row_written"
+NOTHING_FAILED = "nothing_failed"
 
 _DESCRIPTIONS = {
-    EVERY_FILE_PROCESSED: "Every file of this kind in the batch has a result; those that have none, and why.",
+    EVERY_FILE_PROCESSED: "Every file of the batch has a result; those that have none, and why.",
+    NOTHING_FAILED: "No file of any batch is failed; those that are, and why, are in the asset's table.",
     BYTES_MATCH_HASH: "The stored bytes of every file are those whose SHA-256 was promised at upload.",
     HLS_CONFORMANCE: "Every playlist and segment obeys RFC 8216 and this project's stricter rules.",
     DURATIONS_AGREE: "Every rendition lasts as long as its source, to one frame.",
@@ -34,8 +37,6 @@ _DESCRIPTIONS = {
     EVERY_ROW_WRITTEN: "The stored catalog has as many rows as were read from the index.",
 }
 
-# Faults of this program or of what it runs on; anything else is the file's.
-_OURS = {str(code) for code, spec in ERRORS.items() if spec.status >= 500}
 _AGAINST_SOURCE = "source:"
 _WARN, _ERROR = AssetCheckSeverity.WARN, AssetCheckSeverity.ERROR
 
@@ -47,11 +48,31 @@ def specs(asset: str, *names: str) -> list[AssetCheckSpec]:
     return [AssetCheckSpec(name, asset=asset, description=_DESCRIPTIONS[name]) for name in names]
 
 
-def every_file_processed(items: Sequence[Record]) -> AssetCheckResult:
-    """A warning where files lack a result by their own fault, an error where this program or a service failed."""
-    bad = {item.id: item.error.message for item in items if item.error}
-    ours = any(item.error.code in _OURS for item in items if item.error)
-    return _result(EVERY_FILE_PROCESSED, items, bad, severity=_ERROR if ours else _WARN)
+def every_file_processed(items: Sequence[Record], *, moved: int = 0) -> AssetCheckResult:
+    """An error where any file has failed, a warning where files were only put off: they are tried again by themselves.
+
+    `moved`: how many files the batch has had that are in other batches by now; of these, it says nothing.
+    """
+    bad = {item.id: fault.message for item in items if (fault := display.fault_of(item))}
+    failed = any(item.id in bad and item.status is not Status.QUEUED for item in items)
+    result = _result(EVERY_FILE_PROCESSED, items, bad, severity=_ERROR if failed else _WARN, what="have no result")
+    if not moved:
+        return result
+    elsewhere = f"{moved} more files that it had are in other batches by now: see `moved` of staging_objects."
+    return result._replace(description=f"{result.description} {elsewhere}")
+
+
+def nothing_failed(failures: Failures) -> AssetCheckResult:
+    """An error while any file of any batch is failed."""
+    reasons = ", ".join(f"{count} {code}" for code, count in failures.by_code.items())
+    latest = next((f" The last: {display.place(one)}: {one.error.message}" for one in failures.items if one.error), "")
+    return AssetCheckResult(
+        check_name=NOTHING_FAILED,
+        passed=not failures.count,
+        severity=_ERROR,
+        description=f"{failures.count} files are failed ({reasons}).{latest}" if failures.count else "None is failed.",
+        metadata={"failed": failures.count},
+    )
 
 
 def bytes_match_hash(items: Sequence[Record]) -> AssetCheckResult:
@@ -133,9 +154,14 @@ def _first_rule(message: str) -> str:
 
 
 def _result(
-    name: str, items: Sequence[Record], bad: Mapping[str, str], *, severity: AssetCheckSeverity
+    name: str,
+    items: Sequence[Record],
+    bad: Mapping[str, str],
+    *,
+    severity: AssetCheckSeverity,
+    what: str = "are at fault",
 ) -> AssetCheckResult:
-    """`bad` says by id what is wrong with which of the items."""
+    """`bad` says by id what is wrong with which of the items, `what` in three words."""
     faulty = [item for item in items if item.id in bad]
     # A check shows its latest evaluation, of whatever batch that was; its history says which batch each one was of.
     batch = items[0].partition if items else None
@@ -144,7 +170,8 @@ def _result(
     if faulty:
         metadata["files"] = display.problem_table(faulty, bad)
         others = f" {len(faulty) - 1} more are in the table." if len(faulty) > 1 else ""
-        description = f"{len(faulty)} of {len(items)} files. {faulty[0].name}: {bad[faulty[0].id]}{others}"
+        first = f"{display.place(faulty[0])}: {bad[faulty[0].id]}"
+        description = f"{len(faulty)} of {len(items)} files {what}. {first}{others}"
     return AssetCheckResult(
         check_name=name, passed=not faulty, severity=severity, description=description, metadata=metadata
     )

@@ -14,7 +14,8 @@ from typing import Any
 from dagster import MetadataValue, TableRecord
 
 from ..api.bss import Record, Status
-from ..api.common import Model
+from ..api.common import ErrorBody, Model
+from ..api.failures import BatchFile
 from ..api.metadata import (
     AudioMetadata,
     LabelTrackMetadata,
@@ -29,6 +30,26 @@ MOST_PICTURE_BYTES = 48_000  # of Markdown, in one event
 
 Cell = str | int | float | bool | None
 Row = dict[str, Cell]
+
+# The columns that come first, in this order: which file it is, what became of it and why. A table is wider than a
+# screen, and what is found in the file can be scrolled to.
+_FIRST = ("failed at", "episode", "name", "status", "reason", "problem", "what to do", "why re-encoded", "warnings")
+_LAST = ("bytes", "seconds", "attempts", "id")
+
+
+def place(item: Record | BatchFile) -> str:
+    """The file as every command takes it: `PROJECT:EPISODE/path`, or `PROJECT/path` for one of no episode."""
+    return f"{item.project}:{item.episode}{item.name}" if item.episode else f"{item.project}{item.name}"
+
+
+def fault_of(item: Record) -> ErrorBody | None:
+    """Why the last attempt at it came to nothing; an earlier result may stand all the same."""
+    return item.error or item.last_error
+
+
+def failed_of(failed: int, files: int) -> str:
+    """Such as `2 of 22 failed`."""
+    return f"{failed:,} of {files:,} failed"
 
 
 def _video_cells(metadata: Mapping[str, Any]) -> Row:
@@ -94,8 +115,11 @@ _CELLS: dict[type[Model], Callable[[Mapping[str, Any]], Row]] = {
 
 def item_table(items: Iterable[Record]) -> MetadataValue:
     """A row per item, failed ones first: what it is, what became of it, and what was found in it."""
-    ordered = sorted(items, key=lambda item: (item.error is None, item.episode or "", item.name))
-    return _table([_row(item) for item in ordered])
+    return _table([_row(item) for item in _failed_first(items)])
+
+
+def _failed_first(items: Iterable[Record]) -> list[Record]:
+    return sorted(items, key=lambda item: (fault_of(item) is None, item.episode or "", item.name))
 
 
 def _row(item: Record) -> Row:
@@ -104,7 +128,8 @@ def _row(item: Record) -> Row:
         "episode": item.episode,
         "name": item.name,
         "status": _word_for(item),
-        "reason": item.error.message if item.error else None,
+        "reason": fault.message if (fault := fault_of(item)) else None,
+        "what to do": fault.hint if fault else None,
         **({"warnings": _cut(item.warnings)} if item.warnings else {}),
         **(_CELLS[model_of(item.kind, found)](found) if found else {}),
         "bytes": item.size,
@@ -129,7 +154,6 @@ def _word_for(item: Record) -> str:
 
 def index_table(items: Iterable[Record]) -> MetadataValue:
     """A row per file of any kind, failed ones first: what became of it."""
-    ordered = sorted(items, key=lambda item: (item.error is None, item.episode or "", item.name))
     return _table(
         [
             {
@@ -137,12 +161,13 @@ def index_table(items: Iterable[Record]) -> MetadataValue:
                 "name": item.name,
                 "kind": str(item.kind),
                 "status": _word_for(item),
-                "reason": fault.message if (fault := item.error or item.last_error) else None,
+                "reason": fault.message if (fault := fault_of(item)) else None,
+                "what to do": fault.hint if fault else None,
                 "duration (s)": (item.metadata or {}).get("durationSec") if not item.error else None,
                 "bytes": item.size,
                 "id": item.id,
             }
-            for item in ordered
+            for item in _failed_first(items)
         ]
     )
 
@@ -173,8 +198,8 @@ def problem_table(items: Iterable[Record], problems: Mapping[str, str]) -> Metad
                 "episode": item.episode,
                 "name": item.name,
                 "problem": problems[item.id],
-                "code": item.error.code if item.error else None,
-                "what to do": item.error.hint if item.error else None,
+                "code": fault.code if (fault := fault_of(item)) else None,
+                "what to do": fault.hint if fault else None,
                 "id": item.id,
             }
             for item in items
@@ -182,9 +207,53 @@ def problem_table(items: Iterable[Record], problems: Mapping[str, str]) -> Metad
     )
 
 
+def failure_table(files: Iterable[BatchFile]) -> MetadataValue:
+    """A row per file that failed, whatever batch it was in: when, which file, why, and where to look."""
+    return _table(
+        [
+            {
+                "failed at": f"{file.updated_at:%Y-%m-%d %H:%M:%S}",
+                "episode": file.episode,
+                "name": file.name,
+                "reason": file.error.message if file.error else None,
+                "what to do": file.error.hint if file.error else None,
+                "code": file.error.code if file.error else None,
+                "kind": str(file.kind),
+                "namespace": file.owner,
+                "project": file.project,
+                "batch": file.partition,
+                "run": file.run_id,
+                "attempts": file.attempts,
+                "id": file.id,
+            }
+            for file in files
+        ]
+    )
+
+
+def moved_table(files: Iterable[BatchFile]) -> MetadataValue:
+    """A row per file that a batch has had: what became of it, and in which batch it is now."""
+    return _table(
+        [
+            {
+                "episode": file.episode,
+                "name": file.name,
+                "status": str(file.status),
+                "reason": file.error.message if file.error else None,
+                "batch": file.partition or "none yet: it waits for one",
+                "run": file.run_id,
+                "id": file.id,
+            }
+            for file in files
+        ]
+    )
+
+
 def _table(rows: Sequence[Row]) -> MetadataValue:
-    """A table of all columns that any of the rows has; beyond MOST_ROWS it says how many are left out."""
-    columns = list(dict.fromkeys(column for row in rows for column in row))
+    """A table of the columns in which any of the rows has something; beyond MOST_ROWS it says how many are left out."""
+    filled = list(dict.fromkeys(column for row in rows for column, cell in row.items() if cell is not None))
+    first, last = ([one for one in names if one in filled] for names in (_FIRST, _LAST))
+    columns = [*first, *(one for one in filled if one not in (*first, *last)), *last]
     shown = [{column: row.get(column) for column in columns} for row in rows[:MOST_ROWS]]
     if len(rows) > MOST_ROWS:
         shown.append(dict.fromkeys(columns) | {"name": f"… and {len(rows) - MOST_ROWS} more"})

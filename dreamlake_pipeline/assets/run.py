@@ -20,6 +20,7 @@ from .partitions import ATTEMPT_TAG
 
 if TYPE_CHECKING:
     from ..api.bss import Record
+    from ..api.failures import MovedFiles
     from ..api.pipeline import BatchItems
     from ..processing.batch import BatchWork
     from ..processing.hold import Hold
@@ -90,6 +91,12 @@ def _attempt_of(run: DagsterRun) -> int | None:
     return int(tag) if is_sensors and tag.isascii() and tag.isdigit() and len(tag) < 9 else None
 
 
+def moved_of(hold: Hold) -> MovedFiles | None:
+    """Where files are that the batch of a run has had, and has no longer; None for the sensor's first offer of a batch,
+    which nothing can have left."""
+    return None if hold.attempt == 1 else hold.pipeline.moved(hold.partition)
+
+
 def takes_whole_batch(context: AssetExecutionContext) -> bool:
     """Whether `staging_objects` is part of this run: it takes the batch for all assets after it."""
     return _is_executed(context, STAGING_OBJECTS)
@@ -153,7 +160,7 @@ def process_kind(context: AssetExecutionContext, kind: Kind, batch_tools: BatchT
             with begin_work(batch_tools, hold, batch, due) as work:
                 work.finish()
     outcomes = [work.outcomes[item.id] for item in items if item.id in work.outcomes]
-    problems = [f"{outcome.record.name}: {outcome.error.message}" for outcome in outcomes if outcome.error]
+    problems = [f"{display.place(outcome.record)}: {outcome.error.message}" for outcome in outcomes if outcome.error]
     if problems:
         # One event, however many there are: the checks and the table name them too.
         context.log.warning("\n".join([f"{len(problems)} files have no result:", *problems[:_MOST_LOGGED]]))
@@ -170,8 +177,9 @@ def materialized(
 ) -> MaterializeResult:
     """The materialization of one kind of a batch: its table, its pictures, where the results lie, its checks."""
     items = processed.items
-    failed = [item for item in items if item.error]
+    failed = [item for item in items if display.fault_of(item)]
     shown: dict[str, Any] = {
+        "outcome": display.failed_of(len(failed), len(items)),
         "files": len(items),
         "processed now": len(processed.outcomes),
         "failed": len(failed),
@@ -183,7 +191,7 @@ def materialized(
         one = items[0]
         folder = f"{layout.project_prefix(one.owner, one.project)}{one.kind.spec.route}/"
         shown["dagster/uri"] = object_store.uri(folder)
-    previews = ((one.record.name, one.preview) for one in processed.outcomes if one.preview)
+    previews = ((display.place(one.record), one.preview) for one in processed.outcomes if one.preview)
     if (pictures := display.pictures(previews)) is not None:
         shown["pictures"] = pictures
     return MaterializeResult(metadata=shown | dict(metadata or {}), check_results=list(checks))

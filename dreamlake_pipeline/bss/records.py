@@ -36,7 +36,7 @@ _PLACE = r"""md5(
     f.owner || E'\n' || f.project || E'\n' || f.name || coalesce(E'\n' || f.episode, ''))"""
 
 # Whether `r` is the record that its name stands for: of all of that name, whatever their kinds, the last uploaded.
-_HOLDS_NAME = """NOT EXISTS (SELECT FROM records later
+HOLDS_NAME = """NOT EXISTS (SELECT FROM records later
     WHERE later.place = r.place AND (later.uploaded_at, later.id) > (r.uploaded_at, r.id))"""
 
 # SQL: whether `r` has a published result, which stays until another one takes its place.
@@ -212,7 +212,7 @@ def find(connection: Connection, files: Sequence[NewRecord]) -> list[KnownRecord
     ]
     rows = connection.execute(
         text(f"""
-        SELECT f.n, r.id, r.status, r.ladder, r.csv, r.uploaded_at, {_HOLDS_NAME} FROM {_FILES}
+        SELECT f.n, r.id, r.status, r.ladder, r.csv, r.uploaded_at, {HOLDS_NAME} FROM {_FILES}
         JOIN records r ON r.place = {_PLACE} AND r.kind = f.kind
             AND md5(r.staging_key) = md5(f.staging_key)"""),  # noqa: S608
         {"files": to_jsonb(asked)},
@@ -228,7 +228,7 @@ def same_names(connection: Connection, owner: str, project: str, files: Sequence
     """What the records under the name and kind of each file are like; None where there is none."""
     rows = connection.execute(
         text(f"""
-        SELECT f.n, coalesce(bool_or(r.staging_key = f.staging_key AND {_HOLDS_NAME}), false),
+        SELECT f.n, coalesce(bool_or(r.staging_key = f.staging_key AND {HOLDS_NAME}), false),
             bool_or(r.size IS NULL OR r.size = f.size)
         FROM {_FILES}
         JOIN records r ON r.place = {_PLACE} AND r.kind = f.kind

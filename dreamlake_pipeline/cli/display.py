@@ -153,7 +153,8 @@ class _Bars:
 
     def sending(self, progress: Progress) -> None:
         self._numbers = self._pace.describe(progress)
-        self._doing = "sending" if progress.bytes_done or not progress.bytes_read else "reading"
+        is_moving = progress.bytes_done or not progress.bytes_read
+        self._doing = "fetching" if progress.is_fetching else "sending" if is_moving else "reading"
         self._done, self._total = progress.bytes_done, progress.bytes_found or None
 
     def planning(self, progress: Progress) -> None:

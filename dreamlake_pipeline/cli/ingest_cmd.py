@@ -16,38 +16,29 @@ from .options import (
     OnErrors,
     Rehash,
     ReportFile,
+    Strict,
     Timeout,
     To,
+    Types,
     Wait,
     read_csv_options,
     read_ladder,
     read_on_errors,
+    read_types,
 )
-
-_GLOB = "held against the path below DIR and each part of it; may be given again."
+from .selecting import EpisodePerFolder, Exclude, FollowLinks, Include, select
 
 
 def ingest(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory to store.")],
     episode: Episode,
     to: To = "/",
-    episode_per_folder: Annotated[
-        bool,
-        typer.Option(
-            "--episode-per-folder",
-            help="Each first-level folder is an episode of its name (EPISODE/folder, if --episode names one too); "
-            "files beside those folders go where --episode says.",
-        ),
-    ] = False,
-    include: Annotated[
-        list[str] | None, typer.Option("--include", metavar="GLOB", help=f"Only what matches; {_GLOB}")
-    ] = None,
-    exclude: Annotated[
-        list[str] | None, typer.Option("--exclude", metavar="GLOB", help=f"Not what matches; {_GLOB}")
-    ] = None,
-    follow_links: Annotated[
-        bool, typer.Option("--follow-links", help="Also follow symbolic links that lead out of DIR.")
-    ] = False,
+    episode_per_folder: EpisodePerFolder = False,
+    include: Include = None,
+    exclude: Exclude = None,
+    follow_links: FollowLinks = False,
+    types: Types = None,
+    strict: Strict = False,
     ladder: Ladder = None,
     csv: Csv = None,
     jobs: Jobs = 32,
@@ -63,29 +54,33 @@ def ingest(
 ) -> None:
     """Store every video, audio, subtitle and label file below a directory, under its path.
 
-    Other files are skipped and counted. Running it again, or after Ctrl-C, sends only what has not arrived.
+    Other files are skipped, which is said at the end, by extension. Running it
+    again, or after Ctrl-C, sends only what has not arrived.
     """
-    from ..client import Selection
-    from ..client.target import parse_target
-    from .connection import connect, namespace
+    from .connection import connect
     from .plan import plan_transfer
     from .progress import run_transfer
 
-    selection = Selection(
+    selection = select(
         directory,
-        parse_target(episode, namespace=namespace()),
+        episode,
         to=to,
         episode_per_folder=episode_per_folder,
-        include=include or (),
-        exclude=exclude or (),
+        include=include,
+        exclude=exclude,
         follow_links=follow_links,
     )
     if dry_run:
-        raise typer.Exit(plan_transfer(selection, rehash=rehash, as_json=as_json, report=report))
+        raise typer.Exit(
+            plan_transfer(
+                selection, types=read_types(types), rehash=rehash, as_json=as_json, strict=strict, report=report
+            )
+        )
     with connect() as lake:
         events = lake.store_events(
-            selection.files(),
+            selection.files,
             selection.target,
+            types=read_types(types),
             ladder=read_ladder(ladder),
             csv=read_csv_options(csv),
             jobs=jobs,
@@ -94,4 +89,4 @@ def ingest(
             wait=wait,
             timeout=timeout,
         )
-        raise typer.Exit(run_transfer(events, as_json=as_json, tell_each=False, report=report))
+        raise typer.Exit(run_transfer(events, as_json=as_json, tell_each=False, strict=strict, report=report))

@@ -8,6 +8,8 @@ from typing import Annotated, TypeVar
 
 import typer
 
+from ..kinds import Kind
+
 Checked = TypeVar("Checked")
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*([smhdw]?)")
@@ -102,6 +104,23 @@ def check_csv_options(words: list[str] | None) -> list[str] | None:
     return words
 
 
+def read_types(words: list[str] | None) -> dict[str, Kind]:
+    """The types of `[".dat=audio"]`."""
+    from ..errors import DreamlakeError
+    from ..filetypes import parse_types
+
+    try:
+        return parse_types(words or ())
+    except DreamlakeError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def check_types(words: list[str] | None) -> list[str] | None:
+    """The same words, if they are types."""
+    read_types(words)
+    return words
+
+
 Episode = Annotated[
     str,
     typer.Option(
@@ -148,6 +167,19 @@ Csv = Annotated[
         "default what the project says. One that is ready with other options is made again.",
         callback=check_csv_options,
     ),
+]
+Types = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--type",
+        metavar="EXT=KIND",
+        help=f"What files of an extension are ({', '.join(Kind)}), whatever is known of it: --type .dat=audio; may be "
+        "given again. It comes before what the project keeps (`dreamlake project set --type`).",
+        callback=check_types,
+    ),
+]
+Strict = Annotated[
+    bool, typer.Option("--strict", help="Exit with 1 when a file is skipped since its extension is not known.")
 ]
 Jobs = Annotated[
     int,

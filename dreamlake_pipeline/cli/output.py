@@ -39,8 +39,17 @@ def style(text: str, **how: Any) -> str:
 
 def complain(message: str, hint: str | None = None) -> None:
     """One line that says what is wrong, with further ones indented, and one that says what to do."""
+    _tell("error", "red", message, hint)
+
+
+def warn(message: str, hint: str | None = None) -> None:
+    """What is not as somebody may expect, though nothing failed; in the form of `complain`."""
+    _tell("warning", "yellow", message, hint)
+
+
+def _tell(word: str, color: str, message: str, hint: str | None) -> None:
     first, *more = message.split("\n")
-    say(f"{style('error:', fg='red', bold=True)} {first}", err=True)
+    say(f"{style(f'{word}:', fg=color, bold=True)} {first}", err=True)
     for line in more:
         say(f"    {line.removeprefix('    ')}", err=True)
     if hint:

@@ -9,23 +9,27 @@ from typing import TYPE_CHECKING
 
 from ..errors import Code, DreamlakeError
 from .output import plural, print_columns, print_json, say, show_bytes, show_files
-from .progress import Watcher, run, show_place, show_skipped
+from .progress import Watcher, run, show_counts, show_place
 
 if TYPE_CHECKING:
     from ..api.bss import Difference
     from ..client import Selection
     from ..client.events import Amount, Event, FileEvent, Progress, Summary
+    from ..filetypes import Types
 
 _FILES_SHOWN = 20  # with more of them, a table says more than a list
 _REMARK = TextWrapper(width=80, subsequent_indent=" " * 11, break_long_words=False, break_on_hyphens=False)
 
 
-def plan_transfer(selection: Selection, *, rehash: bool, as_json: bool, report: Path | None) -> int:
+def plan_transfer(
+    selection: Selection, *, types: Types, rehash: bool, as_json: bool, strict: bool, report: Path | None
+) -> int:
     """Show what storing a selection would do; the exit code. Needs no service, but tells more when there is one."""
-    return run(_plan(selection, rehash), _PlanWatcher(as_json=as_json, tell_each=False), report)
+    watcher = _PlanWatcher(as_json=as_json, tell_each=False, strict=strict)
+    return run(_plan(selection, types, rehash), watcher, report)
 
 
-def _plan(selection: Selection, rehash: bool) -> Iterator[Event]:
+def _plan(selection: Selection, types: Types, rehash: bool) -> Iterator[Event]:
     from ..client.plan import plan
     from .connection import connect
 
@@ -34,17 +38,17 @@ def _plan(selection: Selection, rehash: bool) -> Iterator[Event]:
     except DreamlakeError as error:
         if error.code is not Code.UNREACHABLE:
             raise
-        yield from plan(selection.files(), selection.target)
+        yield from plan(selection.files, selection.target, types=types)
     else:
         with lake:
-            yield from lake.plan_events(selection.files(), selection.target, rehash=rehash)
+            yield from lake.plan_events(selection.files, selection.target, types=types, rehash=rehash)
 
 
 class _PlanWatcher(Watcher):
     """The table comes at the end; files that would fail, and what is odd about others, are named as they are found."""
 
-    def __init__(self, *, as_json: bool, tell_each: bool) -> None:
-        super().__init__(as_json=as_json, tell_each=tell_each)
+    def __init__(self, *, as_json: bool, tell_each: bool, strict: bool) -> None:
+        super().__init__(as_json=as_json, tell_each=tell_each, strict=strict)
         self._first: list[FileEvent] = []
 
     def tell_skipped(self, event: FileEvent) -> None:
@@ -64,6 +68,7 @@ class _PlanWatcher(Watcher):
     def finish(self, summary: Summary) -> None:
         if self.as_json:
             print_json(summary.as_json())
+            self.tell_unknown(summary)
             return
         if 0 < len(self._first) <= _FILES_SHOWN:
             for event in self._first:
@@ -75,6 +80,7 @@ class _PlanWatcher(Watcher):
         for name, what in self._remarks(summary):
             for line in _REMARK.wrap(f"{name:<10} {what}"):
                 say(line)
+        self.tell_unknown(summary)
 
     def _remarks(self, summary: Summary) -> Iterator[tuple[str, str]]:
         """The lines below the table: what there is to do, and what is left out."""
@@ -95,12 +101,19 @@ class _PlanWatcher(Watcher):
                 "stored",
                 f"{plural(stored.files, 'file')}, under other or earlier names: only the names are registered",
             )
-        if self.skipped:
-            yield "skipped", f"{plural(self.skipped.total(), 'file')}: {show_skipped(self.skipped)}"
+        if summary.skipped:
+            yield "skipped", f"{plural(summary.skipped, 'file')}: {show_counts(_skipped(summary))}"
         if summary.warnings:
             yield "warnings", f"{plural(summary.warnings, 'file')}, named above; sent all the same"
         if summary.failed:
             yield "failed", f"{plural(summary.failed, 'file')}, for the reasons above"
+
+
+def _skipped(summary: Summary) -> dict[str, int]:
+    """How many files are left out, by extension or what else they are."""
+    links = summary.skipped - summary.system_files - sum(summary.unknown.values())
+    counts = {"system files": summary.system_files, **summary.unknown, "links and devices": links}
+    return {name: count for name, count in counts.items() if count}
 
 
 def _table(summary: Summary) -> list[list[str]]:

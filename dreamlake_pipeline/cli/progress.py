@@ -6,14 +6,14 @@ Progress and remarks go to stderr; stdout carries the result: one line of totals
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import Code, ExitCode
 from .display import new_display, show_states
-from .output import Interrupted, complain, note, plural, print_json, say, show_bytes, show_seconds
+from .output import Interrupted, complain, plural, print_json, say, show_bytes, show_seconds, warn
 
 if TYPE_CHECKING:
     from ..client.events import Event, FileEvent, Processing, Progress, Summary, Waiting, Warned
@@ -33,12 +33,15 @@ def show_waiting(event: Waiting) -> str:
     return f"for {event.service} since {since}: {event.reason}; this goes on by itself once it answers"
 
 
-def run_transfer(events: Iterator[Event], *, as_json: bool, tell_each: bool, report: Path | None = None) -> int:
+def run_transfer(
+    events: Iterator[Event], *, as_json: bool, tell_each: bool, strict: bool = False, report: Path | None = None
+) -> int:
     """Show events as they come; the exit code that they add up to. `tell_each`: also files with which all is well.
 
-    `report` is a file that gets one row for each file, also when the run ends early. Raises Interrupted at Ctrl-C.
+    `strict`: what is skipped since its extension is not known counts as failed. `report` is a file that gets one row
+    for each file, also when the run ends early. Raises Interrupted at Ctrl-C.
     """
-    return run(events, Watcher(as_json=as_json, tell_each=tell_each), report)
+    return run(events, Watcher(as_json=as_json, tell_each=tell_each, strict=strict), report)
 
 
 def run(events: Iterator[Event], watcher: Watcher, report: Path | None) -> int:
@@ -89,28 +92,29 @@ def _run(events: Iterator[Event], watcher: Watcher, report: Report | None) -> in
     finally:
         watcher.display.close()
     watcher.finish(summary)
-    return exit_code(summary)
+    return exit_code(summary, strict=watcher.strict)
 
 
-def exit_code(summary: Summary) -> ExitCode:
+def exit_code(summary: Summary, *, strict: bool = False) -> ExitCode:
     """3 when a service could not be reached, 2 when no failed file is of a kind that is stored, else 1."""
     codes = {event.code for event in summary.failures}
     if codes & {Code.UNREACHABLE, Code.OVERLOADED}:
         return ExitCode.UNREACHABLE
     if codes and codes <= {Code.UNKNOWN_KIND, Code.SYSTEM_FILE}:
         return ExitCode.USAGE
-    return ExitCode.SOME_FAILED if codes or summary.unfinished else ExitCode.OK
+    has_failed = codes or summary.unfinished or (strict and summary.unknown)
+    return ExitCode.SOME_FAILED if has_failed else ExitCode.OK
 
 
 class Watcher:
     """What is said about files, whatever the display."""
 
-    def __init__(self, *, as_json: bool, tell_each: bool) -> None:
+    def __init__(self, *, as_json: bool, tell_each: bool, strict: bool = False) -> None:
         from ..client.events import FileStatus
 
         self.display = new_display(as_json=as_json)
         self.as_json = as_json
-        self.skipped: Counter[str] = Counter()  # by extension, or what else they are
+        self.strict = strict
         self._tell_each = tell_each
         self._skipped_told = 0
         self._stored = 0
@@ -134,7 +138,6 @@ class Watcher:
                 elif self._failed == _FAILED_SHOWN + 1:
                     self.display.line("           further failures are counted; --json and --report name all of them")
             case statuses.SKIPPED:
-                self.skipped[_group(event)] += 1
                 if event.code != Code.SYSTEM_FILE:
                     self._skipped_told += 1
                     self.tell_skipped(event)
@@ -145,6 +148,8 @@ class Watcher:
         """Name the first few that are no system files; all are counted."""
         if self._skipped_told <= _SKIPPED_SHOWN:
             self.display.line(f"skipped    {_where(event)}")
+        elif self._skipped_told == _SKIPPED_SHOWN + 1:
+            self.display.line("           further skipped files are counted; --json and --report name all of them")
 
     def tell_fine(self, event: FileEvent) -> None:
         """Name a file with which all is well."""
@@ -196,8 +201,6 @@ class Watcher:
 
     def finish(self, summary: Summary) -> None:
         """The totals, and what to do about what is not well."""
-        if self._skipped_told > _SKIPPED_SHOWN:
-            note(f"skipped    {self.skipped.total():,} in all: {show_skipped(self.skipped)}")
         if self.as_json:
             print_json(summary.as_json())
         else:
@@ -214,6 +217,23 @@ class Watcher:
             )
         if summary.failed and not self.as_json:
             complain(f"{plural(summary.failed, 'file')} failed, for the reasons above.")
+        self.tell_unknown(summary)
+
+    def tell_unknown(self, summary: Summary) -> None:
+        """Say loudly what was left out since nobody said what it is."""
+        if not summary.unknown:
+            return
+        count = sum(summary.unknown.values())
+        of_all = f"{count:,} of {plural(summary.files, 'file')} {'was' if count == 1 else 'were'} skipped"
+        most = max(
+            (name for name in summary.unknown if name.startswith(".")), key=summary.unknown.__getitem__, default=""
+        )
+        says = f"--type {most or '.EXT'}=KIND says it, --exclude leaves them out"
+        tell = complain if self.strict else warn
+        tell(
+            f"{of_all}: nothing says what they are ({show_counts(summary.unknown)}).",
+            f"{says}." if self.strict else f"{says}; with --strict, the exit code is 1.",
+        )
 
 
 def show_place(event: FileEvent) -> str:
@@ -221,21 +241,12 @@ def show_place(event: FileEvent) -> str:
     return f"{event.episode}:{event.name}" if event.episode else event.name or event.path or ""
 
 
-def show_skipped(skipped: Counter[str]) -> str:
+def show_counts(counts: Mapping[str, int]) -> str:
     """How many files of which extensions, most first."""
-    shown = ", ".join(f"{name} {count:,}" for name, count in skipped.most_common(_GROUPS_SHOWN))
-    rest = skipped.total() - sum(count for _, count in skipped.most_common(_GROUPS_SHOWN))
+    most = Counter(counts).most_common(_GROUPS_SHOWN)
+    shown = ", ".join(f"{name} {count:,}" for name, count in most)
+    rest = sum(counts.values()) - sum(count for _, count in most)
     return f"{shown}, others {rest:,}" if rest else shown
-
-
-def _group(event: FileEvent) -> str:
-    """What a skipped file is counted as: its extension, or what keeps it from being a file to store."""
-    if event.code == Code.SYSTEM_FILE:
-        return "system files"
-    if event.code != Code.UNKNOWN_KIND:
-        return "links and devices"
-    path = PurePath(event.path or event.name or "")
-    return path.suffix.lower() or path.name
 
 
 def _where(event: FileEvent) -> str:

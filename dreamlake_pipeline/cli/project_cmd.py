@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import AsJson, read_csv_options, read_ladder
+from .options import AsJson, read_csv_options, read_ladder, read_types
 
 if TYPE_CHECKING:
     from ..api.bss import ProjectSettings
@@ -32,6 +32,13 @@ def _check_csv_options(words: list[str] | None) -> list[str] | None:
     """The same words, if they are options or the word for none."""
     if words != [_DEFAULT]:
         read_csv_options(words)
+    return words
+
+
+def _check_types(words: list[str] | None) -> list[str] | None:
+    """The same words, if they are types or the word for none."""
+    if words != [_DEFAULT]:
+        read_types(words)
     return words
 
 
@@ -68,6 +75,16 @@ def change(
             callback=_check_csv_options,
         ),
     ] = None,
+    types: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--type",
+            metavar="EXT=KIND",
+            help="What its files of an extension are, as `dreamlake ingest --type` says it; may be given again. These "
+            "take the place of all that it has; default: as the extensions say.",
+            callback=_check_types,
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Change the settings of a project; it need not hold anything yet.
@@ -78,8 +95,8 @@ def change(
     """
     from .connection import connect
 
-    if ladder is None and not csv:
-        raise typer.BadParameter("give --ladder, --csv, or both.")
+    if ladder is None and not csv and not types:
+        raise typer.BadParameter("give --ladder, --csv or --type, or several of them.")
     with connect() as lake:
         target = _target(lake, name)
         decided = lake.bss.project_settings(target.namespace, target.project)
@@ -87,6 +104,8 @@ def change(
             decided.ladder = None if ladder == _DEFAULT else read_ladder(ladder)
         if csv:
             decided.csv = None if csv == [_DEFAULT] else read_csv_options(csv)
+        if types:
+            decided.types = None if types == [_DEFAULT] else read_types(types)
         _print(target, lake.bss.change_project(target.namespace, target.project, decided), as_json=as_json)
 
 
@@ -101,6 +120,7 @@ def _target(lake: DreamLake, name: str) -> Target:
 
 def _print(target: Target, settings: ProjectSettings, *, as_json: bool) -> None:
     from ..csv_options import show_csv_options
+    from ..filetypes import show_types
     from ..ladder import show_ladder
     from .output import as_returned, print_columns, print_json, style
 
@@ -109,5 +129,6 @@ def _print(target: Target, settings: ProjectSettings, *, as_json: bool) -> None:
         return
     ladder = "as DREAMLAKE_LADDER of the pipeline says" if settings.ladder is None else show_ladder(settings.ladder)
     csv = "found out from each file" if settings.csv is None else show_csv_options(settings.csv)
-    rows = [("project", str(target)), ("csv", csv), ("ladder", ladder)]
+    types = show_types(settings.types) if settings.types else "as the extensions say"
+    rows = [("project", str(target)), ("csv", csv), ("ladder", ladder), ("types", types)]
     print_columns([[style(field, dim=True), value] for field, value in rows])

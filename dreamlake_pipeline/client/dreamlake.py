@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import IO, TYPE_CHECKING, Unpack
 
 from ..api.bss import DeletedRecord, Record, RecordRef
 from ..api.garbage import Tally
 from ..api.integrity import Found
 from ..auth import EVERY_NAMESPACE
 from ..errors import Code, DreamlakeError
+from ..filetypes import check_types
 from ..kinds import Kind, check_kind
 from ..names import check_folder, check_owner
 from ..settings import Settings
@@ -21,15 +22,17 @@ from .bss import Place
 from .cache import HashCache
 from .connection import addresses
 from .download import download
-from .events import Event, FileEvent, Processing, Summary, Waiting
+from .events import Event, Processing, Summary, Waiting
+from .fetch import DEFAULT_JOBS, Choice, Stored, What, pour
 from .fsck import Checked, RepairSummary
 from .patience import FIRST_SECONDS, TRANSFER_SECONDS, Patience, telling
 from .plan import plan
 from .rebuild import Rebuilt, rebuild
-from .selection import LocalFile, Selection, named_files
+from .selection import Candidates, Chooser, Selection, named_files
 from .services import Services
 from .storing import OnEvent, StoreOptions, retry, store, summed_up
 from .target import Target, parse_target
+from .trees import fetch, fetch_one
 from .waiting import changes
 
 if TYPE_CHECKING:
@@ -130,7 +133,7 @@ class DreamLake:
         target, folder = self.target(episode), check_folder(to)
         given = [paths] if isinstance(paths, str | Path) else paths
         its_kind = None if kind is None else check_kind(kind)
-        return self.store_events(named_files(given, target, folder, its_kind), target, **options)
+        return self.store_events(lambda types: named_files(given, target, folder, its_kind, types), target, **options)
 
     def ingest(
         self,
@@ -183,23 +186,30 @@ class DreamLake:
             exclude=[exclude] if isinstance(exclude, str) else exclude,
             follow_links=follow_links,
         )
-        return self.store_events(selection.files(), selection.target, **options)
+        return self.store_events(selection.files, selection.target, **options)
 
     def store_events(
-        self, files: Iterable[LocalFile | FileEvent], target: Target, **options: Unpack[StoreOptions]
+        self, files: Candidates | Chooser, target: Target, **options: Unpack[StoreOptions]
     ) -> Iterator[Event]:
         """Store files of one's own choice in the target's project; `upload` and `ingest` are two ways to choose.
 
-        The last event is the Summary.
+        `files` may be a function that finds them: it is told what kind some extensions stand for (`filetypes.py`), by
+        the option `types` and by what the project keeps. The last event is the Summary.
         """
         return store(self._services, files, target, self._cache, **options)
 
     def plan_events(
-        self, files: Iterable[LocalFile | FileEvent], target: Target, *, rehash: bool = False
+        self,
+        files: Candidates | Chooser,
+        target: Target,
+        *,
+        types: Mapping[str, Kind | str] | None = None,
+        rehash: bool = False,
     ) -> Iterator[Event]:
         """What `store_events` would do, without any effect; the last event is a Summary. See `plan.py`."""
+        said = check_types(types or {})
         with HashCache(None if rehash else self._cache) as cache:
-            yield from plan(files, target, bss=self.bss, cache=cache)
+            yield from plan(files, target, types=said, bss=self.bss, cache=cache)
 
     def wait(self, ids: str | Iterable[str], *, timeout: float | None = None) -> list[Record]:
         """Wait until records are ready or failed, or `timeout` seconds passed; what they are then.
@@ -253,6 +263,32 @@ class DreamLake:
         """Write the raw file to `path`, verified, whole or not at all; its SHA-256 (see download.py)."""
         patience = Patience(_DOWNLOAD_SECONDS)
         return download(self._services.patient_bss(patience), record, Path(path), patience, on_bytes)
+
+    def fetch_events(
+        self,
+        choice: Choice,
+        directory: str | Path,
+        *,
+        lone: Stored | None = None,
+        name: str | None = None,
+        jobs: int = DEFAULT_JOBS,
+        force: bool = False,
+        timeout: float | None = None,
+    ) -> Iterator[Event]:
+        """Fetch many files to below a folder, as a stream of events whose last is the Summary (see trees.py).
+
+        With `lone`, which `choice.lone` gave, that file alone, under its own filename or as `name`.
+        """
+        if lone is not None:
+            return fetch_one(
+                self._services, choice, lone, directory, self._cache, name=name, force=force, timeout=timeout
+            )
+        return fetch(self._services, choice, directory, self._cache, jobs=jobs, force=force, timeout=timeout)
+
+    def pour(self, stored: Stored, what: What, out: IO[bytes]) -> None:
+        """Write a file to a stream, such as standard output (see fetch/pour.py)."""
+        patience = Patience(_DOWNLOAD_SECONDS)
+        pour(self._services.patient_bss(patience), stored, what, out, patience)
 
     def delete(self, record: Record) -> None:
         """Delete a file: its record in BSS, and its name in the index as long as the name stands for this record. It

@@ -9,8 +9,12 @@ from typing import Any, TypedDict
 
 from ..api.bss import Difference, Record
 from ..errors import Code, DreamlakeError
-from ..kinds import Kind
+from ..kinds import Kind, extension_of
 from .fields import OLD_JSON_NAMES, FileFields
+
+NO_EXTENSION = "no extension"
+OTHER_EXTENSIONS = "others"
+_MOST_EXTENSIONS = 1000  # are counted one by one
 
 
 class FileStatus(StrEnum):
@@ -74,6 +78,7 @@ class FileEvent:
     def as_json(self) -> dict[str, Any]:
         """The event as a line of `--json` has it: its fields, and what only some files have."""
         seldom = {"warning": self.warning, "plan": self.plan and str(self.plan), "requestId": self.request_id}
+        seldom["sha256"] = self.sha256
         told = {"event": "file", **self.fields(), **{name: value for name, value in seldom.items() if value}}
         return told | {old: told[new] for old, new in OLD_JSON_NAMES.items()}
 
@@ -165,6 +170,7 @@ class Summary:
     duplicate: int = 0
     skipped: int = 0
     system_files: int = 0  # of those skipped
+    unknown: dict[str, int] = field(default_factory=dict)  # of those skipped, the ones of no known kind, by extension
     ready: int = 0
     failed: int = 0
     bytes: int = 0
@@ -189,6 +195,11 @@ class Summary:
             self.failures.append(event)
         if event.status is FileStatus.SKIPPED and event.code == Code.SYSTEM_FILE:
             self.system_files += 1
+        if event.status is FileStatus.SKIPPED and event.code == Code.UNKNOWN_KIND:
+            extension = extension_of((event.path or "").rpartition("/")[2]) or NO_EXTENSION
+            if extension not in self.unknown and len(self.unknown) >= _MOST_EXTENSIONS:
+                extension = OTHER_EXTENSIONS
+            self.unknown[extension] = self.unknown.get(extension, 0) + 1
 
     def add_planned(self, kind: Kind, difference: Difference | None, size: int) -> None:
         """Count a file of so many bytes that a dry run found. What may be stored already does not count as sent."""
@@ -203,7 +214,10 @@ class Summary:
         counts |= {name: count for name in seldom if (count := getattr(self, name))}
         if self.system_files:
             counts["systemFiles"] = self.system_files
-        summary = {"event": "summary", **counts, "bytes": self.bytes, "seconds": round(self.seconds, 3)}
+        summary: dict[str, Any] = {"event": "summary", **counts}
+        summary |= {"bytes": self.bytes, "seconds": round(self.seconds, 3)}
+        if self.unknown:
+            summary["unknown"] = self.unknown
         if self.plan:
             summary["plan"] = {
                 str(kind): {str(difference or "unasked"): asdict(amount) for difference, amount in amounts.items()}

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from ..api.bss import Ids, Record, Records, Success
+from ..api.failures import Failures, MovedFiles
 from ..api.pipeline import (
     Adopted,
     AdoptObjects,
@@ -133,6 +134,14 @@ class PipelineClient:
     def items(self, partition: str, kind: Kind | None = None) -> BatchItems:
         """Every item of the batch, done or not, of one kind or of all."""
         return self._http.get("/pipeline/batches/items", BatchItems, partition=partition, kind=kind)
+
+    def moved(self, partition: str) -> MovedFiles:
+        """Where the files are that the batch has had and has no longer."""
+        return self._http.get("/pipeline/batches/moved", MovedFiles, partition=partition)
+
+    def failures(self) -> Failures:
+        """What failed last, over all batches."""
+        return self._http.get("/pipeline/failures", Failures)
 
     def heartbeat(self, partition: str, run_id: str, *, lease_seconds: float) -> Held:
         """Extend the run's hold on the batch to `lease_seconds` from now. CONFLICT: another run took it."""

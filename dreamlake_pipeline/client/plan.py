@@ -3,28 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from typing import TypeVar
 
 from ..api.bss import ComparedFile, Difference
 from ..errors import Code, DreamlakeError
+from ..filetypes import Types
 from .bss import MOST_PER_CALL, BssClient
 from .cache import HashCache
 from .digest import Digest
 from .events import Event, FileEvent, FileStatus, Progress, Summary, Warned
 from .preflight import Seen, look
-from .selection import LocalFile
+from .selection import NO_TYPES, Candidates, Chooser, LocalFile
 from .target import Target
 from .walk import show_path
 
 _LOOKERS = 4
 
+Answer = TypeVar("Answer")
+
 
 def plan(
-    candidates: Iterable[LocalFile | FileEvent],
+    files: Candidates | Chooser,
     target: Target,
     *,
+    types: Types = NO_TYPES,
     bss: BssClient | None = None,
     cache: HashCache | None = None,
 ) -> Iterator[Event]:
@@ -36,16 +41,16 @@ def plan(
     """
     started, summary, found_bytes = time.monotonic(), Summary(), 0
     asker = _Asker(bss, target, cache or HashCache(None))
-    items = iter(candidates)
+    items = iter(files(types={**asker.types(), **types}) if callable(files) else files)
     with ThreadPoolExecutor(_LOOKERS, thread_name_prefix="dreamlake-look") as lookers:
         while group := list(islice(items, MOST_PER_CALL)):
-            files = [item for item in group if isinstance(item, LocalFile) and item.size]
-            digests = asker.digests(files)
-            unread = [file for file, digest in zip(files, digests, strict=True) if digest is None]
+            storable = [item for item in group if isinstance(item, LocalFile) and item.size]
+            digests = asker.digests(storable)
+            unread = [file for file, digest in zip(storable, digests, strict=True) if digest is None]
             looks = lookers.map(look, unread)
             seen = [
                 next(looks) if digest is None else Seen(file.with_content(digest.content_kind))
-                for file, digest in zip(files, digests, strict=True)
+                for file, digest in zip(storable, digests, strict=True)
             ]
             differences = asker.differences([one.file for one in seen], digests)
             told = iter(zip(seen, differences, strict=True))
@@ -84,14 +89,19 @@ class _Asker:
         self._target = target
         self._cache = cache
 
+    def types(self) -> Types:
+        """What the project keeps about extensions."""
+        settings = self._ask(lambda bss: bss.project_settings(self._target.namespace, self._target.project))
+        return (settings and settings.types) or NO_TYPES
+
     def digests(self, files: Sequence[LocalFile]) -> list[Digest | None]:
         """The digest of each file, where it is known without reading it."""
         return self._cache.recall([(file.path, file.version) for file in files])
 
     def differences(self, files: Sequence[LocalFile], digests: Sequence[Digest | None]) -> Sequence[Difference | None]:
         """How each file differs from what is stored; None where that cannot be known."""
-        if self._bss is None or not files:
-            return [None] * len(files)
+        if not files:
+            return []
         asked = [
             ComparedFile(
                 kind=file.kind,
@@ -102,10 +112,17 @@ class _Asker:
             )
             for file, digest in zip(files, digests, strict=True)
         ]
+        owner, project = self._target.namespace, self._target.project
+        return self._ask(lambda bss: bss.compare_files(owner, project, asked)) or [None] * len(files)
+
+    def _ask(self, question: Callable[[BssClient], Answer]) -> Answer | None:
+        """The answer; None where nobody answers, now or before."""
+        if self._bss is None:
+            return None
         try:
-            return self._bss.compare_files(self._target.namespace, self._target.project, asked)
+            return question(self._bss)
         except DreamlakeError as error:
             if error.code not in (Code.UNREACHABLE, Code.OVERLOADED):
                 raise
             self._bss, self.refusal = None, error.message
-            return [None] * len(files)
+            return None

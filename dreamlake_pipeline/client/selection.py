@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Protocol
 
 from ..errors import Code, DreamlakeError
-from ..kinds import KNOWN_EXTENSIONS, MEDIA, Kind, kind_of
+from ..filetypes import Types
+from ..kinds import MEDIA, Kind, extension_of, kind_of, may_be_text
 from ..names import check_folder, join_name
 from ..systemfiles import system_file
+from .digest import open_file
 from .events import FileEvent, FileStatus, failure
 from .globs import matches, matches_below
 from .target import Target
 from .walk import Passed, Unwalkable, Version, show_path, walk
+
+_TEXT_BYTES = 4096  # of a file tell whether it is text
+NO_TYPES: Types = MappingProxyType({})
+
+Candidates = Iterable["LocalFile | FileEvent"]
+"""Files that are to be stored, and events of what else was found beside them."""
+
+
+class Chooser(Protocol):
+    """What finds the candidates, once it is known which kind some extensions stand for."""
+
+    def __call__(self, *, types: Types) -> Candidates: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +82,9 @@ class LocalFile:
 
 
 def named_files(
-    paths: Iterable[str | Path], target: Target, folder: str, kind: Kind | None
+    paths: Iterable[str | Path], target: Target, folder: str, kind: Kind | None, types: Types = NO_TYPES
 ) -> Iterator[LocalFile | FileEvent]:
-    """Files that somebody named one by one: each must be storable."""
+    """Files that somebody named one by one: each must be storable. `kind` is that of all of them."""
     taken: dict[str, str] = {}
     for given in paths:
         path = str(given)
@@ -92,13 +108,15 @@ def named_files(
                     f"{show_path(path)} is a system file: {what}.",
                     hint=f"If it holds data, name its kind with --type ({', '.join(Kind)}).",
                 )
-            its_kind = kind or kind_of(path)
-            if its_kind is None:
+            said = kind or types.get(extension_of(path))
+            its_kind = said or kind_of(path)
+            if reason := _why_unknown(path, its_kind, is_said=said is not None):
                 raise DreamlakeError(
                     Code.UNKNOWN_KIND,
-                    f"{show_path(path)}: {_unknown(path)}",
+                    f"{show_path(path)}: {reason}",
                     hint=f"Name its kind with --type ({', '.join(Kind)}).",
                 )
+            assert its_kind is not None, "what has none was told"
             version = Version.of(Path(path).stat())
         except DreamlakeError as error:
             yield FileEvent(show_path(path), FileStatus.FAILED, **failure(error))
@@ -107,7 +125,8 @@ def named_files(
             yield FileEvent(show_path(path), FileStatus.FAILED, code=str(Code.FILE_UNREADABLE), reason=reason)
         else:
             taken[name] = path
-            yield LocalFile(path, name, its_kind, target.episode, version, is_named=True, is_kind_said=kind is not None)
+            is_said = said is not None
+            yield LocalFile(path, name, its_kind, target.episode, version, is_named=True, is_kind_said=is_said)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +147,10 @@ class Selection:
     exclude: Sequence[str] = ()
     follow_links: bool = False
 
-    def files(self, paths: Iterable[str] | None = None) -> Iterator[LocalFile | FileEvent]:
+    def files(self, paths: Iterable[str] | None = None, *, types: Types = NO_TYPES) -> Iterator[LocalFile | FileEvent]:
         """The files, and an event for whatever else was found: files of no known kind have the code UNKNOWN_KIND, what
         systems and tools left there SYSTEM_FILE. With `paths` (below the folder), only what lies there and below.
+        `types` say what kind the files of some extensions are.
 
         Raises what `walk` raises for the folder itself.
         """
@@ -151,14 +171,16 @@ class Selection:
             if isinstance(entry, Unwalkable):
                 yield FileEvent(show_path(entry.path), FileStatus.FAILED, **failure(entry.error))
                 continue
-            kind = kind_of(entry.relative)
-            if kind is None:
+            said = types.get(extension_of(entry.relative))
+            kind = said or kind_of(entry.relative)
+            why = _why_unknown(entry.path, kind, is_said=said is not None)
+            if kind is None or why:
                 yield FileEvent(
                     show_path(entry.path),
                     FileStatus.SKIPPED,
                     size=entry.version.size,
                     code=str(Code.UNKNOWN_KIND),
-                    reason=_unknown(entry.path),
+                    reason=why,
                 )
                 continue
             try:
@@ -170,7 +192,8 @@ class Selection:
                 path, size = show_path(entry.path), entry.version.size
                 yield FileEvent(path, FileStatus.FAILED, kind=kind, size=size, **failure(error))
             else:
-                yield LocalFile(entry.path, name, kind, episode, entry.version)
+                is_said = said is not None
+                yield LocalFile(entry.path, name, kind, episode, entry.version, is_kind_said=is_said)
 
     def _is_excluded(self, path: str) -> bool:
         return matches(path, self.exclude)
@@ -195,7 +218,23 @@ def _require_free(taken: dict[tuple[str | None, str], str], place: tuple[str | N
         )
 
 
-def _unknown(path: str) -> str:
-    suffix = PurePosixPath(path).suffix
-    what = f"{show_path(suffix)} is" if suffix else "a name without an extension is"
-    return f"{what} none of the known kinds ({' '.join(KNOWN_EXTENSIONS)})."
+def _why_unknown(path: str, kind: Kind | None, *, is_said: bool) -> str | None:
+    """Why a file is of no kind that is stored; None where it is of one."""
+    suffix = show_path(PurePosixPath(path).suffix)
+    if kind is None:
+        return f"{suffix} is none of the known extensions." if suffix else "its name has no extension."
+    if not is_said and may_be_text(path) and _is_text(path):
+        return f"it is text, as source code in {suffix} files is, and no video."
+    return None
+
+
+def _is_text(path: str) -> bool:
+    """Whether a file begins as text does; what can't be read is told of when it is its turn to be sent."""
+    # Not at the top: only files that need it pay for it.
+    from ..media.containers.sniff_text import decode
+
+    try:
+        with open_file(path) as descriptor:
+            return decode(os.read(descriptor, _TEXT_BYTES)) is not None
+    except DreamlakeError:
+        return False

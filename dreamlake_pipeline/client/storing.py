@@ -6,18 +6,19 @@ The plain methods of `DreamLake` do what these iterators tell of, to their end (
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
 from ..csv_options import check_csv_options
+from ..filetypes import Types, check_types
 from ..kinds import Kind
 from ..ladder import check_ladder
 from .cache import HashCache
 from .events import Event, FileEvent, FileStatus, Summary, Waiting, Warned
 from .patience import FIRST_SECONDS, TRANSFER_SECONDS, Patience, telling
 from .retry import retry as queue_again
-from .selection import LocalFile
+from .selection import Candidates, Chooser
 from .services import Services
 from .target import Target
 from .upload import DEFAULT_JOBS, Uploader
@@ -30,6 +31,8 @@ OnEvent = Callable[[Event], object]
 class StoreOptions(TypedDict, total=False):
     """The options of `upload`, `ingest` and their `_events`.
 
+    `types` says what kind the files of some extensions are, such as {".dat": "audio"} (`filetypes.py`), before what the
+    project keeps.
     `ladder` are heights of further, smaller renditions of every video, such as (1080, 720, 480), none of them enlarged;
     () makes none, None leaves it to the project. A video that is ready with another ladder is made again.
     `csv` says how CSV files are written where it would be found out otherwise, such as
@@ -40,6 +43,7 @@ class StoreOptions(TypedDict, total=False):
     for, an hour or `timeout` seconds each time, and told of as Waiting.
     """
 
+    types: Mapping[str, Kind | str] | None
     ladder: Sequence[int] | None
     csv: Mapping[str, str] | None
     jobs: int
@@ -62,10 +66,11 @@ def summed_up(events: Iterator[Event], on_event: OnEvent | None) -> Summary:
 
 def store(
     services: Services,
-    files: Iterable[LocalFile | FileEvent],
+    files: Candidates | Chooser,
     target: Target,
     cache_folder: Path | None,
     *,
+    types: Mapping[str, Kind | str] | None = None,
     ladder: Sequence[int] | None = None,
     csv: Mapping[str, str] | None = None,
     jobs: int = DEFAULT_JOBS,
@@ -79,10 +84,12 @@ def store(
     `cache_folder` is where hashes of local files are remembered. Raises DreamlakeError for what concerns all files.
     """
     started = time.monotonic()
+    said = check_types(types or {})
     steps = None if ladder is None else check_ladder(ladder)
     csv_options = None if csv is None else check_csv_options(csv)
     seconds = TRANSFER_SECONDS if timeout is None else timeout
-    yield from _greet(services, target, Patience(seconds, unheard=FIRST_SECONDS))
+    kept = yield from _greet(services, target, Patience(seconds, unheard=FIRST_SECONDS))
+    candidates = files(types={**kept, **said}) if callable(files) else files
     summary, stored = Summary(), {}
     with HashCache(cache_folder) as cache:
         patience = Patience(seconds)
@@ -97,7 +104,7 @@ def store(
             cache=cache,
             rehash=rehash,
         )
-        events = uploader.run(files)
+        events = uploader.run(candidates)
         for event in events:
             if isinstance(event, Warned):
                 summary.warnings += 1
@@ -148,12 +155,15 @@ def retry(
     yield summary
 
 
-def _greet(services: Services, target: Target, patience: Patience) -> Iterator[Waiting]:
-    """Before anything is read and hashed: does BSS answer, and does it know this token?"""
+def _greet(services: Services, target: Target, patience: Patience) -> Generator[Waiting, None, Types]:
+    """Before anything is read and hashed: does BSS answer, and does it know this token? What the project keeps of
+    extensions."""
     bss = services.patient_bss(patience)
+    kept: dict[str, Kind] = {}
 
     def ask() -> Iterator[Waiting]:
-        bss.list_page(Kind.VIDEO, owner=target.namespace, project=target.project, limit=1)
+        kept.update(bss.project_settings(target.namespace, target.project).types or {})
         yield from ()
 
-    return telling(patience, ask())
+    yield from telling(patience, ask())
+    return kept

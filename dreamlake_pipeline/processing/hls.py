@@ -8,7 +8,7 @@ from typing import Any
 
 from ..api import metadata
 from ..media import results
-from ..media.containers.sniff import extension_of
+from ..media.containers.sniff import extensions_of
 from ..media.results import Segment, Stream
 
 
@@ -33,5 +33,5 @@ def time_origin_of(origin: results.TimeOrigin) -> metadata.TimeOrigin:
 def source_of(name: str, container: str, streams: list[dict[str, Any]]) -> metadata.SourceInfo:
     """What the content is, and whether the file's name says so too (one without an extension says nothing)."""
     extension = PurePosixPath(name).suffix.lower()
-    agrees = extension in ("", extension_of(container))
+    agrees = extension in ("", *extensions_of(container))
     return metadata.SourceInfo(container=container, extension_agrees=agrees, streams=streams)

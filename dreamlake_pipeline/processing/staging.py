@@ -27,7 +27,7 @@ from ..api.pipeline import StagedKeys, StagedObject
 from ..client.pipeline import PipelineClient
 from ..crashpoints import CrashPoint, reached
 from ..errors import ERRORS, Code, DreamlakeError
-from ..kinds import Kind, content_type_of, kind_of
+from ..kinds import MEDIA, Kind, content_type_of, kind_of, may_be_text
 from ..media.containers.sniff import Sniffed, sniff
 from ..media.run import bounds
 from ..media.run.workers import Workers
@@ -329,11 +329,12 @@ def understand(store: ObjectStore, workers: Workers, item: ObjectInfo) -> Staged
     if not told.get("kind") and (what := system_part(told.get("name") or key.rest)):
         return staged(None, None, None, f"{item.key} is left out as a system's file: {what}.")
     named = _checked(names.check_name, told.get("name")) or _name_of_key(key.rest)
-    kind = _kind_told(told.get("kind")) or kind_of(named or key.rest)
+    by_content = may_be_text(named or key.rest)
+    kind = _kind_told(told.get("kind")) or (None if by_content else kind_of(named or key.rest))
     extension = PurePosixPath(key.rest).suffix.lower()
     if kind is None:
         sniffed = _sniff(store, workers, item.key) if head.size else None
-        if sniffed is None or sniffed.kind is None:
+        if sniffed is None or sniffed.kind not in (MEDIA if by_content else Kind):
             what = sniffed.container if sniffed else "of no known kind" if head.size else "empty"
             return staged(None, None, None, f"{item.key} is {what}, which is none of the kinds that are processed.")
         kind, extension = sniffed.kind, sniffed.extension

@@ -1,4 +1,4 @@
-"""A small directory to try everything on: two episodes of a robot, with a file of every known extension."""
+"""A small directory to try everything on: two episodes of a robot, with files of every kind."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _PHRASES = ("Reaching for the cup.", "Grasping.", "Lifting it.", "Setting it dow
 _H264 = ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-g", str(2 * _FPS)]
 _AAC = ["-c:a", "aac", "-b:a", "96k"]
 _VP9 = ["-c:v", "libvpx-vp9", "-deadline", "realtime", "-cpu-used", "8", "-b:v", "400k"]
-# Between them the two episodes have every extension, codecs that are copied and codecs that are transcoded.
+# Between them the two episodes have the usual extensions, codecs that are copied and codecs that are transcoded.
 _VIDEOS = {
     "episode-001": {
         "camera/front.mp4": ("testsrc2", [*_H264, *_AAC, "-movflags", "+faststart"]),

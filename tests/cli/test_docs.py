@@ -12,6 +12,7 @@ from dreamlake_pipeline.cli.main import app
 from dreamlake_pipeline.client.events import FileStatus
 from dreamlake_pipeline.client.fields import MEANINGS, OLD_COLUMNS, OLD_JSON_NAMES
 from dreamlake_pipeline.errors import ExitCode
+from dreamlake_pipeline.kinds import KINDS
 
 DOCUMENTED = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
 
@@ -49,3 +50,9 @@ def test_every_field_of_a_file_is_documented_with_its_meaning() -> None:
         assert f"`{old}` (for" in section
     status_words = set(re.findall(r"`([a-z]+)`", section))
     assert {str(status) for status in FileStatus} <= status_words
+
+
+def test_the_extensions_of_every_kind_are_documented() -> None:
+    section = DOCUMENTED.split("### What is known by its extension\n")[1].split("\n### ")[0]
+    listed = {kind: tuple(names.split()) for kind, names in re.findall(r"^\| `([a-z-]+)` \| (\..+) \|$", section, re.M)}
+    assert listed == {str(kind): tuple(spec.extensions) for kind, spec in KINDS.items()}

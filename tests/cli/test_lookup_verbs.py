@@ -1,4 +1,4 @@
-"""`ls`, `tree`, `show`, `download`, `play`, `token`, and the command itself."""
+"""`ls`, `tree`, `show`, `play`, `token`, and the command itself."""
 
 from __future__ import annotations
 
@@ -228,32 +228,6 @@ def test_what_is_not_there_is_said(dreamlake: Callable[..., Any], stored: dict[s
         done = dreamlake(verb, what, "--episode", "robot:run-001")
         assert (done.code, done.out) == (1, "")
         assert what in done.err
-
-
-def test_a_download_is_what_was_uploaded_and_replaces_nothing(
-    dreamlake: Callable[..., Any],
-    stored: dict[str, Any],
-    recordings: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    original = (recordings / "run-002/joints.csv").read_bytes()
-    assert dreamlake("download", "/joints.csv", "-e", "robot:run-002").code == 0
-    assert Path("joints.csv").read_bytes() == original
-    again = dreamlake("download", "/joints.csv", "-e", "robot:run-002")
-    assert again.code == 1
-    assert "--force" in again.err
-    Path("joints.csv").write_text("mine")
-    assert dreamlake("download", "/joints.csv", "-e", "robot:run-002", "--force").code == 0
-    assert Path("joints.csv").read_bytes() == original
-    Path("folder").mkdir()
-    done = dreamlake("download", stored["joints.csv"]["id"], "-o", "folder", "--json")
-    assert json.loads(done.out)["path"] == "folder/joints.csv"
-    assert Path("folder/joints.csv").read_bytes() == original
-    nowhere = dreamlake("download", stored["joints.csv"]["id"], "-o", "no/such/folder/x.csv")
-    assert nowhere.code == 1
-    assert "no/such/folder/x.csv" in nowhere.err
 
 
 def test_what_is_not_processed_cannot_be_played(dreamlake: Callable[..., Any], stored: dict[str, Any]) -> None:

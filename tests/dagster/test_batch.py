@@ -17,6 +17,7 @@ import pytest
 from dagster import ExecuteInProcessResult
 
 from dreamlake_pipeline.api.bss import Playback, Record, Status
+from dreamlake_pipeline.assets.outcome import FAILED_TAG, OUTCOME_TAG
 from dreamlake_pipeline.database import SERVER_SCHEMA, open_engine
 from dreamlake_pipeline.kinds import Kind
 
@@ -172,7 +173,7 @@ def test_the_index_has_every_file_with_its_status(batch: Batch) -> None:
 
 def test_checks_name_the_files_that_failed(batch: Batch) -> None:
     videos, labels = (batch.check(asset, "every_file_processed") for asset in ("hls_streams", "label_tracks"))
-    assert not videos.passed and videos.severity.value == "WARN" and BROKEN in videos.description
+    assert not videos.passed and videos.severity.value == "ERROR" and f"lab:run-1{BROKEN}" in videos.description
     assert not labels.passed and SWAPPED in labels.description
     assert not batch.check("label_tracks", "bytes_match_hash").passed
     dropped = batch.check("label_tracks", "nothing_dropped")
@@ -183,11 +184,31 @@ def test_checks_name_the_files_that_failed(batch: Batch) -> None:
         if not one.passed
     }
     assert failed == {
+        ("dreamlake_index", "every_file_processed"),
         ("hls_streams", "every_file_processed"),
         ("label_tracks", "every_file_processed"),
         ("label_tracks", "bytes_match_hash"),
         ("label_tracks", "nothing_dropped"),
     }
+
+
+def test_the_list_of_runs_says_how_many_failed(batch: Batch) -> None:
+    run = batch.world.instance.get_run_by_id(batch.result.run_id)
+    assert run.is_success
+    assert run.tags[OUTCOME_TAG] == "failures" and run.tags[FAILED_TAG] == "2 of 8 failed"
+
+
+@pytest.mark.parametrize("asset", ["hls_streams", "label_tracks", "dreamlake_index"])
+def test_why_it_failed_is_in_the_first_columns(batch: Batch, asset: str) -> None:
+    [materialization] = batch.result.asset_materializations_for_node(asset)
+    rows = [record.data for record in materialization.metadata["items"].records]
+    assert list(rows[0])[:4] == ["episode", "name", "status", "reason"]
+    assert rows[0]["episode"] == "run-1" and rows[0]["status"] == "failed" and rows[0]["reason"]
+
+
+def test_pictures_are_captioned_by_places(batch: Batch) -> None:
+    [videos] = batch.result.asset_materializations_for_node("hls_streams")
+    assert f"lab:run-1{GOOD}" in videos.metadata["pictures"].value
 
 
 def test_a_run_shows_tables_pictures_and_commands(batch: Batch) -> None:
@@ -207,4 +228,6 @@ def test_a_run_shows_tables_pictures_and_commands(batch: Batch) -> None:
     assert shown("label_tracks")["dagster/row_count"].value == 3
     index = shown("dreamlake_index")
     assert (index["ready"].value, index["failed"].value) == (len(READY), len(FAILED))
-    assert f"- {GOOD}: `dreamlake play {batch.ids[GOOD]} --open`" in index["to play"].value
+    assert index["outcome"].value == "2 of 8 failed"
+    assert f"- lab:run-1{BROKEN}: `dreamlake show {batch.ids[BROKEN]}`" in index["to see why"].value
+    assert f"- lab:run-1{GOOD}: `dreamlake play {batch.ids[GOOD]} --open`" in index["to play"].value

@@ -10,6 +10,7 @@ from dagster import AssetCheckSeverity
 
 from dreamlake_pipeline.api.bss import Record, Status
 from dreamlake_pipeline.api.common import ErrorBody
+from dreamlake_pipeline.api.failures import BatchFile, Failures
 from dreamlake_pipeline.api.server import AssetRef
 from dreamlake_pipeline.assets import checks
 from dreamlake_pipeline.ids import new_id
@@ -25,7 +26,7 @@ def item(name: str = "/a.mp4", *, error: ErrorBody | None = None, **metadata: An
         kind=Kind.VIDEO,
         owner="o",
         project="p",
-        episode=None,
+        episode="run-1",
         name=name,
         staging_hash=None,
         staging_key="o/p/staging/a",
@@ -54,11 +55,39 @@ def with_rules(*rules: dict[str, Any]) -> Record:
 
 def test_every_file_processed() -> None:
     assert checks.every_file_processed([item(), item()]).passed
-    theirs = checks.every_file_processed([item(), failed("media_corrupt", "It is damaged.")])
-    assert not theirs.passed and theirs.severity is AssetCheckSeverity.WARN
-    assert theirs.description == "1 of 2 files. /bad.mp4: It is damaged."
-    ours = checks.every_file_processed([failed("internal", "A fault."), failed("no_video", "No video.")])
-    assert not ours.passed and ours.severity is AssetCheckSeverity.ERROR
+    for code in ("media_corrupt", "internal"):
+        result = checks.every_file_processed([item(), failed(code, "It is damaged.")])
+        assert not result.passed and result.severity is AssetCheckSeverity.ERROR
+        assert result.description == "1 of 2 files have no result. p:run-1/bad.mp4: It is damaged."
+
+
+def test_a_failure_counts_though_an_earlier_result_stands() -> None:
+    stands = item().model_copy(update={"status": Status.READY, "last_error": ErrorBody(code="internal", message="No.")})
+    result = checks.every_file_processed([item(), stands])
+    assert not result.passed and result.severity is AssetCheckSeverity.ERROR
+    assert result.metadata["files"].records[0].data["code"] == "internal"
+
+
+def test_what_is_only_put_off_is_a_warning() -> None:
+    away = failed("unreachable", "S3 is away.").model_copy(update={"status": Status.QUEUED})
+    result = checks.every_file_processed([item(), away])
+    assert not result.passed and result.severity is AssetCheckSeverity.WARN
+    both = checks.every_file_processed([failed("no_video", "No video."), away])
+    assert both.severity is AssetCheckSeverity.ERROR
+
+
+def test_a_batch_that_lost_its_files_says_so() -> None:
+    result = checks.every_file_processed([], moved=2)
+    assert result.passed and "2 more files that it had are in other batches" in str(result.description)
+
+
+def test_nothing_failed() -> None:
+    assert checks.nothing_failed(Failures(count=0, counted_to=10_000, by_code={}, items=[])).passed
+    one = failed("no_video", "No video.")
+    row = BatchFile.model_validate(one.model_dump())
+    result = checks.nothing_failed(Failures(count=3, counted_to=10_000, by_code={"no_video": 3}, items=[row]))
+    assert not result.passed and result.severity is AssetCheckSeverity.ERROR
+    assert result.description == "3 files are failed (3 no_video). The last: p:run-1/bad.mp4: No video."
 
 
 def test_a_batch_without_such_files_is_well() -> None:
@@ -112,7 +141,7 @@ def test_index_complete() -> None:
         assert checks.index_complete([older, newer], refs, good | {refs[0].id: later}).passed
         assert not checks.index_complete([older, newer], refs, good | {refs[0].id: earlier}).passed
     stale = checks.index_complete([older, newer], refs, good | {refs[1].id: (newer.id, "queued", at)})
-    assert not stale.passed and "/b.mp4: The index says queued, not ready." in stale.description
+    assert not stale.passed and "p:run-1/b.mp4: The index says queued, not ready." in stale.description
     assert not checks.index_complete([older, newer], refs, {}).passed
 
 

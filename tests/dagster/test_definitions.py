@@ -22,6 +22,7 @@ LINEAGE = {
     "label_tracks": {"staging_objects"},
     "dreamlake_index": {"hls_streams", "audio_renditions", "text_tracks", "label_tracks"},
     "catalog": {"dreamlake_index"},
+    "failed_files": set(),
     "garbage": set(),
 }
 CHECKS = {
@@ -29,7 +30,8 @@ CHECKS = {
     "audio_renditions": {"every_file_processed", "bytes_match_hash", "hls_conformance", "durations_agree"},
     "text_tracks": {"every_file_processed", "bytes_match_hash", "nothing_dropped"},
     "label_tracks": {"every_file_processed", "bytes_match_hash", "nothing_dropped"},
-    "dreamlake_index": {"index_complete"},
+    "dreamlake_index": {"every_file_processed", "index_complete"},
+    "failed_files": {"nothing_failed"},
     "catalog": {"every_row_written"},
 }
 
@@ -51,6 +53,7 @@ def test_lineage_checks_and_names() -> None:
     assert checks == CHECKS
     assert {job.name for job in defs.resolve_all_job_defs()} - {"__ASSET_JOB"} == {
         "process_batch",
+        "redo_batch",
         "write_catalog",
         "collect_garbage",
     }
@@ -62,8 +65,9 @@ def test_every_asset_explains_itself(name: str) -> None:
         one for one in defs.assets or [] if isinstance(one, AssetsDefinition) and one.key.to_user_string() == name
     ]
     spec = asset.get_asset_spec()
-    assert spec.description and spec.owners and spec.kinds and spec.group_name in ("batches", "catalog", "upkeep")
-    assert (asset.partitions_def is not None) == (name not in ("catalog", "garbage"))
+    assert spec.description and spec.owners and spec.kinds
+    assert spec.group_name in ("batches", "catalog", "overview", "upkeep")
+    assert (asset.partitions_def is not None) == (name not in ("catalog", "failed_files", "garbage"))
     assert all(check.description for check in asset.check_specs)
 
 
@@ -71,7 +75,7 @@ def test_what_starts_work_runs_without_being_switched_on() -> None:
     repository = defs.get_repository_def()
     sensors = {sensor.name: sensor.default_status for sensor in repository.sensor_defs}
     schedules = {schedule.name: schedule.default_status for schedule in repository.schedule_defs}
-    names = ("staging_sensor", "failed_runs", "deleted_records", "retire_partitions")
+    names = ("staging_sensor", "failed_runs", "list_failed_files", "deleted_records", "retire_partitions")
     assert sensors == dict.fromkeys(names, DefaultSensorStatus.RUNNING)
     assert schedules == dict.fromkeys(("hourly_catalog", "nightly_garbage"), DefaultScheduleStatus.RUNNING)
 
@@ -110,7 +114,7 @@ HARMLESS = {
 }
 
 
-@pytest.mark.parametrize("job", ["process_batch", "write_catalog", "__ASSET_JOB"])
+@pytest.mark.parametrize("job", ["process_batch", "redo_batch", "write_catalog", "__ASSET_JOB"])
 def test_run_config_says_what_is_done_again_and_nothing_else(job: str) -> None:
     """No address, no secret, no `{env: NAME}`, nothing that takes anything."""
     config_type = defs.resolve_job_def(job).run_config_schema.config_type

@@ -23,7 +23,9 @@ from .conftest import OWNER, World, labels, running, sound, srt, telemetry
 
 # What Postgres alone knew: how the work went, and not what came of it. `ready_at` and `reported_at` become the time at
 # which meta.json was written, a moment before.
-NOT_RESTORED = "updated_at, queued_at, ready_at, reported_at, partition, waiting, postponed_at, waiting_until, crashes"
+NOT_RESTORED = (
+    "updated_at, queued_at, ready_at, reported_at, partition, was_in, waiting, postponed_at, waiting_until, crashes"
+)
 
 FOREIGN = StagedObject(
     key=layout.staging_key(OWNER, "arm", "foreign/talk.wav"),

@@ -84,6 +84,10 @@ ROWS: dict[str, dict[str, str]] = {
         "0016": """
             INSERT INTO rebuilt (owner, project, id, chunks) VALUES ('lab', 'arm', repeat('1', 24), '{ab}'),
                 ('lab', 'leg', repeat('1', 24), '{ab}')""",
+        "0017": """UPDATE projects SET types = '{".dat": "audio"}' WHERE project = 'arm'""",
+        "0018": """
+            UPDATE records SET partition = NULL WHERE id = repeat('1', 24);
+            UPDATE ignored_objects SET code = 'unknown_kind'""",
     },
     SERVER_SCHEMA: {
         "0001": f"""

@@ -10,15 +10,17 @@ from dreamlake_pipeline.kinds import KINDS, KNOWN_EXTENSIONS, Kind, content_type
 @pytest.mark.parametrize(
     ("extensions", "kind", "route"),
     [
-        (".mp4 .mov .avi .mkv .webm", Kind.VIDEO, "videos"),
-        (".wav .mp3 .flac .aac .ogg", Kind.AUDIO, "audio"),
+        (".mp4 .mov .avi .mkv .webm .m4v .qt .3gp .3g2 .mk3d .ts .mts .m2ts .m2t", Kind.VIDEO, "videos"),
+        (
+            ".wav .mp3 .flac .aac .ogg .oga .opus .m4a .m4b .mka .weba .wave .mp2 .mpga .ac3 .eac3 .ec3 .amr",
+            Kind.AUDIO,
+            "audio",
+        ),
         (".vtt .srt", Kind.TEXT_TRACK, "text-tracks"),
-        (".jsonl .csv", Kind.LABEL_TRACK, "labels"),
+        (".jsonl .csv .ndjson .tsv", Kind.LABEL_TRACK, "labels"),
     ],
 )
-def test_every_extension_of_the_contract_has_its_kind_whatever_its_case(
-    extensions: str, kind: Kind, route: str
-) -> None:
+def test_every_extension_has_its_kind_whatever_its_case(extensions: str, kind: Kind, route: str) -> None:
     assert tuple(KINDS[kind].extensions) == tuple(extensions.split())
     assert kind.spec.route == route
     for extension in extensions.split():

@@ -188,9 +188,9 @@ def _keep_lines(connection: Connection, owner: str, project: str, lines: Sequenc
 def _decide(connection: Connection, owner: str, project: str, at: datetime, settings: ProjectSettings) -> None:
     connection.execute(
         text("""
-        INSERT INTO projects AS known (owner, project, ladder, csv, updated_at)
-        VALUES (:owner, :project, :ladder, CAST(:csv AS jsonb), :at)
-        ON CONFLICT (owner, project) DO UPDATE SET ladder = excluded.ladder, csv = excluded.csv,
+        INSERT INTO projects AS known (owner, project, ladder, csv, types, updated_at)
+        VALUES (:owner, :project, :ladder, CAST(:csv AS jsonb), CAST(:types AS jsonb), :at)
+        ON CONFLICT (owner, project) DO UPDATE SET ladder = excluded.ladder, csv = excluded.csv, types = excluded.types,
             updated_at = excluded.updated_at WHERE known.updated_at < excluded.updated_at"""),
         {
             "owner": owner,
@@ -198,6 +198,7 @@ def _decide(connection: Connection, owner: str, project: str, at: datetime, sett
             "at": at,
             "ladder": None if settings.ladder is None else list(settings.ladder),
             "csv": None if settings.csv is None else to_jsonb(settings.csv),
+            "types": None if settings.types is None else to_jsonb(settings.types),
         },
     )
 

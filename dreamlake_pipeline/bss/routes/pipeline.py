@@ -10,6 +10,7 @@ from fastapi import Depends, Query, Response
 from ...admission import MIB, most_bytes, new_router, reads_for_pipeline, writes_for_pipeline
 from ...api.bss import Success
 from ...api.common import Printable
+from ...api.failures import Failures, MovedFiles
 from ...api.pipeline import (
     Adopted,
     AdoptObjects,
@@ -40,7 +41,7 @@ from ...api.pipeline import (
 )
 from ...crashpoints import CrashPoint, reached
 from ...kinds import Kind
-from .. import batches, chunks, deletions, journal, records, staged
+from .. import batches, chunks, deletions, failures, journal, records, staged
 from ..context import SOUND, Database, ItsPresence, Store
 
 # Seconds between two looks of a claim that waits: each costs a millisecond or two.
@@ -217,6 +218,22 @@ def stored(body: StoredChunks, database: Database) -> Success:
 def lookup(body: LookupResults, database: Database) -> KnownResults:
     with database.connect() as connection:
         return KnownResults(items=records.known_results(connection, body.owner, body.keys))
+
+
+@routes.get("/failures", summary="What failed over all batches, the latest first", dependencies=_LOOKUP)
+def failed(database: Database, limit: Annotated[int, Query(ge=1, le=1000)] = 100) -> Failures:
+    with database.connect() as connection:
+        return failures.latest(connection, limit)
+
+
+@routes.get("/batches/moved", summary="Files that a batch has had, and has no longer", dependencies=_LOOKUP)
+def moved(
+    database: Database,
+    partition: Annotated[Printable, Query()],
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+) -> MovedFiles:
+    with database.connect() as connection:
+        return failures.moved(connection, partition, limit)
 
 
 @routes.post("/deletions/pending", summary="Deleted records of which the index was not told", dependencies=_LOOKUP)

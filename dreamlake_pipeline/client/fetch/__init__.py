@@ -2,7 +2,8 @@
 
 from .fetcher import DEFAULT_JOBS, Fetcher
 from .local import LocalTree
-from .wanted import Choice, Wanted
+from .pour import pour
+from .wanted import Choice, Stored, Wanted
 from .what import What
 
-__all__ = ["DEFAULT_JOBS", "Choice", "Fetcher", "LocalTree", "Wanted", "What"]
+__all__ = ["DEFAULT_JOBS", "Choice", "Fetcher", "LocalTree", "Stored", "Wanted", "What", "pour"]

@@ -45,6 +45,8 @@ class Source:
         Raises NOT_FOUND, STORAGE_FAILED, StoreAway, Stopped; HASH_MISMATCH for an object of another size, whose message
         is the rest of a sentence about it.
         """
+        if start == size:
+            return
         if self._parts is None or size is None or size - start <= _PART:
             self._stream(url, start, size, take, on_bytes, is_whole=True)
             return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -77,7 +77,6 @@ class Choice:
     what: Sequence[What] = (What.RAW,)
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
-    _found: list[Stored] = field(default_factory=list, init=False, repr=False)
 
     def lone(self, bss: BssClient, index: IndexClient) -> Stored | None:
         """The file, where a single one was named; None where whole folders or several were. Raises NOT_FOUND."""
@@ -155,9 +154,9 @@ def place_of(stored: Stored, what: What, relative: str, tree: LocalTree) -> Want
         return Wanted(stored, what, f"{tree.root}/{local}").failed(error)
 
 
-def lone_name(stored: Stored, what: What) -> str:
+def lone_name(stored: Stored) -> str:
     """What a file that was named by itself is called locally."""
-    return split_name(stored.name).filename + what.suffix
+    return split_name(stored.name).filename
 
 
 def _listed(index: IndexClient, place: Place) -> Iterator[Stored]:

@@ -27,7 +27,7 @@ ReadAt = Callable[[int, int], bytes]
 class Sniffed:
     """`container` is a name for people and records; `kind` is None where the content is none of our kinds.
 
-    `extension` is the one of `kinds.py` that fits (with its dot); empty where none does. `demuxer` is the only
+    `extension` is the usual one of `kinds.py` that fits (with its dot); empty where none does. `demuxer` is the only
     FFmpeg demuxer that may open the file; None where the file is not to be opened as media. `start` is where the
     sound begins in a file with something else before it, in bytes.
     """
@@ -41,33 +41,47 @@ class Sniffed:
 
 _MP4 = Sniffed(Kind.VIDEO, "mp4", ".mp4", "mov")
 _MOV = Sniffed(Kind.VIDEO, "mov", ".mov", "mov")
-_M4A = Sniffed(Kind.AUDIO, "m4a", "", "mov")
+_M4A = Sniffed(Kind.AUDIO, "m4a", ".m4a", "mov")
 _AVI = Sniffed(Kind.VIDEO, "avi", ".avi", "avi")
 _MATROSKA = Sniffed(Kind.VIDEO, "matroska", ".mkv", "matroska")
 _WEBM = Sniffed(Kind.VIDEO, "webm", ".webm", "matroska")
-_MPEG_TS = Sniffed(Kind.VIDEO, "mpegts", "", "mpegts")
+_MPEG_TS = Sniffed(Kind.VIDEO, "mpegts", ".ts", "mpegts")
 _WAV = Sniffed(Kind.AUDIO, "wav", ".wav", "wav")
 _MP3 = Sniffed(Kind.AUDIO, "mp3", ".mp3", "mp3")
 _FLAC = Sniffed(Kind.AUDIO, "flac", ".flac", "flac")
 _AAC = Sniffed(Kind.AUDIO, "aac", ".aac", "aac")
 _OGG = Sniffed(Kind.AUDIO, "ogg", ".ogg", "ogg")
-_AC3 = Sniffed(Kind.AUDIO, "ac3", "", "ac3")
-_EAC3 = Sniffed(Kind.AUDIO, "eac3", "", "eac3")
-_AMR = Sniffed(Kind.AUDIO, "amr", "", "amr")
+_AC3 = Sniffed(Kind.AUDIO, "ac3", ".ac3", "ac3")
+_EAC3 = Sniffed(Kind.AUDIO, "eac3", ".eac3", "eac3")
+_AMR = Sniffed(Kind.AUDIO, "amr", ".amr", "amr")
 _VTT = Sniffed(Kind.TEXT_TRACK, "webvtt", ".vtt")
 _SRT = Sniffed(Kind.TEXT_TRACK, "srt", ".srt")
 _JSONL = Sniffed(Kind.LABEL_TRACK, "jsonl", ".jsonl")
 _CSV = Sniffed(Kind.LABEL_TRACK, "csv", ".csv")
 _TEXTS = {known.container: known for known in (_VTT, _SRT, _JSONL, _CSV)}
 
-_EXTENSIONS = {
-    known.container: known.extension
-    for known in (_MP4, _MOV, _M4A, _AVI, _MATROSKA, _WEBM, _MPEG_TS, _WAV, _MP3, _FLAC, _AAC, _OGG, _AC3, _EAC3, _AMR)
+# Extensions of `kinds.py` that fit a container of media; first the one that a file without a name is given.
+_EXTENSIONS: dict[str, tuple[str, ...]] = {
+    _MP4.container: (".mp4", ".m4v", ".m4a", ".m4b", ".3gp", ".3g2"),
+    _MOV.container: (".mov", ".qt"),
+    _M4A.container: (".m4a", ".m4b"),
+    _AVI.container: (".avi",),
+    _MATROSKA.container: (".mkv", ".mka", ".mk3d"),
+    _WEBM.container: (".webm", ".weba"),
+    _MPEG_TS.container: (".ts", ".mts", ".m2ts", ".m2t"),
+    _WAV.container: (".wav", ".wave"),
+    _MP3.container: (".mp3", ".mp2", ".mpga"),
+    _FLAC.container: (".flac",),
+    _AAC.container: (".aac",),
+    _OGG.container: (".ogg", ".oga", ".opus"),
+    _AC3.container: (".ac3",),
+    _EAC3.container: (".eac3", ".ec3"),
+    _AMR.container: (".amr",),
 }
 
 
-def extension_of(container: str) -> str:
-    """The extension of `kinds.py` (with its dot) for a container of media, by its name; empty where none fits."""
+def extensions_of(container: str) -> tuple[str, ...]:
+    """The extensions of `kinds.py` (with their dots) that fit a container of media, by its name."""
     return _EXTENSIONS[container]
 
 
