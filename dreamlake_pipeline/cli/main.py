@@ -33,6 +33,7 @@ from .rebuild_cmd import rebuild
 from .retry_cmd import retry
 from .rm_cmd import rm
 from .show_cmd import show
+from .staging_cmd import staging
 from .status_cmd import status
 from .token_cmd import token
 from .tree_cmd import tree
@@ -48,14 +49,15 @@ completion.install()
 app = typer.Typer(
     name="dreamlake",
     help="Store directories of robot video, audio, subtitles and labels: once, playable, described and findable.",
-    epilog="Exit codes: 0 all well; 1 some file failed; 2 wrong usage; 3 a service cannot be reached.",
+    epilog="Exit codes: 0 all well; 1 some file failed; 2 wrong usage; 3 a service cannot be reached; "
+    "4 the time of --timeout ran out.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 _VERBS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Storing files": (ingest, upload, watch, retry),
+    "Storing files": (ingest, upload, watch, retry, staging),
     "Finding files": (ls, tree, show, failed, download, play),
     "Deleting files": (rm, undelete, gc),
     "Keeping what is stored": (fsck, rebuild),

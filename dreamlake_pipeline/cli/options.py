@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -121,6 +122,30 @@ def check_types(words: list[str] | None) -> list[str] | None:
     """The same words, if they are types."""
     read_types(words)
     return words
+
+
+def tell_without_effect(context: typer.Context, names: Iterable[str], why: str) -> None:
+    """Say which of these options (names of parameters) were given, and have no effect here: "with --dry-run"."""
+    from .output import warn
+
+    given = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name in names and _is_given(context, parameter.name)
+    ]
+    if given:
+        warn(f"{', '.join(given)} {'has' if len(given) == 1 else 'have'} no effect {why}.")
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def kinds_meant(*, ladder: str | None, csv: list[str] | None) -> dict[str, Kind]:
+    """Which of these options are given, and the kind of file that each is for."""
+    kinds = {"--ladder": ladder and Kind.VIDEO, "--csv": csv and Kind.LABEL_TRACK}
+    return {option: kind for option, kind in kinds.items() if isinstance(kind, Kind)}
 
 
 Episode = Annotated[
