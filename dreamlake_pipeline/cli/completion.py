@@ -1,6 +1,6 @@
 """What Tab completes: projects, episodes, folders and files that are stored, names of processes, codes of errors.
 
-It asks the services, for a second at the most, and offers nothing where they do not answer: a line that is being
+It asks the services, for two seconds at the most, and offers nothing where they do not answer: a line that is being
 written is no place for an error.
 """
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from ..client.bss import Place
 
 _MOST_OFFERED = 200
-_SECONDS = 1.0
+_SECONDS = 2.0
 
 # Bash takes `:` and `@` for ends of words, and replaces only what comes after the last of them (readline's
 # COMP_WORDBREAKS). So the word is taken from the line itself, and what bash keeps of it from each answer. A folder and

@@ -99,7 +99,7 @@ def _show(code: str, records: list[Record], namespace: str, *, most: int | None)
     for record in ordered[:most]:
         place = spell(Place(record.owner, record.project, record.episode or "", record.name), namespace)
         lines.append(Line([f"  {place}", "" if record.error else "(its earlier result plays)"], _error(record)))
-    print_lines(lines)
+    print_lines(lines, whole=True)
     if most is not None and len(records) > most:
         say(f"  and {len(records) - most:,} more: --all lists them")
     if hints := {hint for record in records if (hint := _error(record).hint)}:

@@ -20,7 +20,7 @@ def logs(
     processes: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[PROCESS]...",
+            metavar="PROCESS",
             help="As `dreamlake status` calls them; none: all of them.",
             autocompletion=complete_process,
         ),

@@ -254,7 +254,7 @@ What = Annotated[
 Which = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[PLACE|ID]...",
+        metavar="PLACE|ID",
         help=f"Projects, episodes, folders, files: {PLACE_FORM}, or a target and paths in it; or ids.",
         autocompletion=complete_place,
     ),
