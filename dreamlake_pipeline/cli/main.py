@@ -15,6 +15,7 @@ import typer
 
 from ..errors import DreamlakeError, ExitCode
 from ..visible import make_logs_visible
+from . import completion
 from .demo_cmd import demo
 from .down_cmd import down
 from .download_cmd import download
@@ -44,6 +45,7 @@ from .watch_cmd import watch
 DEBUG_VARIABLE = "DREAMLAKE_DEBUG"
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
+completion.install()
 app = typer.Typer(
     name="dreamlake",
     help="Store directories of robot video, audio, subtitles and labels: once, playable, described and findable.",

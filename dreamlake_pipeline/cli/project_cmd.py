@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .completion import complete_project
 from .options import AsJson, read_csv_options, read_ladder, read_types
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ project = typer.Typer(help="See and change the settings of a project.", no_args_
 _DEFAULT = "default"
 _FORM = r"PROJECT\[@NAMESPACE]"
 
-Project = Annotated[str, typer.Argument(metavar="PROJECT", help=f"The project: {_FORM}.")]
+Project = Annotated[
+    str, typer.Argument(metavar="PROJECT", help=f"The project: {_FORM}.", autocompletion=complete_project)
+]
 
 
 def _check_ladder(text: str | None) -> str | None:
