@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from pydantic import Field, model_validator
 
 from ..kinds import Kind
-from .bss import Record
+from .bss import Record, Success
 from .common import (
     Bytes,
     ContentType,
@@ -317,6 +317,13 @@ class ReportResults(Model):
     partition: Printable
     run_id: Printable
     results: list[ItemResult] = Field(max_length=1000)
+
+
+class Reported(Success):
+    """`passedOver`: records that were deleted or moved meanwhile, or left the batch. The index is told nothing of
+    these by the run, which knows them as they were."""
+
+    passed_over: list[Id] = Field(default_factory=list)
 
 
 class FinishBatch(Model):

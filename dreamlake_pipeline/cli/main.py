@@ -23,6 +23,7 @@ from .fsck_cmd import fsck
 from .gc_cmd import gc
 from .ingest_cmd import ingest
 from .ls_cmd import ls
+from .mv_cmd import mv
 from .output import Interrupted, complain, note
 from .play_cmd import play
 from .project_cmd import project
@@ -53,7 +54,7 @@ app = typer.Typer(
 _VERBS: dict[str, tuple[Callable[..., None], ...]] = {
     "Storing files": (ingest, upload, watch, retry),
     "Finding files": (ls, tree, show, download, play),
-    "Deleting files": (rm, undelete, gc),
+    "Renaming and deleting files": (mv, rm, undelete, gc),
     "Keeping what is stored": (fsck, rebuild),
     "The embedded stack": (up, down, status, env, demo),
 }
