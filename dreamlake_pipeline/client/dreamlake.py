@@ -17,7 +17,7 @@ from ..filetypes import check_types
 from ..kinds import Kind, check_kind
 from ..names import check_folder, check_owner
 from ..settings import Settings
-from . import fsck, garbage, removal, tokens, trees
+from . import fsck, garbage, moving, removal, tokens, trees
 from .bss import Place
 from .cache import HashCache
 from .connection import addresses
@@ -387,6 +387,27 @@ class DreamLake:
             refs = [removal.ref_of(file.record if isinstance(file, File) else file)]
         for _ in removal.delete(self.bss, self.index, refs):
             pass
+
+    def plan_move(
+        self, words: Sequence[str], *, episode: str | None = None, force: bool = False
+    ) -> list[moving.Renamed]:
+        """What is renamed by `[source, destination]`; see `moving.plan`."""
+        return moving.plan(self, words, episode=episode, force=force)
+
+    def move_events(
+        self, renamed: Sequence[moving.Renamed], *, replace: bool = False
+    ) -> Iterator[list[moving.Renamed]]:
+        """Rename what `plan_move` found; what became of it, some at a time (see moving.py)."""
+        return moving.move(self.bss, self.index, renamed, replace=replace)
+
+    def move(self, source: str, destination: str, *, force: bool = False) -> list[moving.Renamed]:
+        """Rename or move a file, folder or episode within its project; the records with their new names.
+
+        `destination` is a path in the same episode, or a place of the same project. With `force`, what has a name that
+        is taken is deleted, and can be restored for a time. Raises NOT_FOUND, USAGE, CONFLICT.
+        """
+        renamed = self.plan_move([source, destination], force=force)
+        return [one for some in self.move_events(renamed, replace=force) for one in some]
 
     def deletable(self, places: Sequence[Place]) -> list[RecordRef]:
         """The records of these places, each once; also those of earlier content under their names."""
