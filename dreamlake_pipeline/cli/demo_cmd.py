@@ -77,7 +77,7 @@ def demo(
         code = run_transfer(watched(events), as_json=False, tell_each=directory is None)
         typer.echo()
         if 0 < stored <= _MOST_SHOWN or (stored and directory is None):
-            tree(project)
+            tree([project])
             typer.echo()
         if videos:
             typer.echo(f"{'A video':<13}{lake.bss.playback(Kind.VIDEO, videos[0]).url}")

@@ -28,9 +28,7 @@ from .options import (
     read_types,
     tell_without_effect,
 )
-
-_GLOB = "held against the path below DIR and each part of it; may be given again."
-
+from .selecting import EpisodePerFolder, Exclude, FollowLinks, Include, select
 
 # Options that only say how files are sent, and when it ends.
 _NOT_PLANNED = ("ladder", "csv", "jobs", "on_errors", "wait", "timeout")
@@ -41,23 +39,10 @@ def ingest(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory to store.")],
     episode: Episode,
     to: To = "/",
-    episode_per_folder: Annotated[
-        bool,
-        typer.Option(
-            "--episode-per-folder",
-            help="Each first-level folder is an episode of its name (EPISODE/folder, if --episode names one too); "
-            "files beside those folders go where --episode says.",
-        ),
-    ] = False,
-    include: Annotated[
-        list[str] | None, typer.Option("--include", metavar="GLOB", help=f"Only what matches; {_GLOB}")
-    ] = None,
-    exclude: Annotated[
-        list[str] | None, typer.Option("--exclude", metavar="GLOB", help=f"Not what matches; {_GLOB}")
-    ] = None,
-    follow_links: Annotated[
-        bool, typer.Option("--follow-links", help="Also follow symbolic links that lead out of DIR.")
-    ] = False,
+    episode_per_folder: EpisodePerFolder = False,
+    include: Include = None,
+    exclude: Exclude = None,
+    follow_links: FollowLinks = False,
     types: Types = None,
     strict: Strict = False,
     ladder: Ladder = None,
@@ -78,19 +63,17 @@ def ingest(
     Other files are skipped, which is said at the end, by extension. Running it
     again, or after Ctrl-C, sends only what has not arrived.
     """
-    from ..client import Selection
-    from ..client.target import parse_target
-    from .connection import connect, namespace
+    from .connection import connect
     from .plan import plan_transfer
     from .progress import run_transfer
 
-    selection = Selection(
+    selection = select(
         directory,
-        parse_target(episode, namespace=namespace()),
+        episode,
         to=to,
         episode_per_folder=episode_per_folder,
-        include=include or (),
-        exclude=exclude or (),
+        include=include,
+        exclude=exclude,
         follow_links=follow_links,
     )
     if dry_run:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 from ..api.bss import (
@@ -261,6 +262,13 @@ class BssClient:
         """The records of a place, of all kinds, without what was found in their files."""
         return self._pages("/records", Listing[RecordRef], place)
 
+    def failed(self, place: Place) -> Iterator[Record]:
+        """The records of a place whose last processing failed, also where an earlier result stands; not those of
+        earlier content under a name. Oldest first."""
+        refs = self._pages("/records", Listing[RecordRef], place, failed=True)
+        while some := [ref.id for ref in islice(refs, MOST_PER_CALL)]:
+            yield from sorted(self.query(some), key=lambda record: record.id)
+
     def list_deleted(self, place: Place) -> Iterator[DeletedRecord]:
         """The records of a place that can be restored."""
         return self._pages("/records/deleted", Listing[DeletedRecord], place)
@@ -300,10 +308,12 @@ class BssClient:
         """Free some of what nobody needs; needs a token that writes everywhere."""
         return self.http.post("/gc/step", asked, Collected)
 
-    def _pages(self, path: str, form: type[Listing[Listed]], place: Place) -> Iterator[Listed]:
+    def _pages(
+        self, path: str, form: type[Listing[Listed]], place: Place, *, failed: bool | None = None
+    ) -> Iterator[Listed]:
         cursor: str | None = None
         while True:
-            page = self.http.get(path, form, **place._asdict(), cursor=cursor, limit=MOST_PER_CALL)
+            page = self.http.get(path, form, **place._asdict(), failed=failed, cursor=cursor, limit=MOST_PER_CALL)
             yield from page.items
             if not (cursor := page.cursor):
                 return

@@ -69,7 +69,7 @@ def test_it_sends_what_appears_until_it_is_told_to_end(
         (recordings / "run-003" / "later.csv").write_text("time,x\n0,2\n")
         wait_for(log, r"uploaded   run-003:/later.csv")
         assert end(process, by) == 0
-    assert log.read_text().count("\n") == 2
+    assert log.read_text().count("\n") == 3
 
 
 def test_events_for_programs(environment: dict[str, str], recordings: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from dreamlake_pipeline.api.bss import ProjectSettings
 from dreamlake_pipeline.client import DreamLake
 from dreamlake_pipeline.client.events import Summary, Waiting, Warned
 from dreamlake_pipeline.client.watch import watch as watch_module
@@ -42,6 +43,9 @@ def test_what_is_there_and_what_appears_is_stored(watching: Start, folder: Path)
     its.until(lambda: {("uploaded", "/joints.csv"), ("uploaded", "/labels/left/hand.csv")} <= set(its.told()))
     assert len(its.told()) == 3
     assert (its.watch.summary.uploaded, its.watch.summary.skipped, its.watch.summary.files) == (3, 1, 4)
+    assert [event.reason for event in its.events if isinstance(event, Warned) and event.name == "/"] == [
+        f"files below {folder} are left out, since nothing says what they are: .txt 1."
+    ]
 
 
 def test_looking_alone_finds_what_changes(watching: Start, folder: Path, without_events: None) -> None:
@@ -193,6 +197,15 @@ def test_episodes_globs_and_systems_files_are_those_of_ingest(watching: Start, f
     assert sorted(its.told()) == [("uploaded", "/joints.csv"), ("uploaded", "/top.csv")]
     events = {event.name: event.episode for event in its.events if hasattr(event, "episode")}
     assert events == {"/joints.csv": "run/run-1", "/top.csv": "run"}
+
+
+def test_extensions_are_what_one_says_and_the_project_keeps(watching: Start, folder: Path, lake: DreamLake) -> None:
+    lake.bss.change_project(lake.namespace, "robot", ProjectSettings(types={".kept": Kind.LABEL_TRACK}))
+    (folder / "a.kept").write_text("time,x\n0,1\n")
+    (folder / "b.said").write_text("time,x\n0,2\n")
+    its = watching(once=True, types={".said": "label-track"})
+    its.until(lambda: its.events and isinstance(its.events[-1], Summary))
+    assert sorted(its.told()) == [("uploaded", "/a.kept"), ("uploaded", "/b.said")]
 
 
 @pytest.mark.parametrize("name", [b"caf\xc3\xa9 1.csv", b"bad\xff.csv", b"a\nb.csv"])
