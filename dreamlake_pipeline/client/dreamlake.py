@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Unpack
@@ -18,12 +18,12 @@ from ..kinds import Kind, check_kind
 from ..names import check_folder, check_owner
 from ..settings import Settings
 from . import fsck, garbage, removal, tokens
-from .bss import Place
+from .bss import Place, in_slices
 from .cache import HashCache
+from .checked import checked, checking
 from .connection import addresses
-from .download import download
 from .events import Event, Processing, Summary, Waiting
-from .fetch import DEFAULT_JOBS, Choice, Stored, What, pour
+from .fetch import DEFAULT_JOBS, Choice, Stored, What, check_what, pour
 from .file import File, check_path
 from .files import Files, check_status, several
 from .fsck import Checked, RepairSummary
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 _DOWNLOAD_SECONDS = 120.0  # that a download waits for services that are away
 
 
+@checked
 class DreamLake:
     """A connection to BSS and DreamLake Server. Close it, or use it as a context manager.
 
@@ -54,6 +55,7 @@ class DreamLake:
     `bss` and `index` have one method per route. Methods raise DreamlakeError.
     """
 
+    @checking
     def __init__(
         self,
         *,
@@ -261,7 +263,8 @@ class DreamLake:
         Those that are gone are left out.
         """
         given = [ids] if isinstance(ids, str) else list(ids)
-        found = {one.id: one for one in self.wait_events(given, timeout=timeout) if isinstance(one, Record)}
+        deque(self.wait_events(given, timeout=timeout), maxlen=0)
+        found = {record.id: record for some in in_slices(given) for record in self.bss.query(some)}
         return [found[one] for one in given if one in found]
 
     def wait_events(
@@ -303,10 +306,51 @@ class DreamLake:
         target = None if episode is None else self.target(episode)
         return retry(self.services, target, given, everything=everything, wait=wait, timeout=timeout)
 
-    def download(self, record: Record, path: str | Path, on_bytes: Callable[[int], None] = lambda _: None) -> str:
-        """Write the raw file to `path`, verified, whole or not at all; its SHA-256 (see download.py)."""
-        patience = Patience(_DOWNLOAD_SECONDS)
-        return download(self.services.patient_bss(patience), record, check_path(path), patience, on_bytes)
+    def download(
+        self,
+        place: str | Target | Sequence[str],
+        directory: str | Path = ".",
+        *,
+        what: str | Sequence[str] = "raw",
+        include: str | Sequence[str] = (),
+        exclude: str | Sequence[str] = (),
+        jobs: int = DEFAULT_JOBS,
+        force: bool = False,
+        timeout: float | None = None,
+        on_event: OnEvent | None = None,
+    ) -> Summary:
+        """Fetch a project, an episode, a folder, files, or several of them to below `directory`; what became of them.
+
+        What `ingest` stored comes out as it went in, each file whole and verified, or not at all; the same call again
+        fetches what has not arrived. `what` of each is fetched: raw, parquet, vtt, poster, waveform, meta, playlist.
+        `force` replaces files of other content. A file that cannot be fetched is one of the summary's `failures`;
+        raised is what concerns all of them, such as NOT_FOUND for a place that is not there.
+        """
+        events = self.download_events(
+            place, directory, what=what, include=include, exclude=exclude, jobs=jobs, force=force, timeout=timeout
+        )
+        return summed_up(events, on_event)
+
+    def download_events(
+        self,
+        place: str | Target | Sequence[str],
+        directory: str | Path = ".",
+        *,
+        what: str | Sequence[str] = "raw",
+        include: str | Sequence[str] = (),
+        exclude: str | Sequence[str] = (),
+        jobs: int = DEFAULT_JOBS,
+        force: bool = False,
+        timeout: float | None = None,
+    ) -> Iterator[Event]:
+        """`download` as a stream of events, the last of which is the Summary. Nothing is done until it is iterated."""
+        words = [str(place)] if isinstance(place, Target) else several(place)
+        named = find_places(self, words)
+        episode = named.places[0].episode if named.places else None
+        whats = [check_what(one) for one in several(what)]
+        choice = Choice(named.places, named.ids, episode, whats, several(include), several(exclude))
+        lone = choice.lone(self.bss, self.index)
+        return self.fetch_events(choice, check_path(directory), lone=lone, jobs=jobs, force=force, timeout=timeout)
 
     def fetch_events(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+from ...errors import Code, DreamlakeError
 from ...kinds import Kind
 from ...layout import RESULT_FILES
 
@@ -37,6 +38,15 @@ class What(StrEnum):
                 return kind in (Kind.VIDEO, Kind.AUDIO)
             case _:
                 return self.stored_as in RESULT_FILES[kind]
+
+
+def check_what(what: What | str) -> What:
+    """What is meant. Raises USAGE."""
+    try:
+        return What(what)
+    except ValueError:
+        message = f"{what!r} is nothing that can be fetched of a file."
+        raise DreamlakeError(Code.USAGE, message, hint=f"One of {', '.join(What)}.") from None
 
 
 class _Form(NamedTuple):
