@@ -130,7 +130,7 @@ def _refuse_newer(connection: Connection, schema: str, scripts: ScriptDirectory)
                 f"The schema {schema} of the database is at revision {revision}, which this version does not know: "
                 f"a newer version upgraded it. The newest revision here is {scripts.get_current_head()}.",
                 hint="Start the newer version again, or restore the backup from before the upgrade "
-                "(docs/operations.md). Nothing was changed.",
+                "(docs/upgrading.md). Nothing was changed.",
             ) from None
 
 

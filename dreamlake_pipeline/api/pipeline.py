@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from .. import names
+from ..errors import DreamlakeError
 from ..kinds import Kind
 from .bss import Record
 from .common import (
@@ -23,7 +25,6 @@ from .common import (
     ObjectKey,
     Owner,
     Printable,
-    Project,
     Text,
     Timestamp,
 )
@@ -31,19 +32,22 @@ from .stored import Outputs
 
 _SHA256 = r"^[0-9a-f]{64}$"
 Seconds = Annotated[float, Field(ge=0, le=30 * 86400, allow_inf_nan=False)]
+UnixTime = Annotated[float, Field(ge=0, le=2**33, allow_inf_nan=False)]
 Sha256 = Annotated[str, Field(pattern=_SHA256)]
 
 
 class StagedKeys(Model):
-    """Keys as listed. With `etags` (as many, in the same order), a refused object whose content changed is unknown."""
+    """Keys as listed. With `etags` (as many, in the same order), a refused object whose content changed is unknown;
+    with `modified` (Unix times, likewise), so is one that was laid there again since it was refused."""
 
     keys: list[ObjectKey] = Field(max_length=1000)
     etags: list[Printable] = Field(default_factory=list, max_length=1000)
+    modified: list[UnixTime] = Field(default_factory=list, max_length=1000)
 
     @model_validator(mode="after")
     def _has_an_etag_for_each(self) -> StagedKeys:
-        if self.etags and len(self.etags) != len(self.keys):
-            raise ValueError("give as many etags as keys, or none")
+        if {len(self.etags), len(self.modified)} - {0, len(self.keys)}:
+            raise ValueError("give as many etags as keys, or none, and as many times")
         return self
 
 
@@ -56,19 +60,30 @@ class UnknownKeys(Model):
 class StagedObject(Model):
     """An object that nobody registered, as the sensor understood it.
 
-    Without a kind it is remembered as ignored, with `reason`, and not offered again.
+    Without a kind it is remembered as ignored, with `code` and `reason`, and not offered again; the folder that it lies
+    in need then be no project.
     """
 
     key: ObjectKey
     owner: Owner
-    project: Project
+    project: Text
     size: Bytes
     etag: Printable
     kind: Kind | None = None
     name: Name | None = None
     episode: Episode | None = None
     content_type: ContentType | None = None
+    code: Printable | None = None
     reason: Text | None = None
+
+    @model_validator(mode="after")
+    def _lies_in_a_project(self) -> StagedObject:
+        if self.kind is not None:
+            try:
+                names.check_project(self.project)
+            except DreamlakeError as error:
+                raise ValueError(error.message) from None
+        return self
 
 
 class AdoptObjects(Model):

@@ -21,36 +21,28 @@ from .options import (
     To,
     Types,
     Wait,
+    kinds_meant,
     read_csv_options,
     read_ladder,
     read_on_errors,
     read_types,
+    tell_without_effect,
 )
+from .selecting import EpisodePerFolder, Exclude, FollowLinks, Include, select
 
-_GLOB = "held against the path below DIR and each part of it; may be given again."
+# Options that only say how files are sent, and when it ends.
+_NOT_PLANNED = ("ladder", "csv", "jobs", "on_errors", "wait", "timeout")
 
 
 def ingest(
+    context: typer.Context,
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory to store.")],
     episode: Episode,
     to: To = "/",
-    episode_per_folder: Annotated[
-        bool,
-        typer.Option(
-            "--episode-per-folder",
-            help="Each first-level folder is an episode of its name (EPISODE/folder, if --episode names one too); "
-            "files beside those folders go where --episode says.",
-        ),
-    ] = False,
-    include: Annotated[
-        list[str] | None, typer.Option("--include", metavar="GLOB", help=f"Only what matches; {_GLOB}")
-    ] = None,
-    exclude: Annotated[
-        list[str] | None, typer.Option("--exclude", metavar="GLOB", help=f"Not what matches; {_GLOB}")
-    ] = None,
-    follow_links: Annotated[
-        bool, typer.Option("--follow-links", help="Also follow symbolic links that lead out of DIR.")
-    ] = False,
+    episode_per_folder: EpisodePerFolder = False,
+    include: Include = None,
+    exclude: Exclude = None,
+    follow_links: FollowLinks = False,
     types: Types = None,
     strict: Strict = False,
     ladder: Ladder = None,
@@ -71,22 +63,21 @@ def ingest(
     Other files are skipped, which is said at the end, by extension. Running it
     again, or after Ctrl-C, sends only what has not arrived.
     """
-    from ..client import Selection
-    from ..client.target import parse_target
-    from .connection import connect, namespace
+    from .connection import connect
     from .plan import plan_transfer
     from .progress import run_transfer
 
-    selection = Selection(
+    selection = select(
         directory,
-        parse_target(episode, namespace=namespace()),
+        episode,
         to=to,
         episode_per_folder=episode_per_folder,
-        include=include or (),
-        exclude=exclude or (),
+        include=include,
+        exclude=exclude,
         follow_links=follow_links,
     )
     if dry_run:
+        tell_without_effect(context, _NOT_PLANNED, "with --dry-run")
         raise typer.Exit(
             plan_transfer(
                 selection, types=read_types(types), rehash=rehash, as_json=as_json, strict=strict, report=report
@@ -94,7 +85,7 @@ def ingest(
         )
     with connect() as lake:
         events = lake.store_events(
-            selection.files,
+            selection,
             selection.target,
             types=read_types(types),
             ladder=read_ladder(ladder),
@@ -105,4 +96,7 @@ def ingest(
             wait=wait,
             timeout=timeout,
         )
-        raise typer.Exit(run_transfer(events, as_json=as_json, tell_each=False, strict=strict, report=report))
+        meant = kinds_meant(ladder=ladder, csv=csv)
+        raise typer.Exit(
+            run_transfer(events, as_json=as_json, tell_each=False, strict=strict, meant=meant, report=report)
+        )

@@ -10,37 +10,36 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import ExitCode
-from .options import AsJson, Csv, Episode, Jobs, Ladder, To, parse_duration, read_csv_options, read_ladder
+from .options import (
+    AsJson,
+    Csv,
+    Episode,
+    Jobs,
+    Ladder,
+    To,
+    Types,
+    parse_duration,
+    read_csv_options,
+    read_ladder,
+    read_types,
+)
 from .output import note, plural, print_json, say, show_bytes
 from .progress import exit_code, show_place, show_totals, show_waiting
+from .selecting import EpisodePerFolder, Exclude, FollowLinks, Include, select
 
 if TYPE_CHECKING:
     from ..client.events import Event, FileEvent, Summary
-
-_GLOB = "against the path below DIR and each part of it; may be given again."
 
 
 def watch(
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory to watch.")],
     episode: Episode,
     to: To = "/",
-    episode_per_folder: Annotated[
-        bool,
-        typer.Option(
-            "--episode-per-folder",
-            help="Each first-level folder is an episode of its name (EPISODE/folder, if --episode names one too); "
-            "files beside those folders go where --episode says.",
-        ),
-    ] = False,
-    include: Annotated[
-        list[str] | None, typer.Option("--include", metavar="GLOB", help=f"Only what matches, {_GLOB}")
-    ] = None,
-    exclude: Annotated[
-        list[str] | None, typer.Option("--exclude", metavar="GLOB", help=f"Not what matches, {_GLOB}")
-    ] = None,
-    follow_links: Annotated[
-        bool, typer.Option("--follow-links", help="Also follow symbolic links that lead out of DIR.")
-    ] = False,
+    episode_per_folder: EpisodePerFolder = False,
+    include: Include = None,
+    exclude: Exclude = None,
+    follow_links: FollowLinks = False,
+    types: Types = None,
     ladder: Ladder = None,
     csv: Csv = None,
     jobs: Jobs = 32,
@@ -81,19 +80,17 @@ def watch(
     A file is sent when it has stopped changing and nobody has it open to write. One that changes later is sent again.
     Deleting a local file deletes nothing that is stored. Ctrl-C or SIGTERM end it; started again, it goes on.
     """
-    from ..client import Selection
-    from ..client.target import parse_target
     from ..client.watch import Watch
     from ..settings import Settings
-    from .connection import connect, namespace
+    from .connection import connect
 
-    selection = Selection(
+    selection = select(
         directory,
-        parse_target(episode, namespace=namespace()),
+        episode,
         to=to,
         episode_per_folder=episode_per_folder,
-        include=include or (),
-        exclude=exclude or (),
+        include=include,
+        exclude=exclude,
         follow_links=follow_links,
     )
     log = _Log(as_json=as_json)
@@ -105,6 +102,7 @@ def watch(
             rescan=rescan,
             once=once,
             again=again,
+            types=read_types(types),
             ladder=read_ladder(ladder),
             csv=read_csv_options(csv),
             jobs=jobs,

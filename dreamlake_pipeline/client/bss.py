@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 from ..api.bss import (
@@ -65,6 +66,7 @@ from ..api.integrity import (
     StoredProject,
     StoredProjects,
 )
+from ..api.staging import StagedFile
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from .checked import checked_requests
@@ -72,6 +74,8 @@ from .http import ServiceClient
 
 # How many ids, files or part numbers the bulk routes take in one call (api/bss.py).
 MOST_PER_CALL = 1000
+
+MOST_STAGED = 200  # objects of a page of `GET /staging`, each of which is looked at in the bucket
 
 _COMPLETE_SECONDS = 330.0  # a store may take minutes to join the parts of a large file
 
@@ -226,9 +230,11 @@ class BssClient:
     # Bulk; each takes at most MOST_PER_CALL
 
     def compare_files(self, owner: str, project: str, files: Sequence[ComparedFile]) -> list[Difference]:
-        """How each file differs from what is registered, in order; has no effect."""
+        """How each file differs from what is registered, in order, or that it failed before; has no effect."""
         body = CompareFiles(owner=owner, project=project, files=list(files))
-        return self.http.post("/uploads/compare", body, Differences).files
+        told = self.http.post("/uploads/compare", body, Differences)
+        failed = set(told.failed)
+        return [Difference.FAILED_BEFORE if n in failed else one for n, one in enumerate(told.files)]
 
     def plan_uploads(self, owner: str, project: str, files: Sequence[PlannedFile]) -> list[Plan]:
         """How to send each file, in order: not at all, by one PUT, or in parts."""
@@ -258,6 +264,13 @@ class BssClient:
         """The records of a place, of all kinds, without what was found in their files."""
         return self._pages("/records", Listing[RecordRef], place)
 
+    def failed(self, place: Place) -> Iterator[Record]:
+        """The records of a place whose last processing failed, also where an earlier result stands; not those of
+        earlier content under a name. Oldest first."""
+        refs = self._pages("/records", Listing[RecordRef], place, failed=True)
+        while some := [ref.id for ref in islice(refs, MOST_PER_CALL)]:
+            yield from sorted(self.query(some), key=lambda record: record.id)
+
     def list_deleted(self, place: Place) -> Iterator[DeletedRecord]:
         """The records of a place that can be restored."""
         return self._pages("/records/deleted", Listing[DeletedRecord], place)
@@ -275,14 +288,34 @@ class BssClient:
         """Restore records; with `replace`, also where a later upload has their name by now."""
         return self.http.post("/records/undelete", Undelete(ids=list(ids), replace=replace), Undeleted)
 
+    def list_staged(self, owner: str, project: str | None = None, *, everything: bool = False) -> Iterator[StagedFile]:
+        """What became of objects that were laid under a staging prefix: those that are ignored, or of a project,
+        `everything`."""
+        cursor: str | None = None
+        while True:
+            page = self.http.get(
+                "/staging",
+                Listing[StagedFile],
+                owner=owner,
+                project=project,
+                all=everything or None,
+                cursor=cursor,
+                limit=MOST_STAGED,
+            )
+            yield from page.items
+            if not (cursor := page.cursor):
+                return
+
     def gc_step(self, asked: CollectGarbage) -> Collected:
         """Free some of what nobody needs; needs a token that writes everywhere."""
         return self.http.post("/gc/step", asked, Collected)
 
-    def _pages(self, path: str, form: type[Listing[Listed]], place: Place) -> Iterator[Listed]:
+    def _pages(
+        self, path: str, form: type[Listing[Listed]], place: Place, *, failed: bool | None = None
+    ) -> Iterator[Listed]:
         cursor: str | None = None
         while True:
-            page = self.http.get(path, form, **place._asdict(), cursor=cursor, limit=MOST_PER_CALL)
+            page = self.http.get(path, form, **place._asdict(), failed=failed, cursor=cursor, limit=MOST_PER_CALL)
             yield from page.items
             if not (cursor := page.cursor):
                 return

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 import sys
 import typing
 from collections.abc import Callable, Mapping
@@ -97,6 +98,8 @@ def _bound(
 def _fitting(method: FunctionType, name: str, value: Any, text: str, adapter: TypeAdapter[Any]) -> Any:
     """The value, if it is of the type; a member of an enum may be given by its text."""
     try:
+        if isinstance(value, float) and math.isnan(value):
+            raise DreamlakeError(Code.USAGE, f"{_name(method)}: {name} is not a number.")
         adapter.validate_python(_plain(value), strict=True)
         return value
     except ValidationError:

@@ -17,14 +17,14 @@ from ..filetypes import check_types
 from ..kinds import Kind, check_kind
 from ..names import check_folder, check_owner
 from ..settings import Settings
-from . import fsck, garbage, removal, tokens
+from . import fsck, garbage, removal, tokens, trees
 from .bss import Place, in_slices
 from .cache import HashCache
 from .checked import checked, checking
 from .connection import addresses
 from .events import Event, Processing, Summary, Waiting
-from .fetch import DEFAULT_JOBS, Choice, Stored, What, check_what, pour
-from .file import File, check_path
+from .fetch import DEFAULT_JOBS, Stored, What, check_what, pour
+from .file import File
 from .files import Files, check_status, several
 from .fsck import Checked, RepairSummary
 from .lookup import find_file, find_places
@@ -35,7 +35,6 @@ from .selection import Candidates, Chooser, Selection, named_files
 from .services import Services
 from .storing import OnEvent, StoreOptions, retry, store, summed_up
 from .target import Target, parse_target
-from .trees import fetch, fetch_one
 from .waiting import changes
 
 if TYPE_CHECKING:
@@ -232,7 +231,7 @@ class DreamLake:
             exclude=[exclude] if isinstance(exclude, str) else exclude,
             follow_links=follow_links,
         )
-        return self.store_events(selection.files, selection.target, **options)
+        return self.store_events(selection, selection.target, **options)
 
     def store_events(
         self, files: Candidates | Chooser, target: Target, **options: Unpack[StoreOptions]
@@ -308,10 +307,10 @@ class DreamLake:
 
     def download(
         self,
-        place: str | Target | Sequence[str],
-        directory: str | Path = ".",
+        places: str | Sequence[str],
+        directory: str | Path | None = None,
         *,
-        what: str | Sequence[str] = "raw",
+        what: What | str | Sequence[What | str] = What.RAW,
         include: str | Sequence[str] = (),
         exclude: str | Sequence[str] = (),
         jobs: int = DEFAULT_JOBS,
@@ -319,24 +318,30 @@ class DreamLake:
         timeout: float | None = None,
         on_event: OnEvent | None = None,
     ) -> Summary:
-        """Fetch a project, an episode, a folder, files, or several of them to below `directory`; what became of them.
+        """Fetch projects, episodes, folders and files to below `directory`, verified; what became of them.
 
-        What `ingest` stored comes out as it went in, each file whole and verified, or not at all; the same call again
-        fetches what has not arrived. `what` of each is fetched: raw, parquet, vtt, poster, waveform, meta, playlist.
-        `force` replaces files of other content. A file that cannot be fetched is one of the summary's `failures`;
-        raised is what concerns all of them, such as NOT_FOUND for a place that is not there.
+        Each place is `PROJECT[@NAMESPACE][:EPISODE][/PATH]`, or an id. What is there whole is not fetched again; a file
+        of other content is replaced only with `force`. `what` are "raw", "parquet", "vtt", "poster", "waveform",
+        "meta" and "playlist". See `trees.prepare` for where each comes to lie, and `trees.fetch` for the rest.
         """
         events = self.download_events(
-            place, directory, what=what, include=include, exclude=exclude, jobs=jobs, force=force, timeout=timeout
+            places,
+            directory,
+            what=what,
+            include=include,
+            exclude=exclude,
+            jobs=jobs,
+            force=force,
+            timeout=timeout,
         )
         return summed_up(events, on_event)
 
     def download_events(
         self,
-        place: str | Target | Sequence[str],
-        directory: str | Path = ".",
+        places: str | Sequence[str],
+        directory: str | Path | None = None,
         *,
-        what: str | Sequence[str] = "raw",
+        what: What | str | Sequence[What | str] = What.RAW,
         include: str | Sequence[str] = (),
         exclude: str | Sequence[str] = (),
         jobs: int = DEFAULT_JOBS,
@@ -344,34 +349,21 @@ class DreamLake:
         timeout: float | None = None,
     ) -> Iterator[Event]:
         """`download` as a stream of events, the last of which is the Summary. Nothing is done until it is iterated."""
-        words = [str(place)] if isinstance(place, Target) else several(place)
-        named = find_places(self, words)
-        episode = named.places[0].episode if named.places else None
-        whats = [check_what(one) for one in several(what)]
-        choice = Choice(named.places, named.ids, episode, whats, several(include), several(exclude))
-        lone = choice.lone(self.bss, self.index)
-        return self.fetch_events(choice, check_path(directory), lone=lone, jobs=jobs, force=force, timeout=timeout)
+        prepared = trees.prepare(
+            self,
+            [places] if isinstance(places, str) else places,
+            output=None if directory is None else str(directory),
+            what=[check_what(what)] if isinstance(what, str) else list(map(check_what, what)),
+            include=[include] if isinstance(include, str) else include,
+            exclude=[exclude] if isinstance(exclude, str) else exclude,
+        )
+        yield from self.fetch_prepared(prepared, jobs=jobs, force=force, timeout=timeout)
 
-    def fetch_events(
-        self,
-        choice: Choice,
-        directory: str | Path,
-        *,
-        lone: Stored | None = None,
-        name: str | None = None,
-        jobs: int = DEFAULT_JOBS,
-        force: bool = False,
-        timeout: float | None = None,
+    def fetch_prepared(
+        self, prepared: trees.Prepared, *, jobs: int = DEFAULT_JOBS, force: bool = False, timeout: float | None = None
     ) -> Iterator[Event]:
-        """Fetch many files to below a folder, as a stream of events whose last is the Summary (see trees.py).
-
-        With `lone`, which `choice.lone` gave, that file alone, under its own filename or as `name`.
-        """
-        if lone is not None:
-            return fetch_one(
-                self.services, choice, lone, directory, self._cache, name=name, force=force, timeout=timeout
-            )
-        return fetch(self.services, choice, directory, self._cache, jobs=jobs, force=force, timeout=timeout)
+        """Fetch what `trees.prepare` found (see `trees.fetch`)."""
+        return trees.fetch(self.services, prepared, self._cache, jobs=jobs, force=force, timeout=timeout)
 
     def pour(self, stored: Stored, what: What, out: IO[bytes]) -> None:
         """Write a file to a stream, such as standard output (see fetch/pour.py)."""

@@ -67,7 +67,7 @@ def _is_current(engine: Engine) -> bool:
             f"Dagster's tables are at revision {found[0]}, which the installed version does not know: a newer Dagster "
             f"upgraded them. The newest revision here is {newest_revision()}.",
             hint="Install the newer version again, or restore the backup from before the upgrade "
-            "(docs/operations.md). Nothing was changed.",
+            "(docs/upgrading.md). Nothing was changed.",
         ) from None
     return False
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
+
+from dreamlake_pipeline.cli.main import app
+from dreamlake_pipeline.processing.catalog import SCHEMA
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [
@@ -47,3 +52,37 @@ def test_readme_names_make_targets_that_exist() -> None:
     targets = set(re.findall(r"^([a-z]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert {"demo", "test", "help"} <= named
     assert named <= targets
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_anchors_lead_to_headings(document: str) -> None:
+    path = ROOT / document
+    for target, anchor in re.findall(r"\]\((?!https?:)([^)#]*)#([^)]+)\)", path.read_text()):
+        text = ((path.parent / target) if target else path).read_text()
+        headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+        # As GitHub makes anchors of headings: small letters, no punctuation, hyphens for spaces.
+        anchors = {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+        assert anchor in anchors, f"{document}: {target}#{anchor}"
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_command_lines_have_verbs_and_options_that_exist(document: str) -> None:
+    text = (ROOT / document).read_text()
+    lines = re.findall(r"^(?:    |\$ )(?:sudo )?dreamlake (.*)$", text, re.MULTILINE)
+    lines += re.findall(r"`dreamlake ([^`]+)`", text)
+    for line in lines:
+        words = re.sub(r"(\\?\||#|&&|;).*", "", line).split()
+        if not words or not words[0].islower() or words[0] == "…":
+            continue
+        group: Any = typer.main.get_command(app)
+        while words and hasattr(group, "commands"):
+            assert words[0] in group.commands, f"{document}: dreamlake {line}"
+            group = group.commands[words.pop(0)]
+        known = {option for parameter in group.params for option in parameter.opts} | {"--help", "-h"}
+        used = {option for word in words for option in re.findall(r"^\[?(--?[a-z][a-z-]*)", word)}
+        assert used <= known, f"{document}: dreamlake {line}"
+
+
+def test_the_catalog_page_has_its_columns() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \| \S", (ROOT / "docs" / "catalog.md").read_text(), re.MULTILINE)
+    assert rows == [(field.name, str(field.type)) for field in SCHEMA]

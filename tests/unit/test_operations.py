@@ -19,6 +19,7 @@ from dreamlake_pipeline.web import create_service
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "operations.md").read_text()
+UPGRADING = (ROOT / "docs" / "upgrading.md").read_text()
 RULES = (ROOT / "deploy" / "alerts.yml").read_text()
 METRIC = re.compile(r"\bdreamlake_(?!pipeline|index)[a-z_]+\b")
 
@@ -86,10 +87,11 @@ def test_expressions_are_well_formed(rule: dict[str, Any]) -> None:
 
 def test_settings_and_commands_on_the_page_exist() -> None:
     settings = {f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields} | {"DREAMLAKE_POSTGRES_URL"}
-    named = set(re.findall(r"\bDREAMLAKE_[A-Z_]+\b", PAGE))
+    both = PAGE + UPGRADING
+    named = set(re.findall(r"\bDREAMLAKE_[A-Z_]+\b", both))
     assert named and named <= settings
     commands = set(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
-    used = set(re.findall(r"[`(]dreamlake ([a-z]+)", PAGE))
+    used = set(re.findall(r"[`(]dreamlake ([a-z]+)", both))
     assert {"fsck", "rebuild", "retry", "token", "env"} <= used <= commands
 
 

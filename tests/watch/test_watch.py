@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from dreamlake_pipeline.api.bss import ProjectSettings
 from dreamlake_pipeline.client import DreamLake
 from dreamlake_pipeline.client.events import Summary, Waiting, Warned
 from dreamlake_pipeline.client.watch import watch as watch_module
@@ -41,7 +42,10 @@ def test_what_is_there_and_what_appears_is_stored(watching: Start, folder: Path)
     (new / "hand.csv").write_text("time,y\n0,1\n")
     its.until(lambda: {("uploaded", "/joints.csv"), ("uploaded", "/labels/left/hand.csv")} <= set(its.told()))
     assert len(its.told()) == 3
-    assert (its.watch.summary.uploaded, its.watch.summary.skipped, its.watch.summary.files) == (3, 1, 3)
+    assert (its.watch.summary.uploaded, its.watch.summary.skipped, its.watch.summary.files) == (3, 1, 4)
+    assert [event.reason for event in its.events if isinstance(event, Warned) and event.name == "/"] == [
+        f"files below {folder} are left out, since nothing says what they are: .txt 1."
+    ]
 
 
 def test_looking_alone_finds_what_changes(watching: Start, folder: Path, without_events: None) -> None:
@@ -195,9 +199,19 @@ def test_episodes_globs_and_systems_files_are_those_of_ingest(watching: Start, f
     assert events == {"/joints.csv": "run/run-1", "/top.csv": "run"}
 
 
+def test_extensions_are_what_one_says_and_the_project_keeps(watching: Start, folder: Path, lake: DreamLake) -> None:
+    lake.bss.change_project(lake.namespace, "robot", ProjectSettings(types={".kept": Kind.LABEL_TRACK}))
+    (folder / "a.kept").write_text("time,x\n0,1\n")
+    (folder / "b.said").write_text("time,x\n0,2\n")
+    its = watching(once=True, types={".said": "label-track"})
+    its.until(lambda: its.events and isinstance(its.events[-1], Summary))
+    assert sorted(its.told()) == [("uploaded", "/a.kept"), ("uploaded", "/b.said")]
+
+
 @pytest.mark.parametrize("name", [b"caf\xc3\xa9 1.csv", b"bad\xff.csv", b"a\nb.csv"])
 def test_odd_names_end_nothing(watching: Start, folder: Path, name: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watch_module, "_RESCAN_REMOTE", 0.5)
+    monkeypatch.setattr(watch_module, "_RESCAN_LEAST", 0.5)
     its = watching()
     its.until(lambda: its.watch._notices.is_working)
     Path(os.fsdecode(os.fsencode(folder) + b"/" + name)).write_text("time,x\n0,1\n")

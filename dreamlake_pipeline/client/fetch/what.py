@@ -40,13 +40,12 @@ class What(StrEnum):
                 return self.stored_as in RESULT_FILES[kind]
 
 
-def check_what(what: What | str) -> What:
-    """What is meant. Raises USAGE."""
+def check_what(text: str) -> What:
+    """The member of that name. Raises USAGE."""
     try:
-        return What(what)
+        return What(text)
     except ValueError:
-        message = f"{what!r} is nothing that can be fetched of a file."
-        raise DreamlakeError(Code.USAGE, message, hint=f"One of {', '.join(What)}.") from None
+        raise DreamlakeError(Code.USAGE, f"{text!r} is none of {', '.join(What)}.") from None
 
 
 class _Form(NamedTuple):

@@ -35,7 +35,7 @@ CREATE TABLE IF NOT EXISTS files (
 
 
 class Ledger:
-    """The files of one watch by their paths below its folder. For one thread."""
+    """The files of one watch by their paths below its folder. For one thread at a time."""
 
     def __init__(self, folder: Path | None, watch: Sequence[str]) -> None:
         """Kept in `folder`, or in memory. `watch` are the words that tell this watch from others: where to, from where.
@@ -48,7 +48,7 @@ class Ledger:
         try:
             if folder is not None:
                 folder.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(path or ":memory:", timeout=_BUSY_SECONDS)
+            self._database = sqlite3.connect(path or ":memory:", timeout=_BUSY_SECONDS, check_same_thread=False)
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = NORMAL")
             self._database.execute(_SCHEMA)

@@ -20,6 +20,8 @@ class _Outage:
 
 
 class Outages:
+    """What is away at the moment, and since when."""
+
     def __init__(self) -> None:
         self._outages: dict[str, _Outage] = {}
 
@@ -38,8 +40,9 @@ class Outages:
             yield replace(event, since=outage.since, seconds=now - outage.began)
 
     def away(self, service: str, reason: str) -> Iterator[Waiting]:
-        """What is to be told when something is away since now, or still."""
-        yield from self.heard(Waiting(service, reason, datetime.now(UTC), 0.0))
+        """What is to be told when something is away since now, or still; of which a run may have told already."""
+        if not self._outages or service in self._outages:
+            yield from self.heard(Waiting(service, reason, datetime.now(UTC), 0.0))
 
     def over(self) -> Iterator[Waiting]:
         """What is to be told when everything answers."""

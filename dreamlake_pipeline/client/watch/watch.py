@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from ...errors import ERRORS, Code, DreamlakeError
+from ...filetypes import Types, check_types
 from ...kinds import Kind
 from ..away import Away
 from ..dreamlake import DreamLake
@@ -30,8 +30,10 @@ from .pending import Held, PendingFiles
 DEFAULT_SETTLE = 5.0  # seconds
 
 _RESCAN, _RESCAN_REMOTE = 600.0, 30.0  # seconds between two looks at everything, with and without events
+_RESCAN_LEAST = 5.0  # seconds between two of them, whatever happens
 _RESCAN_SHARE = 20  # a look at everything takes a twentieth of the time at the most
 _AWAY_PAUSES = (2.0, 60.0)  # first and longest seconds until a folder or service that is away is tried again
+_LINGER = 0.2  # seconds for which others are waited for that are due a moment later
 _PER_RUN = 10_000  # files that one run of an upload takes
 _BULK = 1000  # files that are looked up in the ledger together
 _KEPT_FAILURES = 100  # that the summary names
@@ -63,6 +65,7 @@ class Watch:
         ladder: Sequence[int] | None = None,
         csv: Mapping[str, str] | None = None,
         jobs: int = DEFAULT_JOBS,
+        types: Mapping[str, Kind | str] | None = None,
         state: Path | None = None,
     ) -> None:
         """`state` is the folder in which is remembered what was sent; without it, it is forgotten at the end."""
@@ -75,6 +78,7 @@ class Watch:
         self._once = once
         self._again = again
         self._ladder, self._csv, self._jobs = ladder, csv, jobs
+        self._types: Types = check_types(types or {})
         self._notices = Notices(str(selection.folder))
         self._pending = PendingFiles(settle)
         self._ledger = Ledger(
@@ -86,12 +90,13 @@ class Watch:
         )
         self._outages = Outages()
         self._settle = settle
-        self._rescan_at = 0.0
+        self._rescan_at = self._rescan_earliest = 0.0
         self._once_until = 0.0
         self._try_at = 0.0
         self._tries = 0
         self._told: set[str] = set()
-        self._skipped: Counter[str] = Counter()
+        self._skipped = Summary()  # by the last look at everything
+        self._dealt_with = 0  # files, which may be dealt with again after they changed
 
     @property
     def unsettled(self) -> int:
@@ -106,7 +111,7 @@ class Watch:
         UNAUTHENTICATED, FORBIDDEN; with `once`, also UNREACHABLE.
         """
         try:
-            list(islice(self._selection.files(()), 1))  # raises what is wrong with the folder
+            list(self._selection.files(()))  # raises what is wrong with the folder
             self._ledger.forget(only_refused=not self._again)
             yield from self._greet()
             yield from self._go_on()
@@ -118,10 +123,14 @@ class Watch:
         yield self.summary
 
     def _greet(self) -> Iterator[Waiting]:
-        """Wait until BSS answers. What was sent to a project in which nothing is any more counts as not sent."""
+        """Wait until BSS answers, and ask what the project keeps.
+
+        What was sent to a project in which nothing is any more counts as not sent.
+        """
         target = self._selection.target
         while True:
             try:
+                kept = self._lake.bss.project_settings(target.namespace, target.project).types or {}
                 is_empty = not any(
                     self._lake.bss.list_page(kind, owner=target.namespace, project=target.project, limit=1).items
                     for kind in Kind
@@ -130,6 +139,7 @@ class Watch:
             except DreamlakeError as error:
                 yield from self._away(error)
                 time.sleep(max(0.0, self._try_at - time.monotonic()))
+        self._types = {**kept, **self._types}
         if is_empty:
             self._ledger.forget()
         yield from self._answered()
@@ -143,26 +153,29 @@ class Watch:
                 yield from self._send(batch)
             elif self._once and (not self._pending or time.monotonic() >= self._once_until):
                 return
-            changed = self._notices.wait(self._pause())
+            changed = self._notices.wait(0.0 if batch else self._pause())
             if changed is None:
-                self._rescan_at = 0.0
+                self._rescan_at = self._rescan_earliest
             elif changed:
                 yield from self._look_at(changed)
 
     def _pause(self) -> float:
         """Seconds for which there is nothing to do, unless the file system tells of something."""
-        next_try = max(self._pending.next_due(), self._try_at)
+        next_try = max(self._pending.next_due() + _LINGER, self._try_at)
         return max(0.0, min(self._rescan_at, next_try) - time.monotonic())
 
     # Looking
 
-    def _look_at_everything(self) -> Iterator[FileEvent | Waiting]:
+    def _look_at_everything(self) -> Iterator[FileEvent | Warned | Waiting]:
         began = time.monotonic()
         if not self._once:
             self._notices.renew()  # before the look, so that nothing happens between the two
-        self._skipped.clear()
+        skipped = Summary()
         try:
-            yield from self._found(self._selection.files(), count=True)
+            yield from self._found(self._selection.files(types=self._types), skipped)
+            if set(skipped.unknown) - set(self._skipped.unknown):
+                yield self._left_out(skipped)
+            self._skipped = skipped
             self._ledger.forget_gone(self._root, before=time.time() - _GONE_SECONDS)
         except DreamlakeError as error:  # the folder itself: not mounted, for one
             if self._once:
@@ -177,15 +190,19 @@ class Watch:
             return
         usual = _RESCAN if self._notices.is_working and not is_remote(str(self._root)) else _RESCAN_REMOTE
         self._rescan_at = time.monotonic() + max(self._rescan_seconds or usual, _RESCAN_SHARE * took)
+        self._rescan_earliest = time.monotonic() + max(_RESCAN_LEAST, _RESCAN_SHARE * took)
 
     def _look_at(self, paths: set[str]) -> Iterator[FileEvent]:
         try:
-            yield from self._found(self._selection.files(sorted(paths)), count=False)
+            yield from self._found(self._selection.files(sorted(paths), types=self._types), Summary())
         except DreamlakeError:
-            self._rescan_at = 0.0
+            self._rescan_at = self._rescan_earliest
 
-    def _found(self, found: Iterable[LocalFile | FileEvent], *, count: bool) -> Iterator[FileEvent]:
-        """Those files that are not sent yet are pending from now on; what is never sent is told once."""
+    def _found(self, found: Iterable[LocalFile | FileEvent], skipped: Summary) -> Iterator[FileEvent]:
+        """Those files that are not sent yet are pending from now on; what can't be sent is told once.
+
+        What is of no kind that is stored is counted as `skipped`.
+        """
         items = iter(found)
         while group := list(islice(items, _BULK)):
             files = {self._relative(item.path): item for item in group if isinstance(item, LocalFile)}
@@ -195,11 +212,16 @@ class Watch:
                 if not isinstance(event, FileEvent):
                     continue
                 if event.status is FileStatus.SKIPPED:
-                    if count:
-                        self._skipped["system" if event.code == Code.SYSTEM_FILE else _extension(event)] += 1
+                    skipped.add(event)
                 elif (path := event.path or "") not in self._told and len(self._told) < _TOLD_REFUSALS:
                     self._told.add(path)
                     yield self._counted(event)
+
+    def _left_out(self, skipped: Summary) -> Warned:
+        """What is of no kind that is stored, by extension: told when the first file of an extension is found."""
+        shown = ", ".join(f"{extension} {count:,}" for extension, count in sorted(skipped.unknown.items()))
+        folder = show_path(str(self._selection.folder))
+        return Warned(folder, "/", f"files below {folder} are left out, since nothing says what they are: {shown}.")
 
     def _relative(self, path: str) -> str:
         return path.removeprefix(str(self._selection.folder).rstrip("/") + "/")
@@ -277,15 +299,16 @@ class Watch:
     def _counted(self, event: FileEvent) -> FileEvent:
         self.summary.add(event)
         del self.summary.failures[_KEPT_FAILURES:]
-        self.summary.files += event.status is not FileStatus.READY and not (
+        self._dealt_with += event.status is not FileStatus.READY and not (
             event.status is FileStatus.FAILED and event.bss_id is not None
         )
         self._total()
         return event
 
     def _total(self) -> None:
-        self.summary.skipped = self._skipped.total()
-        self.summary.system_files = self._skipped["system"]
+        self.summary.skipped, self.summary.unknown = self._skipped.skipped, self._skipped.unknown
+        self.summary.system_files = self._skipped.system_files
+        self.summary.files = self._dealt_with + self.summary.skipped
         self.summary.seconds = time.monotonic() - self._began
 
     # What is away
@@ -313,8 +336,3 @@ def _may_pass(code: str | None) -> bool:
 
 def _gone(path: str) -> str:
     return f"{show_path(path)} was deleted, or got another name, before it was sent."
-
-
-def _extension(event: FileEvent) -> str:
-    path = PurePosixPath(event.path or "")
-    return path.suffix.lower() or path.name
