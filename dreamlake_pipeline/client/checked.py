@@ -97,10 +97,11 @@ def _bound(
 
 def _fitting(method: FunctionType, name: str, value: Any, text: str, adapter: TypeAdapter[Any]) -> Any:
     """The value, if it is of the type; a member of an enum may be given by its text."""
+    plain = _plain(value)
+    if isinstance(plain, float) and math.isnan(plain):
+        raise DreamlakeError(Code.USAGE, f"{_name(method)}: {name} is not a number.")
     try:
-        if isinstance(value, float) and math.isnan(value):
-            raise DreamlakeError(Code.USAGE, f"{_name(method)}: {name} is not a number.")
-        adapter.validate_python(_plain(value), strict=True)
+        adapter.validate_python(plain, strict=True)
         return value
     except ValidationError:
         try:
