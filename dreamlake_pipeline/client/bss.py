@@ -72,6 +72,7 @@ from ..api.integrity import (
 from ..api.staging import StagedFile
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
+from .checked import checked_requests
 from .http import ServiceClient
 
 # How many ids, files or part numbers the bulk routes take in one call (api/bss.py).
@@ -100,6 +101,7 @@ def in_slices(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
     return (items[start : start + MOST_PER_CALL] for start in range(0, len(items), MOST_PER_CALL))
 
 
+@checked_requests
 class BssClient:
     """BSS over HTTP. Safe to share between threads. Every method raises DreamlakeError."""
 
