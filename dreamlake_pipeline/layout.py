@@ -17,6 +17,11 @@ CHUNK_TYPE = "video/mp2t"
 _USER_METADATA_BYTES = 1800
 
 
+# In the key of a foreign uploader, what ends the episode: `{owner}/{project}/staging/{episode}@@/{path}`. An episode
+# may hold a slash, so that a slash alone does not end it, and nobody calls a folder so by accident.
+EPISODE_END = "@@/"
+
+
 class StagingKey(NamedTuple):
     """A staging key, taken apart. `rest` is a hash for our own uploads; anything for a foreign uploader's."""
 
@@ -48,6 +53,13 @@ def parse_staging_key(key: str) -> StagingKey | None:
     if len(parts) != 4 or parts[2] != "staging" or not parts[3]:
         return None
     return StagingKey(parts[0], parts[1], parts[3])
+
+
+def split_episode(rest: str) -> tuple[str | None, str]:
+    """The episode that a staging key names, and the path in it; None, and all of it, for a key that names none. The
+    first `@@/` is the one that counts."""
+    episode, end, path = rest.partition(EPISODE_END)
+    return (episode, path) if end else (None, rest)
 
 
 def asset_prefix(owner: str, project: str, kind: Kind, asset_id: str) -> str:

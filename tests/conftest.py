@@ -26,7 +26,7 @@ from dreamlake_pipeline.auth import Scope, issue_token
 from dreamlake_pipeline.bss import presence
 from dreamlake_pipeline.bss.rebuild import origin
 from dreamlake_pipeline.database import with_driver
-from dreamlake_pipeline.objectstore import ObjectStore, open_client
+from dreamlake_pipeline.objectstore import ObjectStore, client_config, open_client
 from dreamlake_pipeline.settings import Settings
 from dreamlake_pipeline.stack import control, leftovers, state
 from dreamlake_pipeline.stack.state import Stack
@@ -134,6 +134,29 @@ def object_store(s3_server: str) -> ObjectStore:
     find = origin._find_records
     origin._find_records = lambda other: None if other.bucket == store.bucket else find(other)
     return store
+
+
+@pytest.fixture(scope="session")
+def moto_store() -> Iterator[ObjectStore]:
+    """A bucket on moto's server, in this process."""
+    import boto3
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    client = boto3.client(
+        "s3",
+        endpoint_url=f"http://{host}:{port}",
+        aws_access_key_id="test",
+        aws_secret_access_key="test",
+        region_name="us-east-1",
+        config=client_config(),
+    )
+    store = ObjectStore(client, f"test-{secrets.token_hex(4)}")
+    store.create_bucket()
+    yield store
+    server.stop()
 
 
 @pytest.fixture

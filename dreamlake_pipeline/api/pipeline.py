@@ -9,6 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, model_validator
 
+from .. import names
+from ..errors import DreamlakeError
 from ..kinds import Kind
 from .bss import Record
 from .common import (
@@ -23,7 +25,6 @@ from .common import (
     ObjectKey,
     Owner,
     Printable,
-    Project,
     Text,
     Timestamp,
 )
@@ -56,19 +57,30 @@ class UnknownKeys(Model):
 class StagedObject(Model):
     """An object that nobody registered, as the sensor understood it.
 
-    Without a kind it is remembered as ignored, with `reason`, and not offered again.
+    Without a kind it is remembered as ignored, with `code` and `reason`, and not offered again; the folder that it lies
+    in need then be no project.
     """
 
     key: ObjectKey
     owner: Owner
-    project: Project
+    project: Text
     size: Bytes
     etag: Printable
     kind: Kind | None = None
     name: Name | None = None
     episode: Episode | None = None
     content_type: ContentType | None = None
+    code: Printable | None = None
     reason: Text | None = None
+
+    @model_validator(mode="after")
+    def _lies_in_a_project(self) -> StagedObject:
+        if self.kind is not None:
+            try:
+                names.check_project(self.project)
+            except DreamlakeError as error:
+                raise ValueError(error.message) from None
+        return self
 
 
 class AdoptObjects(Model):

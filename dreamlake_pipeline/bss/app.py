@@ -36,6 +36,7 @@ from .routes import (
     projects,
     rebuild,
     records,
+    staging,
     uploads,
 )
 from .timelines import TimelineCache
@@ -122,6 +123,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         bulk.routes,
         deletion.routes,
         downloads.routes,
+        staging.routes,
         garbage.routes,
         fsck.routes,
         rebuild.routes,

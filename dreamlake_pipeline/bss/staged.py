@@ -141,14 +141,20 @@ def adopt(connection: Connection, objects: Sequence[StagedObject]) -> AdoptedObj
     if refused:
         connection.execute(
             text("""
-            INSERT INTO ignored_objects (staging_key, etag, size, reason)
-            SELECT key, etag, size, reason
-            FROM jsonb_to_recordset(CAST(:refused AS jsonb)) AS o(key text, etag text, size bigint, reason text)
+            INSERT INTO ignored_objects (staging_key, etag, size, code, reason)
+            SELECT key, etag, size, code, reason FROM jsonb_to_recordset(CAST(:refused AS jsonb))
+                AS o(key text, etag text, size bigint, code text, reason text)
             ORDER BY key, etag ON CONFLICT DO NOTHING"""),
             {
                 "refused": to_jsonb(
                     [
-                        {"key": o.key, "etag": o.etag, "size": o.size, "reason": o.reason or "of no known kind"}
+                        {
+                            "key": o.key,
+                            "etag": o.etag,
+                            "size": o.size,
+                            "code": o.code or str(Code.UNKNOWN_KIND),
+                            "reason": o.reason or "It is of no known kind.",
+                        }
                         for o in refused
                     ]
                 )

@@ -3,16 +3,11 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
 from .options import AsJson, OptionalEpisode, ReportFile, Which
-
-if TYPE_CHECKING:
-    from ..client.fetch import Choice
-    from .places import Named
 
 _WHATS = ("raw", "parquet", "vtt", "poster", "waveform", "meta", "playlist")
 _GLOB = "held against the path below DIR and each part of it; may be given again."
@@ -66,58 +61,32 @@ def download(
     Each file appears whole and verified (SHA-256), or not at all. Running it again, or after Ctrl-C, fetches only what
     has not arrived.
     """
-    from ..client.fetch import Choice, What
+    from ..client.fetch import What
+    from ..client.trees import prepare
     from .connection import connect
     from .fetching import FetchWatcher
-    from .places import find_places
     from .progress import run
 
     whats = tuple(map(What, what))
     with connect() as lake:
-        named = find_places(lake, list(names or ()), episode)
-        choice = Choice(named.places, named.ids, None, whats, include or (), exclude or ())
-        lone = choice.lone(lake.bss, lake.index)
+        prepared = prepare(
+            lake,
+            names or (),
+            episode=episode,
+            output=None if output == "-" else output,
+            what=whats,
+            include=include or (),
+            exclude=exclude or (),
+        )
+        lone = prepared.lone
         if output == "-":
             if lone is None or len(whats) > 1 or as_json or report:
                 _refuse_stdout()
             lake.pour(lone, whats[0], sys.stdout.buffer)
             sys.stdout.buffer.flush()
             return
-        if lone is not None:
-            directory, name = _place_of_one(output, len(whats))
-            events = lake.fetch_events(choice, directory, lone=lone, name=name, force=force)
-        else:
-            choice, directory = _place_of_many(choice, named, output)
-            events = lake.fetch_events(choice, directory, jobs=jobs, force=force)
+        events = lake.fetch_prepared(prepared, jobs=jobs, force=force)
         raise typer.Exit(run(events, FetchWatcher(as_json=as_json, tell_each=lone is not None), report))
-
-
-def _place_of_one(output: str | None, whats: int) -> tuple[str, str | None]:
-    """The folder for a file that was named by itself, and its name there where --output says it."""
-    if output is None:
-        return ".", None
-    path = Path(output)
-    if whats > 1 or output.endswith("/") or path.is_dir():
-        return output, None
-    if not path.parent.is_dir():
-        from ..errors import Code, DreamlakeError
-
-        raise DreamlakeError(
-            Code.FILE_MISSING, f"{output} cannot be written: there is no folder {path.parent}.", hint="Make it first."
-        )
-    return str(path.parent), path.name
-
-
-def _place_of_many(choice: Choice, named: Named, output: str | None) -> tuple[Choice, str]:
-    """The folder for many files, and the choice whose paths suit it.
-
-    Where somebody says it, an episode that was named comes to lie in it as it was ingested; else below the project's.
-    """
-    from dataclasses import replace
-
-    if output is None:
-        return choice, str(named.places[0].project) if named.places else "."
-    return replace(choice, episode=named.places[0].episode if named.places else None), output
 
 
 def _refuse_stdout() -> NoReturn:

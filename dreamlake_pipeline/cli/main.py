@@ -30,6 +30,7 @@ from .rebuild_cmd import rebuild
 from .retry_cmd import retry
 from .rm_cmd import rm
 from .show_cmd import show
+from .staging_cmd import staging
 from .status_cmd import status
 from .token_cmd import token
 from .tree_cmd import tree
@@ -51,7 +52,7 @@ app = typer.Typer(
 )
 
 _VERBS: dict[str, tuple[Callable[..., None], ...]] = {
-    "Storing files": (ingest, upload, watch, retry),
+    "Storing files": (ingest, upload, watch, retry, staging),
     "Finding files": (ls, tree, show, download, play),
     "Deleting files": (rm, undelete, gc),
     "Keeping what is stored": (fsck, rebuild),

@@ -65,12 +65,15 @@ from ..api.integrity import (
     StoredProject,
     StoredProjects,
 )
+from ..api.staging import StagedFile
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from .http import ServiceClient
 
 # How many ids, files or part numbers the bulk routes take in one call (api/bss.py).
 MOST_PER_CALL = 1000
+
+MOST_STAGED = 200  # objects of a page of `GET /staging`, each of which is looked at in the bucket
 
 _COMPLETE_SECONDS = 330.0  # a store may take minutes to join the parts of a large file
 
@@ -196,6 +199,17 @@ class BssClient:
         """A URL that a browser can play. Raises NOT_READY."""
         return self.http.get(f"/{kind.spec.route}/{record_id}/playback", Playback)
 
+    def media_playlist(self, kind: Kind, record_id: str, stream: str) -> str:
+        """The playlist of one stream of a video or sound, by its hash; its segments are presigned URLs."""
+        return self.http.text(f"/{kind.spec.route}/{record_id}/stream/{stream}.m3u8")
+
+    def result_url(self, kind: Kind, record_id: str, filename: str) -> str:
+        """A presigned URL of a file that was made from a record, such as `poster.jpg` (layout.RESULT_FILES).
+
+        Raises NOT_FOUND, NOT_READY.
+        """
+        return self.http.location(f"/{kind.spec.route}/{record_id}/{filename}")
+
     def delete(self, kind: Kind, record_id: str) -> None:
         """Delete a record."""
         self.http.delete(f"/{kind.spec.route}/{record_id}")
@@ -261,6 +275,24 @@ class BssClient:
     def undelete(self, ids: Sequence[str], *, replace: bool = False) -> Undeleted:
         """Restore records; with `replace`, also where a later upload has their name by now."""
         return self.http.post("/records/undelete", Undelete(ids=list(ids), replace=replace), Undeleted)
+
+    def list_staged(self, owner: str, project: str | None = None, *, everything: bool = False) -> Iterator[StagedFile]:
+        """What became of objects that were laid under a staging prefix: those that are ignored, or of a project,
+        `everything`."""
+        cursor: str | None = None
+        while True:
+            page = self.http.get(
+                "/staging",
+                Listing[StagedFile],
+                owner=owner,
+                project=project,
+                all=everything or None,
+                cursor=cursor,
+                limit=MOST_STAGED,
+            )
+            yield from page.items
+            if not (cursor := page.cursor):
+                return
 
     def gc_step(self, asked: CollectGarbage) -> Collected:
         """Free some of what nobody needs; needs a token that writes everywhere."""

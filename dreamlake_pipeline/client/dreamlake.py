@@ -8,7 +8,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Unpack
 
-from ..api.bss import DeletedRecord, Record, RecordRef
+from ..api.bss import DeletedRecord, Record, RecordRef, Status
 from ..api.garbage import Tally
 from ..api.integrity import Found
 from ..auth import EVERY_NAMESPACE
@@ -17,14 +17,17 @@ from ..filetypes import check_types
 from ..kinds import Kind, check_kind
 from ..names import check_folder, check_owner
 from ..settings import Settings
-from . import fsck, garbage, removal, tokens
+from . import fsck, garbage, removal, tokens, trees
 from .bss import Place
 from .cache import HashCache
 from .connection import addresses
 from .download import download
 from .events import Event, Processing, Summary, Waiting
-from .fetch import DEFAULT_JOBS, Choice, Stored, What, pour
+from .fetch import DEFAULT_JOBS, Stored, What, check_what, pour
+from .file import File, check_path
+from .files import Files, check_status, several
 from .fsck import Checked, RepairSummary
+from .lookup import find_file, find_places
 from .patience import FIRST_SECONDS, TRANSFER_SECONDS, Patience, telling
 from .plan import plan
 from .rebuild import Rebuilt, rebuild
@@ -32,7 +35,6 @@ from .selection import Candidates, Chooser, Selection, named_files
 from .services import Services
 from .storing import OnEvent, StoreOptions, retry, store, summed_up
 from .target import Target, parse_target
-from .trees import fetch, fetch_one
 from .waiting import changes
 
 if TYPE_CHECKING:
@@ -76,8 +78,8 @@ class DreamLake:
         found = addresses(remote=remote, bss_url=bss_url, api_key=api_key)
         self.namespace = settings.namespace if namespace is None else check_owner(namespace)
         self._cache = cache
-        self._services = Services(**found._asdict(), patience=patience)
-        self.bss, self.index = self._services.bss, self._services.index
+        self.services = Services(**found._asdict(), patience=patience)
+        self.bss, self.index = self.services.bss, self.services.index
 
     @classmethod
     def from_environment(cls) -> DreamLake:
@@ -85,11 +87,11 @@ class DreamLake:
         return cls()
 
     def __repr__(self) -> str:
-        bss, server = self._services.both
+        bss, server = self.services.both
         return f"DreamLake(remote={server.base_url!r}, bss_url={bss.base_url!r}, namespace={self.namespace!r})"
 
     def close(self) -> None:
-        self._services.close()
+        self.services.close()
 
     def __enter__(self) -> DreamLake:
         return self
@@ -100,6 +102,47 @@ class DreamLake:
     def target(self, text: str | Target) -> Target:
         """The target that `PROJECT[@NAMESPACE][:EPISODE]` names."""
         return text if isinstance(text, Target) else parse_target(text, namespace=self.namespace)
+
+    # Finding files
+
+    def file(self, what: str | Target, path: str | None = None) -> File:
+        """One file, by its place in two words or in one, or by its id.
+
+            lake.file("cups:run-001", "/camera/front.mp4")
+            lake.file("cups:run-001/camera/front.mp4")
+
+        Raises NOT_FOUND, which names the nearest ones, and USAGE.
+        """
+        words = [str(what)] if path is None else [str(what), path]
+        return File(self, find_file(self, words))
+
+    def files(
+        self,
+        what: str | Target,
+        *,
+        folder: str | None = None,
+        kind: Kind | str | Sequence[Kind | str] | None = None,
+        status: Status | str | Sequence[Status | str] | None = None,
+    ) -> Files:
+        """The files of a project, an episode (`cups:run-001`) or a folder (`cups:run-001/camera`), to be iterated.
+
+        `folder` is one of its folders, with all that is below it; `kind` and `status` are those that are wanted, one or
+        several. Raises NOT_FOUND, which names the nearest ones, USAGE, and UNKNOWN_KIND.
+        """
+        words = [str(what)] if folder is None else [str(what), folder]
+        named = find_places(self, words)
+        if named.ids:
+            raise DreamlakeError(Code.USAGE, f"{what} is the id of one file.", hint="lake.file() looks it up.")
+        kinds = [check_kind(one) for one in several(kind)] or list(Kind)
+        return Files(self, named.places, kinds=kinds, statuses=[check_status(one) for one in several(status)])
+
+    def table(self, what: str | Target, kind: Kind | str | None = None) -> pd.DataFrame:
+        """The files of a place as a DataFrame, a row each: place, kind, status, why it failed, duration, counts."""
+        return self.files(what, kind=kind).table()
+
+    def labels(self, bss_id: str) -> pd.DataFrame:
+        """The entries of a label track that is ready, by the id of its record. The same as `file(bss_id).labels()`."""
+        return self.file(bss_id).labels()
 
     # Storing files
 
@@ -196,7 +239,7 @@ class DreamLake:
         `files` may be a function that finds them: it is told what kind some extensions stand for (`filetypes.py`), by
         the option `types` and by what the project keeps. The last event is the Summary.
         """
-        return store(self._services, files, target, self._cache, **options)
+        return store(self.services, files, target, self._cache, **options)
 
     def plan_events(
         self,
@@ -224,7 +267,7 @@ class DreamLake:
         self, ids: str | Iterable[str], *, timeout: float | None = None
     ) -> Iterator[Record | Processing | Waiting]:
         """`wait` as a stream: records as their status changes, and how many are in which state (waiting.py)."""
-        return changes(self._services, [ids] if isinstance(ids, str) else ids, timeout)
+        return changes(self.services, [ids] if isinstance(ids, str) else ids, timeout)
 
     def retry(
         self,
@@ -257,55 +300,93 @@ class DreamLake:
         if episode is None and not given:
             raise DreamlakeError(Code.USAGE, "Say what to retry.", hint="A project, an episode, or ids of files.")
         target = None if episode is None else self.target(episode)
-        return retry(self._services, target, given, everything=everything, wait=wait, timeout=timeout)
+        return retry(self.services, target, given, everything=everything, wait=wait, timeout=timeout)
 
     def download(self, record: Record, path: str | Path, on_bytes: Callable[[int], None] = lambda _: None) -> str:
         """Write the raw file to `path`, verified, whole or not at all; its SHA-256 (see download.py)."""
         patience = Patience(_DOWNLOAD_SECONDS)
-        return download(self._services.patient_bss(patience), record, Path(path), patience, on_bytes)
+        return download(self.services.patient_bss(patience), record, check_path(path), patience, on_bytes)
+
+    def fetch(
+        self,
+        places: str | Sequence[str],
+        directory: str | Path | None = None,
+        *,
+        what: What | str | Sequence[What | str] = What.RAW,
+        include: str | Sequence[str] = (),
+        exclude: str | Sequence[str] = (),
+        jobs: int = DEFAULT_JOBS,
+        force: bool = False,
+        timeout: float | None = None,
+        on_event: OnEvent | None = None,
+    ) -> Summary:
+        """Fetch projects, episodes, folders and files to below `directory`, verified; what became of them.
+
+        Each place is `PROJECT[@NAMESPACE][:EPISODE][/PATH]`, or an id. What is there whole is not fetched again; a file
+        of other content is replaced only with `force`. `what` are "raw", "parquet", "vtt", "poster", "waveform",
+        "meta" and "playlist". See `trees.prepare` for where each comes to lie, and `trees.fetch` for the rest.
+        """
+        events = self.fetch_events(
+            places,
+            directory,
+            what=what,
+            include=include,
+            exclude=exclude,
+            jobs=jobs,
+            force=force,
+            timeout=timeout,
+        )
+        return summed_up(events, on_event)
 
     def fetch_events(
         self,
-        choice: Choice,
-        directory: str | Path,
+        places: str | Sequence[str],
+        directory: str | Path | None = None,
         *,
-        lone: Stored | None = None,
-        name: str | None = None,
+        what: What | str | Sequence[What | str] = What.RAW,
+        include: str | Sequence[str] = (),
+        exclude: str | Sequence[str] = (),
         jobs: int = DEFAULT_JOBS,
         force: bool = False,
         timeout: float | None = None,
     ) -> Iterator[Event]:
-        """Fetch many files to below a folder, as a stream of events whose last is the Summary (see trees.py).
+        """`fetch` as a stream of events, the last of which is the Summary. Nothing is done until it is iterated."""
+        prepared = trees.prepare(
+            self,
+            [places] if isinstance(places, str) else places,
+            output=None if directory is None else str(directory),
+            what=[check_what(what)] if isinstance(what, str) else list(map(check_what, what)),
+            include=[include] if isinstance(include, str) else include,
+            exclude=[exclude] if isinstance(exclude, str) else exclude,
+        )
+        yield from self.fetch_prepared(prepared, jobs=jobs, force=force, timeout=timeout)
 
-        With `lone`, which `choice.lone` gave, that file alone, under its own filename or as `name`.
-        """
-        if lone is not None:
-            return fetch_one(
-                self._services, choice, lone, directory, self._cache, name=name, force=force, timeout=timeout
-            )
-        return fetch(self._services, choice, directory, self._cache, jobs=jobs, force=force, timeout=timeout)
+    def fetch_prepared(
+        self, prepared: trees.Prepared, *, jobs: int = DEFAULT_JOBS, force: bool = False, timeout: float | None = None
+    ) -> Iterator[Event]:
+        """Fetch what `trees.prepare` found (see `trees.fetch`)."""
+        return trees.fetch(self.services, prepared, self._cache, jobs=jobs, force=force, timeout=timeout)
 
     def pour(self, stored: Stored, what: What, out: IO[bytes]) -> None:
         """Write a file to a stream, such as standard output (see fetch/pour.py)."""
         patience = Patience(_DOWNLOAD_SECONDS)
-        pour(self._services.patient_bss(patience), stored, what, out, patience)
+        pour(self.services.patient_bss(patience), stored, what, out, patience)
 
-    def delete(self, record: Record) -> None:
-        """Delete a file: its record in BSS, and its name in the index as long as the name stands for this record. It
-        can be restored for a time (`restorable`, `restore`). Twice is a success."""
-        try:
-            self.bss.delete(record.kind, record.id)
-        except DreamlakeError as error:
-            if error.code is not Code.NOT_FOUND:
-                raise
-        self.index.delete_name(
-            record.kind,
-            namespace=record.owner,
-            project=record.project,
-            episode=record.episode,
-            path=record.name,
-            bss_id=record.id,
-        )
+    def delete(self, file: File | Record | RecordRef | str) -> None:
+        """Delete a file, which may be given by its id: its record in BSS, and its name in the index as long as the name
+        stands for this record. It can be restored for a time (`restorable`, `restore`). Twice is a success.
+
+        Where DreamLake Server does not answer, the file is deleted all the same, and no `File` any more; its name goes
+        from the index within minutes, or by the same call again.
+        """
+        if isinstance(file, str):
+            refs = [removal.ref_of(record) for record in self.bss.query([file])]
+        elif isinstance(file, RecordRef):
+            refs = [file]
+        else:
+            refs = [removal.ref_of(file.record if isinstance(file, File) else file)]
+        for _ in removal.delete(self.bss, self.index, refs):
+            pass
 
     def deletable(self, places: Sequence[Place]) -> list[RecordRef]:
         """The records of these places, each once; also those of earlier content under their names."""
@@ -359,7 +440,7 @@ class DreamLake:
         if place is not None and place.episode is not None:
             raise DreamlakeError(Code.USAGE, f"{place} names an episode: whole projects are checked.")
         patience = Patience(TRANSFER_SECONDS, unheard=FIRST_SECONDS)
-        bss, index = self._services.patient_bss(patience), self._services.patient_index(patience)
+        bss, index = self.services.patient_bss(patience), self.services.patient_index(patience)
 
         def check() -> Iterator[Found | Checked]:
             namespaces = [place.namespace] if place else index.me().namespaces
@@ -388,38 +469,15 @@ class DreamLake:
     def rebuild_events(self, *, merge: bool = False) -> Iterator[Rebuilt | Waiting]:
         """`rebuild` as a stream: what is done so far, and what is waited for."""
         patience = Patience(TRANSFER_SECONDS, unheard=FIRST_SECONDS)
-        bss, index = self._services.patient_bss(patience), self._services.patient_index(patience)
+        bss, index = self.services.patient_bss(patience), self.services.patient_index(patience)
         return telling(patience, rebuild(bss, index, merge=merge))
 
     # Tokens
 
     def revoke_tokens(self, ids: Sequence[str]) -> None:
         """Revoke tokens by their ids (`auth.token_id`), at both services. Needs a token that writes everywhere."""
-        tokens.revoke(self._services.both, ids)
+        tokens.revoke(self.services.both, ids)
 
     def revoked_tokens(self) -> list[tokens.Revoked]:
         """The tokens that were revoked, the last first."""
-        return tokens.revoked(self._services.both)
-
-    # For notebooks
-
-    def files(self, target: str | Target, kind: Kind | None = None) -> pd.DataFrame:
-        """The files of a project or an episode, a row each: place, kind, status, duration, counts (see frames.py)."""
-        from .frames import files_frame
-
-        place = self.target(target)
-        kinds = [kind] if kind else list(Kind)
-        return files_frame(
-            asset
-            for one in kinds
-            for asset in self.index.assets(one, namespace=place.namespace, project=place.project, episode=place.episode)
-        )
-
-    def labels(self, record_id: str) -> pd.DataFrame:
-        """The entries of a label track that is ready, by the id of its BSS record. Raises NOT_FOUND, NOT_READY."""
-        from .frames import labels_frame
-
-        found = self.bss.query([record_id])
-        if not found:
-            raise DreamlakeError(Code.NOT_FOUND, f"There is no record {record_id}.")
-        return labels_frame(self.bss, found[0])
+        return tokens.revoked(self.services.both)

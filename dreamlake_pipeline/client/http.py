@@ -98,6 +98,10 @@ class ServiceClient:
         except ValueError:
             raise self._foreign() from None
 
+    def text(self, path: str) -> str:
+        """The text that a route answers with, such as a playlist. Raises DreamlakeError."""
+        return self._send("GET", path).data.decode("utf-8", "replace")
+
     def location(self, path: str) -> str:
         """Where a route that answers with a redirect points to. Raises DreamlakeError."""
         response = self._send("GET", path)

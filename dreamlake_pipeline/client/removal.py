@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from ..api.bss import DeletedRecord, RecordRef
+from ..api.bss import DeletedRecord, Record, RecordRef
 from ..api.server import AssetName
 from .bss import MOST_PER_CALL, BssClient, in_slices
 from .server import IndexClient, asset_of
@@ -41,6 +41,11 @@ def restore(
         if back:
             index.register_batch([asset_of(record) for record in bss.query(sorted(back))])
         yield [record if record.id in back else NotRestored(record, taken.get(record.id)) for record in some]
+
+
+def ref_of(record: Record) -> RecordRef:
+    """What deleting takes of a record."""
+    return RecordRef.model_validate(record.model_dump(include=set(RecordRef.model_fields)))
 
 
 def name_of(record: RecordRef) -> AssetName:

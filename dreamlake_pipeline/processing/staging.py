@@ -8,31 +8,26 @@ knowledge, not the walk's: a position that is lost costs one more round and noth
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
-from pathlib import PurePosixPath
 
 from pydantic import ValidationError
 
-from .. import layout, names
+from .. import names
 from ..api.pipeline import StagedKeys, StagedObject
 from ..client.pipeline import PipelineClient
 from ..crashpoints import CrashPoint, reached
 from ..errors import ERRORS, Code, DreamlakeError
-from ..kinds import MEDIA, Kind, content_type_of, kind_of, may_be_text
-from ..media.containers.sniff import Sniffed, sniff
-from ..media.run import bounds
 from ..media.run.workers import Workers
 from ..objectstore import ObjectInfo, ObjectStore, Page, was_answered
-from ..systemfiles import system_part
+from .drops import NO_ETAG, Refused, refused, understand
 from .scratch import scratch_folder
 
 log = logging.getLogger(__name__)
@@ -43,8 +38,6 @@ _QUIET_SECONDS = 0.3  # of one that does not; a page is always finished
 _PAGE = 1000
 _LOOKS = 16  # objects that are looked at side by side
 _LOOKERS = 2  # workers that look at their content
-_MOST_READ = 8 * 2**20  # bytes at a time
-_NO_ETAG = "-"  # some servers have none for files that were laid into their folder
 _REST = 9.0  # s seconds of listing are followed by 9 s of rest
 # A listing that an outage made slow is no reason for a long rest: what came meanwhile waits for the next one.
 _LONGEST_REST = 10.0
@@ -165,7 +158,7 @@ def _look_at(store: ObjectStore, items: Sequence[ObjectInfo]) -> list[StagedObje
 
 def _unknown(pipeline: PipelineClient, items: Sequence[ObjectInfo], found: Found) -> list[str]:
     """The keys of those of the objects that BSS does not know."""
-    etags = {item.key: item.etag or _NO_ETAG for item in items}
+    etags = {item.key: item.etag or NO_ETAG for item in items}
     try:
         return pipeline.unknown_keys(etags)
     except ValidationError:
@@ -185,27 +178,21 @@ def _look(store: ObjectStore, workers: Workers, item: ObjectInfo) -> StagedObjec
     at is to be ignored, and one that the object store does not give today is left for a later round (why, as text)."""
     try:
         return understand(store, workers, item)
+    except Refused as why:
+        reason = why
     except DreamlakeError as error:
         if error.code is Code.NOT_FOUND:
             return None  # it went away
         if ERRORS[error.code].retryable:
             return f"{item.key} is left for a later round: {error.message}"
-        reason = f"{item.key} is put aside: {error.message}"
+        reason = Refused(error.code, f"It is put aside: {error.message}")
     except Exception:
         log.exception("the look at %s failed unexpectedly", item.key)
-        reason = f"{item.key} is put aside: its content could not be looked at."
-    key = layout.parse_staging_key(item.key)
+        reason = Refused(Code.INTERNAL, "It is put aside: its content could not be looked at.")
     try:
-        return key and StagedObject(
-            key=item.key,
-            owner=key.owner,
-            project=key.project,
-            size=item.size,
-            etag=item.etag or _NO_ETAG,
-            reason=reason,
-        )
+        return refused(item, reason)
     except ValidationError:
-        return reason
+        return f"{item.key}: {reason.reason}"
 
 
 def _adopt(pipeline: PipelineClient, objects: Sequence[StagedObject], found: Found) -> None:
@@ -219,13 +206,13 @@ def _adopt(pipeline: PipelineClient, objects: Sequence[StagedObject], found: Fou
             for item in objects:
                 _adopt(pipeline, [item], found)
         elif objects[0].kind is not None:
-            reason = f"{objects[0].key} is put aside: BSS refused it. {error.message}"
-            _adopt(pipeline, [objects[0].model_copy(update={"kind": None, "name": None, "reason": reason})], found)
+            refusal = {"code": str(error.code), "reason": f"It is put aside: BSS refused it. {error.message}"}
+            _adopt(pipeline, [objects[0].model_copy(update={"kind": None, "name": None} | refusal)], found)
         else:
             found.left.append(f"{objects[0].key} is left alone: BSS refused it. {error.message}")
         return
     found.registered += adopted.registered
-    found.ignored += [item.reason for item in objects if item.reason]
+    found.ignored += [f"{item.key}: {item.reason}" for item in objects if item.reason]
 
 
 def _staged_pages(store: ObjectStore, after: str) -> Iterator[tuple[Page | str, str]]:
@@ -235,7 +222,7 @@ def _staged_pages(store: ObjectStore, after: str) -> Iterator[tuple[Page | str, 
     a sentence. Raises DreamlakeError when the store does not answer, or refuses its root.
     """
     for owner_prefix in _folders(store, "", after):
-        if not _is_ours(names.check_owner, owner_prefix):
+        if not names.is_slug(owner_prefix.rstrip("/")):
             continue
         try:
             yield from _owners_pages(store, owner_prefix, after)
@@ -247,9 +234,9 @@ def _staged_pages(store: ObjectStore, after: str) -> Iterator[tuple[Page | str, 
 
 def _owners_pages(store: ObjectStore, owner_prefix: str, after: str) -> Iterator[tuple[Page | str, str]]:
     for project_prefix in _folders(store, owner_prefix, after):
-        project = project_prefix.removeprefix(owner_prefix)
+        # What lies in a folder that can be no project is found too, and refused: whoever laid it there is told.
         staging = project_prefix + "staging/"
-        if not _is_ours(names.check_project, project) or _is_behind(staging, after):
+        if _is_behind(staging, after):
             continue
         try:
             yield from _projects_pages(store, staging, after)
@@ -291,85 +278,3 @@ def _end_of(folder: str) -> str:
 def _is_behind(folder: str, after: str) -> bool:
     """Whether every key in `folder` sorts at or before `after`."""
     return folder < after and not after.startswith(folder)
-
-
-def _is_ours(check: Callable[[str], str], folder: str) -> bool:
-    return _checked(check, folder.rstrip("/")) is not None
-
-
-def understand(store: ObjectStore, workers: Workers, item: ObjectInfo) -> StagedObject | None:
-    """What a staged object is: by its user metadata, else by its key's extension, else by its first bytes, at which a
-    worker looks.
-
-    What systems and tools leave in folders (systemfiles.py), which uploads of whole folders bring along, is no kind.
-    Without a kind it is to be ignored, with the reason. None when it is gone in the meantime.
-    """
-    key = layout.parse_staging_key(item.key)
-    head = store.head(item.key)
-    if key is None or head is None:
-        return None
-    told = layout.read_staging_metadata(head.metadata)
-
-    def staged(kind: Kind | None, name: str | None, content_type: str | None, reason: str | None) -> StagedObject:
-        return StagedObject(
-            key=item.key,
-            owner=key.owner,
-            project=key.project,
-            size=head.size,
-            etag=head.etag or _NO_ETAG,
-            kind=kind,
-            name=name,
-            episode=_checked(names.check_episode, told.get("episode")),
-            content_type=content_type,
-            reason=reason,
-        )
-
-    if item.key.endswith("/"):
-        return staged(None, None, None, f"{item.key} is a folder marker.")
-    if not told.get("kind") and (what := system_part(told.get("name") or key.rest)):
-        return staged(None, None, None, f"{item.key} is left out as a system's file: {what}.")
-    named = _checked(names.check_name, told.get("name")) or _name_of_key(key.rest)
-    by_content = may_be_text(named or key.rest)
-    kind = _kind_told(told.get("kind")) or (None if by_content else kind_of(named or key.rest))
-    extension = PurePosixPath(key.rest).suffix.lower()
-    if kind is None:
-        sniffed = _sniff(store, workers, item.key) if head.size else None
-        if sniffed is None or sniffed.kind not in (MEDIA if by_content else Kind):
-            what = sniffed.container if sniffed else "of no known kind" if head.size else "empty"
-            return staged(None, None, None, f"{item.key} is {what}, which is none of the kinds that are processed.")
-        kind, extension = sniffed.kind, sniffed.extension
-    name = named or f"/unnamed/{_stem_of(key.rest)}{extension}"
-    return staged(kind, name, content_type_of(name), None)
-
-
-def _sniff(store: ObjectStore, workers: Workers, key: str) -> Sniffed | None:
-    def read(at: int, length: int) -> bytes:
-        if at < 0 or not 0 <= length <= _MOST_READ:
-            raise DreamlakeError(Code.NOT_MEDIA, f"{key} can't be looked at.")
-        return store.read(key, start=at, length=length) if length else b""
-
-    return workers.run(sniff, subject=key, bounds=bounds.LOOK, read=read)
-
-
-def _name_of_key(rest: str) -> str | None:
-    """The name that a foreign uploader's key gives: its path below the staging prefix. A bare hash is no name."""
-    return None if names.is_hash(rest) else _checked(names.check_name, f"/{rest}")
-
-
-def _stem_of(rest: str) -> str:
-    """A name for what has none: the beginning of its hash, or of its key's."""
-    return (rest if names.is_hash(rest) else hashlib.sha256(rest.encode()).hexdigest())[:32]
-
-
-def _kind_told(text: str | None) -> Kind | None:
-    return Kind(text) if text in list(Kind) else None
-
-
-def _checked(check: Callable[[str], str], text: str | None) -> str | None:
-    """The canonical form of what a foreign uploader said; None where it breaks the rules."""
-    if text is None:
-        return None
-    try:
-        return check(text)
-    except DreamlakeError:
-        return None

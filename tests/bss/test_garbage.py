@@ -397,7 +397,9 @@ def test_foreign_objects_that_the_store_does_not_show_stop_nothing(
     refuse(ignored, adopted)
     assert api.delete(f"/audio/{record['id']}").status_code == 204
     assert collect().refused == 1
-    assert sql("SELECT reason FROM ignored_objects WHERE staging_key = :key", key=ignored) == [("of no known kind",)]
+    assert sql("SELECT reason FROM ignored_objects WHERE staging_key = :key", key=ignored) == [
+        ("It is of no known kind.",)
+    ]
 
 
 def test_a_meta_that_somebody_else_wrote_frees_and_stops_nothing(

@@ -84,6 +84,18 @@ def test_trees(dreamlake: Callable[..., Any], stored: dict[str, Any], recordings
     assert (some.code, below("3")) == (0, ["run-002/joints.csv"])
 
 
+def test_places_of_several_projects(
+    dreamlake: Callable[..., Any], stored: dict[str, Any], recordings: Path, owner: str
+) -> None:
+    assert dreamlake("ingest", recordings / "run-002", "-e", "other").code == 0
+    assert dreamlake("download", "robot:run-001/mic", "robot:run-002/joints.csv", "-o", "1").code == 0
+    assert below("1") == ["run-001/mic/left.wav", "run-002/joints.csv"]
+    assert dreamlake("download", "robot:run-001/mic", f"other@{owner}/joints.csv", "-o", "2").code == 0
+    assert below("2") == ["other/joints.csv", "robot/run-001/mic/left.wav"]
+    assert dreamlake("download", stored["joints.csv"]["bssId"], stored["left.wav"]["bssId"]).code == 0
+    assert below("robot") == ["run-001/mic/left.wav", "run-002/joints.csv"]
+
+
 def test_stdout_has_one_file_and_nothing_else(
     environment: dict[str, str], dreamlake: Callable[..., Any], stored: dict[str, Any], recordings: Path
 ) -> None:

@@ -44,7 +44,7 @@ def stored(services: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
                 target, path = name.rpartition("/")[0], name.rpartition("/")[2]
             file = folder / path.rpartition("/")[2]
             file.write_text(name)
-            list(lake.upload([file], episode=target, to=f"/{path.rpartition('/')[0]}"))
+            lake.upload([file], episode=target, to=f"/{path.rpartition('/')[0]}")
         yield lake
 
 
@@ -167,7 +167,7 @@ def test_a_place_that_is_no_file_is_said_to_be_none(stored: DreamLake) -> None:
 
 def test_what_was_deleted_is_named_alike(lake: DreamLake, tmp_path: Path) -> None:
     (tmp_path / "words.srt").write_text("words")
-    list(lake.upload([tmp_path / "words.srt"], episode="cups:run/001"))
+    lake.upload([tmp_path / "words.srt"], episode="cups:run/001")
     lake.delete(find_file(lake, ["cups:run/001/words.srt"]))
     with pytest.raises(DreamlakeError):
         find_places(lake, ["cups:run/001/words.srt"])

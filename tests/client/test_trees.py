@@ -14,6 +14,7 @@ from dreamlake_pipeline.client.bss import Place
 from dreamlake_pipeline.client.events import FileEvent, Progress, Summary
 from dreamlake_pipeline.client.fetch import Choice, LocalTree
 from dreamlake_pipeline.client.fetch.partial import Partial
+from dreamlake_pipeline.client.trees import Prepared
 from dreamlake_pipeline.errors import Code, DreamlakeError
 
 MIB = 2**20
@@ -51,7 +52,7 @@ def content(size: int, seed: int = 0) -> bytes:
 
 
 def fetch(lake: DreamLake, choice: Choice, into: Path, **options: Any) -> Told:
-    return Told(lake.fetch_events(choice, into, **options))
+    return Told(lake.fetch_prepared(Prepared(choice, str(into)), **options))
 
 
 def whole(lake: DreamLake, project: str = "robot", episode: str | None = None) -> Choice:
@@ -204,7 +205,7 @@ def test_the_file_system_says_whether_it_folds_case(tmp_path: Path) -> None:
 
 def test_bytes_that_arrived_are_not_fetched_again(lake: DreamLake, stored: dict[str, bytes], tmp_path: Path) -> None:
     data = stored["long.mp4"]
-    files = iter(lake.fetch_events(whole(lake, episode="run"), tmp_path / "out", jobs=1))
+    files = iter(lake.fetch_prepared(Prepared(whole(lake, episode="run"), str(tmp_path / "out")), jobs=1))
     for event in files:
         if isinstance(event, Progress) and event.bytes_sent > 9 * MIB:
             break
@@ -272,6 +273,6 @@ def test_a_deleted_record_is_told(lake: DreamLake, stored: dict[str, bytes], tmp
 def test_no_thread_is_left(lake: DreamLake, stored: dict[str, bytes], tmp_path: Path) -> None:
     import threading
 
-    for _ in lake.fetch_events(whole(lake, episode="run"), tmp_path / "out"):
+    for _ in lake.fetch_prepared(Prepared(whole(lake, episode="run"), str(tmp_path / "out"))):
         break
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("dreamlake-")] == []

@@ -172,7 +172,7 @@ def test_a_notebook_reads_the_index_and_the_labels_as_frames(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     with DreamLake.from_environment() as lake:
-        files = lake.files("cups@lab")
+        files = lake.table("cups@lab")
         joints = lake.labels(last_status(ingested)["joints.csv"]["id"])
         with pytest.raises(DreamlakeError, match="not a label track"):
             lake.labels(last_status(ingested)["left.wav"]["id"])

@@ -12,6 +12,7 @@ import pytest
 from dreamlake_pipeline.client.bss import Place
 from dreamlake_pipeline.client.fetch import Choice, What
 from dreamlake_pipeline.client.storing import summed_up
+from dreamlake_pipeline.client.trees import Prepared
 
 from .conftest import OWNER, World, labels, sound, srt, telemetry
 
@@ -33,7 +34,7 @@ def _fetch(world: World, into: Path, *what: What) -> tuple[dict[str, bytes], dic
     choice = Choice([Place(OWNER, PROJECT)], what=what)
     told: dict[str, str | None] = {}
     summary = summed_up(
-        world.lake.fetch_events(choice, into),
+        world.lake.fetch_prepared(Prepared(choice, str(into))),
         lambda event: told.update({event.name: event.code} if getattr(event, "code", None) else {}),
     )
     found = {path.name: path.read_bytes() for path in into.iterdir()} if into.exists() else {}
@@ -80,7 +81,7 @@ def test_results_that_are_there_are_compared(processed: World, tmp_path: Path) -
     choice = Choice([Place(OWNER, PROJECT)], what=(What.POSTER,))
 
     def again(*, force: bool = False) -> tuple[int, int, int]:
-        summary = summed_up(processed.lake.fetch_events(choice, tmp_path, force=force), None)
+        summary = summed_up(processed.lake.fetch_prepared(Prepared(choice, str(tmp_path)), force=force), None)
         return summary.downloaded, summary.unchanged, summary.failed
 
     assert again() == (1, 0, 0)

@@ -1,35 +1,10 @@
-"""The servers that the contract is held against: the embedded one, and moto's as a second S3."""
+"""The servers that the contract is held against: the embedded one, and moto's as a second S3 (tests/conftest.py)."""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator
-
-import boto3
 import pytest
-from moto.server import ThreadedMotoServer
 
-from dreamlake_pipeline.objectstore import ObjectStore, client_config
-
-
-@pytest.fixture(scope="session")
-def moto_store() -> Iterator[ObjectStore]:
-    """A bucket on moto's server, in this process."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    client = boto3.client(
-        "s3",
-        endpoint_url=f"http://{host}:{port}",
-        aws_access_key_id="test",
-        aws_secret_access_key="test",
-        region_name="us-east-1",
-        config=client_config(),
-    )
-    store = ObjectStore(client, f"test-{secrets.token_hex(4)}")
-    store.create_bucket()
-    yield store
-    server.stop()
+from dreamlake_pipeline.objectstore import ObjectStore
 
 
 @pytest.fixture(scope="session")

@@ -22,7 +22,8 @@ from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.media.run.workers import Workers
 from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.processing import staging
-from dreamlake_pipeline.processing.staging import Found, Position, adopt_unregistered, understand
+from dreamlake_pipeline.processing.drops import Refused, understand
+from dreamlake_pipeline.processing.staging import Found, Position, adopt_unregistered
 
 ODD_DIGEST = sha256("next\x85line.csv".encode()).hexdigest()[:32]
 SRT = b"1\n00:00:00,000 --> 00:00:01,000\nHello\n"
@@ -74,7 +75,10 @@ def test_only_staged_objects_are_looked_at(pipeline: PipelineClient, bucket: Obj
         f"{owner}/NOT A PROJECT/staging/a.srt",
         "root.srt",
     )
-    assert walk(pipeline, bucket, Position()) == Found(answered=True)
+    found = walk(pipeline, bucket, Position())
+    assert (found.listed, found.registered) == (1, 0)
+    [reason] = found.ignored
+    assert reason.startswith(f"{owner}/NOT A PROJECT/staging/a.srt: Its folder is no project")
 
 
 def test_what_is_young_is_left_for_its_uploader_to_register(
@@ -130,14 +134,13 @@ def test_a_listing_that_took_long_is_not_followed_by_a_long_rest(
 @pytest.mark.parametrize(
     ("rest", "data", "kind", "name"),
     [
+        ("run-1@@/cam/front.MP4", b"x", Kind.VIDEO, "/cam/front.MP4"),
+        (f"run-1@@/{'0' * 64}", SRT, Kind.TEXT_TRACK, f"/unnamed/{'0' * 32}.srt"),
         ("cam/Front 1.MP4", b"x", Kind.VIDEO, "/cam/Front 1.MP4"),
         ("a.jsonl", b"", Kind.LABEL_TRACK, "/a.jsonl"),  # empty, which its record will say
         ("0" * 64, SRT, Kind.TEXT_TRACK, f"/unnamed/{'0' * 32}.srt"),
         ("notes", SRT, Kind.TEXT_TRACK, "/notes"),
         ("next\x85line.csv", b"a,b\n1,2\n", Kind.LABEL_TRACK, f"/unnamed/{ODD_DIGEST}.csv"),
-        ("0" * 64, b"", None, None),
-        ("x.bin", b"\x00\x01\x02", None, None),
-        ("x.zip", b"PK\x03\x04rest", None, None),
     ],
 )
 def test_understanding(
@@ -150,7 +153,6 @@ def test_understanding(
     understood = understand(bucket, workers, found)
     assert understood is not None
     assert (understood.kind, understood.name) == (kind, name)
-    assert (understood.reason is None) == (kind is not None)
     assert understood.size == len(data)
 
 
@@ -160,9 +162,8 @@ def test_what_systems_leave_in_folders_is_left_out(
 ) -> None:
     put(bucket, f"{owner}/lab/staging/{rest}")
     [found] = bucket.list_page(f"{owner}/lab/staging/").objects
-    understood = understand(bucket, workers, found)
-    assert understood is not None and understood.kind is None
-    assert understood.reason is not None and "system's file" in understood.reason
+    with pytest.raises(Refused, match="system's file"):
+        understand(bucket, workers, found)
 
 
 def test_refused_content_is_refused_once_and_other_content_looked_at_again(
@@ -240,7 +241,7 @@ def test_what_cannot_be_looked_at_is_put_aside_with_a_reason(
     found = walk(pipeline, bucket, Position())
     assert (found.registered, found.left) == (2, [])
     [reason] = found.ignored
-    assert "bad.srt is put aside" in reason and "Error" not in reason
+    assert "bad.srt: It is put aside" in reason and "Error" not in reason
     assert walk(pipeline, bucket, Position()) == Found(listed=3, answered=True)
 
 

@@ -4,6 +4,6 @@ from .fetcher import DEFAULT_JOBS, Fetcher
 from .local import LocalTree
 from .pour import pour
 from .wanted import Choice, Stored, Wanted
-from .what import What
+from .what import What, check_what
 
-__all__ = ["DEFAULT_JOBS", "Choice", "Fetcher", "LocalTree", "Stored", "Wanted", "What", "pour"]
+__all__ = ["DEFAULT_JOBS", "Choice", "Fetcher", "LocalTree", "Stored", "Wanted", "What", "check_what", "pour"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
@@ -26,6 +26,7 @@ class Stored:
 
     id: str
     kind: Kind
+    project: str
     episode: str | None
     name: str
     size: int
@@ -33,11 +34,11 @@ class Stored:
 
     @classmethod
     def of_asset(cls, asset: Asset) -> Stored:
-        return cls(asset.bss_id, asset.kind, asset.episode, asset.name, asset.size or 0, asset.id)
+        return cls(asset.bss_id, asset.kind, asset.project, asset.episode, asset.name, asset.size or 0, asset.id)
 
     @classmethod
     def of_record(cls, record: Record) -> Stored:
-        return cls(record.id, record.kind, record.episode, record.name, record.size or 0)
+        return cls(record.id, record.kind, record.project, record.episode, record.name, record.size or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +67,22 @@ class Wanted:
 class Choice:
     """The files of `places`, as the index lists them, and those of the records `ids`; `what` of each.
 
-    Globs are held against the path below the local folder and against each part of it. A file's path there is its name
-    in its episode, below a folder of the episode's name; that of `episode` and the files of no episode have no such
-    folder. So what `ingest` stored comes out as it went in.
+    A file's path below the local folder is its name in its episode, below a folder of the episode's name; that of
+    `episode` and the files of no episode have no such folder. So what `ingest` stored comes out as it went in. With
+    `by_project`, each project has a folder around all that. Globs are held against that path and each part of it.
     """
 
     places: Sequence[Place] = ()
     ids: Sequence[str] = ()
-    episode: str | None = None
     what: Sequence[What] = (What.RAW,)
     include: Sequence[str] = ()
     exclude: Sequence[str] = ()
+    episode: str | None = None
+    by_project: bool = False
+
+    def below(self, *, by_project: bool, episode: str | None = None) -> Choice:
+        """The same files with other local paths."""
+        return replace(self, by_project=by_project, episode=episode)
 
     def lone(self, bss: BssClient, index: IndexClient) -> Stored | None:
         """The file, where a single one was named; None where whole folders or several were. Raises NOT_FOUND."""
@@ -117,8 +123,8 @@ class Choice:
 
     def _relative(self, stored: Stored) -> str:
         """The path below the local folder, its parts joined by `/`."""
-        is_within = stored.episode in (None, self.episode)
-        return stored.name[1:] if is_within else f"{stored.episode}{stored.name}"
+        project = f"{stored.project}/" if self.by_project else ""
+        return project + (stored.name[1:] if stored.episode in (None, self.episode) else stored.episode + stored.name)
 
     def _by_id(self, bss: BssClient) -> Iterator[Stored]:
         for some in in_slices(self.ids):

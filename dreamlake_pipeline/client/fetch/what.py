@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import NamedTuple
 
+from ...errors import Code, DreamlakeError
 from ...kinds import Kind
 from ...layout import RESULT_FILES
 
@@ -37,6 +38,14 @@ class What(StrEnum):
                 return kind in (Kind.VIDEO, Kind.AUDIO)
             case _:
                 return self.stored_as in RESULT_FILES[kind]
+
+
+def check_what(text: str) -> What:
+    """The member of that name. Raises USAGE."""
+    try:
+        return What(text)
+    except ValueError:
+        raise DreamlakeError(Code.USAGE, f"{text!r} is none of {', '.join(What)}.") from None
 
 
 class _Form(NamedTuple):
