@@ -19,6 +19,7 @@ class ExitCode(IntEnum):
     SOME_FAILED = 1
     USAGE = 2
     UNREACHABLE = 3
+    TIMED_OUT = 4
 
 
 class Code(StrEnum):
@@ -67,6 +68,7 @@ class Code(StrEnum):
     STACK_FAILED = "stack_failed"
     MACHINE_FAILED = "machine_failed"
     OVERLOADED = "overloaded"
+    TIMED_OUT = "timed_out"
     SCHEMA_NEWER = "schema_newer"
     INTERNAL = "internal"
 
@@ -148,6 +150,9 @@ ERRORS: dict[Code, ErrorSpec] = {
         503, _FILE, True, "The machine that processes files lacks memory, open files or processes, or its disk fails."
     ),
     Code.OVERLOADED: ErrorSpec(503, ExitCode.UNREACHABLE, True, "Too much is under way; try again later."),
+    Code.TIMED_OUT: ErrorSpec(
+        504, ExitCode.TIMED_OUT, True, "The time that was given to wait for ran out; what was waited for goes on."
+    ),
     Code.SCHEMA_NEWER: ErrorSpec(
         500, ExitCode.UNREACHABLE, False, "A newer version of this program has upgraded the database."
     ),

@@ -372,12 +372,19 @@ class Difference(StrEnum):
     SAME_SIZE = "same-size"  # perhaps: what has this name has this size as well, and no hash was given
     STORED = "stored"  # another file has this content, or this name stood for it before
     UNCHANGED = "unchanged"  # the name stands for this content
+    # Said by clients only, which hear of it beside (`Differences.failed`): it is unchanged, or perhaps (`same-size`),
+    # and failed the last time; storing it again tries again.
+    FAILED_BEFORE = "failed-before"
 
 
 class Differences(Model):
     """In the order of the request."""
 
     files: list[Difference]
+    failed: list[int] = Field(
+        default_factory=list,
+        description="Places (from 0) of files that are unchanged or perhaps so, and whose processing failed.",
+    )
 
 
 class Ids(Model):

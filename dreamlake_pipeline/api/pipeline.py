@@ -32,19 +32,22 @@ from .stored import Outputs
 
 _SHA256 = r"^[0-9a-f]{64}$"
 Seconds = Annotated[float, Field(ge=0, le=30 * 86400, allow_inf_nan=False)]
+UnixTime = Annotated[float, Field(ge=0, le=2**33, allow_inf_nan=False)]
 Sha256 = Annotated[str, Field(pattern=_SHA256)]
 
 
 class StagedKeys(Model):
-    """Keys as listed. With `etags` (as many, in the same order), a refused object whose content changed is unknown."""
+    """Keys as listed. With `etags` (as many, in the same order), a refused object whose content changed is unknown;
+    with `modified` (Unix times, likewise), so is one that was laid there again since it was refused."""
 
     keys: list[ObjectKey] = Field(max_length=1000)
     etags: list[Printable] = Field(default_factory=list, max_length=1000)
+    modified: list[UnixTime] = Field(default_factory=list, max_length=1000)
 
     @model_validator(mode="after")
     def _has_an_etag_for_each(self) -> StagedKeys:
-        if self.etags and len(self.etags) != len(self.keys):
-            raise ValueError("give as many etags as keys, or none")
+        if {len(self.etags), len(self.modified)} - {0, len(self.keys)}:
+            raise ValueError("give as many etags as keys, or none, and as many times")
         return self
 
 

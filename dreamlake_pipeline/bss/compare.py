@@ -9,12 +9,12 @@ from __future__ import annotations
 from sqlalchemy import Connection
 
 from .. import layout
-from ..api.bss import ComparedFile, CompareFiles, Difference
+from ..api.bss import ComparedFile, CompareFiles, Difference, Differences
 from . import records, staged
 from .records import NamedFile, SameName
 
 
-def compare(connection: Connection, asked: CompareFiles) -> list[Difference]:
+def compare(connection: Connection, asked: CompareFiles) -> Differences:
     """How each file differs from what is stored, in their order; a constant number of statements."""
     keys = [file.hash and layout.staging_key(asked.owner, asked.project, file.hash) for file in asked.files]
     known, wrong = staged.known(connection, [key for key in keys if key])
@@ -34,4 +34,7 @@ def compare(connection: Connection, asked: CompareFiles) -> list[Difference]:
             return Difference.UNCHANGED if namesake and namesake.has_content else Difference.STORED
         return Difference.CHANGED if namesake else Difference.NEW
 
-    return [difference(*each) for each in zip(asked.files, keys, namesakes, strict=True)]
+    found = [difference(*each) for each in zip(asked.files, keys, namesakes, strict=True)]
+    same = (Difference.UNCHANGED, Difference.SAME_SIZE)
+    failed = [n for n, one in enumerate(namesakes) if one and one.has_failed and found[n] in same]
+    return Differences(files=found, failed=failed)

@@ -13,15 +13,14 @@ from .. import layout
 from ..api.common import Listing
 from ..api.staging import Fate, StagedFile
 from ..errors import Code, DreamlakeError
-from ..kinds import KNOWN_EXTENSIONS
 from ..objectstore import ObjectInfo, ObjectStore
 from . import heads
 from .values import to_jsonb
 
 _HINTS: dict[str, str] = {
     Code.UNKNOWN_KIND: (
-        "Lay it there again under a name with an extension that is known "
-        f"({' '.join(KNOWN_EXTENSIONS)}), or with the user metadata `kind`; or delete it."
+        "Lay it there again under a name with an extension that is known, such as .mp4, .wav, .srt or .csv, or with "
+        "the user metadata `kind`; or delete it."
     ),
     Code.FILE_EMPTY: "Lay it there again with its content, or delete it.",
     Code.SYSTEM_FILE: "Nothing is to be done: it is nobody's data.",

@@ -32,12 +32,20 @@ class Place(NamedTuple):
         return self._asdict()
 
 
-def list_page(connection: Connection, place: Place, *, cursor: str | None, limit: int) -> Listing[RecordRef]:
-    """One page of the records of a place, of all kinds, oldest first, without what was found in their files."""
+# SQL: whether the last processing of `r` failed, also where an earlier result stands, and its name stands for it still.
+_FAILED = f"(r.status = 'failed' OR r.last_error IS NOT NULL) AND {records.HOLDS_NAME}"
+
+
+def list_page(
+    connection: Connection, place: Place, *, failed: bool = False, cursor: str | None, limit: int
+) -> Listing[RecordRef]:
+    """One page of the records of a place, of all kinds, oldest first, without what was found in their files; with
+    `failed`, of those that their names stand for and whose last processing failed."""
+    of_those = f" AND {_FAILED}" if failed else ""
     rows = connection.execute(
         text(f"""
         SELECT r.id, r.kind, r.owner, r.project, r.episode, r.name, r.size, r.status, r.uploaded_at FROM records r
-        WHERE r.id > :after AND {place.condition()} ORDER BY r.id LIMIT :limit"""),  # noqa: S608 (spelled above)
+        WHERE r.id > :after AND {place.condition()}{of_those} ORDER BY r.id LIMIT :limit"""),  # noqa: S608 (spelled above)
         place.parameters() | {"after": records.read_cursor(cursor), "limit": limit + 1},
     )
     items = [RecordRef.model_validate(dict(row)) for row in rows.mappings()]

@@ -101,11 +101,12 @@ class NamedFile(NamedTuple):
 
 
 class SameName(NamedTuple):
-    """Of the records of one name and kind: whether the name stands for this content, and whether any may have this
-    size."""
+    """Of the records of one name and kind: whether the name stands for this content, whether any may have this size,
+    and whether the one that has this content (or size, where no content is known) failed."""
 
     has_content: bool
     has_size: bool
+    has_failed: bool
 
 
 class Inserted(NamedTuple):
@@ -229,7 +230,9 @@ def same_names(connection: Connection, owner: str, project: str, files: Sequence
     rows = connection.execute(
         text(f"""
         SELECT f.n, coalesce(bool_or(r.staging_key = f.staging_key AND {HOLDS_NAME}), false),
-            bool_or(r.size IS NULL OR r.size = f.size)
+            bool_or(r.size IS NULL OR r.size = f.size),
+            coalesce(bool_or(r.status = 'failed' AND {HOLDS_NAME} AND CASE WHEN f.staging_key IS NULL
+                THEN r.size IS NULL OR r.size = f.size ELSE r.staging_key = f.staging_key END), false)
         FROM {_FILES}
         JOIN records r ON r.place = {_PLACE} AND r.kind = f.kind
         GROUP BY f.n"""),  # noqa: S608
@@ -239,7 +242,7 @@ def same_names(connection: Connection, owner: str, project: str, files: Sequence
             )
         },
     )
-    found = {n: SameName(has_content, has_size) for n, has_content, has_size in rows.all()}
+    found = {n: SameName(*known) for n, *known in rows.all()}
     return [found.get(n) for n in range(len(files))]
 
 

@@ -93,17 +93,23 @@ def verified_sizes(connection: Connection, keys: Iterable[str]) -> dict[str, int
     return {row[0]: row[1] for row in rows}
 
 
-def unknown(connection: Connection, keys: Sequence[str], etags: Sequence[str]) -> list[str]:
+def unknown(
+    connection: Connection, keys: Sequence[str], etags: Sequence[str] = (), modified: Sequence[float] = ()
+) -> list[str]:
     """Those of the keys that no record, no deletion, no upload under way and no earlier refusal accounts for, in order.
 
     With `etags`, a refusal counts only for the content that was refused, and a deletion, where the key is no hash, only
-    for the content that was deleted.
+    for the content that was deleted. With `modified` (Unix times), a refusal counts only for an object that was not
+    laid there again since then: the same content may say by other metadata what it is.
     """
-    asked = [{"n": n, "key": key, "etag": etags[n] if etags else None} for n, key in enumerate(keys)]
+    asked = [
+        {"n": n, "key": key, "etag": etags[n] if etags else None, "modified": modified[n] if modified else None}
+        for n, key in enumerate(keys)
+    ]
     return list(
         connection.execute(
             text("""
-            SELECT a.key FROM jsonb_to_recordset(CAST(:asked AS jsonb)) AS a(n int, key text, etag text)
+            SELECT a.key FROM jsonb_to_recordset(CAST(:asked AS jsonb)) AS a(n int, key text, etag text, modified float)
             WHERE NOT EXISTS (SELECT FROM records r WHERE r.staging_key = a.key)
                 AND NOT EXISTS (SELECT FROM deleted_records d WHERE d.staging_key = a.key AND d.purged_at IS NULL
                     AND (a.etag IS NULL OR d.etag IS NULL OR d.etag = a.etag))
@@ -112,7 +118,8 @@ def unknown(connection: Connection, keys: Sequence[str], etags: Sequence[str]) -
                 AND NOT EXISTS (SELECT FROM uploads u WHERE u.staging_key = a.key
                     AND u.created_at > now() - make_interval(secs => :accounts))
                 AND NOT EXISTS (SELECT FROM ignored_objects i WHERE i.staging_key = a.key
-                    AND (a.etag IS NULL OR i.etag = a.etag))
+                    AND (a.etag IS NULL OR i.etag = a.etag)
+                    AND (a.modified IS NULL OR i.created_at >= to_timestamp(a.modified)))
             ORDER BY a.n"""),
             {"asked": to_jsonb(asked), "accounts": _UPLOAD_ACCOUNTS_SECONDS},
         ).scalars()
@@ -142,9 +149,12 @@ def adopt(connection: Connection, objects: Sequence[StagedObject]) -> AdoptedObj
         connection.execute(
             text("""
             INSERT INTO ignored_objects (staging_key, etag, size, code, reason)
-            SELECT key, etag, size, code, reason FROM jsonb_to_recordset(CAST(:refused AS jsonb))
+            SELECT DISTINCT ON (key, etag) key, etag, size, code, reason
+            FROM jsonb_to_recordset(CAST(:refused AS jsonb))
                 AS o(key text, etag text, size bigint, code text, reason text)
-            ORDER BY key, etag ON CONFLICT DO NOTHING"""),
+            ORDER BY key, etag
+            ON CONFLICT (staging_key, etag) DO UPDATE
+                SET code = excluded.code, reason = excluded.reason, created_at = now()"""),
             {
                 "refused": to_jsonb(
                     [

@@ -63,7 +63,7 @@ def demo(
         )
         code = run_transfer(watched(events), as_json=False, tell_each=directory is None)
         typer.echo()
-        tree(_PROJECT)
+        tree([_PROJECT])
         typer.echo()
         if videos:
             typer.echo(f"{'A video':<13}{lake.bss.playback(Kind.VIDEO, videos[0]).url}")

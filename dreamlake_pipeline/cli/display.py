@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from ..visible import visible
@@ -98,13 +99,13 @@ class _Lines:
         note(text)
 
     def sending(self, progress: Progress) -> None:
-        self._now_and_then(self._pace.describe(progress))
+        self._now_and_then(_with_names(self._pace.describe(progress), _show_names(progress.names)))
 
     def planning(self, progress: Progress) -> None:
         self._now_and_then(_describe_found(progress))
 
     def processing(self, states: Processing) -> None:
-        self._now_and_then(_with_rate(states, self._rate))
+        self._now_and_then(_with_names(_with_rate(states, self._rate), _show_working(states)))
 
     def close(self) -> None:
         pass
@@ -119,7 +120,8 @@ class _Lines:
 class _Bars:
     """On a terminal: a bar (of bytes while sending, of files while they are processed), and below it the numbers.
 
-    Two lines, since all of it does not fit into the 80 columns that a terminal has.
+    Below these, what is being worked on by name. All of it does not fit into one line of the 80 columns that a terminal
+    has.
     """
 
     def __init__(self) -> None:
@@ -128,7 +130,7 @@ class _Bars:
 
         self._started = time.monotonic()
         self._pace, self._rate = _Pace(), _Rate()
-        self._doing, self._numbers = "starting", ""
+        self._doing, self._numbers, self._names = "starting", "", ""
         self._done: int = 0
         self._total: int | None = None
         self._console = Console(stderr=True, highlight=False)
@@ -152,7 +154,7 @@ class _Bars:
         self._console.print(Text(visible(text), style=color), soft_wrap=True)
 
     def sending(self, progress: Progress) -> None:
-        self._numbers = self._pace.describe(progress)
+        self._numbers, self._names = self._pace.describe(progress), _show_names(progress.names)
         is_moving = progress.bytes_done or not progress.bytes_read
         self._doing = "fetching" if progress.is_fetching else "sending" if is_moving else "reading"
         self._done, self._total = progress.bytes_done, progress.bytes_found or None
@@ -162,6 +164,7 @@ class _Bars:
 
     def processing(self, states: Processing) -> None:
         self._doing, self._numbers = "processing", _with_rate(states, self._rate)
+        self._names = _show_working(states)
         self._done = states.states.get("ready", 0) + states.states.get("failed", 0)
         self._total = sum(states.states.values()) or None
 
@@ -181,7 +184,8 @@ class _Bars:
         bar = ProgressBar(total=total, completed=done, width=max(room, 1), pulse=total is None)
         row = Table.grid(padding=(0, 1, 0, 0))
         row.add_row(doing, bar, share, elapsed)
-        return Group(row, Text(" " * (len(doing) + 1) + self._numbers, no_wrap=True, overflow="ellipsis"))
+        below = [visible(text) for text in (self._numbers, self._names) if text]
+        return Group(row, *(Text(" " * (len(doing) + 1) + text, no_wrap=True, overflow="ellipsis") for text in below))
 
 
 class _Pace:
@@ -205,6 +209,21 @@ class _Pace:
             f"{show_clock(left)} left" if left else "",
         ]
         return ", ".join(part for part in parts if part)
+
+
+def _show_names(names: Sequence[str], count: int = 0) -> str:
+    """Files by name, and how many more there are of so many."""
+    more = f" and {count - len(names):,} more" if count > len(names) else ""
+    return ", ".join(names) + more if names else ""
+
+
+def _show_working(states: Processing) -> str:
+    """What is being worked on."""
+    return _show_names(states.names, states.states.get("processing", 0) - states.made)
+
+
+def _with_names(numbers: str, names: str) -> str:
+    return f"{numbers}: {names}" if names else numbers
 
 
 def _with_rate(states: Processing, rate: _Rate) -> str:

@@ -7,25 +7,49 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from ..api.bss import Record
 
 Rows = Iterator[tuple[str, str]]
+Link = Callable[[str], str]
+
+# What says how a file was read and made, rather than what it holds.
+_VERBOSE = frozenset({"streams", "chunks", "timeOrigin", "source", "processing", "csv", "csvOptions", "encoding"})
+
+_MOST_LINES = 20  # of one field, where not all is asked for
 
 _STREAM_FIRST = ("index", "type", "codec")
 
 
-def show_metadata(record: Record) -> Rows:
-    """All that was found in a file, but its warnings, which are the record's as well."""
+def show_metadata(record: Record, *, link: Link | None = None, verbose: bool = False) -> Rows:
+    """What was found in a file, but its warnings, which are the record's as well. With `verbose`, all of it: how it was
+    made, too, and URLs as `link` makes them of the paths that BSS tells."""
     for field, value in _in_order(record).items():
+        if field == "warnings" or (not verbose and (field in _VERBOSE or field.endswith("Url"))):
+            continue
         if field == "ladder":
             yield from _ladder(record, value)
+        elif field == "conformance":
+            yield from _under(field, _conformance(value, verbose=verbose))
         elif field in _SHOWN:
-            yield from _under(field, _SHOWN[field](value))
-        elif field != "warnings":
+            yield from _under(field, _first(_SHOWN[field](value), all_of_them=verbose))
+        elif link is not None and field.endswith("Url") and value:
+            yield field, link(value)
+        elif verbose or value not in (0, False):
             yield from _flat(field, value)
+
+
+def _first(lines: Iterator[str], *, all_of_them: bool) -> Iterator[str]:
+    """The first lines, and how many more there are."""
+    if all_of_them:
+        yield from lines
+        return
+    yield from islice(lines, _MOST_LINES)
+    if more := sum(1 for _ in lines):
+        yield f"and {more:,} more: --verbose shows them"
 
 
 def _in_order(record: Record) -> dict[str, Any]:
@@ -48,8 +72,9 @@ def _under(name: str, lines: Iterator[str]) -> Rows:
         name = ""
 
 
-def _conformance(conformance: Mapping[str, Any]) -> Iterator[str]:
-    """What the validator of published HLS found: how many of the rules hold, and a line for each rule."""
+def _conformance(conformance: Mapping[str, Any], *, verbose: bool = True) -> Iterator[str]:
+    """What the validator of published HLS found: how many of the rules hold, and a line for each of them, or for each
+    that is broken."""
     from .output import style
 
     checks = conformance.get("checks", [])
@@ -58,6 +83,8 @@ def _conformance(conformance: Mapping[str, Any]) -> Iterator[str]:
     held = sum(check["ok"] for check in checks)
     yield f"{held} of {len(checks)} rules hold"
     for check in checks:
+        if check["ok"] and not verbose:
+            continue
         if check["ok"]:
             verdict = style("ok    ", fg="green")
         else:
@@ -165,7 +192,6 @@ def _lines(lines: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 _SHOWN: Mapping[str, Callable[[Any], Iterator[str]]] = {
     "badLines": _lines,
-    "conformance": _conformance,
     "csv": _csv,
     "csvOptions": _csv_options,
     "fields": _fields,

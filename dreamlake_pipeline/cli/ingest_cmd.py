@@ -21,15 +21,21 @@ from .options import (
     To,
     Types,
     Wait,
+    kinds_meant,
     read_csv_options,
     read_ladder,
     read_on_errors,
     read_types,
+    tell_without_effect,
 )
 from .selecting import EpisodePerFolder, Exclude, FollowLinks, Include, select
 
+# Options that only say how files are sent, and when it ends.
+_NOT_PLANNED = ("ladder", "csv", "jobs", "on_errors", "wait", "timeout")
+
 
 def ingest(
+    context: typer.Context,
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory to store.")],
     episode: Episode,
     to: To = "/",
@@ -71,6 +77,7 @@ def ingest(
         follow_links=follow_links,
     )
     if dry_run:
+        tell_without_effect(context, _NOT_PLANNED, "with --dry-run")
         raise typer.Exit(
             plan_transfer(
                 selection, types=read_types(types), rehash=rehash, as_json=as_json, strict=strict, report=report
@@ -78,7 +85,7 @@ def ingest(
         )
     with connect() as lake:
         events = lake.store_events(
-            selection.files,
+            selection,
             selection.target,
             types=read_types(types),
             ladder=read_ladder(ladder),
@@ -89,4 +96,7 @@ def ingest(
             wait=wait,
             timeout=timeout,
         )
-        raise typer.Exit(run_transfer(events, as_json=as_json, tell_each=False, strict=strict, report=report))
+        meant = kinds_meant(ladder=ladder, csv=csv)
+        raise typer.Exit(
+            run_transfer(events, as_json=as_json, tell_each=False, strict=strict, meant=meant, report=report)
+        )

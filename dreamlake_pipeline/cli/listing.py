@@ -1,26 +1,56 @@
-"""What `ls` and `tree` say of a file."""
+"""What `ls`, `tree` and `failed` say of a file."""
 
 from __future__ import annotations
 
+import shutil
+import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from ..api.bss import Status, Waiting
-    from ..api.server import Asset, Node
+    from ..api.common import ErrorBody
+    from ..api.server import Asset
     from ..client import DreamLake
+    from ..client.bss import Place
+    from ..client.stock import Indexed
+
+_LEAST_REASON = 24  # columns of a terminal; in fewer, the code of a reason says more than its beginning
+_MANY_COLUMNS = 10_000  # of what is no terminal: nothing is cut
 
 
 class State(NamedTuple):
-    """How far a file is, and what it waits for if a fault of the machinery put it off."""
+    """How far a file is, why it failed, and what it waits for if a fault of the machinery put it off."""
 
     status: Status
+    error: ErrorBody | None = None
     waiting: Waiting | None = None
 
 
-def file_columns(asset: Asset, state: State) -> list[str]:
-    """Kind, duration, size and status of a file; a status that waits says for what."""
+def live_states(lake: DreamLake, assets: Iterable[Asset]) -> dict[str, State]:
+    """The state of every file by its BSS id: BSS is asked for those that the index does not know to be final, or does
+    not know why they failed."""
+    from ..api.bss import Status
+    from ..api.common import ErrorBody
+    from ..client.bss import in_slices
+
+    states: dict[str, State] = {}
+    unknown: list[str] = []
+    for asset in assets:
+        told = (asset.metadata or {}).get("error") if asset.status is Status.FAILED else None
+        states[asset.bss_id] = State(asset.status, told and ErrorBody.model_validate(told))
+        if not asset.status.is_final or (asset.status is Status.FAILED and not told):
+            unknown.append(asset.bss_id)
+    for some in in_slices(unknown):
+        for record in lake.bss.query(some):
+            states[record.id] = State(record.status, record.error, None if record.status.is_final else record.waiting)
+    return states
+
+
+def file_cells(asset: Asset, state: State, *, long: bool = False) -> list[str]:
+    """Kind, duration, size and status of a file; one that waits says for what. With `long`, also when it was last
+    changed in the index, and its id."""
     from ..api.metadata import SoundOnlyMetadata, model_of
     from .output import show_bytes, show_seconds, show_status
     from .waits import waited_for
@@ -28,27 +58,88 @@ def file_columns(asset: Asset, state: State) -> list[str]:
     found = asset.metadata or {}
     is_sound_only = model_of(asset.kind, found) is SoundOnlyMetadata
     waits = f", waiting for {waited_for(state.waiting.code)}" if state.waiting else ""
-    return [
+    cells = [
         f"{asset.kind} (sound only)" if is_sound_only else str(asset.kind),
         show_seconds(found.get("durationSec")),
         "" if asset.size is None else show_bytes(asset.size),
         show_status(state.status) + waits,
     ]
+    return [*cells, f"{asset.updated_at:%Y-%m-%d %H:%M}", asset.bss_id] if long else cells
 
 
-def live_states(lake: DreamLake, nodes: Sequence[Node]) -> dict[str, State]:
-    """The state of every file by its BSS id: BSS is asked for those that the index does not know to be final."""
-    from ..client.bss import in_slices
+def file_json(asset: Asset, state: State) -> dict[str, Any]:
+    """What the index returned of a file, with its present status and the fields that all events of files have."""
+    from ..client.fields import FileFields
+    from .output import as_returned
 
-    states = {node.asset.bss_id: State(node.asset.status) for node in nodes if node.asset is not None}
-    moving = [bss_id for bss_id, state in states.items() if not state.status.is_final]
-    for some in in_slices(moving):
-        for record in lake.bss.query(some):
-            states[record.id] = State(record.status, None if record.status.is_final else record.waiting)
-    return states
+    fields: FileFields = {
+        "path": None,
+        "name": asset.name,
+        "episode": asset.episode,
+        "kind": str(asset.kind),
+        "size": asset.size or 0,
+        "status": str(state.status),
+        "code": state.error.code if state.error else None,
+        "reason": state.error.message if state.error else None,
+        "bssId": asset.bss_id,
+        "assetId": asset.id,
+    }
+    return as_returned(asset) | fields | ({"waiting": state.waiting.wire()} if state.waiting else {})
 
 
-def with_waiting(returned: dict[str, Any], asset: Asset, states: dict[str, State]) -> dict[str, Any]:
-    """What a service returned of a file; one that waits also says for what, as its record in BSS does."""
-    waiting = states[asset.bss_id].waiting
-    return returned | ({"waiting": waiting.wire()} if waiting else {})
+class Line(NamedTuple):
+    """A line of a list: what it shows, and why the file failed, if it did."""
+
+    cells: Sequence[str]
+    error: ErrorBody | None = None
+
+
+def print_lines(lines: Sequence[Line], *, whole: bool = False) -> None:
+    """The lines with their columns aligned, and each reason behind them, on a terminal as far as it has room for it
+    unless it is to be shown `whole`."""
+    from .output import align, note, say, style, unstyle
+
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() and not whole else _MANY_COLUMNS
+    most = max((len(line.cells) for line in lines), default=0)
+    aligned = align([[*line.cells, *[""] * (most - len(line.cells))] for line in lines])
+    is_cut = False
+    for line, text in zip(lines, aligned, strict=True):
+        if line.error is None:
+            say(text)
+            continue
+        reason = " ".join(line.error.message.split())
+        left = room - len(unstyle(text)) - 2
+        if len(reason) > left:
+            is_cut = True
+            reason = reason[: left - 1] + "…" if left >= _LEAST_REASON else line.error.code
+        say(f"{text}  {style(reason, fg='red')}")
+    if is_cut:
+        note("Reasons are cut: `dreamlake show FILE` has them whole, and --long of ls and tree.")
+
+
+def spell(place: Place, namespace: str) -> str:
+    """A place as it can be named again; without its namespace where that is the one that is meant anyway."""
+    from ..client.place import describe
+
+    return describe(place).replace(f"@{place.owner}", "", 1) if place.owner == namespace else describe(place)
+
+
+def named_places(
+    lake: DreamLake, words: Sequence[str], episode: str | None, stock: Indexed | None = None
+) -> list[Place]:
+    """The places that words name; an id names the file's. Raises USAGE, INVALID_NAME, NOT_FOUND."""
+    from ..client.bss import Place
+    from ..client.lookup import find_places, record_of
+
+    named = find_places(lake, words, episode, stock=stock)
+    records = [record_of(lake, one) for one in named.ids]
+    return [
+        *named.places,
+        *(Place(record.owner, record.project, record.episode or "", record.name) for record in records),
+    ]
+
+
+def place_of(asset: Asset) -> Place:
+    from ..client.bss import Place
+
+    return Place(asset.namespace, asset.project, asset.episode or "", asset.name)

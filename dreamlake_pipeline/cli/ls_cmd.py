@@ -1,62 +1,148 @@
-"""`dreamlake ls`: one level of namespaces, projects, episodes, folders and files."""
+"""`dreamlake ls`: one level of projects, episodes, folders and files; or the files of one kind or status below it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated, Any
+from collections.abc import Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import typer
-
-from .listing import file_columns, live_states, with_waiting
-from .options import AsJson, OptionalTarget
+from .choice import Choice, Failed, Kinds, Long, Order, Reverse, Sort, Statuses, choose, key_of
+from .options import AsJson, OptionalEpisode, Which
 
 if TYPE_CHECKING:
+    from ..api.server import Asset, EpisodeInfo, ProjectInfo
     from ..client import DreamLake
+    from ..client.bss import Place
+    from .listing import Line, State
 
 
 def ls(
-    target: OptionalTarget = None,
-    path: Annotated[str | None, typer.Argument(metavar="PATH", help="A folder of the episode.")] = None,
+    what: Which = None,
+    episode: OptionalEpisode = None,
+    failed: Failed = False,
+    status: Statuses = None,
+    kind: Kinds = None,
+    long: Long = False,
+    sort: Sort = None,
+    reverse: Reverse = False,
     as_json: AsJson = False,
 ) -> None:
     """List projects; the episodes of a project; or a folder of an episode.
 
-    With PATH and no episode, the files that belong to the project itself.
+    With --failed, --status or --kind, the files below it that are so, at any
+    depth. `PROJECT /` are the files that belong to no episode.
     """
+    from ..client.place import describe
     from .connection import connect
-    from .output import note, print_columns, print_json
+    from .listing import print_lines
+    from .output import note, print_json, say, style
 
+    choice = choose(failed=failed, statuses=status, kinds=kind)
+    shown = 0
     with connect() as lake:
-        rows = []
-        for item, row in _level(lake, target, path):
+        places = _places(lake, list(what or ()), episode, choice)
+        for place in places:
+            items = list(_items(lake, place, choice, long=long))
+            if sort or reverse:
+                items.sort(key=lambda item: _order(item, sort or Order.NAME), reverse=reverse)
+            shown += len(items)
             if as_json:
-                print_json(item)
-            rows.append(row)
-    if rows and not as_json:
-        print_columns(rows)
-    elif not rows:
-        note("No file is there.")
+                for item in items:
+                    print_json(item.json)
+            elif items:
+                if len(places) > 1 and choice.is_all and place is not None:
+                    say(style(f"{describe(place)}:", bold=True))
+                print_lines([item.line for item in items], whole=long)
+    if not shown:
+        note("No file is there." if choice.is_all else "No file is so.")
 
 
-def _level(lake: DreamLake, text: str | None, path: str | None) -> Iterable[tuple[dict[str, Any], list[str]]]:
-    """What the services return, and the columns that show it."""
-    from .output import as_returned, plural
+class _Item(NamedTuple):
+    """What a line shows, and what is compared and printed for programs in its place."""
 
-    if text is None:
+    line: Line
+    json: dict[str, Any]
+    file: tuple[Asset, State] | None = None
+    of: ProjectInfo | EpisodeInfo | None = None
+
+
+def _places(lake: DreamLake, words: list[str], episode: str | None, choice: Choice) -> list[Place | None]:
+    """The places that are listed; None stands for all projects."""
+    from ..client.bss import Place
+    from .listing import named_places
+
+    if words or episode is not None:
+        return [*named_places(lake, words, episode)]
+    if choice.is_all:
+        return [None]
+    namespaces = [namespace.name for namespace in lake.index.namespaces()]
+    return [Place(namespace, project.name) for namespace in namespaces for project in lake.index.projects(namespace)]
+
+
+def _items(lake: DreamLake, place: Place | None, choice: Choice, *, long: bool) -> Iterator[_Item]:
+    if place is None:
         for namespace in lake.index.namespaces():
             for project in lake.index.projects(namespace.name):
-                yield as_returned(project), [f"{project.name}@{namespace.name}", plural(project.assets, "file")]
-        return
-    target = lake.target(text)
-    if target.episode is None and path is None:
-        for episode in lake.index.episodes(target.namespace, target.project):
-            yield as_returned(episode), [episode.name or "(no episode)", plural(episode.assets, "file")]
-        return
-    nodes = list(lake.index.nodes(target.namespace, target.project, episode=target.episode, path=path or "/"))
-    states = live_states(lake, nodes)
+                yield _group(project, f"{project.name}@{namespace.name}", long=long)
+    elif not choice.is_all:
+        yield from _files_below(lake, place, choice, long=long)
+    elif place.episode is None and place.path is None:
+        for episode in lake.index.episodes(place.owner, place.project or ""):
+            yield _group(episode, episode.name or "(no episode)", long=long)
+    else:
+        yield from _folder(lake, place, long=long)
+
+
+def _group(of: ProjectInfo | EpisodeInfo, name: str, *, long: bool) -> _Item:
+    """A line about a project or an episode."""
+    from .listing import Line
+    from .output import as_returned, plural
+
+    since = f"since {of.created_at:%Y-%m-%d %H:%M}" if long and of.created_at else ""
+    return _Item(Line([name, plural(of.assets, "file"), since]), as_returned(of), of=of)
+
+
+def _folder(lake: DreamLake, place: Place, *, long: bool) -> Iterator[_Item]:
+    from .listing import Line, live_states
+    from .output import as_returned
+
+    nodes = list(
+        lake.index.nodes(place.owner, place.project or "", episode=place.episode or None, path=place.path or "/")
+    )
+    states = live_states(lake, [node.asset for node in nodes if node.asset is not None])
     for node in nodes:
         if node.asset is None:
-            yield as_returned(node), [f"{node.name}/", "", "", "", ""]
+            yield _Item(Line([f"{node.name}/"]), as_returned(node))
         else:
-            columns = [node.name, *file_columns(node.asset, states[node.asset.bss_id])]
-            yield with_waiting(as_returned(node.asset), node.asset, states), columns
+            yield _file(node.asset, states[node.asset.bss_id], node.name, long=long)
+
+
+def _files_below(lake: DreamLake, place: Place, choice: Choice, *, long: bool) -> Iterator[_Item]:
+    """The chosen files of a place: by their paths where it is of one episode, else each as it can be named."""
+    from ..client.bss import MOST_PER_CALL
+    from .listing import live_states, place_of, spell
+
+    assets = lake.index.files(place)
+    while some := list(islice(assets, MOST_PER_CALL)):
+        states = live_states(lake, some)
+        for asset in some:
+            if choice.has(asset, state := states[asset.bss_id]):
+                name = asset.name if place.episode is not None else spell(place_of(asset), lake.namespace)
+                yield _file(asset, state, name, long=long)
+
+
+def _file(asset: Asset, state: State, name: str, *, long: bool) -> _Item:
+    from .listing import Line, file_cells, file_json
+
+    cells = [name, *file_cells(asset, state, long=long)]
+    return _Item(Line(cells, state.error), file_json(asset, state), file=(asset, state))
+
+
+def _order(item: _Item, order: Order) -> tuple[bool, Any, str]:
+    """Folders come before files. Of a project or an episode, the size is the number of its files."""
+    name = item.line.cells[0]
+    if item.file is not None:
+        return True, key_of(order)(*item.file), name
+    size = -item.of.assets if item.of and order is Order.SIZE else 0
+    created = item.of.created_at if item.of and order is Order.TIME else None
+    return False, -created.timestamp() if created else size, name

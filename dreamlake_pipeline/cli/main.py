@@ -19,9 +19,11 @@ from .demo_cmd import demo
 from .down_cmd import down
 from .download_cmd import download
 from .env_cmd import env
+from .failed_cmd import failed
 from .fsck_cmd import fsck
 from .gc_cmd import gc
 from .ingest_cmd import ingest
+from .logs_cmd import logs
 from .ls_cmd import ls
 from .output import Interrupted, complain, note
 from .play_cmd import play
@@ -45,7 +47,8 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells count
 app = typer.Typer(
     name="dreamlake",
     help="Store directories of robot video, audio, subtitles and labels: once, playable, described and findable.",
-    epilog="Exit codes: 0 all well; 1 some file failed; 2 wrong usage; 3 a service cannot be reached.",
+    epilog="Exit codes: 0 all well; 1 some file failed; 2 wrong usage; 3 a service cannot be reached; "
+    "4 the time of --timeout ran out.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -53,10 +56,10 @@ app = typer.Typer(
 
 _VERBS: dict[str, tuple[Callable[..., None], ...]] = {
     "Storing files": (ingest, upload, watch, retry, staging),
-    "Finding files": (ls, tree, show, download, play),
+    "Finding files": (ls, tree, show, failed, download, play),
     "Deleting files": (rm, undelete, gc),
     "Keeping what is stored": (fsck, rebuild),
-    "The embedded stack": (up, down, status, env, demo),
+    "The embedded stack": (up, down, status, logs, env, demo),
 }
 for panel, verbs in _VERBS.items():
     for verb in verbs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -40,6 +41,7 @@ def check_on_errors(text: str) -> str:
 
 # For help texts, in which brackets are markup unless they are escaped.
 TARGET_FORM = r"PROJECT\[@NAMESPACE]\[:EPISODE]"
+PLACE_FORM = rf"{TARGET_FORM}\[/PATH]"
 
 
 def check_target(text: str | None) -> str | None:
@@ -121,6 +123,30 @@ def check_types(words: list[str] | None) -> list[str] | None:
     return words
 
 
+def tell_without_effect(context: typer.Context, names: Iterable[str], why: str) -> None:
+    """Say which of these options (names of parameters) were given, and have no effect here: "with --dry-run"."""
+    from .output import warn
+
+    given = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name in names and _is_given(context, parameter.name)
+    ]
+    if given:
+        warn(f"{', '.join(given)} {'has' if len(given) == 1 else 'have'} no effect {why}.")
+
+
+def _is_given(context: typer.Context, name: str) -> bool:
+    source = context.get_parameter_source(name)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+def kinds_meant(*, ladder: str | None, csv: list[str] | None) -> dict[str, Kind]:
+    """Which of these options are given, and the kind of file that each is for."""
+    kinds = {"--ladder": ladder and Kind.VIDEO, "--csv": csv and Kind.LABEL_TRACK}
+    return {option: kind for option, kind in kinds.items() if isinstance(kind, Kind)}
+
+
 Episode = Annotated[
     str,
     typer.Option(
@@ -134,13 +160,7 @@ Episode = Annotated[
 ]
 OptionalEpisode = Annotated[
     str | None,
-    typer.Option(
-        "--episode", "-e", metavar="TARGET", help=f"Where paths are looked up: {TARGET_FORM}.", callback=check_target
-    ),
-]
-OptionalTarget = Annotated[
-    str | None,
-    typer.Argument(metavar="TARGET", help=f"A project, or an episode of it: {TARGET_FORM}.", callback=check_target),
+    typer.Option("--episode", "-e", metavar="TARGET", help=f"Where paths are looked up: {TARGET_FORM}."),
 ]
 To = Annotated[
     str, typer.Option("--to", metavar="FOLDER", help="Folder of the project that they go to.", callback=check_folder)
@@ -218,15 +238,15 @@ AsJson = Annotated[bool, typer.Option("--json", help="One JSON object a line on 
 What = Annotated[
     list[str],
     typer.Argument(
-        metavar="[TARGET] PATH|ID",
-        help=f"A project or an episode of it ({TARGET_FORM}) and a path in it, such as /camera/run01.mp4; or an id.",
+        metavar="PLACE|ID",
+        help=f"A file: {PLACE_FORM} in one word or two, such as cups:run-001/camera/front.mp4; or an id.",
     ),
 ]
 Which = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[TARGET] [PATH|ID]...",
-        help=f"A project or an episode of it ({TARGET_FORM}), all of it or files and folders in it; or ids.",
+        metavar="[PLACE|ID]...",
+        help=f"Projects, episodes, folders, files: {PLACE_FORM}, or a target and paths in it; or ids.",
     ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]

@@ -38,10 +38,10 @@ def _plan(selection: Selection, types: Types, rehash: bool) -> Iterator[Event]:
     except DreamlakeError as error:
         if error.code is not Code.UNREACHABLE:
             raise
-        yield from plan(selection.files, selection.target, types=types)
+        yield from plan(selection, selection.target, types=types)
     else:
         with lake:
-            yield from lake.plan_events(selection.files, selection.target, types=types, rehash=rehash)
+            yield from lake.plan_events(selection, selection.target, types=types, rehash=rehash)
 
 
 class _PlanWatcher(Watcher):
@@ -72,7 +72,10 @@ class _PlanWatcher(Watcher):
             return
         if 0 < len(self._first) <= _FILES_SHOWN:
             for event in self._first:
-                say(f"{event.plan or event.status:<10} {show_place(event)}  {show_bytes(event.size)}")
+                say(_show_file(event))
+            say()
+        elif self._first:
+            say(f"More than {_FILES_SHOWN} files, in numbers; --json names all of them, as does --report FILE.")
             say()
         if summary.plan:
             print_columns(_table(summary))
@@ -88,10 +91,16 @@ class _PlanWatcher(Watcher):
 
         amounts = {difference: _total(summary, difference) for difference in (*Difference, None)}
         certain = amounts[Difference.NEW] + amounts[Difference.CHANGED]
-        if unasked := amounts[None].files:
-            yield "to send", f"at most {show_files(unasked + certain.files, summary.bytes)}"
+        files = certain.files + amounts[None].files
+        if summary.unread or amounts[None].files:
+            yield "to send", f"at most {show_files(files, summary.bytes)}"
         else:
-            yield "to send", show_files(certain.files, certain.bytes) if certain.files else "nothing"
+            yield "to send", show_files(files, summary.bytes) if files else "nothing"
+        if summary.unread and not summary.unasked:
+            yield (
+                "at most",
+                f"{plural(summary.unread, 'file')} of these may be stored under other names: they were never read here",
+            )
         if summary.unasked:
             yield "new", f"is not known: {summary.unasked}"
         if (unread := amounts[Difference.SAME_SIZE]).files:
@@ -101,12 +110,22 @@ class _PlanWatcher(Watcher):
                 "stored",
                 f"{plural(stored.files, 'file')}, under other or earlier names: only the names are registered",
             )
+        if again := amounts[Difference.FAILED_BEFORE].files:
+            yield "again", f"{plural(again, 'file')}: failed before, will be tried again"
         if summary.skipped:
             yield "skipped", f"{plural(summary.skipped, 'file')}: {show_counts(_skipped(summary))}"
         if summary.warnings:
             yield "warnings", f"{plural(summary.warnings, 'file')}, named above; sent all the same"
         if summary.failed:
             yield "failed", f"{plural(summary.failed, 'file')}, for the reasons above"
+
+
+def _show_file(event: FileEvent) -> str:
+    from ..api.bss import Difference
+
+    is_again = event.plan is Difference.FAILED_BEFORE
+    told = f"{'again' if is_again else event.plan or event.status:<10} {show_place(event)}  {show_bytes(event.size)}"
+    return f"{told}  failed before, will be tried again" if is_again else told
 
 
 def _skipped(summary: Summary) -> dict[str, int]:
@@ -128,8 +147,9 @@ def _table(summary: Summary) -> list[list[str]]:
         "unchanged": Difference.UNCHANGED,
         "stored": Difference.STORED,
         "to compare": Difference.SAME_SIZE,
+        "again": Difference.FAILED_BEFORE,
     }
-    seldom = (Difference.STORED, Difference.SAME_SIZE)
+    seldom = (Difference.STORED, Difference.SAME_SIZE, Difference.FAILED_BEFORE)
     columns = {
         name: difference
         for name, difference in differences.items()

@@ -18,12 +18,12 @@ def play(
     """Print the playback URL of a video or audio file. It needs no token, and expires."""
     import webbrowser
 
+    from ..client.lookup import find_file
     from .connection import connect
-    from .locate import find_named
     from .output import as_returned, note, print_json, say
 
     with connect() as lake:
-        record = find_named(lake, what, episode)
+        record = find_file(lake, what, episode)
         playback = lake.bss.playback(record.kind, record.id)
     if as_json:
         print_json(as_returned(playback))

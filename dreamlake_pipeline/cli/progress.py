@@ -11,13 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..errors import Code, ExitCode
+from ..errors import ERRORS, Code, ExitCode
 from .display import new_display, show_states
 from .output import Interrupted, complain, plural, print_json, say, show_bytes, show_seconds, warn
 
 if TYPE_CHECKING:
-    from ..client.events import Event, FileEvent, Processing, Progress, Summary, Waiting, Warned
+    from ..client.events import Event, FileEvent, FileStatus, Processing, Progress, Summary, Waiting, Warned
     from ..client.report import Report
+    from ..kinds import Kind
 
 _SKIPPED_SHOWN = 10
 _FAILED_SHOWN = 50
@@ -34,14 +35,21 @@ def show_waiting(event: Waiting) -> str:
 
 
 def run_transfer(
-    events: Iterator[Event], *, as_json: bool, tell_each: bool, strict: bool = False, report: Path | None = None
+    events: Iterator[Event],
+    *,
+    as_json: bool,
+    tell_each: bool,
+    strict: bool = False,
+    meant: Mapping[str, Kind] | None = None,
+    report: Path | None = None,
 ) -> int:
     """Show events as they come; the exit code that they add up to. `tell_each`: also files with which all is well.
 
-    `strict`: what is skipped since its extension is not known counts as failed. `report` is a file that gets one row
+    `strict`: what is skipped since its extension is not known counts as failed. `meant` are options that were given for
+    files of some kind, of which it is said when there was none. `report` is a file that gets one row
     for each file, also when the run ends early. Raises Interrupted at Ctrl-C.
     """
-    return run(events, Watcher(as_json=as_json, tell_each=tell_each, strict=strict), report)
+    return run(events, Watcher(as_json=as_json, tell_each=tell_each, strict=strict, meant=meant), report)
 
 
 def run(events: Iterator[Event], watcher: Watcher, report: Path | None) -> int:
@@ -96,38 +104,46 @@ def _run(events: Iterator[Event], watcher: Watcher, report: Report | None) -> in
 
 
 def exit_code(summary: Summary, *, strict: bool = False) -> ExitCode:
-    """3 when a service could not be reached, 2 when no failed file is of a kind that is stored, else 1."""
+    """3 when a service could not be reached, 4 when the time ran out, 2 when no failed file is of a kind that is
+    stored, else 1."""
     codes = {event.code for event in summary.failures}
     if codes & {Code.UNREACHABLE, Code.OVERLOADED}:
         return ExitCode.UNREACHABLE
+    if summary.unfinished:
+        return ERRORS[Code.TIMED_OUT].exit_code
     if codes and codes <= {Code.UNKNOWN_KIND, Code.SYSTEM_FILE}:
         return ExitCode.USAGE
-    has_failed = codes or summary.unfinished or (strict and summary.unknown)
+    has_failed = codes or (strict and summary.unknown)
     return ExitCode.SOME_FAILED if has_failed else ExitCode.OK
 
 
 class Watcher:
     """What is said about files, whatever the display."""
 
-    def __init__(self, *, as_json: bool, tell_each: bool, strict: bool = False) -> None:
+    def __init__(
+        self, *, as_json: bool, tell_each: bool, strict: bool = False, meant: Mapping[str, Kind] | None = None
+    ) -> None:
         from ..client.events import FileStatus
 
         self.display = new_display(as_json=as_json)
         self.as_json = as_json
         self.strict = strict
+        self._meant = meant or {}
+        self._kinds: set[Kind | None] = set()
         self._tell_each = tell_each
         self._skipped_told = 0
-        self._stored = 0
+        self._counts: Counter[FileStatus] = Counter()
+        self._last: Progress | None = None
+        self._states: Processing | None = None
         self._failed = 0
         self._warned = 0
         self._stalls_told = 0
-        self._is_waiting = False
         self._statuses = FileStatus
 
     def file(self, event: FileEvent) -> None:
+        self._kinds.add(event.kind)
         statuses = self._statuses  # an import, even one that was made, is much to do for every file
-        if event.status in (statuses.UPLOADED, statuses.DUPLICATE):
-            self._stored += 1
+        self._counts[event.status] += 1
         if self.as_json:
             print_json(event.as_json())
         match event.status:
@@ -136,7 +152,7 @@ class Watcher:
                 if self._failed <= _FAILED_SHOWN:
                     self.display.line(f"failed     {_where(event)}")
                 elif self._failed == _FAILED_SHOWN + 1:
-                    self.display.line("           further failures are counted; --json and --report name all of them")
+                    self.display.line("           further failures are counted; --json names all of them")
             case statuses.SKIPPED:
                 if event.code != Code.SYSTEM_FILE:
                     self._skipped_told += 1
@@ -149,7 +165,7 @@ class Watcher:
         if self._skipped_told <= _SKIPPED_SHOWN:
             self.display.line(f"skipped    {_where(event)}")
         elif self._skipped_told == _SKIPPED_SHOWN + 1:
-            self.display.line("           further skipped files are counted; --json and --report name all of them")
+            self.display.line("           further skipped files are counted; --json names all of them")
 
     def tell_fine(self, event: FileEvent) -> None:
         """Name a file with which all is well."""
@@ -162,7 +178,7 @@ class Watcher:
         if self._warned <= _FAILED_SHOWN:
             self.display.line(f"warning    {event.reason}")
         elif self._warned == _FAILED_SHOWN + 1:
-            self.display.line("           further warnings are counted; --json and --report name all of them")
+            self.display.line("           further warnings are counted; --json names all of them")
 
     def waiting(self, event: Waiting) -> None:
         """Say for whom the command waits and since when, and that it goes on."""
@@ -171,10 +187,11 @@ class Watcher:
         self.display.line(f"waiting    {show_waiting(event)}")
 
     def progress(self, progress: Progress) -> None:
+        self._last = progress
         self.display.sending(progress)
 
     def processing(self, states: Processing) -> None:
-        self._is_waiting = True
+        self._states = states
         self.display.processing(states)
         if states.idle_seconds >= _STALLED_SECONDS * (self._stalls_told + 1):
             self._stalls_told += 1
@@ -188,15 +205,20 @@ class Watcher:
 
     def describe_interruption(self) -> str:
         """What Ctrl-C leaves, and how to go on."""
-        stored = plural(self._stored, "file")
-        if self._is_waiting:
-            return (
-                f"interrupted while waiting; {stored} stored, and processing goes on by itself. "
-                "`dreamlake tree` shows how far it is."
-            )
+        statuses, counts, last = self._statuses, self._counts, self._last
+        goes_on = "is processed all the same: `dreamlake tree PROJECT` shows how far it is."
+        if self._states is not None:
+            return f"interrupted while waiting ({show_states(self._states)}). What is not processed yet {goes_on}"
+        if queued := counts[statuses.QUEUED]:
+            return f"interrupted; {plural(queued, 'file')} queued so far. What is queued {goes_on}"
+        if counts[statuses.INDEXED]:
+            return f"interrupted; {plural(counts[statuses.INDEXED], 'file')} added to the index so far."
+        arrived = counts[statuses.UPLOADED] + counts[statuses.DUPLICATE]
+        of_all = f" of {last.files_found - counts[statuses.SKIPPED]:,}{'+' if last.is_walking else ''}" if last else ""
+        sent = f" ({show_bytes(last.bytes_sent)} sent)" if last and last.bytes_sent else ""
         return (
-            f"interrupted; {stored} stored so far. "
-            "Run the same command again to go on: what has arrived is not sent again."
+            f"interrupted; {arrived:,}{of_all} files have arrived for certain{sent}. What arrived {goes_on} "
+            "Run the same command again to go on: nothing that arrived is sent again."
         )
 
     def finish(self, summary: Summary) -> None:
@@ -207,16 +229,23 @@ class Watcher:
             say(show_totals(summary))
         if summary.unfinished:
             complain(
-                f"gave up waiting for {plural(summary.unfinished, 'file')}.",
+                f"the time of --timeout ran out before {plural(summary.unfinished, 'file')} "
+                f"{'was' if summary.unfinished == 1 else 'were'} processed.",
                 "Processing goes on by itself; `dreamlake tree` shows how far it is.",
             )
         if summary.stopped:
             complain(
-                f"stopped after {plural(summary.failed, 'failure')}, as --on-errors says.",
-                "Run the same command again to go on: what has arrived is not sent again.",
+                f"stopped after {plural(summary.failed - summary.passed, 'failure')}, as --on-errors says.",
+                "Run the same command again to go on: it passes what failed now, and sends nothing twice."
+                if summary.is_remembered
+                else "What failed is not remembered here (DREAMLAKE_CACHE): mend it, --exclude it, or go on with "
+                "--on-errors continue.",
             )
         if summary.failed and not self.as_json:
             complain(f"{plural(summary.failed, 'file')} failed, for the reasons above.")
+        for option, kind in self._meant.items():
+            if kind not in self._kinds:
+                warn(f"{option} has no effect: no {kind} is among the files.")
         self.tell_unknown(summary)
 
     def tell_unknown(self, summary: Summary) -> None:
@@ -264,7 +293,7 @@ def show_totals(summary: Summary) -> str:
         "added to the index": summary.indexed,
         _skipped(summary): summary.skipped,
         "ready": summary.ready,
-        "failed": summary.failed,
+        _failed(summary): summary.failed,
         "gone before they were sent": summary.gone,
         "with a warning": summary.warnings,
     }
@@ -273,6 +302,10 @@ def show_totals(summary: Summary) -> str:
         parts.append(f"{show_bytes(summary.bytes)} sent")
     what_happened = ", ".join(parts) or "nothing to do"
     return f"{plural(summary.files, 'file')}: {what_happened}, {show_seconds(summary.seconds)}"
+
+
+def _failed(summary: Summary) -> str:
+    return f"failed ({summary.passed:,} as before)" if summary.passed else "failed"
 
 
 def _skipped(summary: Summary) -> str:

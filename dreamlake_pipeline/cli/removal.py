@@ -36,7 +36,9 @@ def show_plan(records: Sequence[RecordRef]) -> None:
     if len(files) <= _NAMED:
         for owner, project, episode, name in sorted(files, key=lambda file: tuple(part or "" for part in file)):
             say(f"{project}@{owner}{f':{episode}' if episode else ''}  {name}")
-        say()
+    else:
+        say(f"More than {_NAMED} files, in numbers; --dry-run --json names all of them.")
+    say()
     rows = []
     for kind in Kind:
         of_kind = [record for record in records if record.kind is kind]

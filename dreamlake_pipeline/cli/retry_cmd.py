@@ -6,20 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import TARGET_FORM, AsJson, OptionalEpisode, Timeout, Wait, check_target
+from .options import AsJson, OptionalEpisode, Timeout, Wait, Which
 
 if TYPE_CHECKING:
     from ..client import DreamLake
+    from ..client.bss import Place
 
 
 def retry(
-    what: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[TARGET] [PATH|ID]...",
-            help=f"A project or an episode of it ({TARGET_FORM}), all of it or files and folders in it; or ids.",
-        ),
-    ] = None,
+    what: Which = None,
     episode: OptionalEpisode = None,
     everything: Annotated[bool, typer.Option("--all", help="Also what is ready.")] = False,
     wait: Wait = False,
@@ -27,33 +22,31 @@ def retry(
     as_json: AsJson = False,
 ) -> None:
     """Process again what failed or was never processed, and register again what the index does not have."""
-    from ..errors import Code, DreamlakeError
-    from ..ids import is_id
+    from ..client.lookup import find_places
+    from ..client.stock import Recorded
+    from ..client.target import Target
     from .connection import connect
     from .progress import run_transfer
 
-    if not what and episode is None:
-        raise DreamlakeError(
-            Code.USAGE, "Say what to retry.", hint="A project or episode (robot@lab:run-001), paths in it, or ids."
-        )
-    what = list(what or ())
-    if episode is None and not (is_id(what[0]) or what[0].startswith("/")):
-        episode = check_target(what.pop(0))
     with connect() as lake:
-        ids = [found for name in what for found in _ids(lake, name, episode)]
-        if what and not ids:
-            raise DreamlakeError(Code.NOT_FOUND, f"There is no file in {', '.join(what)}.")
-        events = lake.retry_events(episode=episode, ids=ids, everything=everything, wait=wait, timeout=timeout)
+        named = find_places(lake, what or (), episode, stock=Recorded(lake))
+        target, ids = None, list(named.ids)
+        match named.places:
+            case [place] if place.path is None and not ids:
+                target = Target(place.project or "", place.owner, place.episode)
+            case places:
+                ids += [found for place in places for found in _ids(lake, place)]
+        events = lake.retry_events(episode=target, ids=ids, everything=everything, wait=wait, timeout=timeout)
         raise typer.Exit(run_transfer(events, as_json=as_json, tell_each=True))
 
 
-def _ids(lake: DreamLake, what: str, episode: str | None) -> list[str]:
-    """The BSS ids of a file, or of all that is in a folder."""
-    from ..ids import is_id
-    from .locate import find_record
+def _ids(lake: DreamLake, place: Place) -> list[str]:
+    """The BSS ids of the files in a place; where the index has none of them, of all records there."""
+    from ..errors import Code, DreamlakeError
 
-    if is_id(what) or episode is None:
-        return [find_record(lake, what, episode).id]
-    target = lake.target(episode)
-    nodes = lake.index.nodes(target.namespace, target.project, episode=target.episode, path=what, recursive=True)
-    return [node.asset.bss_id for node in nodes if node.asset is not None]
+    try:
+        return [asset.bss_id for asset in lake.index.files(place)]
+    except DreamlakeError as error:
+        if error.code is not Code.NOT_FOUND:
+            raise
+        return [record.id for record in lake.bss.list_refs(place)]

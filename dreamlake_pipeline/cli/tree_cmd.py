@@ -2,58 +2,127 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from .listing import State, file_columns, live_states, with_waiting
-from .options import TARGET_FORM, AsJson, check_target
+from .choice import Choice, Failed, Kinds, Long, Order, Reverse, Sort, Statuses, choose, key_of
+from .options import AsJson, OptionalEpisode, Which
 
 if TYPE_CHECKING:
     from ..api.server import Node
+    from ..client import DreamLake
+    from ..client.bss import Place
+    from .listing import State
 
 
 def tree(
-    target: Annotated[
-        str,
-        typer.Argument(metavar="TARGET", help=f"A project, or an episode of it: {TARGET_FORM}.", callback=check_target),
-    ],
-    path: Annotated[str, typer.Argument(metavar="PATH", help="A folder of it.")] = "/",
+    what: Which = None,
+    episode: OptionalEpisode = None,
+    failed: Failed = False,
+    status: Statuses = None,
+    kind: Kinds = None,
+    long: Long = False,
+    sort: Sort = None,
+    reverse: Reverse = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show a project or an episode as a tree: kind, duration, size and status of each file."""
-    from .connection import connect
-    from .output import as_returned, plural, print_json, say, style
+    """Show a project or an episode as a tree: kind, duration, size and status of each file.
 
+    With --failed, --status or --kind, only the files that are so, and their
+    folders.
+    """
+    from ..client.place import describe
+    from .connection import connect
+    from .listing import file_json, named_places, spell
+    from .output import as_returned, note, plural, print_json, say, style
+
+    choice = choose(failed=failed, statuses=status, kinds=kind)
+    files = failures = 0
     with connect() as lake:
-        where = lake.target(target)
-        if where.episode is None:
-            episodes = [episode.name for episode in lake.index.episodes(where.namespace, where.project)]
-        else:
-            episodes = [where.episode]
-        files = 0
-        for episode in episodes:
-            nodes = list(lake.index.nodes(where.namespace, where.project, episode=episode, path=path, recursive=True))
-            files += sum(node.asset is not None for node in nodes)
-            states = live_states(lake, nodes)
+        places = named_places(lake, what or (), episode)
+        for place in (one for named in places for one in _episodes(lake, named)):
+            nodes, states = _chosen(lake, place, choice)
+            files += len(states)
+            failures += sum(state.status == "failed" for state in states.values())
             if as_json:
                 for node in nodes:
                     returned = as_returned(node)
                     if node.asset is not None:
-                        returned["asset"] = with_waiting(returned["asset"], node.asset, states)
+                        returned["asset"] = file_json(node.asset, states[node.asset.bss_id])
                     print_json(returned)
-                continue
-            place = f"{where.project}@{where.namespace}" + (f":{episode}" if episode else "")
-            say(style(place, bold=True))
-            _draw(nodes, states)
-        if not as_json:
-            say(plural(files, "file"))
+            elif nodes:
+                say(style(describe(place._replace(path=None)), bold=True))
+                _draw(_sorted(nodes, states, sort, reverse=reverse), states, long=long)
+        if as_json:
+            return
+        if not files and not choice.is_all:
+            note("No file is so.")
+            return
+        say(plural(files, "file") + (f", {failures:,} failed" if failures else ""))
+        if failures:
+            whose = " ".join(spell(place, lake.namespace) for place in places)
+            note(f"`dreamlake failed {whose}` says why.")
 
 
-def _draw(nodes: list[Node], states: dict[str, State]) -> None:
+def _episodes(lake: DreamLake, place: Place) -> list[Place]:
+    """The places of the episodes of a project; any other place is itself in one."""
+    if place.episode is not None or place.path is not None:
+        return [place]
+    episodes = lake.index.episodes(place.owner, place.project or "")
+    return [place._replace(episode=episode.name or "") for episode in episodes]
+
+
+def _chosen(lake: DreamLake, place: Place, choice: Choice) -> tuple[list[Node], dict[str, State]]:
+    """The chosen files of a place with their folders, in tree order, and the states of the files."""
+    from .listing import live_states
+
+    path, episode = place.path or "/", place.episode or None
+    nodes = list(lake.index.nodes(place.owner, place.project or "", episode=episode, path=path, recursive=True))
+    states = live_states(lake, [node.asset for node in nodes if node.asset is not None])
+    if choice.is_all:
+        return nodes, states
+    kept: list[Node] = []
+    above = ""  # the path of the last node that was kept; the folders of what is kept come before it
+    for node in reversed(nodes):
+        if node.asset is not None:
+            is_kept = choice.has(node.asset, states[node.asset.bss_id])
+        else:
+            is_kept = above.startswith(f"{node.path}/")
+        if is_kept:
+            kept.append(node)
+            above = node.path
+    kept.reverse()
+    return kept, {node.asset.bss_id: states[node.asset.bss_id] for node in kept if node.asset is not None}
+
+
+def _sorted(nodes: list[Node], states: dict[str, State], order: Order | None, *, reverse: bool) -> list[Node]:
+    """The nodes with what each folder holds in another order: folders by name, before files."""
+    if order is None and not reverse:
+        return nodes
+    key = key_of(order or Order.NAME)
+    held: dict[str, list[Node]] = {}
+    for node in nodes:
+        held.setdefault(node.path.rpartition("/")[0], []).append(node)
+
+    def rank(node: Node) -> tuple[bool, Any, str]:
+        if node.asset is None:
+            return False, "", node.name
+        return True, key(node.asset, states[node.asset.bss_id]), node.name
+
+    laid: list[Node] = []
+    root = min(held, key=lambda path: path.count("/"), default="")
+    waiting = sorted(held.get(root, []), key=rank, reverse=not reverse)  # the next one is the last
+    while waiting:
+        node = waiting.pop()
+        laid.append(node)
+        if node.asset is None:
+            waiting += sorted(held.get(node.path, []), key=rank, reverse=not reverse)
+    return laid
+
+
+def _draw(nodes: list[Node], states: dict[str, State], *, long: bool) -> None:
     """Print nodes that come in tree order, each folder followed by what it holds."""
-    from ..visible import visible
-    from .output import say, style, unstyle
+    from .listing import Line, file_cells, print_lines
+    from .output import style
 
     depths = [node.path.count("/") for node in nodes]
     top = min(depths, default=0)
@@ -63,18 +132,15 @@ def _draw(nodes: list[Node], states: dict[str, State]) -> None:
         depth = depths[place]
         is_last[place] = depth not in last_at
         last_at = {above: True for above in last_at if above < depth} | {depth: True}
-    rows: list[tuple[str, list[str]]] = []
+    lines: list[Line] = []
     ended: dict[int, bool] = {}
     for node, depth, last in zip(nodes, depths, is_last, strict=True):
         guides = "".join("    " if ended.get(above) else "│   " for above in range(top, depth))
         ended[depth] = last
         branch = "└── " if last else "├── "
         if node.asset is None:
-            rows.append((guides + branch + style(node.name + "/", fg="blue"), []))
+            lines.append(Line([guides + branch + style(node.name + "/", fg="blue")]))
         else:
-            rows.append((guides + branch + visible(node.name), file_columns(node.asset, states[node.asset.bss_id])))
-    name_width = max((len(unstyle(name)) for name, _ in rows), default=0)
-    widths = [max((len(unstyle(cells[column])) for _, cells in rows if cells), default=0) for column in range(4)]
-    for name, cells in rows:
-        padded = [cell + " " * (width - len(unstyle(cell))) for cell, width in zip(cells, widths, strict=False)]
-        say("  ".join([name + " " * (name_width - len(unstyle(name))), *padded]).rstrip())
+            state = states[node.asset.bss_id]
+            lines.append(Line([guides + branch + node.name, *file_cells(node.asset, state, long=long)], state.error))
+    print_lines(lines, whole=long)

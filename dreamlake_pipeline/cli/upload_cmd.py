@@ -20,6 +20,7 @@ from .options import (
     Timeout,
     To,
     Wait,
+    kinds_meant,
     read_csv_options,
     read_ladder,
     read_on_errors,
@@ -65,4 +66,5 @@ def upload(
             wait=wait,
             timeout=timeout,
         )
-        raise typer.Exit(run_transfer(events, as_json=as_json, tell_each=True, report=report))
+        meant = kinds_meant(ladder=ladder, csv=csv)
+        raise typer.Exit(run_transfer(events, as_json=as_json, tell_each=True, meant=meant, report=report))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 from ..api.bss import (
@@ -227,9 +228,11 @@ class BssClient:
     # Bulk; each takes at most MOST_PER_CALL
 
     def compare_files(self, owner: str, project: str, files: Sequence[ComparedFile]) -> list[Difference]:
-        """How each file differs from what is registered, in order; has no effect."""
+        """How each file differs from what is registered, in order, or that it failed before; has no effect."""
         body = CompareFiles(owner=owner, project=project, files=list(files))
-        return self.http.post("/uploads/compare", body, Differences).files
+        told = self.http.post("/uploads/compare", body, Differences)
+        failed = set(told.failed)
+        return [Difference.FAILED_BEFORE if n in failed else one for n, one in enumerate(told.files)]
 
     def plan_uploads(self, owner: str, project: str, files: Sequence[PlannedFile]) -> list[Plan]:
         """How to send each file, in order: not at all, by one PUT, or in parts."""
@@ -258,6 +261,13 @@ class BssClient:
     def list_refs(self, place: Place) -> Iterator[RecordRef]:
         """The records of a place, of all kinds, without what was found in their files."""
         return self._pages("/records", Listing[RecordRef], place)
+
+    def failed(self, place: Place) -> Iterator[Record]:
+        """The records of a place whose last processing failed, also where an earlier result stands; not those of
+        earlier content under a name. Oldest first."""
+        refs = self._pages("/records", Listing[RecordRef], place, failed=True)
+        while some := [ref.id for ref in islice(refs, MOST_PER_CALL)]:
+            yield from sorted(self.query(some), key=lambda record: record.id)
 
     def list_deleted(self, place: Place) -> Iterator[DeletedRecord]:
         """The records of a place that can be restored."""
@@ -298,10 +308,12 @@ class BssClient:
         """Free some of what nobody needs; needs a token that writes everywhere."""
         return self.http.post("/gc/step", asked, Collected)
 
-    def _pages(self, path: str, form: type[Listing[Listed]], place: Place) -> Iterator[Listed]:
+    def _pages(
+        self, path: str, form: type[Listing[Listed]], place: Place, *, failed: bool | None = None
+    ) -> Iterator[Listed]:
         cursor: str | None = None
         while True:
-            page = self.http.get(path, form, **place._asdict(), cursor=cursor, limit=MOST_PER_CALL)
+            page = self.http.get(path, form, **place._asdict(), failed=failed, cursor=cursor, limit=MOST_PER_CALL)
             yield from page.items
             if not (cursor := page.cursor):
                 return

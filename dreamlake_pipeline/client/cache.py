@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from ..kinds import Kind
 from .digest import Digest
@@ -39,6 +39,8 @@ CREATE TABLE IF NOT EXISTS hashes (
     content_kind TEXT
 ) WITHOUT ROWID"""
 
+_BY_INODE = "CREATE INDEX IF NOT EXISTS hashes_by_inode ON hashes (inode)"
+
 _SHA256_BYTES = 32
 
 Reply = TypeVar("Reply")
@@ -59,11 +61,26 @@ class HashCache:
         found: dict[bytes, Row] = {}
         for start in range(0, len(keys), _PER_STATEMENT):
             some = keys[start : start + _PER_STATEMENT]
-            rows = self._try(partial(_select, keys=some))
+            rows = self._try(partial(_select, column="path", keys=some))
             found |= {row[0]: row for row in rows or ()}
         return [
             _digest(found[key], version) if key in found else None
             for key, (_, version) in zip(keys, files, strict=True)
+        ]
+
+    def recall_renamed(self, versions: Sequence[Version]) -> list[Digest | None]:
+        """The digest that a file of each version had under another path: one that was renamed, or in a folder that was.
+
+        For telling what would be done; whatever is stored is read under its own name.
+        """
+        found: dict[tuple[int, int, int], Row] = {}
+        inodes = [version.inode for version in versions]
+        for start in range(0, len(inodes), _PER_STATEMENT):
+            rows = self._try(partial(_select, column="inode", keys=inodes[start : start + _PER_STATEMENT]))
+            found |= {(size, mtime_ns, inode): row for row in rows or () for _, size, mtime_ns, inode, *_ in [row]}
+        keys = [(version.size, version.mtime_ns, version.inode) for version in versions]
+        return [
+            _digest(found[key], version) if key in found else None for key, version in zip(keys, versions, strict=True)
         ]
 
     def remember(self, digests: Sequence[tuple[str, Digest]]) -> None:
@@ -117,6 +134,7 @@ def _open(path: Path) -> sqlite3.Connection | None:
                 database.execute("PRAGMA journal_mode = WAL")
                 database.execute("PRAGMA synchronous = NORMAL")
                 database.execute(_SCHEMA)
+                database.execute(_BY_INODE)
                 return database
             except sqlite3.DatabaseError as fault:
                 database.close()
@@ -129,9 +147,11 @@ def _open(path: Path) -> sqlite3.Connection | None:
     return None
 
 
-def _select(database: sqlite3.Connection, keys: Sequence[bytes]) -> list[Row]:
+def _select(
+    database: sqlite3.Connection, column: Literal["path", "inode"], keys: Sequence[bytes] | Sequence[int]
+) -> list[Row]:
     marks = ",".join("?" * len(keys))
-    return database.execute(f"SELECT * FROM hashes WHERE path IN ({marks})", keys).fetchall()  # noqa: S608
+    return database.execute(f"SELECT * FROM hashes WHERE {column} IN ({marks})", keys).fetchall()  # noqa: S608
 
 
 def _keys(paths: Iterable[str]) -> list[bytes]:

@@ -229,7 +229,7 @@ class DreamLake:
             exclude=[exclude] if isinstance(exclude, str) else exclude,
             follow_links=follow_links,
         )
-        return self.store_events(selection.files, selection.target, **options)
+        return self.store_events(selection, selection.target, **options)
 
     def store_events(
         self, files: Candidates | Chooser, target: Target, **options: Unpack[StoreOptions]

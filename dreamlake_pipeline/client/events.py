@@ -17,6 +17,9 @@ OTHER_EXTENSIONS = "others"
 _MOST_EXTENSIONS = 1000  # are counted one by one
 
 
+MOST_NAMES = 3  # of files that are being worked on are told
+
+
 class FileStatus(StrEnum):
     PLANNED = "planned"  # --dry-run only: it would be stored; `plan` says what that takes
     UPLOADED = "uploaded"  # its bytes were sent; it is registered and in the index
@@ -77,8 +80,8 @@ class FileEvent:
 
     def as_json(self) -> dict[str, Any]:
         """The event as a line of `--json` has it: its fields, and what only some files have."""
-        seldom = {"warning": self.warning, "plan": self.plan and str(self.plan), "requestId": self.request_id}
-        seldom["sha256"] = self.sha256
+        plan = self.plan and str(self.plan)
+        seldom = {"sha256": self.sha256, "warning": self.warning, "plan": plan, "requestId": self.request_id}
         told = {"event": "file", **self.fields(), **{name: value for name, value in seldom.items() if value}}
         return told | {old: told[new] for old, new in OLD_JSON_NAMES.items()}
 
@@ -118,7 +121,10 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far it is, in totals so far; `is_walking` until all files are found. Sent a few times a second."""
+    """How far it is, in totals so far; `is_walking` until all files are found. Sent a few times a second.
+
+    `names` are the first few of those that are being sent: those that are at it for longest.
+    """
 
     files_found: int
     bytes_found: int
@@ -128,6 +134,7 @@ class Progress:
     bytes_sent: int  # or fetched
     is_walking: bool
     is_fetching: bool = False
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,13 +142,15 @@ class Processing:
     """How many of the awaited files are in which state; `idle_seconds` since anything changed.
 
     Of those in state `processing`, `made` have a result, which is being indexed. Of those `queued`, `put_off` were,
-    by no fault of theirs: how many, by the code of the reason.
+    by no fault of theirs: how many, by the code of the reason. `names` are the first few of those without a result that
+    are being worked on.
     """
 
     states: dict[str, int]
     idle_seconds: float
     made: int = 0
     put_off: dict[str, int] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -179,6 +188,7 @@ class Summary:
     planned: int = 0  # --dry-run only, as are `plan` and `unasked`
     plan: dict[Kind, dict[Difference | None, Amount]] = field(default_factory=dict)  # None: it could not be asked
     unasked: str | None = None  # why not
+    unread: int = 0  # --dry-run only: of those with bytes to send, files whose content is not known and may be stored
     queued: int = 0  # retry only
     indexed: int = 0  # retry only
     downloaded: int = 0  # download only, as is `unchanged`; `bytes` are those that were fetched
@@ -186,6 +196,8 @@ class Summary:
     gone: int = 0  # watch only
     unfinished: int = 0  # still processed when the wait timed out
     warnings: int = 0
+    passed: int = 0  # with `most_failures`: of those that failed, the ones that did the last time too, and don't count
+    is_remembered: bool = False  # whether the same run again would pass what failed in this one
     stopped: int = 0  # 1 when it ended before all files were looked at, since too many failed
 
     def add(self, event: FileEvent) -> None:
@@ -201,15 +213,30 @@ class Summary:
                 extension = OTHER_EXTENSIONS
             self.unknown[extension] = self.unknown.get(extension, 0) + 1
 
-    def add_planned(self, kind: Kind, difference: Difference | None, size: int) -> None:
-        """Count a file of so many bytes that a dry run found. What may be stored already does not count as sent."""
+    def add_planned(self, kind: Kind, difference: Difference | None, size: int, *, is_read: bool) -> None:
+        """Count a file of so many bytes that a dry run found. What may be stored already does not count as sent.
+
+        `is_read`: its hash is known, so that it is not stored under another name.
+        """
         self.plan.setdefault(kind, {}).setdefault(difference, Amount()).add(size)
         if difference in (None, Difference.NEW, Difference.CHANGED):
             self.bytes += size
+            self.unread += not is_read
 
     def as_json(self) -> dict[str, Any]:
         always = ("files", "uploaded", "duplicate", "skipped", "ready", "failed")
-        seldom = ("planned", "queued", "indexed", "downloaded", "unchanged", "gone", "unfinished", "stopped")
+        seldom = (
+            "planned",
+            "unread",
+            "queued",
+            "indexed",
+            "downloaded",
+            "unchanged",
+            "gone",
+            "unfinished",
+            "passed",
+            "stopped",
+        )
         counts = {name: getattr(self, name) for name in always}
         counts |= {name: count for name in seldom if (count := getattr(self, name))}
         if self.system_files:

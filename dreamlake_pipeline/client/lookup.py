@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..api.bss import Record
 from ..errors import Code, DreamlakeError
 from ..ids import is_id
-from ..kinds import Kind
 from .bss import Place
-from .missing import missing
+from .missing import missing, no_ids
 from .nearest import did_you_mean, nearest
 from .place import EXAMPLE, FORM, below, describe, has_owner_or_episode, readings
 from .stock import Indexed
@@ -50,7 +49,7 @@ def find_places(
                 Code.USAGE, f"{rest[0]!r}: a path needs its project or episode before it.", hint=_SAY_WHAT
             )
         first = rest.pop(0)
-    ids = [word for word in rest if is_id(word)]
+    ids = stock.ids([word for word in rest if is_id(word)])
     paths = [word for word in rest if not is_id(word)]
     if first is None:
         if paths or not ids:
@@ -115,7 +114,7 @@ def find_file(lake: DreamLake, words: Sequence[str], episode: str | None = None)
     if len(words) == 2 and is_id(words[1]):
         words = words[1:]
     if len(words) == 1 and is_id(words[0]):
-        return _record(lake, words[0])
+        return record_of(lake, words[0])
     named = find_places(lake, words, episode)
     if len(named.places) != 1 or named.ids:
         raise DreamlakeError(Code.USAGE, "Name one file: by its place, or by its id.", hint=f"Example: {EXAMPLE}")
@@ -129,7 +128,7 @@ def file_at(lake: DreamLake, place: Place) -> Record:
         nodes = lake.index.nodes(place.owner, place.project, episode=place.episode or None, path=place.path)
         node = next(nodes, None)
         if node is not None and node.asset is not None and node.asset.name == place.path:
-            return _record(lake, node.asset.bss_id)
+            return record_of(lake, node.asset.bss_id)
     what = "a folder" if place.path else "an episode" if place.episode else "a project"
     raise DreamlakeError(
         Code.NOT_FOUND,
@@ -138,19 +137,9 @@ def file_at(lake: DreamLake, place: Place) -> Record:
     )
 
 
-def _record(lake: DreamLake, either_id: str) -> Record:
+def record_of(lake: DreamLake, either_id: str) -> Record:
     """The record of an id of BSS's or of the index's. Raises NOT_FOUND."""
-    if found := lake.bss.query([either_id]):
-        return found[0]
-    for kind in Kind:
-        try:
-            of_index = lake.index.asset(kind, either_id).bss_id
-        except DreamlakeError as error:
-            if error.code is not Code.NOT_FOUND:
-                raise
-            continue
-        if found := lake.bss.query([of_index]):
-            return found[0]
-    raise DreamlakeError(
-        Code.NOT_FOUND, f"There is no file with the id {either_id}.", hint="`dreamlake tree` shows what is there."
-    )
+    found = lake.bss.query(Indexed(lake).ids([either_id]))
+    if not found:
+        raise no_ids([either_id])
+    return found[0]

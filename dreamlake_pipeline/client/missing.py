@@ -21,12 +21,20 @@ def missing(stock: Indexed, readings: Sequence[Place]) -> DreamlakeError:
     owner, project = first.owner, first.project or ""
     projects = stock.projects(owner)
     if project not in projects:
-        return _no_project(stock, first, projects)
+        return _no_project(stock, readings[-1], projects)
     episodes = stock.episodes(owner, project)
     known = [place for place in readings if not place.episode or place.episode in episodes]
     if known and (known[0].path or not known[0].episode):
         return _no_path(stock, known[0], episodes)
-    return _no_episode(readings, episodes)
+    return _no_episode(stock, readings, episodes)
+
+
+def no_ids(ids: Sequence[str], noun: str = "file") -> DreamlakeError:
+    """NOT_FOUND for ids that are none of `noun`."""
+    of_id = "the id" if len(ids) == 1 else "one of the ids"
+    return DreamlakeError(
+        Code.NOT_FOUND, f"There is no {noun} with {of_id} {', '.join(ids)}.", hint="`dreamlake ls` shows what is there."
+    )
 
 
 def _no_project(stock: Indexed, place: Place, projects: Sequence[str]) -> DreamlakeError:
@@ -42,7 +50,7 @@ def _no_project(stock: Indexed, place: Place, projects: Sequence[str]) -> Dreaml
         hint = hint or _after_the_namespace(stock, place, namespaces)
     return DreamlakeError(
         Code.NOT_FOUND,
-        f"There is no project {project!r} in namespace {place.owner!r}.",
+        stock.absent(place, f"project {project!r} in namespace {place.owner!r}"),
         hint=hint or "`dreamlake ls` shows the projects.",
     )
 
@@ -59,7 +67,7 @@ def _after_the_namespace(stock: Indexed, place: Place, namespaces: Sequence[str]
     return did_you_mean([f"{project}@{namespace}{colon or slash}{rest if colon else path}"])
 
 
-def _no_episode(readings: Sequence[Place], episodes: Sequence[str]) -> DreamlakeError:
+def _no_episode(stock: Indexed, readings: Sequence[Place], episodes: Sequence[str]) -> DreamlakeError:
     """No reading's episode is there: the hint has that reading whose episode is most like one that is."""
     shortest = sorted(readings, key=lambda place: len(place.episode or ""))[:_MOST_READ]
     near = {place: rated((place.episode or "").rstrip(":"), episodes) for place in shortest}
@@ -67,7 +75,7 @@ def _no_episode(readings: Sequence[Place], episodes: Sequence[str]) -> Dreamlake
     where = describe(Place(place.owner, place.project))
     return DreamlakeError(
         Code.NOT_FOUND,
-        f"There is no episode {place.episode!r} in {where}.",
+        stock.absent(place, f"episode {place.episode!r} in {where}"),
         hint=_did_you_mean([place._replace(episode=name) for name, _ in near[place]])
         or f"`dreamlake ls {where}` shows the episodes.",
     )
@@ -90,7 +98,7 @@ def _no_path(stock: Indexed, place: Place, episodes: Sequence[str]) -> Dreamlake
         hint = _did_you_mean([place._replace(path=name) for name in names[:_MOST_SHOWN]])
     return DreamlakeError(
         Code.NOT_FOUND,
-        f"There is no {stock.noun} {path} in {describe(where)}.",
+        stock.absent(place, f"file or folder {path} in {describe(where)}"),
         hint=hint or f"`dreamlake tree {describe(where)}` shows what is there.",
     )
 

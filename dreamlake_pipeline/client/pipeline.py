@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from ..api.bss import Ids, Record, Records, Success
@@ -71,15 +71,9 @@ class PipelineClient:
 
     # Staged objects
 
-    def unknown_keys(self, etags: Mapping[str, str]) -> list[str]:
-        """Those of the staged objects (ETag by key) that BSS knows nothing of, in their order."""
-        return [
-            key
-            for keys in _slices(list(etags), _MOST_ITEMS)
-            for key in self._http.post(
-                "/pipeline/staged/unknown", StagedKeys(keys=keys, etags=[etags[key] for key in keys]), UnknownKeys
-            ).keys
-        ]
+    def unknown_keys(self, asked: StagedKeys) -> list[str]:
+        """Those of the staged objects that BSS knows nothing of, in their order."""
+        return self._http.post("/pipeline/staged/unknown", asked, UnknownKeys).keys
 
     def adopt(self, objects: Sequence[StagedObject]) -> Adopted:
         """Register objects that nobody registered, or have BSS remember that they are none of ours."""

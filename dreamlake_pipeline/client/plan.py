@@ -41,6 +41,7 @@ def plan(
     """
     started, summary, found_bytes = time.monotonic(), Summary(), 0
     asker = _Asker(bss, target, cache or HashCache(None))
+    to_send: set[str] = set()  # the hashes of what this run would send
     items = iter(files(types={**asker.types(), **types}) if callable(files) else files)
     with ThreadPoolExecutor(_LOOKERS, thread_name_prefix="dreamlake-look") as lookers:
         while group := list(islice(items, MOST_PER_CALL)):
@@ -53,7 +54,7 @@ def plan(
                 for file, digest in zip(storable, digests, strict=True)
             ]
             differences = asker.differences([one.file for one in seen], digests)
-            told = iter(zip(seen, differences, strict=True))
+            told = iter(zip(seen, differences, digests, strict=True))
             for item in group:
                 if isinstance(item, FileEvent):
                     event = item
@@ -61,7 +62,11 @@ def plan(
                     reason = f"{show_path(item.path)} is empty (0 bytes)."
                     event = item.event(FileStatus.FAILED, code=str(Code.FILE_EMPTY), reason=reason)
                 else:
-                    its, difference = next(told)
+                    its, difference, digest = next(told)
+                    if digest and difference in (Difference.NEW, Difference.CHANGED):
+                        if digest.sha256 in to_send:
+                            difference = Difference.STORED  # once the first one of this content is
+                        to_send.add(digest.sha256)
                     if its.left_out:
                         event = item.left_out(its.left_out)
                     else:
@@ -69,7 +74,7 @@ def plan(
                             summary.warnings += 1
                             yield Warned(show_path(item.path), item.name, its.file.warning)
                         event = its.file.event(FileStatus.PLANNED, plan=difference)
-                        summary.add_planned(its.file.kind, difference, item.size)
+                        summary.add_planned(its.file.kind, difference, item.size, is_read=digest is not None)
                 summary.files += 1
                 summary.add(event)
                 found_bytes += item.size
@@ -95,8 +100,11 @@ class _Asker:
         return (settings and settings.types) or NO_TYPES
 
     def digests(self, files: Sequence[LocalFile]) -> list[Digest | None]:
-        """The digest of each file, where it is known without reading it."""
-        return self._cache.recall([(file.path, file.version) for file in files])
+        """The digest of each file, where it is known without reading it: also of one that was renamed."""
+        known = self._cache.recall([(file.path, file.version) for file in files])
+        unknown = [file.version for file, digest in zip(files, known, strict=True) if digest is None]
+        renamed = iter(self._cache.recall_renamed(unknown))
+        return [next(renamed) if digest is None else digest for digest in known]
 
     def differences(self, files: Sequence[LocalFile], digests: Sequence[Digest | None]) -> Sequence[Difference | None]:
         """How each file differs from what is stored; None where that cannot be known."""

@@ -17,6 +17,7 @@ from ..systemfiles import system_file
 from .digest import open_file
 from .events import FileEvent, FileStatus, failure
 from .globs import matches, matches_below
+from .nearest import MOST_NAMES, did_you_mean, nearest
 from .target import Target
 from .walk import Passed, Unwalkable, Version, show_path, walk
 
@@ -147,13 +148,26 @@ class Selection:
     exclude: Sequence[str] = ()
     follow_links: bool = False
 
-    def files(self, paths: Iterable[str] | None = None, *, types: Types = NO_TYPES) -> Iterator[LocalFile | FileEvent]:
+    def __call__(self, *, types: Types = NO_TYPES) -> Candidates:
+        """All of them; then, for each pattern of `include` that nothing matches, an event that says so (NOT_FOUND)."""
+        includes = _Includes(self.include)
+        yield from self.files(types=types, includes=includes)
+        for glob in includes.unmatched:
+            hint = did_you_mean(nearest(glob, includes.others))
+            error = DreamlakeError(Code.NOT_FOUND, f"Nothing matches --include {glob!r}.", hint=hint)
+            place = os.path.join(self.folder, glob)  # noqa: PTH118 - it is a pattern, not a path
+            yield FileEvent(show_path(place), FileStatus.FAILED, **failure(error))
+
+    def files(
+        self, paths: Iterable[str] | None = None, *, types: Types = NO_TYPES, includes: _Includes | None = None
+    ) -> Iterator[LocalFile | FileEvent]:
         """The files, and an event for whatever else was found: files of no known kind have the code UNKNOWN_KIND, what
         systems and tools left there SYSTEM_FILE. With `paths` (below the folder), only what lies there and below.
         `types` say what kind the files of some extensions are.
 
         Raises what `walk` raises for the folder itself.
         """
+        includes = includes or _Includes(self.include)
         to = check_folder(self.to)
         # Paths of a folder differ; only what NFC makes of them may be the same.
         taken: dict[tuple[str | None, str], str] = {}
@@ -161,7 +175,7 @@ class Selection:
         found = walk(self.folder, follow_links=self.follow_links, leave_out=leave_out, paths=paths)
         for entry in found:
             # What could not be read of a folder may be what was to be included: it is never passed over.
-            if self.include and not entry.relative.endswith("/") and not matches_below(entry.relative, self.include):
+            if not entry.relative.endswith("/") and not includes.take(entry.relative):
                 continue
             if isinstance(entry, Passed):
                 code = str(Code.SYSTEM_FILE) if entry.is_system else None
@@ -204,6 +218,31 @@ class Selection:
         if self.episode_per_folder and slash:
             return self.target.below(first).episode, rest
         return self.target.episode, relative
+
+
+class _Includes:
+    """Which files of one walk are included: all, where there are no patterns.
+
+    `unmatched` are the patterns that matched none so far; `others` are names of some files that are not included,
+    and patterns of their extensions: what somebody may have meant.
+    """
+
+    def __init__(self, globs: Sequence[str]) -> None:
+        self.unmatched = list(dict.fromkeys(globs))
+        self.others: dict[str, None] = {}
+        self._globs = globs
+
+    def take(self, relative: str) -> bool:
+        """Whether the file of this path below the folder is included."""
+        if not self._globs:
+            return True
+        if matches_below(relative, self._globs):
+            if self.unmatched:
+                self.unmatched = [glob for glob in self.unmatched if not matches_below(relative, [glob])]
+            return True
+        if len(self.others) < MOST_NAMES:
+            self.others |= dict.fromkeys((f"*{PurePosixPath(relative).suffix}", *relative.split("/")))
+        return False
 
 
 def _require_free(taken: dict[tuple[str | None, str], str], place: tuple[str | None, str], path: str) -> None:

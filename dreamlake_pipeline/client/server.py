@@ -27,6 +27,7 @@ from ..api.server import (
 )
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
+from .bss import Place
 from .http import ServiceClient
 
 _PAGE = 1000
@@ -145,6 +146,17 @@ class IndexClient:
                 limit=_PAGE,
             )
         )
+
+    def files(self, place: Place) -> Iterator[Asset]:
+        """The files of a place (see `Place` in bss.py), at any depth: episode by episode, in path order. Raises
+        NOT_FOUND."""
+        assert place.project is not None, "the index is read project by project"
+        episodes = [place.episode or None]
+        if place.episode is None and place.path is None:
+            episodes = [one.name for one in self.episodes(place.owner, place.project)]
+        for episode in episodes:
+            nodes = self.nodes(place.owner, place.project, episode=episode, path=place.path or "/", recursive=True)
+            yield from (node.asset for node in nodes if node.asset is not None)
 
     def holds(self, namespace: str, project: str, *, episode: str | None, path: str | None) -> bool:
         """Whether a file lies in a place (see `Place` in bss.py), or is one."""

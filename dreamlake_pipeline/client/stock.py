@@ -5,15 +5,17 @@ Each kind of stock tells whether a place holds anything, and which names there a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from ..api.bss import DeletedRecord, RecordRef
 from ..errors import Code, DreamlakeError
+from ..kinds import Kind
 from ..names import split_name
-from .bss import Place
+from .bss import Place, in_slices
 from .nearest import MOST_NAMES
+from .place import describe
 
 if TYPE_CHECKING:
     from .dreamlake import DreamLake
@@ -24,8 +26,6 @@ _MOST_NODES = 2000  # of an episode, whose names are looked at when one of them 
 class Indexed:
     """What the index shows: the files that `ls` and `tree` list."""
 
-    noun = "file or folder"
-
     def __init__(self, lake: DreamLake) -> None:
         self._lake = lake
         self._index = lake.index
@@ -34,6 +34,24 @@ class Indexed:
         """Whether there is a file in this place, or it is one. One request."""
         assert place.project is not None, "a place that somebody named has a project"
         return self._index.holds(place.owner, place.project, episode=place.episode, path=place.path)
+
+    def absent(self, place: Place, what: str) -> str:
+        """The sentence that says that `what` is not there, as which the place was named."""
+        return f"There is no {what}."
+
+    def ids(self, ids: Sequence[str]) -> list[str]:
+        """The ids of records in BSS that these are, or that the index has under these; others stay as they are."""
+        known = {record.id for some in in_slices(ids) for record in self._lake.bss.query(some)}
+        return [one if one in known else self._of_index(one) or one for one in ids]
+
+    def _of_index(self, asset_id: str) -> str | None:
+        for kind in Kind:
+            try:
+                return self._index.asset(kind, asset_id).bss_id
+            except DreamlakeError as error:
+                if error.code is not Code.NOT_FOUND:
+                    raise
+        return None
 
     def namespaces(self) -> list[str]:
         """The namespaces that can be named."""
@@ -81,6 +99,12 @@ class Deleted(Indexed):
 
     def holds(self, place: Place) -> bool:
         return self._lake.bss.holds(place, deleted=True)
+
+    def absent(self, place: Place, what: str) -> str:
+        return f"There is no {self.noun} in {describe(place)}."
+
+    def ids(self, ids: Sequence[str]) -> list[str]:
+        return [*ids]
 
     def projects(self, namespace: str) -> list[str]:
         return self._names(Place(namespace), lambda record: record.project)

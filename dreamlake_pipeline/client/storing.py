@@ -16,6 +16,7 @@ from ..kinds import Kind
 from ..ladder import check_ladder
 from .cache import HashCache
 from .events import Event, FileEvent, FileStatus, Summary, Waiting, Warned
+from .failed import FailedBefore
 from .patience import FIRST_SECONDS, TRANSFER_SECONDS, Patience, telling
 from .retry import retry as queue_again
 from .selection import Candidates, Chooser
@@ -38,7 +39,8 @@ class StoreOptions(TypedDict, total=False):
     `csv` says how CSV files are written where it would be found out otherwise, such as
     {"delimiter": ";", "header": "4"} (`csv_options.py`); {} finds out everything, None leaves it to the project.
     `jobs` is the most requests that are sent at once. With `rehash`, also files whose hashes the cache has are read.
-    With `most_failures`, so many failed files end it; the same call again goes on.
+    With `most_failures`, so many failed files end it. The same call again goes on: files that failed the last time are
+    tried again, and end it no more when they fail in the same way (`passed` of the Summary).
     With `wait`, it goes on until all files are processed, or `timeout` seconds passed. A service that is away is waited
     for, an hour or `timeout` seconds each time, and told of as Waiting.
     """
@@ -91,7 +93,8 @@ def store(
     kept = yield from _greet(services, target, Patience(seconds, unheard=FIRST_SECONDS))
     candidates = files(types={**kept, **said}) if callable(files) else files
     summary, stored = Summary(), {}
-    with HashCache(cache_folder) as cache:
+    with HashCache(cache_folder) as cache, FailedBefore(cache_folder, str(target)) as failed_before:
+        summary.is_remembered = failed_before.is_remembering
         patience = Patience(seconds)
         uploader = Uploader(
             services.patient_bss(patience),
@@ -110,13 +113,15 @@ def store(
                 summary.warnings += 1
             if isinstance(event, FileEvent):
                 summary.add(event)
+                if failed_before.note(event) and most_failures is not None:
+                    summary.passed += 1
                 if wait and event.bss_id:
                     if event.status in (FileStatus.UPLOADED, FileStatus.DUPLICATE):
                         stored[event.bss_id] = event
                     else:  # ready or failed already
                         stored.pop(event.bss_id, None)
             yield event
-            if most_failures is not None and summary.failed >= most_failures:
+            if most_failures is not None and summary.failed - summary.passed >= most_failures:
                 summary.stopped = 1
                 events.close()
                 break

@@ -11,7 +11,7 @@ from dataclasses import replace
 from ..api.bss import Record, Status
 from .away import Away
 from .bss import BssClient, in_slices
-from .events import FileEvent, FileStatus, Processing, Summary, Waiting, record_failure
+from .events import MOST_NAMES, FileEvent, FileStatus, Processing, Summary, Waiting, record_failure
 from .patience import TRANSFER_SECONDS, Patience, telling
 from .services import Services
 
@@ -58,6 +58,7 @@ def _changes(bss: BssClient, ids: Iterable[str], until: float, patience: Patienc
     while waiting:
         has_changed = False
         made, put_off = 0, Counter[str]()
+        names: list[str] = []
         for some in in_slices(list(waiting)):
             try:
                 found = {record.id: record for record in bss.query(some)}
@@ -70,7 +71,10 @@ def _changes(bss: BssClient, ids: Iterable[str], until: float, patience: Patienc
                 if record is None:
                     del waiting[record_id]
                     continue
-                made += record.status is Status.PROCESSING and record.reported_at is not None
+                if record.status is Status.PROCESSING:
+                    made += record.reported_at is not None
+                    if record.reported_at is None and len(names) < MOST_NAMES:
+                        names.append(f"{record.episode}:{record.name}" if record.episode else record.name)
                 if record.status is Status.QUEUED and record.waiting is not None:
                     put_off[record.waiting.code] += 1
                 if record.status is before:
@@ -87,7 +91,7 @@ def _changes(bss: BssClient, ids: Iterable[str], until: float, patience: Patienc
         if has_changed:
             changed_at, pause = now, _POLL_SECONDS[0]
         counts = {str(state): count for state, count in states.items() if count}
-        yield Processing(counts, now - changed_at, made, dict(put_off))
+        yield Processing(counts, now - changed_at, made, dict(put_off), tuple(names))
         if not waiting or now >= until or patience.stopping.wait(max(0.0, min(pause, until - now))):
             return
         pause = min(pause * 1.3, _POLL_SECONDS[1])

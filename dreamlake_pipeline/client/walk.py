@@ -28,7 +28,8 @@ class Version:
 
     @classmethod
     def of(cls, facts: os.stat_result) -> Version:
-        return cls(facts.st_size, facts.st_mtime_ns, facts.st_ino)
+        # Some filesystems use all of 64 bits, and SQLite, in which cache.py keeps it, all but one.
+        return cls(facts.st_size, facts.st_mtime_ns, facts.st_ino % 2**63)
 
 
 @dataclass(frozen=True, slots=True)

@@ -158,19 +158,26 @@ def _look_at(store: ObjectStore, items: Sequence[ObjectInfo]) -> list[StagedObje
 
 def _unknown(pipeline: PipelineClient, items: Sequence[ObjectInfo], found: Found) -> list[str]:
     """The keys of those of the objects that BSS does not know."""
-    etags = {item.key: item.etag or NO_ETAG for item in items}
     try:
-        return pipeline.unknown_keys(etags)
+        return pipeline.unknown_keys(_asked(items))
     except ValidationError:
         pass
-    sayable = {}
-    for key, etag in etags.items():
+    sayable = []
+    for item in items:
         try:
-            StagedKeys(keys=[key], etags=[etag])
-            sayable[key] = etag
+            _asked([item])
+            sayable.append(item)
         except ValidationError:
-            found.left.append(f"{key!r} is left alone: its key or ETag ({etag!r}) breaks the rules for them.")
-    return pipeline.unknown_keys(sayable) if sayable else []
+            found.left.append(f"{item.key!r} is left alone: its key or ETag ({item.etag!r}) breaks the rules for them.")
+    return pipeline.unknown_keys(_asked(sayable)) if sayable else []
+
+
+def _asked(items: Sequence[ObjectInfo]) -> StagedKeys:
+    return StagedKeys(
+        keys=[item.key for item in items],
+        etags=[item.etag or NO_ETAG for item in items],
+        modified=[max(0.0, item.last_modified.timestamp()) for item in items],
+    )
 
 
 def _look(store: ObjectStore, workers: Workers, item: ObjectInfo) -> StagedObject | str | None:

@@ -145,7 +145,7 @@ class Pipeline:
                 "kind": record.kind,
                 record.kind.spec.bss_id_field: record.id,
                 "status": "failed" if reason else "ready",
-                "metadata": None if reason else self.metadata,
+                "metadata": {"error": {"code": "media_corrupt", "message": reason}} if reason else self.metadata,
             }
         )
 

@@ -81,7 +81,7 @@ def test_what_was_skipped_is_said_loudly(dreamlake: Callable[..., Any], folder: 
         assert (strict.code, f"error: {told}" in strict.err) == (1, True)
     first = dreamlake("ingest", folder, "-e", "robot").err.splitlines()
     assert sum(line.startswith("skipped ") for line in first) == 10
-    assert "further skipped files are counted; --json and --report name all of them" in first[10]
+    assert "further skipped files are counted; --json names all of them" in first[10]
     (folder / "Makefile").unlink()
     for n in range(12):
         (folder / f"{n}.TXT").unlink()

@@ -138,3 +138,39 @@ def test_a_service_that_does_not_answer_is_asked_once(folder: Path, services: An
                 with pytest.raises(DreamlakeError) as error:
                     list(lake.plan_events(files.files(), target))
                 assert error.value.code is Code.NOT_FOUND
+
+
+def test_what_was_renamed_is_stored(services: Any, owner: str, folder: Path, tmp_path: Path) -> None:
+    (folder / "run-001").mkdir()
+    for name in ("a.csv", "b.csv"):
+        (folder / "run-001" / name).write_text(f"t,{name}\n1,2\n")
+        os.utime(folder / "run-001" / name, (LONG_AGO, LONG_AGO))
+    remembering = DreamLake(
+        remote=services.remote,
+        bss_url=services.bss_url,
+        api_key=services.token(owner),
+        namespace=owner,
+        cache=tmp_path / "c",
+    )
+    target = remembering.target("robot")
+    assert remembering.ingest(folder, episode=target).uploaded == 2
+    (folder / "run-001").rename(folder / "run-002")
+    (folder / "run-002/c.csv").write_text("t,x\n1,2\n")
+    told = list(remembering.plan_events(Selection(folder, target), target))
+    assert differences(told) == {"a.csv": "stored", "b.csv": "stored", "c.csv": "new"}
+    assert (told[-1].bytes, told[-1].unread) == (8, 1)
+    # Another file that came to have the inode, or one that was written to, is not taken for it.
+    os.utime(folder / "run-002/a.csv", (LONG_AGO + 1, LONG_AGO + 1))
+    (folder / "run-002/b.csv").write_text("t,something else\n1,2\n")
+    os.utime(folder / "run-002/b.csv", (LONG_AGO, LONG_AGO))
+    told = list(remembering.plan_events(Selection(folder, target), target))
+    assert differences(told) == {"a.csv": "new", "b.csv": "new", "c.csv": "new"}
+    assert told[-1].unread == 3
+
+
+def test_of_files_with_one_content_one_is_sent(folder: Path, planned: Any) -> None:
+    for name in ("a.csv", "b.csv"):
+        (folder / name).write_text(TABLE)
+    told = planned("a.csv", "b.csv")
+    assert sorted(differences(told).values()) == ["new", "stored"]
+    assert (told[-1].bytes, told[-1].unread) == (len(TABLE), 0)

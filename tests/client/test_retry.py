@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,9 +12,12 @@ import pytest
 
 from dreamlake_pipeline.api.common import ErrorBody
 from dreamlake_pipeline.api.pipeline import ClaimBatches, ItemResult
-from dreamlake_pipeline.client import DreamLake
+from dreamlake_pipeline.client import DreamLake, FileEvent, Selection
+from dreamlake_pipeline.client.cache import HashCache
+from dreamlake_pipeline.client.digest import digest_file
 from dreamlake_pipeline.client.http import ServiceClient
 from dreamlake_pipeline.client.pipeline import PipelineClient
+from dreamlake_pipeline.client.plan import plan
 
 LIMITS = ClaimBatches(
     max_files=10, max_bytes=1000, settle_seconds=0, processing_grace_seconds=3600, lease_seconds=3600, max_attempts=3
@@ -71,3 +75,28 @@ def test_a_new_attempt_that_fails_is_told_and_retried(
     assert outcome(lake.retry_events(episode="robot", wait=True)).statuses() == {}
     [record] = lake.bss.query([failed.id or ""])
     assert record.last_error is None
+
+
+def test_a_dry_run_tells_what_failed_before(lake: DreamLake, runs: Runs, tmp_path: Path) -> None:
+    folder = tmp_path / "recordings"
+    folder.mkdir()
+    fine, bad = folder / "fine.srt", folder / "bad.srt"
+    fine.write_text("1\n00:00:00,000 --> 00:00:01,000\nHello\n")
+    bad.write_text("1\n00:00:00,000 --> 00:00:01,000\nHallo\n")
+    assert lake.upload(fine, episode="robot", wait=True).ready == 1
+    runs.error = ERROR
+    assert lake.upload(bad, episode="robot", wait=True).failed == 1
+    target = lake.target("robot")
+
+    def planned(cache: HashCache) -> dict[str | None, str]:
+        told = plan(Selection(folder, target), target, bss=lake.bss, cache=cache)
+        return {event.name: str(event.plan) for event in told if isinstance(event, FileEvent)}
+
+    with HashCache(tmp_path / "cache") as cache:
+        assert planned(cache) == {"/fine.srt": "same-size", "/bad.srt": "failed-before"}
+        for path in (fine, bad):
+            os.utime(path, (10**9, 10**9))
+            cache.remember([(str(path), digest_file(str(path), 2**20))])
+        assert planned(cache) == {"/fine.srt": "unchanged", "/bad.srt": "failed-before"}
+    runs.error = None
+    assert lake.ingest(folder, episode="robot", wait=True).ready == 2

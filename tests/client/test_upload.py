@@ -318,7 +318,7 @@ def test_the_given_kind_goes_before_the_extension(lake: DreamLake, tmp_path: Pat
     (tmp_path / "track.txt").write_text("hello")
     refused = outcome(lake.upload_events([tmp_path / "track.txt"], episode="robot"))
     assert refused.of("track.txt").code == Code.UNKNOWN_KIND
-    assert ".mp4" in refused.of("track.txt").reason
+    assert "--type" in refused.of("track.txt").reason
     stored = outcome(lake.upload_events([tmp_path / "track.txt"], episode="robot", kind=Kind.TEXT_TRACK))
     assert lake.bss.get(Kind.TEXT_TRACK, stored.of("track.txt").id).name == "/track.txt"
 

@@ -13,6 +13,7 @@ from dagster import DagsterInstance, SensorResult, SkipReason, build_sensor_cont
 from dreamlake_pipeline import layout
 from dreamlake_pipeline.api.bss import Record
 from dreamlake_pipeline.api.common import Listing
+from dreamlake_pipeline.api.pipeline import StagedKeys
 from dreamlake_pipeline.definitions import defs
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import Kind
@@ -71,7 +72,8 @@ class Sensor:
 
     def is_unknown(self, key: str) -> bool:
         """Whether BSS would have the sensor look at the object again."""
-        return self.world.pipeline.unknown_keys({key: self.world.store.head(key).etag}) == [key]
+        asked = StagedKeys(keys=[key], etags=[self.world.store.head(key).etag])
+        return bool(self.world.pipeline.unknown_keys(asked))
 
     def records(self, kind: Kind) -> list[Record]:
         return self.world.http.get(f"/{kind.spec.route}", Listing[Record], owner=self.world.owner).items

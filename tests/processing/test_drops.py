@@ -77,6 +77,7 @@ def test_metadata_say_the_episode_before_the_key_does(moto_store: ObjectStore, w
     [
         ("notes.txt", b"Remember the milk.", {}, "unknown_kind", "its extension (.txt)"),
         ("x.bin", b"\x00\x01\x02", {}, "unknown_kind", "none of the kinds"),
+        ("x.ts", b"export const x: number = 1;\n", {}, "unknown_kind", "its extension (.ts)"),
         ("x.zip", b"PK\x03\x04rest", {}, "unknown_kind", "zip"),
         ("0" * 64, b"", {}, "file_empty", "empty"),
         ("cam/", b"", {}, "system_file", "folder marker"),

@@ -178,6 +178,21 @@ def test_refused_content_is_refused_once_and_other_content_looked_at_again(
     assert walk(pipeline, bucket, Position()).registered == 1
 
 
+def test_the_same_content_with_other_metadata_is_looked_at_again(
+    pipeline: PipelineClient, bucket: ObjectStore, owner: str
+) -> None:
+    key = f"{owner}/lab/staging/a.srt"
+    bucket.put(key, SRT, content_type="text/plain", metadata={"episode": "%20run"})
+    assert "white space" in walk(pipeline, bucket, Position()).ignored[0]
+    assert walk(pipeline, bucket, Position()).ignored == []
+    time.sleep(1.1)  # S3 tells times in whole seconds
+    bucket.put(key, SRT, content_type="text/plain", metadata={"episode": "%20run"})
+    assert len(walk(pipeline, bucket, Position()).ignored) == 1
+    time.sleep(1.1)
+    bucket.put(key, SRT, content_type="text/plain", metadata={"episode": "run"})
+    assert walk(pipeline, bucket, Position()).registered == 1
+
+
 def test_an_object_that_went_away_is_no_object(bucket: ObjectStore, workers: Workers, owner: str) -> None:
     key = f"{owner}/lab/staging/a.srt"
     put(bucket, key)

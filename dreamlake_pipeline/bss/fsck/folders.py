@@ -67,7 +67,7 @@ def check_staging(world: World, after: str) -> Progress:
     done.checked["staged objects"] += len(page.objects)
     with world.database.connect() as connection:
         keys = [item.key for item in old if not item.key.endswith("/")]
-        unknown = staged.unknown(connection, keys, []) if keys else []
+        unknown = staged.unknown(connection, keys) if keys else []
     for key in unknown:
         if world.store.head(key) is not None:
             done.findings.append(Found(code=Finding.STAGED_UNACCOUNTED, what=key, detail="nobody registered it"))

@@ -35,7 +35,7 @@ def compare_files(body: CompareFiles, caller: Reader, database: Database) -> Dif
     """For each file: new, changed, unchanged, or stored under another name. Has no effect."""
     caller.require(body.owner, Scope.READ)
     with database.connect() as connection:
-        return Differences(files=compare(connection, body))
+        return compare(connection, body)
 
 
 @routes.post(

@@ -46,6 +46,9 @@ def list_records(
     project: Annotated[Project | None, Query()] = None,
     episode: Episode = None,
     path: Path = None,
+    failed: Annotated[
+        bool, Query(description="Only those that their names stand for and whose last processing failed.")
+    ] = False,
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Listing[RecordRef] | LongList:
@@ -55,7 +58,7 @@ def list_records(
 
     def read(cursor: str | None, limit: int) -> Listing[RecordRef]:
         with database.connect() as connection:
-            return places.list_page(connection, place, cursor=cursor, limit=limit)
+            return places.list_page(connection, place, failed=failed, cursor=cursor, limit=limit)
 
     return answer_page(read, cursor=cursor, limit=limit)
 

@@ -61,7 +61,7 @@ _CHANGE = [Depends(writes_for_pipeline)]
 )
 def unknown(body: StagedKeys, database: Database) -> UnknownKeys:
     with database.connect() as connection:
-        return UnknownKeys(keys=staged.unknown(connection, body.keys, body.etags))
+        return UnknownKeys(keys=staged.unknown(connection, body.keys, body.etags, body.modified))
 
 
 @routes.post(

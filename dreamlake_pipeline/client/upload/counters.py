@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from itertools import islice
 
-from ..events import Progress
+from ..events import MOST_NAMES, Progress
 from .job import Job
 
 
@@ -21,7 +23,20 @@ class Counters:
     bytes_read: int = 0
     bytes_sent: int = 0
     is_walking: bool = True
+    _sending: dict[int, str] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @contextmanager
+    def sending(self, job: Job) -> Iterator[None]:
+        """The file is being sent meanwhile."""
+        file = job.file
+        with self._lock:
+            self._sending[id(job)] = f"{file.episode}:{file.name}" if file.episode else file.name
+        try:
+            yield
+        finally:
+            with self._lock:
+                del self._sending[id(job)]
 
     def found(self, *, files: int, size: int) -> None:
         """So many files of so many bytes in all were found."""
@@ -72,4 +87,5 @@ class Counters:
                 self.bytes_read,
                 self.bytes_sent,
                 self.is_walking,
+                names=tuple(islice(self._sending.values(), MOST_NAMES)),
             )

@@ -65,7 +65,8 @@ class Sender:
         Raises Stopped, or DreamlakeError: StoreAway, STORAGE_FAILED, STORAGE_FULL, FILE_CHANGED, what BSS refuses.
         """
         try:
-            self._deliver(job)
+            with self._counters.sending(job):
+                self._deliver(job)
         except StoreAway:
             self._silent_sends += 1
             raise
