@@ -147,5 +147,5 @@ def _print(target: Target, settings: ProjectSettings, *, as_json: bool) -> None:
     ladder = "as DREAMLAKE_LADDER of the pipeline says" if settings.ladder is None else show_ladder(settings.ladder)
     csv = "found out from each file" if settings.csv is None else show_csv_options(settings.csv)
     types = show_types(settings.types) if settings.types else "as the extensions say"
-    rows = [("project", str(target)), ("csv", csv), ("ladder", ladder), ("types", types)]
+    rows = [("project", str(target)), ("csv", csv), ("types", types), ("ladder", ladder)]
     print_columns([[style(field, dim=True), value] for field, value in rows])
