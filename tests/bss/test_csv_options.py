@@ -86,7 +86,7 @@ def test_a_project_has_options_for_files_that_say_nothing(
     finish: Finish, work: Any, api: TestClient, pipeline: TestClient, owner: str
 ) -> None:
     route = f"/projects/{owner}/lab/settings"
-    assert api.get(route).json() == {"ladder": None, "csv": None}
+    assert api.get(route).json() == {"ladder": None, "csv": None, "types": None}
     assert pipeline.put(route, json={"csv": {"decimal": "comma"}}).json() == {"ladder": None, "csv": {"decimal": ","}}
     data = secrets.token_bytes(20)
     finish(data)
