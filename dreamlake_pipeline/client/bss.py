@@ -24,6 +24,9 @@ from ..api.bss import (
     FoundUrls,
     HlsSplit,
     Ids,
+    Move,
+    Moved,
+    Moves,
     PartPlan,
     PartsDone,
     PartUrl,
@@ -287,6 +290,10 @@ class BssClient:
     def undelete(self, ids: Sequence[str], *, replace: bool = False) -> Undeleted:
         """Restore records; with `replace`, also where a later upload has their name by now."""
         return self.http.post("/records/undelete", Undelete(ids=list(ids), replace=replace), Undeleted)
+
+    def move(self, moves: Sequence[Move], *, replace: bool = False) -> Moved:
+        """Give records other names; with `replace`, also names that are taken."""
+        return self.http.post("/records/move", Moves(moves=list(moves), replace=replace), Moved)
 
     def list_staged(self, owner: str, project: str | None = None, *, everything: bool = False) -> Iterator[StagedFile]:
         """What became of objects that were laid under a staging prefix: those that are ignored, or of a project,

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from ..api.bss import DeletedRecord, Record, RecordRef, Status
 from ..api.garbage import Tally
@@ -17,13 +17,13 @@ from ..filetypes import check_types
 from ..kinds import Kind, check_kind
 from ..names import check_folder, check_owner
 from ..settings import Settings
-from . import fsck, garbage, removal, tokens, trees
+from . import fsck, garbage, moving, removal, tokens, trees
 from .bss import Place, in_slices
 from .cache import HashCache
 from .checked import checked, checking
 from .connection import addresses
 from .events import Event, Processing, Summary, Waiting
-from .fetch import DEFAULT_JOBS, Stored, What, check_what, pour
+from .fetch import DEFAULT_JOBS, Stored, What, Writable, check_what, pour
 from .file import File
 from .files import Files, check_status, several
 from .fsck import Checked, RepairSummary
@@ -365,7 +365,7 @@ class DreamLake:
         """Fetch what `trees.prepare` found (see `trees.fetch`)."""
         return trees.fetch(self.services, prepared, self._cache, jobs=jobs, force=force, timeout=timeout)
 
-    def pour(self, stored: Stored, what: What, out: IO[bytes]) -> None:
+    def pour(self, stored: Stored, what: What, out: Writable) -> None:
         """Write a file to a stream, such as standard output (see fetch/pour.py)."""
         patience = Patience(_DOWNLOAD_SECONDS)
         pour(self.services.patient_bss(patience), stored, what, out, patience)
@@ -385,6 +385,27 @@ class DreamLake:
             refs = [removal.ref_of(file.record if isinstance(file, File) else file)]
         for _ in removal.delete(self.bss, self.index, refs):
             pass
+
+    def plan_move(
+        self, words: Sequence[str], *, episode: str | None = None, force: bool = False
+    ) -> list[moving.Renamed]:
+        """What is renamed by `[source, destination]`; see `moving.plan`."""
+        return moving.plan(self, words, episode=episode, force=force)
+
+    def move_events(
+        self, renamed: Sequence[moving.Renamed], *, replace: bool = False
+    ) -> Iterator[list[moving.Renamed]]:
+        """Rename what `plan_move` found; what became of it, some at a time (see moving.py)."""
+        return moving.move(self.bss, self.index, renamed, replace=replace)
+
+    def move(self, source: str, destination: str, *, force: bool = False) -> list[moving.Renamed]:
+        """Rename or move a file, folder or episode within its project; the records with their new names.
+
+        `destination` is a path in the same episode, or a place of the same project. With `force`, what has a name that
+        is taken is deleted, and can be restored for a time. Raises NOT_FOUND, USAGE, CONFLICT.
+        """
+        renamed = self.plan_move([source, destination], force=force)
+        return [one for some in self.move_events(renamed, replace=force) for one in some]
 
     def deletable(self, places: Sequence[Place]) -> list[RecordRef]:
         """The records of these places, each once; also those of earlier content under their names."""
