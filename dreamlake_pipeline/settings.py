@@ -37,8 +37,9 @@ class Settings(BaseSettings):
         description="State of the embedded stack; the CLI finds a running stack there by itself.",
     )
     cache: Path = Field(
-        default_factory=lambda: Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dreamlake",
-        description="What the CLI remembers of files that it has hashed; it may be deleted at any time.",
+        default_factory=lambda: _cache_folder(),
+        description="What the CLI remembers of files that it has hashed or, for `watch`, sent: `$DREAMLAKE_HOME/cache` "
+        "where `DREAMLAKE_HOME` is set. It may be deleted at any time.",
     )
     remote: str | None = Field(None, description="URL of DreamLake Server.")
     bss_url: str | None = Field(None, description="URL of BSS.")
@@ -266,6 +267,13 @@ class Settings(BaseSettings):
                 hint="Start the embedded stack with `dreamlake up`, or set the variable.",
             )
         return text
+
+
+def _cache_folder() -> Path:
+    """Whoever says where state goes means all of it; else the folder that the system has for caches (XDG)."""
+    if home := os.environ.get(f"{ENV_PREFIX}HOME"):
+        return Path(home) / "cache"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dreamlake"
 
 
 def _json_list(text: str) -> list[Any]:

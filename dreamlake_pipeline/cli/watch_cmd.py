@@ -126,9 +126,12 @@ class _Log:
         self._as_json = as_json
 
     def tell(self, event: Event) -> None:
-        from ..client.events import FileEvent, Waiting, Warned
+        from ..client.events import FileEvent, FileStatus, Waiting, Warned
 
         match event:
+            case FileEvent(status=FileStatus.READY):  # it was stored and processed before, and has its line
+                if self._as_json:
+                    self._line("", event.as_json())
             case FileEvent():
                 self._line(f"{event.status:<10} {_describe(event)}", event.as_json())
             case Waiting():

@@ -124,3 +124,12 @@ def test_secrets_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in secrets.items():
         monkeypatch.setenv(ENV_PREFIX + name, value)
     assert "hush" not in repr(Settings()) + str(Settings()) + Settings().model_dump_json()
+
+
+def test_who_says_where_state_goes_means_the_cache_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere/cache")
+    assert Settings().cache == Path("/somewhere/cache/dreamlake")
+    monkeypatch.setenv("DREAMLAKE_HOME", "/data/lake")
+    assert Settings().cache == Path("/data/lake/cache")
+    monkeypatch.setenv("DREAMLAKE_CACHE", "/elsewhere")
+    assert Settings().cache == Path("/elsewhere")

@@ -119,7 +119,7 @@ class Watch:
             self._notices.close()
             self._ledger.flush()
             self._ledger.close()
-        self._total()
+            self._total()
         yield self.summary
 
     def _greet(self) -> Iterator[Waiting]:
