@@ -227,6 +227,9 @@ class Record(Model):
     created_at: Timestamp
     uploaded_at: Timestamp | None = Field(None, description=_UPLOADED_AT)
     updated_at: Timestamp
+    moved_at: Timestamp | None = Field(
+        None, description="When it was given the episode and name that it has; null: it was uploaded under them."
+    )
     reported_at: Timestamp | None = Field(None, description="When the current attempt reported its result.")
     ready_at: Timestamp | None = Field(None, description="When its result was published: the one that it has now.")
 
@@ -483,6 +486,33 @@ class Undeleted(Model):
 
     ids: list[Id]
     taken: list[Taken]
+
+
+# Other names
+
+
+class Move(Model):
+    """The episode (null: none) and name that a record is to have, within its project."""
+
+    id: Id
+    episode: Episode | None = None
+    name: Name
+
+
+class Moves(Model):
+    moves: list[Move] = Field(min_length=1, max_length=1000)
+    replace: bool = Field(
+        False, description="Also to names that are taken: what has them is deleted, and can be restored for a time."
+    )
+
+
+class Moved(Model):
+    """The records that have their new names, those that this call found under them among them; those whose names are
+    taken, which stay as they were; and the records that were replaced."""
+
+    ids: list[Id]
+    taken: list[Taken]
+    replaced: list[Id] = Field(default_factory=list)
 
 
 # A project

@@ -12,7 +12,7 @@ from pydantic import Field, model_validator
 from .. import names
 from ..errors import DreamlakeError
 from ..kinds import Kind
-from .bss import Record
+from .bss import Record, Success
 from .common import (
     Bytes,
     ContentType,
@@ -332,6 +332,13 @@ class ReportResults(Model):
     partition: Printable
     run_id: Printable
     results: list[ItemResult] = Field(max_length=1000)
+
+
+class Reported(Success):
+    """`passedOver`: records that were deleted or moved meanwhile, or left the batch. The index is told nothing of
+    these by the run, which knows them as they were."""
+
+    passed_over: list[Id] = Field(default_factory=list)
 
 
 class FinishBatch(Model):

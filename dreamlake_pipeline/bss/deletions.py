@@ -69,7 +69,8 @@ def delete(connection: Connection, ids: Collection[str], *, by: str, etags: Mapp
                 CAST(:etags AS jsonb)->>staging_key, size, uploaded_at, {_AS_JSON}, :by FROM r)
         INSERT INTO deletions (record_id, kind, owner, project, episode, name)
         SELECT id, kind, owner, project, episode, name FROM r
-        ON CONFLICT (record_id) DO UPDATE SET restored = false, deleted_at = now()
+        ON CONFLICT (record_id) DO UPDATE SET restored = false, deleted_at = now(), episode = excluded.episode,
+            name = excluded.name
         RETURNING record_id"""),  # noqa: S608 (spelled above)
         {"ids": sorted(ids), "by": by, "etags": to_jsonb(dict(etags))},
     )

@@ -32,7 +32,7 @@ _FILES = """jsonb_to_recordset(CAST(:files AS jsonb)) AS f(n int, id text, kind 
 
 # What the column `place` of the records of such a file's name holds: no name or episode has a line break in it. Lookups
 # go by this column, which a single index has, so that no plan depends on what Postgres knows of the table so far.
-_PLACE = r"""md5(
+PLACE = r"""md5(
     f.owner || E'\n' || f.project || E'\n' || f.name || coalesce(E'\n' || f.episode, ''))"""
 
 # Whether `r` is the record that its name stands for: of all of that name, whatever their kinds, the last uploaded.
@@ -140,7 +140,7 @@ def insert(connection: Connection, files: Sequence[NewRecord]) -> list[Inserted]
         SELECT id, kind, owner, project, episode, name, staging_key, staging_hash, size, content_type,
             ladder, csv, :request_id, CASE WHEN queue THEN 'queued' ELSE 'registered' END,
             CASE WHEN queue THEN now() END, greatest(now() + n * interval '1 microsecond', (
-                SELECT max(o.uploaded_at) + (n + 1) * interval '1 microsecond' FROM records o WHERE o.place = {_PLACE}))
+                SELECT max(o.uploaded_at) + (n + 1) * interval '1 microsecond' FROM records o WHERE o.place = {PLACE}))
         FROM {_FILES}
         ORDER BY owner, project, name, kind, staging_key, episode
         ON CONFLICT (place, kind, md5(staging_key)) DO NOTHING
@@ -214,7 +214,7 @@ def find(connection: Connection, files: Sequence[NewRecord]) -> list[KnownRecord
     rows = connection.execute(
         text(f"""
         SELECT f.n, r.id, r.status, r.ladder, r.csv, r.uploaded_at, {HOLDS_NAME} FROM {_FILES}
-        JOIN records r ON r.place = {_PLACE} AND r.kind = f.kind
+        JOIN records r ON r.place = {PLACE} AND r.kind = f.kind
             AND md5(r.staging_key) = md5(f.staging_key)"""),  # noqa: S608
         {"files": to_jsonb(asked)},
     )
@@ -234,7 +234,7 @@ def same_names(connection: Connection, owner: str, project: str, files: Sequence
             coalesce(bool_or(r.status = 'failed' AND {HOLDS_NAME} AND CASE WHEN f.staging_key IS NULL
                 THEN r.size IS NULL OR r.size = f.size ELSE r.staging_key = f.staging_key END), false)
         FROM {_FILES}
-        JOIN records r ON r.place = {_PLACE} AND r.kind = f.kind
+        JOIN records r ON r.place = {PLACE} AND r.kind = f.kind
         GROUP BY f.n"""),  # noqa: S608
         {
             "files": to_jsonb(

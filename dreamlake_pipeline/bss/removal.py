@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import Engine
 
@@ -20,14 +20,19 @@ def delete(database: Engine, store: ObjectStore, ids: Sequence[str], *, by: str)
     """
     with database.connect() as connection:
         keys = deletions.staged_keys(connection, ids)
-    foreign = sorted({key for key in keys.values() if not _is_named_by_hash(key)})
-    etags = {key: info.etag for key, info in heads.look(store, foreign).found.items() if info is not None}
+    etags = etags_of_foreign(store, keys.values())
     with database.begin() as connection:
         deleted = deletions.delete(connection, list(keys), by=by, etags=etags)
         reached(CrashPoint.DELETION_WRITTEN)
     reached(CrashPoint.DELETION_COMMITTED)
     journal.note_deleted(database, store, deleted)
     return deleted
+
+
+def etags_of_foreign(store: ObjectStore, keys: Iterable[str]) -> dict[str, str]:
+    """The ETags of those of the staged objects whose keys are not their hashes, as far as the store shows them."""
+    foreign = sorted({key for key in keys if not _is_named_by_hash(key)})
+    return {key: info.etag for key, info in heads.look(store, foreign).found.items() if info is not None}
 
 
 def _is_named_by_hash(key: str) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 import typer
 
 from ..kinds import Kind
+from .completion import complete_status
 
 if TYPE_CHECKING:
     from ..api.server import Asset
@@ -45,6 +46,7 @@ Statuses = Annotated[
         help="Only files of this status (registered, queued, processing, ready, failed), at any depth; may be given "
         "again.",
         callback=_check_statuses,
+        autocompletion=complete_status,
     ),
 ]
 Kinds = Annotated[

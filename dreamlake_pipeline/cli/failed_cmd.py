@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .completion import complete_code
 from .options import AsJson, OptionalEpisode, Which
 
 if TYPE_CHECKING:
@@ -23,7 +24,10 @@ def failed(
     what: Which = None,
     episode: OptionalEpisode = None,
     code: Annotated[
-        str | None, typer.Option("--code", metavar="CODE", help="Only files that failed for this reason.")
+        str | None,
+        typer.Option(
+            "--code", metavar="CODE", help="Only files that failed for this reason.", autocompletion=complete_code
+        ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help=f"All files, not {_MOST_FILES} of each reason.")] = False,
     as_json: AsJson = False,
@@ -95,7 +99,7 @@ def _show(code: str, records: list[Record], namespace: str, *, most: int | None)
     for record in ordered[:most]:
         place = spell(Place(record.owner, record.project, record.episode or "", record.name), namespace)
         lines.append(Line([f"  {place}", "" if record.error else "(its earlier result plays)"], _error(record)))
-    print_lines(lines)
+    print_lines(lines, whole=True)
     if most is not None and len(records) > most:
         say(f"  and {len(records) - most:,} more: --all lists them")
     if hints := {hint for record in records if (hint := _error(record).hint)}:

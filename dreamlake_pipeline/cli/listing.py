@@ -114,7 +114,7 @@ def print_lines(lines: Sequence[Line], *, whole: bool = False) -> None:
             reason = reason[: left - 1] + "…" if left >= _LEAST_REASON else line.error.code
         say(f"{text}  {style(reason, fg='red')}")
     if is_cut:
-        note("Reasons are cut: `dreamlake show FILE` has them whole, and --long of ls and tree.")
+        note("Reasons are cut: --long and `dreamlake show FILE` have them whole.")
 
 
 def spell(place: Place, namespace: str) -> str:

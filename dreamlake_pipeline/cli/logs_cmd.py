@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .completion import complete_process
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -17,7 +19,11 @@ _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 def logs(
     processes: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PROCESS]...", help="As `dreamlake status` calls them; none: all of them."),
+        typer.Argument(
+            metavar="PROCESS",
+            help="As `dreamlake status` calls them; none: all of them.",
+            autocompletion=complete_process,
+        ),
     ] = None,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on with what is added, until Ctrl-C.")] = False,
     lines: Annotated[

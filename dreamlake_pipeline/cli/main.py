@@ -15,6 +15,7 @@ import typer
 
 from ..errors import DreamlakeError, ExitCode
 from ..visible import make_logs_visible
+from . import completion
 from .demo_cmd import demo
 from .down_cmd import down
 from .download_cmd import download
@@ -25,6 +26,7 @@ from .gc_cmd import gc
 from .ingest_cmd import ingest
 from .logs_cmd import logs
 from .ls_cmd import ls
+from .mv_cmd import mv
 from .output import Interrupted, complain, note
 from .play_cmd import play
 from .project_cmd import project
@@ -44,6 +46,7 @@ from .watch_cmd import watch
 DEBUG_VARIABLE = "DREAMLAKE_DEBUG"
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
 
+completion.install()
 app = typer.Typer(
     name="dreamlake",
     help="Store directories of robot video, audio, subtitles and labels: once, playable, described and findable.",
@@ -57,7 +60,7 @@ app = typer.Typer(
 _VERBS: dict[str, tuple[Callable[..., None], ...]] = {
     "Storing files": (ingest, upload, watch, retry, staging),
     "Finding files": (ls, tree, show, failed, download, play),
-    "Deleting files": (rm, undelete, gc),
+    "Renaming and deleting files": (mv, rm, undelete, gc),
     "Keeping what is stored": (fsck, rebuild),
     "The embedded stack": (up, down, status, logs, env, demo),
 }

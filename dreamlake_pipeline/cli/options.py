@@ -10,6 +10,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from ..kinds import Kind
+from .completion import complete_place, complete_target
 
 Checked = TypeVar("Checked")
 
@@ -156,11 +157,18 @@ Episode = Annotated[
         help=f"Where the files go: {TARGET_FORM}. The namespace is DREAMLAKE_NAMESPACE (local) unless named; "
         "without an episode, files belong to the project itself.",
         callback=check_target,
+        autocompletion=complete_target,
     ),
 ]
 OptionalEpisode = Annotated[
     str | None,
-    typer.Option("--episode", "-e", metavar="TARGET", help=f"Where paths are looked up: {TARGET_FORM}."),
+    typer.Option(
+        "--episode",
+        "-e",
+        metavar="TARGET",
+        help=f"Where paths are looked up: {TARGET_FORM}.",
+        autocompletion=complete_target,
+    ),
 ]
 To = Annotated[
     str, typer.Option("--to", metavar="FOLDER", help="Folder of the project that they go to.", callback=check_folder)
@@ -240,13 +248,15 @@ What = Annotated[
     typer.Argument(
         metavar="PLACE|ID",
         help=f"A file: {PLACE_FORM} in one word or two, such as cups:run-001/camera/front.mp4; or an id.",
+        autocompletion=complete_place,
     ),
 ]
 Which = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[PLACE|ID]...",
+        metavar="PLACE|ID",
         help=f"Projects, episodes, folders, files: {PLACE_FORM}, or a target and paths in it; or ids.",
+        autocompletion=complete_place,
     ),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and do nothing.")]

@@ -75,7 +75,7 @@ class _PlanWatcher(Watcher):
                 say(_show_file(event))
             say()
         elif self._first:
-            say(f"More than {_FILES_SHOWN} files, in numbers; --json names all of them, as does --report FILE.")
+            say(f"More than {_FILES_SHOWN} files, in numbers; --json and --report name all of them.")
             say()
         if summary.plan:
             print_columns(_table(summary))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .completion import complete_project
 from .options import AsJson, read_csv_options, read_ladder, read_types
 
 if TYPE_CHECKING:
@@ -18,7 +19,9 @@ project = typer.Typer(help="See and change the settings of a project.", no_args_
 _DEFAULT = "default"
 _FORM = r"PROJECT\[@NAMESPACE]"
 
-Project = Annotated[str, typer.Argument(metavar="PROJECT", help=f"The project: {_FORM}.")]
+Project = Annotated[
+    str, typer.Argument(metavar="PROJECT", help=f"The project: {_FORM}.", autocompletion=complete_project)
+]
 
 
 def _check_ladder(text: str | None) -> str | None:
@@ -130,5 +133,5 @@ def _print(target: Target, settings: ProjectSettings, *, as_json: bool) -> None:
     ladder = "as DREAMLAKE_LADDER of the pipeline says" if settings.ladder is None else show_ladder(settings.ladder)
     csv = "found out from each file" if settings.csv is None else show_csv_options(settings.csv)
     types = show_types(settings.types) if settings.types else "as the extensions say"
-    rows = [("project", str(target)), ("csv", csv), ("ladder", ladder), ("types", types)]
+    rows = [("project", str(target)), ("csv", csv), ("types", types), ("ladder", ladder)]
     print_columns([[style(field, dim=True), value] for field, value in rows])

@@ -4,6 +4,7 @@ from ..api.bss import DeletedRecord, Record, RecordRef, Status
 from ..api.common import ErrorBody
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
+from .bss import Place
 from .cues import Cue
 from .decoding import Frame, Frames, Sound
 from .dreamlake import DreamLake
@@ -29,6 +30,7 @@ __all__ = [
     "Frame",
     "Frames",
     "Kind",
+    "Place",
     "Processing",
     "Progress",
     "Record",

@@ -24,6 +24,9 @@ from ..api.bss import (
     FoundUrls,
     HlsSplit,
     Ids,
+    Move,
+    Moved,
+    Moves,
     PartPlan,
     PartsDone,
     PartUrl,
@@ -69,6 +72,7 @@ from ..api.integrity import (
 from ..api.staging import StagedFile
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
+from .checked import checked_requests
 from .http import ServiceClient
 
 # How many ids, files or part numbers the bulk routes take in one call (api/bss.py).
@@ -97,6 +101,7 @@ def in_slices(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
     return (items[start : start + MOST_PER_CALL] for start in range(0, len(items), MOST_PER_CALL))
 
 
+@checked_requests
 class BssClient:
     """BSS over HTTP. Safe to share between threads. Every method raises DreamlakeError."""
 
@@ -285,6 +290,10 @@ class BssClient:
     def undelete(self, ids: Sequence[str], *, replace: bool = False) -> Undeleted:
         """Restore records; with `replace`, also where a later upload has their name by now."""
         return self.http.post("/records/undelete", Undelete(ids=list(ids), replace=replace), Undeleted)
+
+    def move(self, moves: Sequence[Move], *, replace: bool = False) -> Moved:
+        """Give records other names; with `replace`, also names that are taken."""
+        return self.http.post("/records/move", Moves(moves=list(moves), replace=replace), Moved)
 
     def list_staged(self, owner: str, project: str | None = None, *, everything: bool = False) -> Iterator[StagedFile]:
         """What became of objects that were laid under a staging prefix: those that are ignored, or of a project,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Unpack
@@ -17,14 +17,14 @@ from ..filetypes import check_types
 from ..kinds import Kind, check_kind
 from ..names import check_folder, check_owner
 from ..settings import Settings
-from . import fsck, garbage, removal, tokens, trees
-from .bss import Place
+from . import fsck, garbage, moving, removal, tokens, trees
+from .bss import Place, in_slices
 from .cache import HashCache
+from .checked import checked, checking
 from .connection import addresses
-from .download import download
 from .events import Event, Processing, Summary, Waiting
 from .fetch import DEFAULT_JOBS, Stored, What, check_what, pour
-from .file import File, check_path
+from .file import File
 from .files import Files, check_status, several
 from .fsck import Checked, RepairSummary
 from .lookup import find_file, find_places
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 _DOWNLOAD_SECONDS = 120.0  # that a download waits for services that are away
 
 
+@checked
 class DreamLake:
     """A connection to BSS and DreamLake Server. Close it, or use it as a context manager.
 
@@ -53,6 +54,7 @@ class DreamLake:
     `bss` and `index` have one method per route. Methods raise DreamlakeError.
     """
 
+    @checking
     def __init__(
         self,
         *,
@@ -260,7 +262,8 @@ class DreamLake:
         Those that are gone are left out.
         """
         given = [ids] if isinstance(ids, str) else list(ids)
-        found = {one.id: one for one in self.wait_events(given, timeout=timeout) if isinstance(one, Record)}
+        deque(self.wait_events(given, timeout=timeout), maxlen=0)
+        found = {record.id: record for some in in_slices(given) for record in self.bss.query(some)}
         return [found[one] for one in given if one in found]
 
     def wait_events(
@@ -302,12 +305,7 @@ class DreamLake:
         target = None if episode is None else self.target(episode)
         return retry(self.services, target, given, everything=everything, wait=wait, timeout=timeout)
 
-    def download(self, record: Record, path: str | Path, on_bytes: Callable[[int], None] = lambda _: None) -> str:
-        """Write the raw file to `path`, verified, whole or not at all; its SHA-256 (see download.py)."""
-        patience = Patience(_DOWNLOAD_SECONDS)
-        return download(self.services.patient_bss(patience), record, check_path(path), patience, on_bytes)
-
-    def fetch(
+    def download(
         self,
         places: str | Sequence[str],
         directory: str | Path | None = None,
@@ -326,7 +324,7 @@ class DreamLake:
         of other content is replaced only with `force`. `what` are "raw", "parquet", "vtt", "poster", "waveform",
         "meta" and "playlist". See `trees.prepare` for where each comes to lie, and `trees.fetch` for the rest.
         """
-        events = self.fetch_events(
+        events = self.download_events(
             places,
             directory,
             what=what,
@@ -338,7 +336,7 @@ class DreamLake:
         )
         return summed_up(events, on_event)
 
-    def fetch_events(
+    def download_events(
         self,
         places: str | Sequence[str],
         directory: str | Path | None = None,
@@ -350,7 +348,7 @@ class DreamLake:
         force: bool = False,
         timeout: float | None = None,
     ) -> Iterator[Event]:
-        """`fetch` as a stream of events, the last of which is the Summary. Nothing is done until it is iterated."""
+        """`download` as a stream of events, the last of which is the Summary. Nothing is done until it is iterated."""
         prepared = trees.prepare(
             self,
             [places] if isinstance(places, str) else places,
@@ -387,6 +385,27 @@ class DreamLake:
             refs = [removal.ref_of(file.record if isinstance(file, File) else file)]
         for _ in removal.delete(self.bss, self.index, refs):
             pass
+
+    def plan_move(
+        self, words: Sequence[str], *, episode: str | None = None, force: bool = False
+    ) -> list[moving.Renamed]:
+        """What is renamed by `[source, destination]`; see `moving.plan`."""
+        return moving.plan(self, words, episode=episode, force=force)
+
+    def move_events(
+        self, renamed: Sequence[moving.Renamed], *, replace: bool = False
+    ) -> Iterator[list[moving.Renamed]]:
+        """Rename what `plan_move` found; what became of it, some at a time (see moving.py)."""
+        return moving.move(self.bss, self.index, renamed, replace=replace)
+
+    def move(self, source: str, destination: str, *, force: bool = False) -> list[moving.Renamed]:
+        """Rename or move a file, folder or episode within its project; the records with their new names.
+
+        `destination` is a path in the same episode, or a place of the same project. With `force`, what has a name that
+        is taken is deleted, and can be restored for a time. Raises NOT_FOUND, USAGE, CONFLICT.
+        """
+        renamed = self.plan_move([source, destination], force=force)
+        return [one for some in self.move_events(renamed, replace=force) for one in some]
 
     def deletable(self, places: Sequence[Place]) -> list[RecordRef]:
         """The records of these places, each once; also those of earlier content under their names."""

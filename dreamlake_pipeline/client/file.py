@@ -12,8 +12,11 @@ from ..api.common import ErrorBody
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from ..layout import RESULT_FILES
+from .checked import checked
 from .cues import Cue, cues_of
 from .decoding import MARGIN, Frame, Frames, Sound, collect_frames, decode_frames, decode_sound
+from .download import download
+from .patience import Patience
 from .streaming import Segment, read_url, segments_of
 from .tables import read_table
 from .target import Target
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
 
 _HIGHEST_RATE = 768_000
 
+_DOWNLOAD_SECONDS = 120.0  # that a download waits for services that are away
+
 _NOUNS = {
     Kind.VIDEO: "a video",
     Kind.AUDIO: "an audio file",
@@ -34,6 +39,7 @@ _NOUNS = {
 }
 
 
+@checked
 class File:
     """A file as it was when it was looked up, or when `refresh`, `wait` or `retry` looked again.
 
@@ -181,7 +187,8 @@ class File:
         target = given / self.name.rpartition("/")[2] if is_folder else given
         if is_folder:
             _make_folder(given)
-        self._lake.download(self.record, target, on_bytes)
+        patience = Patience(_DOWNLOAD_SECONDS)
+        download(self._lake.services.patient_bss(patience), self.record, target, patience, on_bytes)
         return target
 
     def result(self, filename: str) -> bytes:

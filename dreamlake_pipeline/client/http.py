@@ -120,7 +120,10 @@ class ServiceClient:
         silence: float | None = None,
     ) -> urllib3.BaseHTTPResponse:
         present = {name: _parameter(value) for name, value in (params or {}).items() if value is not None}
-        url = f"{self.base_url}{path}?{urlencode(present)}" if present else self.base_url + path
+        try:
+            url = f"{self.base_url}{path}?{urlencode(present)}" if present else self.base_url + path
+        except UnicodeEncodeError:
+            raise DreamlakeError(Code.INVALID_REQUEST, f"{present} holds half a surrogate pair.") from None
         headers = self._headers | {"X-Request-ID": self._request_ids.next()}
         if content is not None:
             headers["Content-Type"] = "application/json"

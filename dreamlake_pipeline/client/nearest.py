@@ -11,6 +11,7 @@ from itertools import islice
 MOST_NAMES = 5000  # looked at: an error is not worth more time than that, half a second
 
 _MOST_SHOWN = 3
+_MUCH_LESS = 0.85  # of how like the first is: names that are less like than that are not meant
 _LEAST_LIKE = 0.6  # of difflib's ratio, 0 to 1; its own default for close matches
 _LEAST_PART = 3  # characters: a shorter text is a part of too many names
 
@@ -34,7 +35,7 @@ def rated(wanted: str, names: Iterable[str]) -> list[tuple[str, float]]:
         if likeness >= _LEAST_LIKE:
             found.append((likeness, _common(sought, name.casefold()), name))
     best = heapq.nsmallest(_MOST_SHOWN, found, key=lambda one: (-one[0], -one[1], one[2]))
-    return [(name, likeness) for likeness, _, name in best]
+    return [(name, likeness) for likeness, _, name in best if likeness >= _MUCH_LESS * best[0][0]]
 
 
 def did_you_mean(names: Sequence[str]) -> str | None:

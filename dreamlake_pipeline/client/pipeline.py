@@ -37,6 +37,7 @@ from ..api.pipeline import (
     Release,
     ReleaseBatches,
     Released,
+    Reported,
     ReportResults,
     ResultKey,
     StagedKeys,
@@ -159,15 +160,18 @@ class PipelineClient:
                 "/pipeline/batches/postpone", Postpone(partition=partition, run_id=run_id, items=some), Success
             )
 
-    def report(self, partition: str, run_id: str, results: Sequence[ItemResult]) -> None:
-        """Record what became of items, and the chunks that they refer to. CONFLICT: another run has the batch."""
+    def report(self, partition: str, run_id: str, results: Sequence[ItemResult]) -> list[str]:
+        """Record what became of items, and the chunks that they refer to; the ids of those that are passed over (see
+        `Reported`). CONFLICT: another run has the batch."""
+        passed_over: list[str] = []
         for some in _slices(results, _MOST_ITEMS):
-            self._http.post(
+            passed_over += self._http.post(
                 "/pipeline/batches/results",
                 ReportResults(partition=partition, run_id=run_id, results=some),
-                Success,
-            )
+                Reported,
+            ).passed_over
             reached(CrashPoint.RESULTS_REPORTED)
+        return passed_over
 
     def finish(self, partition: str, run_id: str, ids: Sequence[str] | None = None) -> BatchSummary:
         """What has a result and is in the index is ready: those of `ids` (1,000 at most), or everything. The batch is

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from ..errors import Code, DreamlakeError
 from ..filetypes import Types
@@ -23,15 +23,6 @@ from .walk import Passed, Unwalkable, Version, show_path, walk
 
 _TEXT_BYTES = 4096  # of a file tell whether it is text
 NO_TYPES: Types = MappingProxyType({})
-
-Candidates = Iterable["LocalFile | FileEvent"]
-"""Files that are to be stored, and events of what else was found beside them."""
-
-
-class Chooser(Protocol):
-    """What finds the candidates, once it is known which kind some extensions stand for."""
-
-    def __call__(self, *, types: Types) -> Candidates: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +71,17 @@ class LocalFile:
         """That the file is a system's by its content, and not stored: a fault only where somebody named it."""
         status = FileStatus.FAILED if self.is_named else FileStatus.SKIPPED
         return self.event(status, code=str(Code.SYSTEM_FILE), reason=reason)
+
+
+Candidates = Iterable[LocalFile | FileEvent]
+"""Files that are to be stored, and events of what else was found beside them."""
+
+
+@runtime_checkable
+class Chooser(Protocol):
+    """What finds the candidates, once it is known which kind some extensions stand for."""
+
+    def __call__(self, *, types: Types) -> Candidates: ...
 
 
 def named_files(

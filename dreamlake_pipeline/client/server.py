@@ -28,6 +28,7 @@ from ..api.server import (
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from .bss import Place
+from .checked import checked_requests
 from .http import ServiceClient
 
 _PAGE = 1000
@@ -35,6 +36,7 @@ _PAGE = 1000
 Item = TypeVar("Item", bound=Model)
 
 
+@checked_requests
 class IndexClient:
     """DreamLake Server over HTTP. Safe to share between threads. Every method raises DreamlakeError."""
 

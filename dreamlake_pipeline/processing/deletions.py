@@ -1,5 +1,5 @@
-"""Tell the index which records were deleted from BSS, and which were restored, so that no name stands for a record
-that is gone, and none is missing."""
+"""Tell the index which records were deleted from BSS, which were restored, and which were given other names, so that no
+name stands for a record that is gone, and none is missing."""
 
 from __future__ import annotations
 
@@ -18,6 +18,12 @@ Register = Callable[[Sequence[Record]], object]
 _MIN_AGE_SECONDS = 30.0
 _AT_ONCE = 1000
 _MOST_ROUNDS = 20
+
+
+def _moved_away(told: Sequence[Deletion], back: Sequence[Record]) -> list[Deletion]:
+    """Those whose names are others than they had: they were moved, and the index may have both names."""
+    now = {record.id: (record.episode, record.name) for record in back}
+    return [one for one in told if one.restored and now.get(one.record_id) not in (None, (one.episode, one.name))]
 
 
 class Told(NamedTuple):
@@ -47,6 +53,7 @@ def tell_deletions(
             removed += remove(gone)
         if back:
             register(back)
+            removed += remove(_moved_away(told, back))
         reached(CrashPoint.DELETION_TOLD)
         pipeline.forget_deletions(told)
         deleted, restored = deleted + len(gone), restored + len(back)

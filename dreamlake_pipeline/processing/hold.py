@@ -129,9 +129,9 @@ class Hold:
         """Queue items that a fault of the machinery kept from being processed, to be tried again after a while."""
         self.pipeline.postpone(self.partition, self.run_id, items)
 
-    def report(self, results: Sequence[ItemResult]) -> None:
-        """Record what became of items."""
-        self.pipeline.report(self.partition, self.run_id, results)
+    def report(self, results: Sequence[ItemResult]) -> list[str]:
+        """Record what became of items; the ids of those that have left the batch."""
+        return self.pipeline.report(self.partition, self.run_id, results)
 
     def finish(self, ids: Sequence[str] | None = None) -> None:
         """Items that are in the index are ready: these, or all that have a result."""

@@ -50,6 +50,7 @@ class Settling:
         self._told: deque[Outcome] = deque()
         self._indexed: deque[str] = deque()
         self._made_ids: set[str] = set()
+        self._gone: set[str] = set()  # items that were deleted or moved: what is known of them here is of the past
         self._not_begun: list[Record] = []
         self._settled_at, self._index_at = 0.0, 0.0
         self._pictures = 0
@@ -111,7 +112,7 @@ class Settling:
             ]
             if results:
                 try:
-                    self._hold.report(results)
+                    self._gone.update(self._hold.report(results))
                 except DreamlakeError as error:
                     if self._hold.may_wait(error):
                         raise
@@ -140,7 +141,7 @@ class Settling:
         """What becomes of a result that is told by itself. Only what BSS itself says of it counts against the file."""
         assert outcome.result is not None
         try:
-            self._hold.report([outcome.result])
+            self._gone.update(self._hold.report([outcome.result]))
             return outcome
         except DreamlakeError as error:
             if self._hold.may_wait(error):
@@ -170,7 +171,7 @@ class Settling:
         self.outcomes[outcome.record.id] = outcome
         # Of one that failed, or whose earlier result stands, the last step of the batch tells the index what holds;
         # when this run does not come so far, the sensor of deleted records does (bss/deletions.py).
-        if outcome.result is not None and outcome.result.error is None:
+        if outcome.result is not None and outcome.result.error is None and outcome.record.id not in self._gone:
             self._told.append(outcome)
 
     def _index(self, now: float) -> None:

@@ -78,7 +78,7 @@ def test_from_queue_to_ready(api, files, owner, claim, begin, report, finish, pi
     answer = report(
         offer["partition"], _result(good, warnings=["odd"], size=50), {"id": bad, "error": error, "sha256": "cd" * 32}
     )
-    assert answer.json() == {"success": True}
+    assert answer.json() == {"success": True, "passedOver": []}
     # Failed at once; ready only when it is indexed.
     assert api.get(f"/text-tracks/{bad}").json()["error"] == error | {"hint": None}
     record = api.get(f"/text-tracks/{good}").json()

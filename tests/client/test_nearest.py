@@ -16,6 +16,7 @@ from dreamlake_pipeline.client.nearest import did_you_mean, nearest
         ("Cups", ["cups"], ["cups"]),
         ("front", ["rear.mp4", "front_left_camera_of_the_arm.mp4"], ["front_left_camera_of_the_arm.mp4"]),
         ("run-01", ["run-101", "run-001", "run-010", "run-011"], ["run-010", "run-011", "run-001"]),
+        ("camra/rabbit.mp4", ["camera/rabbit.mp4", "camera/again.mkv"], ["camera/rabbit.mp4"]),
         ("run-001", [], []),
         ("x", ["abcdefgh"], []),
         ("", ["a"], []),

@@ -452,12 +452,13 @@ def test_a_raw_file_comes_back_verified(
 ) -> None:
     data = content(3 * MIB, seed=7)
     (tmp_path / "a.wav").write_bytes(data)
-    record = lake.bss.query([outcome(lake.upload_events([tmp_path / "a.wav"], episode="robot")).of("a.wav").id])[0]
-    assert lake.download(record, tmp_path / "back.wav") == hashlib.sha256(data).hexdigest()
+    assert lake.upload(tmp_path / "a.wav", episode="robot").uploaded == 1
+    file = lake.file("robot/a.wav")
+    assert file.download(tmp_path / "back.wav") == tmp_path / "back.wav"
     assert (tmp_path / "back.wav").read_bytes() == data
-    object_store.put(record.staging_key, data[:-1] + b"?", content_type="audio/wav")
+    object_store.put(file.record.staging_key, data[:-1] + b"?", content_type="audio/wav")
     with pytest.raises(DreamlakeError) as error:
-        lake.download(record, tmp_path / "damaged.wav")
+        file.download(tmp_path / "damaged.wav")
     assert error.value.code is Code.HASH_MISMATCH
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.wav", "back.wav"]
 

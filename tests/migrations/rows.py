@@ -88,6 +88,7 @@ ROWS: dict[str, dict[str, str]] = {
         "0018": """
             UPDATE records SET partition = NULL WHERE id = repeat('1', 24);
             UPDATE ignored_objects SET code = 'unknown_kind'""",
+        "0019": "UPDATE records SET moved_at = now() WHERE id = repeat('1', 24)",
     },
     SERVER_SCHEMA: {
         "0001": f"""

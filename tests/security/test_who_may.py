@@ -162,6 +162,7 @@ BSS = {
     "GET /staging": Line(READ_NAMED, 200, lambda world, kind: {"params": {"owner": world.owner}}),
     "GET /records/deleted": Line(READ_NAMED, 200, lambda world, kind: {"params": {"owner": world.owner}}),
     "POST /records/delete": Line(CHANGE, 200, _body(ids=["0" * 24])),
+    "POST /records/move": Line(CHANGE, 200, _body(moves=[{"id": "0" * 24, "name": "/a.csv"}])),
     "POST /records/undelete": Line(CHANGE, 200, _body(ids=["0" * 24])),
     "POST /records/urls": Line(ASK, 200, _body(ids=["0" * 24])),
     "POST /records/query": Line(ASK, 200, _body(ids=["0" * 24])),

@@ -36,13 +36,13 @@ _STORE_FAILURES = text(f"""
     RETURNING r.kind, x.error->>'code' AS code""")  # noqa: S608 (spelled above)
 
 
-def report(connection: Connection, partition: str, run_id: str, results: Sequence[ItemResult]) -> None:
-    """Store results, and what chunks they refer to, all or nothing.
+def report(connection: Connection, partition: str, run_id: str, results: Sequence[ItemResult]) -> list[str]:
+    """Store results, and what chunks they refer to, all or nothing; the ids of those that were passed over.
 
     An item with an error is `failed` at once, or `ready` with its earlier result and this as its last error; the others
-    stay `processing` until the batch is finished. A record that was deleted meanwhile, or is no item of the batch any
-    more, is passed over. Raises NOT_FOUND, CONFLICT when another run has the batch, it is closed, or a chunk is not
-    stored.
+    stay `processing` until the batch is finished. A record that was deleted or moved meanwhile, or is no item of the
+    batch any more, is passed over.
+    Raises NOT_FOUND, CONFLICT when another run has the batch, it is closed, or a chunk is not stored.
     """
     batch = lock(connection, partition)
     check_run(batch, run_id)
@@ -55,14 +55,16 @@ def report(connection: Connection, partition: str, run_id: str, results: Sequenc
     )
     present = set(rows.scalars())
     kept = [result for record_id, result in latest.items() if record_id in present]
+    passed_over = sorted(latest.keys() - present)
     if not kept:
-        return
+        return passed_over
     given = {"results": to_jsonb([_result(result) for result in kept])}
     connection.execute(_STORE_RESULTS, given)
     measures.failed(connection.execute(_STORE_FAILURES, given))
     if failed := [result.id for result in kept if result.error is not None]:
         deletions.tell_as_they_are(connection, failed)
     chunks.refer(connection, {result.id: result.chunks for result in kept if result.error is None})
+    return passed_over
 
 
 def finish(connection: Connection, partition: str, run_id: str, ids: Sequence[str] | None = None) -> BatchSummary:

@@ -30,7 +30,7 @@ _KINDS = [str(kind) for kind in Kind]
 
 _ROWS = """
     SELECT r.id, r.kind, r.owner, r.project, r.episode, r.name, r.staging_key, r.staging_hash, r.sha256, r.size,
-        r.status, r.metadata, r.warnings, r.recipe, r.outputs, r.updated_at, r.ready_at,
+        r.status, r.metadata, r.warnings, r.recipe, r.outputs, r.updated_at, r.moved_at, r.ready_at,
         ARRAY(SELECT sha256 FROM chunk_refs c WHERE c.record_id = r.id) AS chunks
     FROM records r"""
 
@@ -55,6 +55,7 @@ class Row:
     recipe: str | None
     outputs: dict[str, Any] | None
     updated_at: Any
+    moved_at: Any
     ready_at: Any
     chunks: list[str]
 
@@ -258,6 +259,8 @@ def _check_meta(world: World, row: Row) -> Iterator[Found]:
     }
     if meta.recipe is not None:
         pairs["recipe"] = (meta.recipe, row.recipe)
+    if row.moved_at is not None and meta.updated_at < row.moved_at:
+        del pairs["episode"], pairs["name"]  # it has the name that the file had when it was made
     for field, (stored, known) in pairs.items():
         if stored != known:
             yield row.found(Finding.RECORD_DIFFERS, META, f"its {field} is another one in meta.json")

@@ -56,6 +56,7 @@ class Believed(Meta):
     created_at: Instant
     uploaded_at: Instant | None = None
     updated_at: Instant
+    moved_at: Instant | None = None
     reported_at: Instant | None = None
     ready_at: Instant | None = None
 

@@ -21,7 +21,7 @@ _COPIED = ("id", "kind", "owner", "project", "name", "staging_key", "uploaded_at
 _COLUMNS = """id text, kind text, owner text, project text, episode text, name text, staging_key text,
     staging_hash text, sha256 text, size bigint, content_type text, ladder int[], csv jsonb, status text, error jsonb,
     last_error jsonb, warnings jsonb, metadata jsonb, recipe text, outputs jsonb, attempts int, created_at timestamptz,
-    request_id text, uploaded_at timestamptz, reported_at timestamptz, ready_at timestamptz"""
+    request_id text, moved_at timestamptz, uploaded_at timestamptz, reported_at timestamptz, ready_at timestamptz"""
 _NAMES = ", ".join(column.split()[0] for column in _COLUMNS.split(","))
 
 
@@ -112,7 +112,17 @@ def _record(row: Any, *, has_chunks: bool) -> dict[str, Any]:
     base = noted or Meta.model_validate(row["meta"])
     made = {name: getattr(base, name) for name in _COPIED} | {"attempts": base.attempts}
     made["uploaded_at"] = base.uploaded_at or base.created_at
-    for name in ("episode", "staging_hash", "content_type", "ladder", "csv", "size", "sha256", "request_id"):
+    for name in (
+        "episode",
+        "staging_hash",
+        "content_type",
+        "ladder",
+        "csv",
+        "size",
+        "sha256",
+        "request_id",
+        "moved_at",
+    ):
         made[name] = getattr(base, name)
     made |= {"metadata": None, "recipe": None, "outputs": None, "reported_at": None, "ready_at": None}
     made |= {"error": None, "last_error": None, "warnings": base.warnings}

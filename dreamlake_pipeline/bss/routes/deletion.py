@@ -1,4 +1,4 @@
-"""/records: records of all kinds at once, to be deleted and restored."""
+"""/records: records of all kinds at once, to be deleted, restored and renamed."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Annotated
 from fastapi import Query
 
 from ... import names
-from ...admission import Reader, Writer, new_router
-from ...api.bss import Deleted, DeletedRecord, Ids, RecordRef, Taken, Undelete, Undeleted
+from ...admission import MIB, Reader, Writer, most_bytes, new_router
+from ...api.bss import Deleted, DeletedRecord, Ids, Moved, Moves, RecordRef, Taken, Undelete, Undeleted
 from ...api.common import Listing, Owner, Project, Text
 from ...auth import Scope
 from ...crashpoints import CrashPoint, reached
 from ...longlists import LongList, answer_page
-from .. import deletions, journal, places, records, removal
+from .. import deletions, journal, moves, places, records, removal
 from ..context import Config, Database, Store
 from ..places import Place
 
@@ -109,3 +109,19 @@ def undelete(body: Undelete, caller: Writer, database: Database, store: Store) -
     reached(CrashPoint.RESTORATION_COMMITTED)
     journal.note(database, store, restored.restored)
     return Undeleted(ids=sorted(there), taken=[Taken(id=id, by=by) for id, by in restored.taken.items()])
+
+
+@routes.post("/move", summary="Give records other names", openapi_extra=most_bytes(8 * MIB))
+def move(body: Moves, caller: Writer, database: Database, store: Store) -> Moved:
+    """Within their projects. They count as uploaded now under these names; no byte is touched. The index hears of it
+    within two minutes; who wants it at once registers the files there under the new names, and deletes the old ones.
+
+    What is being processed is queued anew. Records that never were there, or that the token does not reach, are passed
+    over.
+    """
+    with database.connect() as connection:
+        reachable = set(records.reachable(connection, [one.id for one in body.moves], caller))
+    asked = {one.id: one for one in body.moves if one.id in reachable}
+    if not asked:
+        return Moved(ids=[], taken=[])
+    return moves.move(database, store, list(asked.values()), replace=body.replace, by=caller.sub)

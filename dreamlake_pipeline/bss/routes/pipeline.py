@@ -34,6 +34,7 @@ from ...api.pipeline import (
     Postpone,
     ReleaseBatches,
     Released,
+    Reported,
     ReportResults,
     StagedKeys,
     StoredChunks,
@@ -166,14 +167,14 @@ def postpone(body: Postpone, database: Database) -> Success:
 @routes.post(
     "/batches/results", summary="What became of items", dependencies=_CHANGE, openapi_extra=most_bytes(64 * MIB)
 )
-def results(body: ReportResults, database: Database, store: Store) -> Success:
+def results(body: ReportResults, database: Database, store: Store) -> Reported:
     with database.begin() as connection:
-        batches.report(connection, body.partition, body.run_id, body.results)
+        passed_over = batches.report(connection, body.partition, body.run_id, body.results)
         reached(CrashPoint.RESULTS_WRITTEN)
     reached(CrashPoint.RESULTS_COMMITTED)
     # What was made says so itself, by its meta.json.
     journal.note(database, store, [result.id for result in body.results if result.error is not None])
-    return Success()
+    return Reported(passed_over=passed_over)
 
 
 @routes.post(
