@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from ..api.bss import DeletedRecord, Record, RecordRef, Status
 from ..api.garbage import Tally
@@ -23,7 +23,7 @@ from .cache import HashCache
 from .checked import checked, checking
 from .connection import addresses
 from .events import Event, Processing, Summary, Waiting
-from .fetch import DEFAULT_JOBS, Stored, What, check_what, pour
+from .fetch import DEFAULT_JOBS, Stored, What, Writable, check_what, pour
 from .file import File
 from .files import Files, check_status, several
 from .fsck import Checked, RepairSummary
@@ -365,7 +365,7 @@ class DreamLake:
         """Fetch what `trees.prepare` found (see `trees.fetch`)."""
         return trees.fetch(self.services, prepared, self._cache, jobs=jobs, force=force, timeout=timeout)
 
-    def pour(self, stored: Stored, what: What, out: IO[bytes]) -> None:
+    def pour(self, stored: Stored, what: What, out: Writable) -> None:
         """Write a file to a stream, such as standard output (see fetch/pour.py)."""
         patience = Patience(_DOWNLOAD_SECONDS)
         pour(self.services.patient_bss(patience), stored, what, out, patience)

@@ -2,8 +2,19 @@
 
 from .fetcher import DEFAULT_JOBS, Fetcher
 from .local import LocalTree
-from .pour import pour
+from .pour import Writable, pour
 from .wanted import Choice, Stored, Wanted
 from .what import What, check_what
 
-__all__ = ["DEFAULT_JOBS", "Choice", "Fetcher", "LocalTree", "Stored", "Wanted", "What", "check_what", "pour"]
+__all__ = [
+    "DEFAULT_JOBS",
+    "Choice",
+    "Fetcher",
+    "LocalTree",
+    "Stored",
+    "Wanted",
+    "What",
+    "Writable",
+    "check_what",
+    "pour",
+]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import IO
+from typing import Protocol, runtime_checkable
 
 from ...api.common import storable_json
 from ...errors import Code, DreamlakeError
@@ -17,7 +17,14 @@ from .wanted import Stored
 from .what import What
 
 
-def pour(bss: BssClient, stored: Stored, what: What, out: IO[bytes], patience: Patience) -> None:
+@runtime_checkable
+class Writable(Protocol):
+    """A stream of bytes, by the one method that is needed of it."""
+
+    def write(self, data: bytes | bytearray, /) -> object: ...
+
+
+def pour(bss: BssClient, stored: Stored, what: What, out: Writable, patience: Patience) -> None:
     """Write the bytes to `out` as they come. What was wrong about them is known, and raised, at their end.
 
     Raises HASH_MISMATCH, NOT_FOUND, NOT_READY, STORAGE_FAILED, UNREACHABLE, OSError.
