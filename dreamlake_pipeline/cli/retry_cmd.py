@@ -21,7 +21,7 @@ def retry(
     timeout: Timeout = None,
     as_json: AsJson = False,
 ) -> None:
-    """Process again what failed or was never processed, and register again what the index does not have."""
+    """Process again what failed or was never processed, and list again what is stored but in no list."""
     from ..client.lookup import find_places
     from ..client.stock import Recorded
     from ..client.target import Target

@@ -45,7 +45,7 @@ def upload(
     timeout: Timeout = None,
     as_json: AsJson = False,
 ) -> None:
-    """Store files: their bytes, a record of each, and an entry in the index.
+    """Store the files that are named, in an episode or a project.
 
     Running it again is harmless: bytes that arrived are not sent twice.
     """
