@@ -34,7 +34,7 @@ def fsck(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check records, bucket, segments, batches, index and catalog against each other.
+    """Check that all that is stored fits together: records, bytes, segments, batches, index and catalog.
 
     Nothing is changed without --repair. Exit code 1: there is damage, and
     after --repair, damage that it can't repair.
