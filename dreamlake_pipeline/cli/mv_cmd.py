@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .completion import complete_place
 from .options import AsJson, DryRun, OptionalEpisode
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def mv(
             metavar="SOURCE DESTINATION",
             help="A file, folder or episode; and what it shall be called: a path in the same episode, or a place of "
             "the same project, such as cups:run-002/camera/front.mp4. A folder takes the source into it.",
+            autocompletion=complete_place,
         ),
     ],
     episode: OptionalEpisode = None,

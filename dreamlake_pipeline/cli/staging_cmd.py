@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .completion import complete_project
 from .options import AsJson
 
 if TYPE_CHECKING:
@@ -21,7 +22,12 @@ _FORM = r"PROJECT\[@NAMESPACE]"
 
 def staging(
     project: Annotated[
-        str | None, typer.Argument(metavar="PROJECT", help=f"The project: {_FORM}; without one, all of the namespace.")
+        str | None,
+        typer.Argument(
+            metavar="PROJECT",
+            help=f"The project: {_FORM}; without one, all of the namespace.",
+            autocompletion=complete_project,
+        ),
     ] = None,
     everything: Annotated[
         bool, typer.Option("--all", help="Also what became files of the project, or was not looked at yet.")

@@ -28,8 +28,12 @@ ASK = textwrap.dedent("""
 
 @pytest.fixture(scope="module")
 def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What --install-completion installs."""
-    shown = subprocess.run([SCRIPTS / "dreamlake", "--show-completion", "bash"], capture_output=True, check=True)
+    """What --install-completion installs in bash."""
+    # Typer asks which shell it is called from; without that, it is told.
+    named = os.environ | {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    shown = subprocess.run(
+        [SCRIPTS / "dreamlake", "--show-completion", "bash"], env=named, capture_output=True, check=True
+    )
     path = tmp_path_factory.mktemp("completion") / "dreamlake.sh"
     path.write_bytes(shown.stdout)
     return path
