@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import Code, DreamlakeError
+from .bss import in_slices
 from .cache import HashCache
 from .events import Event, FileEvent, Summary
 from .fetch.fetcher import DEFAULT_JOBS, Fetcher
@@ -20,7 +21,7 @@ from .fetch.filling import has_none
 from .fetch.local import LocalTree
 from .fetch.wanted import Choice, Stored, Wanted, lone_name, place_of
 from .fetch.what import What
-from .lookup import Named, find_places
+from .lookup import Named, find_file, find_places
 from .patience import FIRST_SECONDS, TRANSFER_SECONDS, Patience
 from .services import Services
 
@@ -59,7 +60,8 @@ def prepare(
     else to `PROJECT[/EPISODE]` below it. Raises NOT_FOUND, USAGE, FILE_MISSING.
     """
     named = find_places(lake, words, episode)
-    choice = Choice(tuple(named.places), tuple(named.ids), what=what, include=include, exclude=exclude)
+    ids = tuple(_record_ids(lake, named.ids))
+    choice = Choice(tuple(named.places), ids, what=what, include=include, exclude=exclude)
     lone = choice.lone(lake.bss, lake.index)
     if lone is not None:
         directory, name = _place_of_one(output, len(what))
@@ -107,6 +109,13 @@ def fetch(
     summary.files, summary.bytes = fetcher.files_found, fetcher.bytes_fetched
     summary.seconds = time.monotonic() - started
     yield summary
+
+
+def _record_ids(lake: DreamLake, ids: Sequence[str]) -> Iterator[str]:
+    """The ids in BSS of ids of either service. Raises NOT_FOUND."""
+    for some in in_slices(ids):
+        known = {record.id for record in lake.bss.query(some)}
+        yield from (one if one in known else find_file(lake, [one]).id for one in some)
 
 
 def _lone(whats: Sequence[What], stored: Stored, name: str | None, tree: LocalTree) -> Iterator[Wanted | FileEvent]:

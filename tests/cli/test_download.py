@@ -93,6 +93,8 @@ def test_places_of_several_projects(
     assert below("2") == ["other/joints.csv", "robot/run-001/mic/left.wav"]
     assert dreamlake("download", stored["joints.csv"]["bssId"], stored["left.wav"]["bssId"]).code == 0
     assert below("robot") == ["run-001/mic/left.wav", "run-002/joints.csv"]
+    assert dreamlake("download", stored["joints.csv"]["assetId"]).code == 0
+    assert Path("joints.csv").exists()
 
 
 def test_stdout_has_one_file_and_nothing_else(

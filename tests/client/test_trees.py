@@ -276,3 +276,17 @@ def test_no_thread_is_left(lake: DreamLake, stored: dict[str, bytes], tmp_path: 
     for _ in lake.fetch_prepared(Prepared(whole(lake, episode="run"), str(tmp_path / "out"))):
         break
     assert [thread.name for thread in threading.enumerate() if thread.name.startswith("dreamlake-")] == []
+
+
+def test_a_hundred_thousand_files_are_remembered_in_little_memory() -> None:
+    import tracemalloc
+
+    one = LocalTree("out", folds_case=False)
+    tracemalloc.start()
+    try:
+        for n in range(100_000):
+            one.take(f"episode-{n % 100:03}/camera/front/a-name-of-an-ordinary-length-{n:06}.mp4")
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert used < 25 * MIB

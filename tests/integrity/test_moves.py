@@ -185,6 +185,20 @@ def test_a_run_that_knows_the_old_name_tells_nobody_of_it(world: World, project:
     assert world.fsck(f"{project}@{OWNER}") == []
 
 
+def test_a_run_that_knows_a_deleted_file_tells_nobody_of_it(world: World, project: str, tmp_path: Path) -> None:
+    world.ingest({"/a.jsonl": labels(1), "/b.jsonl": labels(2)}, tmp_path, project)
+    [offer] = [offer for offer in world.pipeline.claim(LIMITS) if offer.project == project]
+    hold = Hold(world.pipeline, offer.partition, "run-1", lease_seconds=60)
+    items = hold.begin().items
+    world.lake.delete(world.records(project)["/a.jsonl"])
+    shop = Workshop(world.pipeline, world.store)
+    with BatchWork(hold, shop, items, workers=2, upsert=world.lake.index.register_batch) as work:
+        work.finish()
+    assert set(indexed(world, project)) == {(None, "/b.jsonl")}
+    hold.finish()
+    assert world.fsck(f"{project}@{OWNER}") == []
+
+
 def test_what_the_index_was_not_told_it_is_told_by_the_sensor(world: World, project: str, tmp_path: Path) -> None:
     world.ingest({"/a.jsonl": labels(1)}, tmp_path, project)
     world.process()

@@ -92,10 +92,13 @@ class LocalTree:
 
     def _is_case_blind(self) -> bool:
         if self._folds_case is None:
-            Path(self.root).mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(prefix=".dreamlake-Case-", dir=self.root) as probe:
-                folder, name = os.path.split(probe.name)
-                self._folds_case = Path(folder, name.swapcase()).exists()
+            self._folds_case = False
+            # Where nothing can be written, that is told of each file.
+            with contextlib.suppress(OSError):
+                Path(self.root).mkdir(parents=True, exist_ok=True)
+                with tempfile.NamedTemporaryFile(prefix=".dreamlake-Case-", dir=self.root) as probe:
+                    folder, name = os.path.split(probe.name)
+                    self._folds_case = Path(folder, name.swapcase()).exists()
         return self._folds_case
 
 
