@@ -87,7 +87,8 @@ def test_a_project_has_options_for_files_that_say_nothing(
 ) -> None:
     route = f"/projects/{owner}/lab/settings"
     assert api.get(route).json() == {"ladder": None, "csv": None, "types": None}
-    assert pipeline.put(route, json={"csv": {"decimal": "comma"}}).json() == {"ladder": None, "csv": {"decimal": ","}}
+    put = pipeline.put(route, json={"csv": {"decimal": "comma"}})
+    assert put.json() == {"ladder": None, "csv": {"decimal": ","}, "types": None}
     data = secrets.token_bytes(20)
     finish(data)
     begun = work()
