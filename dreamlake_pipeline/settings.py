@@ -38,8 +38,8 @@ class Settings(BaseSettings):
     )
     cache: Path = Field(
         default_factory=lambda: _cache_folder(),
-        description="What the CLI remembers of files that it has hashed or, for `watch`, sent: `$DREAMLAKE_HOME/cache` "
-        "where `DREAMLAKE_HOME` is set. It may be deleted at any time.",
+        description="What the CLI remembers of files that it has hashed, that failed or, for `watch`, that were sent: "
+        "`$DREAMLAKE_HOME/cache` where `DREAMLAKE_HOME` is set. It may be deleted at any time.",
     )
     remote: str | None = Field(None, description="URL of DreamLake Server.")
     bss_url: str | None = Field(None, description="URL of BSS.")

@@ -21,7 +21,7 @@ from .options import (
     To,
     Types,
     Wait,
-    kinds_meant,
+    meant_for,
     read_csv_options,
     read_ladder,
     read_on_errors,
@@ -96,7 +96,7 @@ def ingest(
             wait=wait,
             timeout=timeout,
         )
-        meant = kinds_meant(ladder=ladder, csv=csv)
+        meant = meant_for(ladder=ladder, csv=csv, types=types)
         raise typer.Exit(
             run_transfer(
                 events,

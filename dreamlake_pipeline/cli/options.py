@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeVar
 
 import typer
 
 from ..kinds import Kind
 from .completion import complete_place, complete_target
+
+if TYPE_CHECKING:
+    from ..client.events import FileEvent
 
 Checked = TypeVar("Checked")
 
@@ -142,10 +146,27 @@ def _is_given(context: typer.Context, name: str) -> bool:
     return source is not None and source.name == "COMMANDLINE"
 
 
-def kinds_meant(*, ladder: str | None, csv: list[str] | None) -> dict[str, Kind]:
-    """Which of these options are given, and the kind of file that each is for."""
-    kinds = {"--ladder": ladder and Kind.VIDEO, "--csv": csv and Kind.LABEL_TRACK}
-    return {option: kind for option, kind in kinds.items() if isinstance(kind, Kind)}
+class Meant(NamedTuple):
+    """What files an option is for: whether an event is of one, and what is said when there was none."""
+
+    fits: Callable[[FileEvent], bool]
+    none_said: str
+
+
+def meant_for(*, ladder: str | None, csv: list[str] | None, types: list[str] | None = None) -> dict[str, Meant]:
+    """Those of these options that are given, with what they are for."""
+    meant = {}
+    if ladder:
+        meant["--ladder"] = Meant(lambda event: event.kind is Kind.VIDEO, "no video")
+    if csv:
+        meant["--csv"] = Meant(lambda event: event.kind is Kind.LABEL_TRACK, "no label track")
+    for extension in read_types(types):
+        meant[f"--type {extension}"] = Meant(partial(_has_extension, extension), f"no {extension}")
+    return meant
+
+
+def _has_extension(extension: str, event: FileEvent) -> bool:
+    return (event.path or "").lower().endswith(extension)
 
 
 Episode = Annotated[

@@ -20,7 +20,7 @@ from .totals import show_counts, show_place, show_reason, show_totals
 if TYPE_CHECKING:
     from ..client.events import Event, FileEvent, FileStatus, Processing, Progress, Summary, Waiting, Warned
     from ..client.report import Report
-    from ..kinds import Kind
+    from .options import Meant
 
 _SKIPPED_SHOWN = 10
 _FAILED_SHOWN = 50
@@ -41,7 +41,7 @@ def run_transfer(
     as_json: bool,
     tell_each: bool,
     strict: bool = False,
-    meant: Mapping[str, Kind] | None = None,
+    meant: Mapping[str, Meant] | None = None,
     place: str | None = None,
     report: Path | None = None,
 ) -> int:
@@ -128,7 +128,7 @@ class Watcher:
         as_json: bool,
         tell_each: bool,
         strict: bool = False,
-        meant: Mapping[str, Kind] | None = None,
+        meant: Mapping[str, Meant] | None = None,
         place: str | None = None,
     ) -> None:
         from ..client.events import FileStatus
@@ -136,9 +136,8 @@ class Watcher:
         self.display = new_display(as_json=as_json)
         self.as_json = as_json
         self.strict = strict
-        self._meant = meant or {}
+        self._unmet = dict(meant or {})
         self._tree = shlex.join(("dreamlake", "tree", place or "PROJECT"))
-        self._kinds: set[Kind | None] = set()
         self._tell_each = tell_each
         self._skipped_told = 0
         self._counts: Counter[FileStatus] = Counter()
@@ -150,7 +149,8 @@ class Watcher:
         self._statuses = FileStatus
 
     def file(self, event: FileEvent) -> None:
-        self._kinds.add(event.kind)
+        for option in [option for option, meant in self._unmet.items() if meant.fits(event)]:
+            del self._unmet[option]
         statuses = self._statuses  # an import, even one that was made, is much to do for every file
         self._counts[event.status] += 1
         if self.as_json:
@@ -252,9 +252,8 @@ class Watcher:
             )
         if summary.failed and not self.as_json:
             complain(f"{plural(summary.failed, 'file')} failed, for the reasons above.")
-        for option, kind in self._meant.items():
-            if kind not in self._kinds:
-                warn(f"{option} has no effect: no {kind} is among the files.")
+        for option, meant in self._unmet.items():
+            warn(f"{option} has no effect: {meant.none_said} is among the files.")
         self.tell_unknown(summary)
 
     def tell_unknown(self, summary: Summary) -> None:

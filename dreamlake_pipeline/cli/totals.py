@@ -24,7 +24,7 @@ def show_counts(counts: Mapping[str, int]) -> str:
     most = Counter(counts).most_common(_GROUPS_SHOWN)
     shown = ", ".join(f"{name} {count:,}" for name, count in most)
     rest = sum(counts.values()) - sum(count for _, count in most)
-    return f"{shown}, others {rest:,}" if rest else shown
+    return f"{shown}, others {rest:,} (--json has all)" if rest else shown
 
 
 def show_reason(event: FileEvent) -> str:

@@ -20,7 +20,7 @@ from .options import (
     Timeout,
     To,
     Wait,
-    kinds_meant,
+    meant_for,
     read_csv_options,
     read_ladder,
     read_on_errors,
@@ -66,7 +66,7 @@ def upload(
             wait=wait,
             timeout=timeout,
         )
-        meant = kinds_meant(ladder=ladder, csv=csv)
+        meant = meant_for(ladder=ladder, csv=csv)
         raise typer.Exit(
             run_transfer(events, as_json=as_json, tell_each=True, meant=meant, place=episode, report=report)
         )

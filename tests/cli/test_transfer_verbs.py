@@ -168,7 +168,7 @@ def test_a_dry_run_of_many_files_fits_on_a_screen(dreamlake: Callable[..., Any],
         "to send    at most 21 files, 168 B",
     ]
     assert done.out.splitlines()[8].startswith("skipped    43 files: .md 21, ")
-    assert done.out.endswith(", others 11\n")
+    assert done.out.endswith(", others 11 (--json has all)\n")
     assert max(map(len, done.out.splitlines())) <= 80
 
 
@@ -495,5 +495,8 @@ def test_flags_without_effect_are_named(dreamlake: Callable[..., Any], recording
     words = ("--ladder", "480", "--csv", "delimiter=;")
     done = dreamlake("upload", recordings / "run-001/mic/left.wav", "-e", "robot", *words)
     assert "warning: --ladder has no effect: no video is among the files." in done.err
-    assert "warning: --csv has no effect: no label-track is among the files." in done.err
-    assert "no effect" not in dreamlake("ingest", recordings, "-e", "robot", *words).err
+    assert "warning: --csv has no effect: no label track is among the files." in done.err
+    done = dreamlake("ingest", recordings, "-e", "robot", "--type", "md=text-track", "--type", "dta=audio", *words)
+    assert [line for line in done.err.splitlines() if "no effect" in line] == [
+        "warning: --type .dta has no effect: no .dta is among the files."
+    ]

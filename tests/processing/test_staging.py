@@ -140,6 +140,7 @@ def test_a_listing_that_took_long_is_not_followed_by_a_long_rest(
         ("a.jsonl", b"", Kind.LABEL_TRACK, "/a.jsonl"),  # empty, which its record will say
         ("0" * 64, SRT, Kind.TEXT_TRACK, f"/unnamed/{'0' * 32}.srt"),
         ("notes", SRT, Kind.TEXT_TRACK, "/notes"),
+        ("cam/front.ts", (b"\x47\x40\x11\x10" + bytes(184)) * 40, Kind.VIDEO, "/cam/front.ts"),
         ("next\x85line.csv", b"a,b\n1,2\n", Kind.LABEL_TRACK, f"/unnamed/{ODD_DIGEST}.csv"),
     ],
 )
@@ -154,6 +155,14 @@ def test_understanding(
     assert understood is not None
     assert (understood.kind, understood.name) == (kind, name)
     assert understood.size == len(data)
+
+
+@pytest.mark.parametrize("rest", ["src/main.ts", "src/module.mts"])
+def test_source_code_is_no_video(bucket: ObjectStore, workers: Workers, owner: str, rest: str) -> None:
+    put(bucket, f"{owner}/lab/staging/{rest}", data=b"import { a, b } from './a'\nexport const c = a + b\n")
+    [found] = bucket.list_page(f"{owner}/lab/staging/").objects
+    with pytest.raises(Refused):
+        understand(bucket, workers, found)
 
 
 @pytest.mark.parametrize("rest", ["cam/._front.mp4", ".Trash-1000/files/front.mp4", "@eaDir/labels.csv"])
