@@ -40,7 +40,7 @@ _MOST_COMMANDS = 8
 def dreamlake_index(
     context: AssetExecutionContext, batch_tools: BatchTools, redo: ResourceParam[Redo]
 ) -> MaterializeResult:
-    from ..processing.index import index_batch
+    from ..processing.index import index_batch, upsert_living
 
     folder_tree = batch_tools.folder_tree
     with plain_failure():
@@ -49,7 +49,8 @@ def dreamlake_index(
             work.finish()
         hold = work.hold if work is not None else hold_of(context, batch_tools, redo)
         known = work.refs if work is not None else {}
-        indexed = index_batch(hold, folder_tree.upsert, took_batch=takes_whole_batch(context), known=known)
+        upsert = upsert_living(hold.pipeline, folder_tree.upsert, folder_tree.remove)
+        indexed = index_batch(hold, upsert, took_batch=takes_whole_batch(context), known=known)
         found = folder_tree.statuses([ref.id for ref in indexed.refs])
         moved = files.count if (files := moved_of(hold)) is not None else 0
     return MaterializeResult(

@@ -117,6 +117,7 @@ def _is_executed(context: AssetExecutionContext, asset: AssetKey) -> bool:
 def begin_work(batch_tools: BatchTools, hold: Hold, batch: BatchItems, due: Sequence[Record]) -> BatchWork:
     """Have the items of `batch` that are `due` worked on."""
     from ..processing.batch import BatchWork
+    from ..processing.index import upsert_living
     from ..processing.work import Workshop
 
     media_tools = batch_tools.media_tools
@@ -128,7 +129,9 @@ def begin_work(batch_tools: BatchTools, hold: Hold, batch: BatchItems, due: Sequ
         csv=batch.csv or {},
         share=not hold.force,
     )
-    return BatchWork(hold, shop, due, workers=media_tools.workers, upsert=batch_tools.folder_tree.upsert)
+    tree = batch_tools.folder_tree
+    upsert = upsert_living(hold.pipeline, tree.upsert, tree.remove)
+    return BatchWork(hold, shop, due, workers=media_tools.workers, upsert=upsert)
 
 
 @dataclass(frozen=True, slots=True)

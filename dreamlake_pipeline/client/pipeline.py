@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeVar
 
 from ..api.bss import Ids, Record, Records, Success
 from ..api.failures import Failures, MovedFiles
+from ..api.integrity import LookedUp, LookUp
 from ..api.pipeline import (
     Adopted,
     AdoptObjects,
@@ -199,6 +200,14 @@ class PipelineClient:
             record
             for some in _slices(ids, _MOST_ITEMS)
             for record in self._http.post("/records/query", Ids(ids=some), Records).items
+        ]
+
+    def absent(self, ids: Sequence[str]) -> list[str]:
+        """Those of the ids that no record has."""
+        return [
+            one
+            for some in _slices(ids, _MOST_ITEMS)
+            for one in self._http.post("/fsck/lookup", LookUp(ids=some), LookedUp).absent
         ]
 
     # The chunk pool

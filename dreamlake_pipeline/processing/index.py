@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from ..api.bss import Record, Status
+from ..api.pipeline import Deletion
 from ..api.server import AssetRef, BatchAsset
+from ..client.pipeline import PipelineClient
 from ..kinds import KINDS
 from .hold import Hold
 
-Upsert = Callable[[Sequence[BatchAsset]], list[AssetRef]]
+Upsert = Callable[[Sequence[BatchAsset]], Sequence[AssetRef | None]]
+"""Writes files into the index: what they are there, in order; None for one whose record is gone by now."""
+
+Remove = Callable[[Sequence[Deletion]], int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +56,9 @@ def index_batch(
     finished = [item for item in items if item.status.is_final or item.reported_at is not None]
     refs = dict(known or {})
     new = [item for item in finished if item.id not in refs]
-    refs |= {item.id: ref for item, ref in zip(new, upsert(list(map(asset_of, new))), strict=True)}
+    written = zip(new, upsert(list(map(asset_of, new))), strict=True)
+    refs |= {item.id: ref for item, ref in written if ref is not None}
+    finished = [item for item in finished if item.id in refs]
     is_open = any(not item.status.is_final for item in items)
     if is_open and not took_batch:
         hold.begin(only=())
@@ -58,6 +66,36 @@ def index_batch(
         hold.finish()
         items = [_finished(item) for item in items]
     return Indexed(items, finished, [refs[item.id] for item in finished])
+
+
+def upsert_living(pipeline: PipelineClient, upsert: Upsert, remove: Remove) -> Upsert:
+    """`upsert`, after which no name in the index stands for a record that was deleted while it was written.
+
+    Who deletes a record removes its name from the index after that: so whoever writes the name later than that finds
+    the record gone when it looks afterwards, and removes the name itself.
+    """
+
+    def write(assets: Sequence[BatchAsset]) -> list[AssetRef | None]:
+        refs = upsert(assets)
+        ids = [asset.bss_id(asset.kind) for asset in assets]
+        gone = set(pipeline.absent(ids))
+        if gone:
+            remove([_deletion(asset, its) for asset, its in zip(assets, ids, strict=True) if its in gone])
+        return [None if its in gone else ref for its, ref in zip(ids, refs, strict=True)]
+
+    return write
+
+
+def _deletion(asset: BatchAsset, record_id: str) -> Deletion:
+    return Deletion(
+        record_id=record_id,
+        kind=asset.kind,
+        owner=asset.namespace,
+        project=asset.project,
+        episode=asset.episode_name,
+        name=asset.name,
+        at=datetime.now(UTC),
+    )
 
 
 def _finished(item: Record) -> Record:

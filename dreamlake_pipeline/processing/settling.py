@@ -190,8 +190,9 @@ class Settling:
             self._index_at = now + _AGAIN_SECONDS
             return
         for record, ref in zip(records, refs, strict=True):
-            self.refs[record.id] = ref
-            self._indexed.append(record.id)
+            if ref is not None:
+                self.refs[record.id] = ref
+                self._indexed.append(record.id)
         self._told.clear()
 
     def _make_ready(self) -> None:

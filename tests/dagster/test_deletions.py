@@ -11,7 +11,7 @@ from dreamlake_pipeline.api.bss import Undelete, Undeleted
 from dreamlake_pipeline.definitions import defs
 from dreamlake_pipeline.processing import deletions
 from dreamlake_pipeline.processing.deletions import tell_deletions
-from dreamlake_pipeline.processing.index import asset_of
+from dreamlake_pipeline.processing.index import asset_of, upsert_living
 
 SRT = b"1\n00:00:00,000 --> 00:00:01,000\nHello\n"
 
@@ -77,6 +77,19 @@ def test_a_run_that_wrote_what_was_deleted_meanwhile_is_made_good(files: Files) 
     files.delete(record.id)
     files.tree.upsert([asset_of(record)])
     assert files.tell() == (1, 1) and files.indexed() == set()
+
+
+def test_a_run_leaves_no_name_of_what_was_deleted_while_it_wrote(files: Files) -> None:
+    ids = files.upload("/a.srt", "/b.srt")
+    records = files.world.records(ids)
+
+    def upsert(assets: Any) -> Any:
+        files.delete(ids["/a.srt"])
+        return files.tree.upsert(assets)
+
+    write = upsert_living(files.world.pipeline, upsert, files.tree.remove)
+    refs = write([asset_of(records[name]) for name in ("/a.srt", "/b.srt")])
+    assert [ref is None for ref in refs] == [True, False] and files.indexed() == {"/b.srt"}
 
 
 def test_many_are_told_some_at_a_time(files: Files, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -199,9 +199,9 @@ class Flaky(PipelineClient):
         super().__init__(http)
         self.refused = refused
 
-    def report(self, partition: str, run_id: str, results: Sequence[ItemResult]) -> None:
+    def report(self, partition: str, run_id: str, results: Sequence[ItemResult]) -> list[str]:
         self._refuse()
-        super().report(partition, run_id, results)
+        return super().report(partition, run_id, results)
 
     def heartbeat(self, partition: str, run_id: str, *, lease_seconds: float) -> Held:
         self._refuse()
