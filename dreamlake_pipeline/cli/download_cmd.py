@@ -10,7 +10,7 @@ import typer
 from .options import AsJson, OptionalEpisode, ReportFile, Which
 
 _WHATS = ("raw", "parquet", "vtt", "poster", "waveform", "meta", "playlist")
-_GLOB = "held against the path below DIR and each part of it; may be given again."
+_GLOB = "(the path below DIR, or any part of it); may be given again."
 
 
 def _check_whats(words: list[str]) -> list[str]:
@@ -46,10 +46,10 @@ def download(
         ),
     ] = ["raw"],  # noqa: B006 (typer copies it)
     include: Annotated[
-        list[str] | None, typer.Option("--include", metavar="GLOB", help=f"Only what matches; {_GLOB}")
+        list[str] | None, typer.Option("--include", metavar="GLOB", help=f"Only what matches {_GLOB}")
     ] = None,
     exclude: Annotated[
-        list[str] | None, typer.Option("--exclude", metavar="GLOB", help=f"Not what matches; {_GLOB}")
+        list[str] | None, typer.Option("--exclude", metavar="GLOB", help=f"Not what matches {_GLOB}")
     ] = None,
     jobs: Annotated[int, typer.Option("--jobs", "-j", min=1, max=64, help="Most files that are fetched at once.")] = 16,
     force: Annotated[bool, typer.Option("--force", help="Replace files that exist with other content.")] = False,

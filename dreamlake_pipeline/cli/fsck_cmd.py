@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .completion import complete_project
 from .options import AsJson, check_target
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ def fsck(
             metavar="[PROJECT]",
             help=r"A project (PROJECT\[@NAMESPACE]); none: everything that the token reaches.",
             callback=check_target,
+            autocompletion=complete_project,
         ),
     ] = None,
     deep: Annotated[
@@ -32,15 +34,18 @@ def fsck(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Check records, bucket, segments, batches, index and catalog against each other.
+    """Check that all that is stored fits together: records, bytes, segments, batches, index and catalog.
 
     Nothing is changed without --repair. Exit code 1: there is damage, and
     after --repair, damage that it can't repair.
     """
     import time
 
+    from ..client.bss import Place
     from ..client.events import Waiting
     from ..client.fsck import Checked
+    from ..client.missing import missing
+    from ..client.stock import Indexed
     from ..errors import Code, DreamlakeError, ExitCode
     from .connection import connect
     from .output import note, print_json, say
@@ -66,8 +71,9 @@ def fsck(
             else:
                 _show(one)
         if target and not findings and not (checked and any(checked.counts.values())):
-            nothing = f"Nothing is stored in {lake.target(target)}."
-            raise DreamlakeError(Code.NOT_FOUND, nothing, hint="`dreamlake ls` shows what is there.")
+            place = lake.target(target)
+            hint = missing(Indexed(lake), [Place(place.namespace, place.project)]).hint
+            raise DreamlakeError(Code.NOT_FOUND, f"Nothing is stored in {place}.", hint=hint)
         done = lake.repair(findings) if repair and findings else None
     damage = [found for found in findings if found.is_damage]
     left = [found for found in done.left if found.is_damage] if done else damage

@@ -65,8 +65,8 @@ def _show(plan: Tally) -> None:
         say(f"later: {one.count:,} {kind}, {show_bytes(one.bytes)}: not needed, but for too short a time")
     if plan.unknown:
         say(
-            f"left: {plural(plan.unknown, 'folder')} of records that BSS does not know. They may be all that there is "
-            "of them (`dreamlake rebuild`)."
+            f"left: {plural(plan.unknown, 'folder')} of files that the storage service (BSS) does not know. "
+            "They may be all that there is of them (`dreamlake rebuild`)."
         )
     _show_refused(plan)
 

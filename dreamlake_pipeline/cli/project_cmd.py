@@ -53,6 +53,7 @@ def show(name: Project, as_json: AsJson = False) -> None:
     with connect() as lake:
         target = _target(lake, name)
         _print(target, lake.bss.project_settings(target.namespace, target.project), as_json=as_json)
+        _note_if_empty(lake, target)
 
 
 @project.command("set")
@@ -110,6 +111,7 @@ def change(
         if types:
             decided.types = None if types == [_DEFAULT] else read_types(types)
         _print(target, lake.bss.change_project(target.namespace, target.project, decided), as_json=as_json)
+        _note_if_empty(lake, target)
 
 
 def _target(lake: DreamLake, name: str) -> Target:
@@ -119,6 +121,18 @@ def _target(lake: DreamLake, name: str) -> Target:
     if target.episode is not None:
         raise DreamlakeError(Code.USAGE, f"{name!r} names an episode: settings are of whole projects.")
     return target
+
+
+def _note_if_empty(lake: DreamLake, target: Target) -> None:
+    """Say that nothing is stored in the project yet, since its name may be a wrong one, and what is nearest to it."""
+    from ..client.bss import Place
+    from ..client.missing import missing
+    from ..client.stock import Recorded
+    from .output import note
+
+    place, stock = Place(target.namespace, target.project), Recorded(lake)
+    if not stock.holds(place):
+        note(f"Nothing is stored in {target} yet. {missing(stock, [place]).hint}")
 
 
 def _print(target: Target, settings: ProjectSettings, *, as_json: bool) -> None:

@@ -17,7 +17,9 @@ _PROGRESS_SECONDS = 2.0
 def rebuild(
     merge: Annotated[
         bool,
-        typer.Option("--merge", help="Also into a database that has records: add those that it lacks, change nothing."),
+        typer.Option(
+            "--merge", help="Also into a database that has records: add those that are not in it, change nothing."
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def up(as_json: AsJson = False) -> None:
-    """Start Postgres, S3, BSS, DreamLake Server and Dagster, and wait until all are healthy.
+    """Start the storage service (BSS), the index (DreamLake Server), Dagster, Postgres and an S3 server.
 
-    They run in the background, on 127.0.0.1 only. Harmless when they run already. With --json, prints what
-    `dreamlake env --json` prints.
+    Waits until all are healthy. They run in the background, on 127.0.0.1 only. Harmless when they run already. With
+    --json, prints what `dreamlake env --json` prints.
     """
     from ..settings import Settings
     from ..stack import control

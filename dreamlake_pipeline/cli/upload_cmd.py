@@ -45,7 +45,7 @@ def upload(
     timeout: Timeout = None,
     as_json: AsJson = False,
 ) -> None:
-    """Store files: their bytes, a record of each, and an entry in the index.
+    """Store the files that are named, in an episode or a project.
 
     Running it again is harmless: bytes that arrived are not sent twice.
     """
@@ -67,4 +67,6 @@ def upload(
             timeout=timeout,
         )
         meant = kinds_meant(ladder=ladder, csv=csv)
-        raise typer.Exit(run_transfer(events, as_json=as_json, tell_each=True, meant=meant, report=report))
+        raise typer.Exit(
+            run_transfer(events, as_json=as_json, tell_each=True, meant=meant, place=episode, report=report)
+        )

@@ -72,12 +72,11 @@ def _no_episode(stock: Indexed, readings: Sequence[Place], episodes: Sequence[st
     shortest = sorted(readings, key=lambda place: len(place.episode or ""))[:_MOST_READ]
     near = {place: rated((place.episode or "").rstrip(":"), episodes) for place in shortest}
     place = max(shortest, key=lambda place: near[place][0][1] if near[place] else 0.0)
-    where = describe(Place(place.owner, place.project))
+    where = Place(place.owner, place.project)
     return DreamlakeError(
         Code.NOT_FOUND,
-        stock.absent(place, f"episode {place.episode!r} in {where}"),
-        hint=_did_you_mean([place._replace(episode=name) for name, _ in near[place]])
-        or f"`dreamlake ls {where}` shows the episodes.",
+        stock.absent(place, f"episode {place.episode!r} in {describe(where)}"),
+        hint=_did_you_mean([place._replace(episode=name) for name, _ in near[place]]) or stock.where_to_look(where),
     )
 
 
@@ -99,7 +98,7 @@ def _no_path(stock: Indexed, place: Place, episodes: Sequence[str]) -> Dreamlake
     return DreamlakeError(
         Code.NOT_FOUND,
         stock.absent(place, f"file or folder {path} in {describe(where)}"),
-        hint=hint or f"`dreamlake tree {describe(where)}` shows what is there.",
+        hint=hint or stock.where_to_look(where),
     )
 
 

@@ -39,6 +39,11 @@ class Indexed:
         """The sentence that says that `what` is not there, as which the place was named."""
         return f"There is no {what}."
 
+    def where_to_look(self, place: Place) -> str:
+        """The hint where no name of what is there is like the one that was meant: a project, an episode or a place."""
+        verb = "tree" if place.episode is not None else "ls"
+        return f"`dreamlake {verb} {describe(place)}` shows what is there."
+
     def ids(self, ids: Sequence[str]) -> list[str]:
         """The ids of records in BSS that these are, or that the index has under these; others stay as they are."""
         known = {record.id for some in in_slices(ids) for record in self._lake.bss.query(some)}
@@ -103,6 +108,9 @@ class Deleted(Indexed):
     def absent(self, place: Place, what: str) -> str:
         return f"There is no {self.noun} in {describe(place)}."
 
+    def where_to_look(self, place: Place) -> str:
+        return f"`dreamlake undelete --dry-run {describe(place)}` lists what can be restored."
+
     def ids(self, ids: Sequence[str]) -> list[str]:
         return [*ids]
 
@@ -113,11 +121,18 @@ class Deleted(Indexed):
         return self._names(Place(namespace, project), lambda record: record.episode)
 
     def paths(self, place: Place) -> list[str]:
-        return self._names(place._replace(episode=place.episode or "", path=None), lambda record: record.name)
+        files = self._names(place._replace(episode=place.episode or "", path=None), lambda record: record.name)
+        return list(dict.fromkeys(path for file in files for path in (file, *_folders_of(file))))
 
     def _names(self, place: Place, name_of: Callable[[RecordRef], str | None]) -> list[str]:
         records: Iterator[DeletedRecord] = self._lake.bss.list_deleted(place)
         return [name for name in dict.fromkeys(map(name_of, islice(records, MOST_NAMES))) if name]
+
+
+def _folders_of(path: str) -> Iterator[str]:
+    """The folders that a file lies in, the innermost first, without the root."""
+    while (path := split_name(path).folder) != "/":
+        yield path
 
 
 def _unless_missing(names: Callable[[], list[str]]) -> list[str]:

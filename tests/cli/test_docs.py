@@ -14,7 +14,8 @@ from dreamlake_pipeline.client.fields import MEANINGS, OLD_COLUMNS, OLD_JSON_NAM
 from dreamlake_pipeline.errors import ExitCode
 from dreamlake_pipeline.kinds import KINDS
 
-DOCUMENTED = (Path(__file__).parents[2] / "docs" / "cli.md").read_text()
+ROOT = Path(__file__).parents[2]
+DOCUMENTED = (ROOT / "docs" / "cli.md").read_text()
 
 
 def commands(group: Any, prefix: str = "dreamlake") -> dict[str, Any]:
@@ -56,3 +57,17 @@ def test_the_extensions_of_every_kind_are_documented() -> None:
     section = DOCUMENTED.split("### What is known by its extension\n")[1].split("\n### ")[0]
     listed = {kind: tuple(names.split()) for kind, names in re.findall(r"^\| `([a-z-]+)` \| (\..+) \|$", section, re.M)}
     assert listed == {str(kind): tuple(spec.extensions) for kind, spec in KINDS.items()}
+
+
+def test_help_says_nothing_that_only_its_authors_understand() -> None:
+    for words, command in {"dreamlake": typer.main.get_command(app), **commands(typer.main.get_command(app))}.items():
+        helps = [getattr(parameter, "help", None) or "" for parameter in command.params]
+        for text in (command.help or "", *helps):
+            assert not re.search(r"held against|\blacks\b|\bowner\b|chunk pool|\bpartition\b", text), (words, text)
+            assert "BSS" not in text or "storage service" in text, (words, text)
+
+
+def test_words_are_explained_where_they_come_first() -> None:
+    for page in (ROOT / "README.md", *(ROOT / "docs" / name for name in ("cli.md", "watch.md", "access.md"))):
+        first = next((line for line in page.read_text().splitlines() if re.search(r"\bBSS\b", line)), "storage service")
+        assert "storage service" in first, page.name

@@ -72,6 +72,17 @@ def test_every_verb_says_the_nearest_names(
         assert hint.format(owner) in done.err, verb
 
 
+def test_settings_of_a_project_that_holds_nothing_are_said_to_be_such(
+    dreamlake: Callable[..., Any], stored: dict[str, Any], owner: str
+) -> None:
+    for words in (["project", "show", "robto"], ["project", "set", "robto", "--ladder", "none"]):
+        done = dreamlake(*words)
+        assert done.code == 0 and f"Nothing is stored in robto@{owner} yet. Did you mean robot@{owner}?" in done.err
+    assert "Nothing" not in dreamlake("project", "show", "robot").err
+    done = dreamlake("fsck", "robto")
+    assert done.code == 1 and f"robot@{owner}" in done.err
+
+
 def test_a_wrong_form_gets_the_right_one(dreamlake: Callable[..., Any], stored: dict[str, Any], owner: str) -> None:
     for verb in ("show", "play", "download", "rm", "undelete", "retry", "tree"):
         done = dreamlake(verb, "/camera/front.mp4")

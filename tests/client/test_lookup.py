@@ -179,6 +179,9 @@ def test_what_was_deleted_is_named_alike(lake: DreamLake, tmp_path: Path) -> Non
     with pytest.raises(DreamlakeError, match=r"no deleted file that can be restored in .*:run/002") as raised:
         find_places(lake, ["cups:run/002"], stock=Deleted(lake))
     assert "run/001" in (raised.value.hint or "")
+    with pytest.raises(DreamlakeError) as raised:
+        find_places(lake, ["cups:run/001/qqqqqq"], stock=Deleted(lake))
+    assert "undelete --dry-run" in (raised.value.hint or "")
 
 
 def test_a_namespace_that_is_not_reached_is_said_with_the_nearest(stored: DreamLake) -> None:

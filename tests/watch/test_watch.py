@@ -246,5 +246,18 @@ def test_pending_files_are_bounded(monkeypatch: pytest.MonkeyPatch, watching: St
     assert its.watch.summary.uploaded == 12
 
 
+def test_a_large_file_does_not_take_others_with_it(
+    monkeypatch: pytest.MonkeyPatch, watching: Start, folder: Path
+) -> None:
+    monkeypatch.setattr(watch_module, "_BYTES_PER_RUN", 500)
+    for name, count in (("a-large", 200), ("b-large", 210), ("c-small", 1), ("d-small", 2)):
+        (folder / f"{name}.csv").write_text("time,x\n" + "0,1\n" * count)
+    its = watching(once=True)
+    its.until(lambda: its.events and isinstance(its.events[-1], Summary))
+    order = [name for _, name in its.told()]
+    assert order[-1] == "/b-large.csv"
+    assert sorted(order) == ["/a-large.csv", "/b-large.csv", "/c-small.csv", "/d-small.csv"]
+
+
 def test_nothing_pending_is_never_due() -> None:
     assert PendingFiles(1.0).next_due() == float("inf")

@@ -28,7 +28,7 @@ class Outages:
     def heard(self, event: Waiting) -> Iterator[Waiting]:
         """What is to be told of what a run, or one try of it, told."""
         if event.is_over:
-            yield from self._over(event.service)
+            yield from self.over_for(event.service)
             return
         now = time.monotonic()
         outage = self._outages.get(event.service)
@@ -47,9 +47,10 @@ class Outages:
     def over(self) -> Iterator[Waiting]:
         """What is to be told when everything answers."""
         for service in list(self._outages):
-            yield from self._over(service)
+            yield from self.over_for(service)
 
-    def _over(self, service: str) -> Iterator[Waiting]:
+    def over_for(self, service: str) -> Iterator[Waiting]:
+        """What is to be told when it answers, or is there again."""
         if outage := self._outages.pop(service, None):
             seconds = time.monotonic() - outage.began
             yield Waiting(service, "it answers again", outage.since, seconds, is_over=True)

@@ -34,7 +34,8 @@ _RESCAN_LEAST = 5.0  # seconds between two of them, whatever happens
 _RESCAN_SHARE = 20  # a look at everything takes a twentieth of the time at the most
 _AWAY_PAUSES = (2.0, 60.0)  # first and longest seconds until a folder or service that is away is tried again
 _LINGER = 0.2  # seconds for which others are waited for that are due a moment later
-_PER_RUN = 10_000  # files that one run of an upload takes
+_PER_RUN = 10_000  # files that one run of an upload takes,
+_BYTES_PER_RUN = 2 * 2**30  # and bytes, but for its last file: what settles meanwhile waits for its end
 _BULK = 1000  # files that are looked up in the ledger together
 _KEPT_FAILURES = 100  # that the summary names
 _TOLD_REFUSALS = 10_000  # what could not be walked is told once, as long as there are not more of these
@@ -173,6 +174,7 @@ class Watch:
         skipped = Summary()
         try:
             yield from self._found(self._selection.files(types=self._types), skipped)
+            yield from self._outages.over_for(show_path(str(self._selection.folder)))
             if set(skipped.unknown) - set(self._skipped.unknown):
                 yield self._left_out(skipped)
             self._skipped = skipped
@@ -230,7 +232,7 @@ class Watch:
 
     def _due(self) -> Generator[FileEvent | Warned, None, dict[str, tuple[str, LocalFile]]]:
         """Tells what is gone or held open; returns the files that are to be sent, by their paths for people."""
-        batch: dict[str, tuple[str, LocalFile]] = {}
+        due: list[tuple[str, LocalFile]] = []
         was_full = self._pending.is_full
         for one in self._pending.due(_PER_RUN):
             match one:
@@ -242,10 +244,10 @@ class Watch:
                 case LocalFile():
                     yield self._counted(one.event(FileStatus.GONE, reason=_gone(one.path)))
                 case (path, file):
-                    batch[show_path(file.path)] = (path, file)
-        if was_full and batch:
+                    due.append((path, file))
+        if was_full and due:
             self._rescan_at = 0.0  # there is room for others
-        return batch
+        return _small_first(due)
 
     def _send(self, batch: dict[str, tuple[str, LocalFile]]) -> Iterator[Event]:
         files = [file for _, file in batch.values()]
@@ -274,10 +276,11 @@ class Watch:
             events.close()
             self._ledger.flush()
 
-    def _told_of(self, event: FileEvent, path: str, file: LocalFile) -> Iterator[FileEvent]:
+    def _told_of(self, event: FileEvent, path: str, file: LocalFile) -> Iterator[FileEvent | Waiting]:
         """Note what became of a file that was sent, and tell it."""
         match event.status:
             case FileStatus.UPLOADED | FileStatus.DUPLICATE:
+                yield from self._answered()
                 self._ledger.sent(path, file.version)
                 self._pending.drop(path)
             case FileStatus.FAILED if event.bss_id:
@@ -327,6 +330,17 @@ class Watch:
     def _next_pause(self) -> float:
         self._tries += 1
         return min(_AWAY_PAUSES[0] * 2.0 ** min(self._tries - 1, 10), _AWAY_PAUSES[1])
+
+
+def _small_first(due: list[tuple[str, LocalFile]]) -> dict[str, tuple[str, LocalFile]]:
+    """As many of the files as one run takes, by their paths for people: others wait for no more than a large file."""
+    batch, total = {}, 0
+    for path, file in sorted(due, key=lambda one: one[1].size):
+        batch[show_path(file.path)] = (path, file)
+        total += file.size
+        if total >= _BYTES_PER_RUN:
+            break
+    return batch
 
 
 def _may_pass(code: str | None) -> bool:
