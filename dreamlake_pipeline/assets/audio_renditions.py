@@ -33,6 +33,7 @@ def audio_renditions(
 ) -> MaterializeResult:
     processed = process_kind(context, Kind.AUDIO, batch_tools, redo)
     return materialized(
+        context,
         processed,
         batch_tools.object_store,
         checks=[

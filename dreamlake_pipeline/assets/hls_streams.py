@@ -33,6 +33,7 @@ def hls_streams(
 ) -> MaterializeResult:
     processed = process_kind(context, Kind.VIDEO, batch_tools, redo)
     return materialized(
+        context,
         processed,
         batch_tools.object_store,
         checks=[

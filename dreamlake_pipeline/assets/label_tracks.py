@@ -31,6 +31,7 @@ def label_tracks(
 ) -> MaterializeResult:
     processed = process_kind(context, Kind.LABEL_TRACK, batch_tools, redo)
     return materialized(
+        context,
         processed,
         batch_tools.object_store,
         checks=[

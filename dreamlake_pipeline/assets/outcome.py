@@ -55,8 +55,9 @@ def tell_moved(context: AssetExecutionContext, moved: MovedFiles) -> None:
     )
 
 
-def tell_outcome(context: AssetExecutionContext, items: Sequence[Record], *, moved: int) -> str:
-    """Tag the run with what came of it; how many of how many failed, such as `2 of 22 failed`."""
+def tell_outcome(context: AssetExecutionContext, items: Sequence[Record], *, moved: int = 0) -> str:
+    """Tag the run with what came of it; how many of how many failed, such as `2 of 22 failed`. `moved`: how many files
+    the batch has lost to others."""
     failed = sum(display.fault_of(item) is not None for item in items)
     if failed:
         outcome = Outcome.FAILURES

@@ -16,6 +16,7 @@ from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from ..resources import BatchTools, ObjectStoreResource, Redo
 from . import display
+from .outcome import tell_outcome
 from .partitions import ATTEMPT_TAG
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ GROUP = "batches"
 OWNERS = ["team:dreamlake"]
 _MOST_LOGGED = 20
 STAGING_OBJECTS = AssetKey("staging_objects")
+_INDEX = AssetKey("dreamlake_index")
 _ASSETS = {
     Kind.VIDEO: AssetKey("hls_streams"),
     Kind.AUDIO: AssetKey("audio_renditions"),
@@ -172,14 +174,18 @@ def process_kind(context: AssetExecutionContext, kind: Kind, batch_tools: BatchT
 
 
 def materialized(
+    context: AssetExecutionContext,
     processed: Processed,
     object_store: ObjectStoreResource,
     *,
     checks: Sequence[AssetCheckResult],
     metadata: Mapping[str, Any] | None = None,
 ) -> MaterializeResult:
-    """The materialization of one kind of a batch: its table, its pictures, where the results lie, its checks."""
+    """The materialization of one kind of a batch: its table, its pictures, where the results lie, its checks. Where the
+    run does not come to the index, which tells the outcome of the batch, it has that of this kind."""
     items = processed.items
+    if not _is_executed(context, _INDEX):
+        tell_outcome(context, items)
     failed = [item for item in items if display.fault_of(item)]
     shown: dict[str, Any] = {
         "outcome": display.failed_of(len(failed), len(items)),

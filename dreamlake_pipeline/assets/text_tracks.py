@@ -29,6 +29,7 @@ def text_tracks(
 ) -> MaterializeResult:
     processed = process_kind(context, Kind.TEXT_TRACK, batch_tools, redo)
     return materialized(
+        context,
         processed,
         batch_tools.object_store,
         checks=[

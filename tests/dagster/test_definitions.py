@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from dagster import AssetsDefinition, DefaultScheduleStatus, DefaultSensorStatus
 from dagster._config import ConfigTypeKind, validate_config
 from dagster._core.remote_representation.external_data import RepositorySnap
 
+from dreamlake_pipeline.assets.outcome import FAILED_TAG, MOVED_TAG, OUTCOME_TAG, Outcome
 from dreamlake_pipeline.definitions import defs
 
 LINEAGE = {
@@ -34,6 +36,17 @@ CHECKS = {
     "failed_files": {"nothing_failed"},
     "catalog": {"every_row_written"},
 }
+
+
+def test_the_walk_tells_of_everything_that_there_is() -> None:
+    """docs/dagster.md names every asset of a batch, check, tag of an outcome, sensor, schedule and job of batches."""
+    walk = (Path(__file__).parents[2] / "docs" / "dagster.md").read_text()
+    repository = defs.get_repository_def()
+    names = {name for name in LINEAGE if name not in ("catalog", "garbage")}
+    names |= {check for asset in LINEAGE if asset != "catalog" for check in CHECKS.get(asset, ())}
+    names |= {one.name for one in (*repository.sensor_defs, *repository.schedule_defs)}
+    names |= {OUTCOME_TAG, FAILED_TAG, MOVED_TAG, *map(str, Outcome), "process_batch", "redo_batch"}
+    assert sorted(name for name in names if name not in walk) == []
 
 
 def test_it_loads() -> None:

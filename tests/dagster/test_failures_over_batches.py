@@ -127,6 +127,13 @@ def test_a_run_that_is_made_from_another_does_not_end_with_its_tags(
     assert (tags[OUTCOME_TAG], tags[FAILED_TAG]) == ("ready", "0 of 1 failed")
 
 
+def test_a_run_of_one_asset_says_what_failed_of_it(world: Any, samples: dict[str, bytes]) -> None:
+    world.upload({SPEECH: samples["speech.srt"], NOTES: NO_CUE})
+    result = world.run(world.form_batch(), "staging_objects", "text_tracks")
+    tags = world.instance.get_run_by_id(result.run_id).tags
+    assert (tags[OUTCOME_TAG], tags[FAILED_TAG]) == ("failures", "1 of 2 failed")
+
+
 def test_a_file_remembers_the_last_batches_that_it_was_in(world: Any) -> None:
     ids = world.upload({NOTES: NO_CUE})
     left = []
