@@ -72,10 +72,10 @@ def test_command_lines_have_verbs_and_options_that_exist(document: str) -> None:
     lines += re.findall(r"`dreamlake ([^`]+)`", text)
     for line in lines:
         words = re.sub(r"(\\?\||#|&&|;).*", "", line).split()
-        if not words or not words[0].islower() or words[0] == "…":
+        if not words or not words[0].islower() or words[0] == "…" or "completion" in words[0]:
             continue
         group: Any = typer.main.get_command(app)
-        while words and hasattr(group, "commands"):
+        while words and hasattr(group, "commands") and not words[0].startswith("-"):
             assert words[0] in group.commands, f"{document}: dreamlake {line}"
             group = group.commands[words.pop(0)]
         known = {option for parameter in group.params for option in parameter.opts} | {"--help", "-h"}
