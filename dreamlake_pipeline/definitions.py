@@ -27,6 +27,7 @@ from .assets import (
     staging_objects,
     text_tracks,
 )
+from .assets.partitions import batch_config
 from .resources import (
     BatchPolicy,
     BatchTools,
@@ -61,6 +62,7 @@ process_batch = define_asset_job(
     "process_batch",
     selection=_BATCH,
     description="Everything that is to be done for one batch of files, from the staged objects to the index.",
+    config=batch_config(),
     tags=_BOUNDED,
 )
 redo_batch = define_asset_job(
@@ -70,8 +72,7 @@ redo_batch = define_asset_job(
         "A batch once more, with what is ready in it, and sharing no earlier result. `only` takes the ids of the files "
         "that are meant, all of the batch when there are none. What is there plays until it is replaced."
     ),
-    # The launchpad has this filled in.
-    config={"resources": {"redo": {"config": {"force": True, "only": []}}}},
+    config=batch_config(force=True),
     tags=_BOUNDED,
 )
 write_catalog = define_asset_job(

@@ -88,7 +88,7 @@ _FILE = ExitCode.SOME_FAILED
 ERRORS: dict[Code, ErrorSpec] = {
     Code.INVALID_REQUEST: ErrorSpec(422, ExitCode.USAGE, False, "The request is not of the route's form."),
     Code.INVALID_NAME: ErrorSpec(
-        422, ExitCode.USAGE, False, "An owner, project, episode, name or hash breaks the naming rules."
+        422, ExitCode.USAGE, False, "A namespace, project, episode, name or hash breaks the naming rules."
     ),
     Code.UNKNOWN_KIND: ErrorSpec(
         422,

@@ -42,8 +42,8 @@ def _invalid(message: str, hint: str | None = None) -> DreamlakeError:
 def check_owner(owner: str) -> str:
     """A namespace: `[a-z0-9][a-z0-9._-]{0,62}`, and not a folder that the bucket needs for itself."""
     if owner in RESERVED_OWNERS:
-        raise _invalid(f"owner {owner!r} is reserved; choose another namespace.")
-    return _check_slug("owner", owner)
+        raise _invalid(f"namespace {owner!r} is reserved; choose another one.")
+    return _check_slug("namespace", owner)
 
 
 @lru_cache

@@ -38,6 +38,7 @@ _DESCRIPTIONS = {
 }
 
 _AGAINST_SOURCE = "source:"
+_NO_FILE = "The batch has no such file. What failed in other batches is listed by the asset failed_files."
 _WARN, _ERROR = AssetCheckSeverity.WARN, AssetCheckSeverity.ERROR
 
 # By id in the index: the record that it points to, that one's status, and when that one was last uploaded.
@@ -166,7 +167,7 @@ def _result(
     # A check shows its latest evaluation, of whatever batch that was; its history says which batch each one was of.
     batch = items[0].partition if items else None
     metadata: dict[str, Any] = {"checked": len(items), "failed": len(faulty)} | ({"batch": batch} if batch else {})
-    description = f"{len(items)} checked, none at fault." if items else "The batch has no such file."
+    description = f"{len(items)} checked, none at fault." if items else _NO_FILE
     if faulty:
         metadata["files"] = display.problem_table(faulty, bad)
         others = f" {len(faulty) - 1} more are in the table." if len(faulty) > 1 else ""

@@ -23,7 +23,7 @@ KEY = AssetKey("failed_files")
 
 _WHAT_TO_DO = """\
 - `dreamlake show ID` says all that is known of a file, whatever became of its run.
-- `dreamlake retry` tries everything again that failed, `dreamlake retry PROJECT:EPISODE/path` one file.
+- `dreamlake retry PROJECT` tries all of a project again that failed, `dreamlake retry ID` one file.
 - The job `redo_batch` does a whole batch again."""
 
 

@@ -4,12 +4,31 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from dagster import DynamicPartitionsDefinition
+from dagster import DynamicPartitionsDefinition, PartitionedConfig, PartitionsDefinition
 
 BATCHES = "batches"
 PARTITION_TAG = "dagster/partition"  # of a run
 ATTEMPT_TAG = "dreamlake/attempt"  # of a run that was started for an offer of a batch
+OWNER_TAG, PROJECT_TAG = "dreamlake/owner", "dreamlake/project"  # of a run: how many an owner may have at a time
 batches = DynamicPartitionsDefinition(name=BATCHES)
+
+
+def batch_config(*, force: bool = False) -> PartitionedConfig[PartitionsDefinition[str]]:
+    """The run config of a job over batches, which the launchpad shows once a batch is chosen and backfills have, and
+    the tags by which a run that a person started counts as its owner's, like one that the sensor started."""
+    return PartitionedConfig(
+        partitions_def=batches,
+        run_config_for_partition_key_fn=lambda partition: {
+            "resources": {"redo": {"config": {"force": force, "only": []}}}
+        },
+        tags_for_partition_key_fn=tags_of,
+    )
+
+
+def tags_of(partition: str) -> dict[str, str]:
+    """Whose batch this is, which its key says; nothing for other keys: people add partitions, too."""
+    parts = partition.split("/")
+    return {OWNER_TAG: parts[0], PROJECT_TAG: parts[1]} if len(parts) == 3 and all(parts) else {}
 
 
 def formed_at(partition: str) -> datetime | None:

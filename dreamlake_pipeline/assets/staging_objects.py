@@ -48,13 +48,13 @@ def staging_objects(
     return MaterializeResult(
         metadata={
             "batch": f"{display.counts(batch.items)}; to be done now: {display.counts(due)}",
-            "owner": batch.owner,
+            **(_moved(moved) if moved is not None and moved.count else {}),
+            "namespace": batch.owner,
             "project": batch.project,
             "attempt": batch.begun,
             "files": len(batch.items),
             "to be done": len(due),
             "bytes": sum(item.size or 0 for item in batch.items),
-            **(_moved(moved) if moved is not None and moved.count else {}),
             "items": display.staged_table(batch.items),
             "dagster/uri": batch_tools.object_store.uri(layout.staging_prefix(batch.owner, batch.project)),
         }

@@ -98,5 +98,13 @@ def ingest(
         )
         meant = kinds_meant(ladder=ladder, csv=csv)
         raise typer.Exit(
-            run_transfer(events, as_json=as_json, tell_each=False, strict=strict, meant=meant, report=report)
+            run_transfer(
+                events,
+                as_json=as_json,
+                tell_each=False,
+                strict=strict,
+                meant=meant,
+                place=episode,
+                report=report,
+            )
         )

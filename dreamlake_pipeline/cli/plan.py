@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from ..errors import Code, DreamlakeError
 from .output import plural, print_columns, print_json, say, show_bytes, show_files
-from .progress import Watcher, run, show_counts, show_place
+from .progress import Watcher, run
+from .totals import show_counts, show_place
 
 if TYPE_CHECKING:
     from ..api.bss import Difference

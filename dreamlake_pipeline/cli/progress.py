@@ -5,6 +5,7 @@ Progress and remarks go to stderr; stdout carries the result: one line of totals
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING
 from ..errors import ERRORS, Code, ExitCode
 from .display import new_display, show_states
 from .output import Interrupted, complain, plural, print_json, say, show_bytes, show_seconds, warn
+from .totals import show_counts, show_place, show_reason, show_totals
 
 if TYPE_CHECKING:
     from ..client.events import Event, FileEvent, FileStatus, Processing, Progress, Summary, Waiting, Warned
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
 _SKIPPED_SHOWN = 10
 _FAILED_SHOWN = 50
-_GROUPS_SHOWN = 12
 _STALLED_SECONDS = 120.0
 
 
@@ -41,15 +42,16 @@ def run_transfer(
     tell_each: bool,
     strict: bool = False,
     meant: Mapping[str, Kind] | None = None,
+    place: str | None = None,
     report: Path | None = None,
 ) -> int:
     """Show events as they come; the exit code that they add up to. `tell_each`: also files with which all is well.
 
     `strict`: what is skipped since its extension is not known counts as failed. `meant` are options that were given for
-    files of some kind, of which it is said when there was none. `report` is a file that gets one row
-    for each file, also when the run ends early. Raises Interrupted at Ctrl-C.
+    files of some kind, of which it is said when there was none; `place` is where the files go. `report` is a file that
+    gets one row for each file, also when the run ends early. Raises Interrupted at Ctrl-C.
     """
-    return run(events, Watcher(as_json=as_json, tell_each=tell_each, strict=strict, meant=meant), report)
+    return run(events, Watcher(as_json=as_json, tell_each=tell_each, strict=strict, meant=meant, place=place), report)
 
 
 def run(events: Iterator[Event], watcher: Watcher, report: Path | None) -> int:
@@ -121,7 +123,13 @@ class Watcher:
     """What is said about files, whatever the display."""
 
     def __init__(
-        self, *, as_json: bool, tell_each: bool, strict: bool = False, meant: Mapping[str, Kind] | None = None
+        self,
+        *,
+        as_json: bool,
+        tell_each: bool,
+        strict: bool = False,
+        meant: Mapping[str, Kind] | None = None,
+        place: str | None = None,
     ) -> None:
         from ..client.events import FileStatus
 
@@ -129,6 +137,7 @@ class Watcher:
         self.as_json = as_json
         self.strict = strict
         self._meant = meant or {}
+        self._tree = shlex.join(("dreamlake", "tree", place or "PROJECT"))
         self._kinds: set[Kind | None] = set()
         self._tell_each = tell_each
         self._skipped_told = 0
@@ -150,7 +159,7 @@ class Watcher:
             case statuses.FAILED:
                 self._failed += 1
                 if self._failed <= _FAILED_SHOWN:
-                    self.display.line(f"failed     {_where(event)}")
+                    self.display.line(f"failed     {show_reason(event)}")
                 elif self._failed == _FAILED_SHOWN + 1:
                     self.display.line("           further failures are counted; --json names all of them")
             case statuses.SKIPPED:
@@ -163,7 +172,7 @@ class Watcher:
     def tell_skipped(self, event: FileEvent) -> None:
         """Name the first few that are no system files; all are counted."""
         if self._skipped_told <= _SKIPPED_SHOWN:
-            self.display.line(f"skipped    {_where(event)}")
+            self.display.line(f"skipped    {show_reason(event)}")
         elif self._skipped_told == _SKIPPED_SHOWN + 1:
             self.display.line("           further skipped files are counted; --json names all of them")
 
@@ -206,7 +215,7 @@ class Watcher:
     def describe_interruption(self) -> str:
         """What Ctrl-C leaves, and how to go on."""
         statuses, counts, last = self._statuses, self._counts, self._last
-        goes_on = "is processed all the same: `dreamlake tree PROJECT` shows how far it is."
+        goes_on = f"is processed all the same: `{self._tree}` shows how far it is."
         if self._states is not None:
             return f"interrupted while waiting ({show_states(self._states)}). What is not processed yet {goes_on}"
         if queued := counts[statuses.QUEUED]:
@@ -231,7 +240,7 @@ class Watcher:
             complain(
                 f"the time of --timeout ran out before {plural(summary.unfinished, 'file')} "
                 f"{'was' if summary.unfinished == 1 else 'were'} processed.",
-                "Processing goes on by itself; `dreamlake tree` shows how far it is.",
+                f"Processing goes on by itself; `{self._tree}` shows how far it is.",
             )
         if summary.stopped:
             complain(
@@ -263,52 +272,3 @@ class Watcher:
             f"{of_all}: nothing says what they are ({show_counts(summary.unknown)}).",
             f"{says}." if self.strict else f"{says}; with --strict, the exit code is 1.",
         )
-
-
-def show_place(event: FileEvent) -> str:
-    """Where a file lies in the project."""
-    return f"{event.episode}:{event.name}" if event.episode else event.name or event.path or ""
-
-
-def show_counts(counts: Mapping[str, int]) -> str:
-    """How many files of which extensions, most first."""
-    most = Counter(counts).most_common(_GROUPS_SHOWN)
-    shown = ", ".join(f"{name} {count:,}" for name, count in most)
-    rest = sum(counts.values()) - sum(count for _, count in most)
-    return f"{shown}, others {rest:,}" if rest else shown
-
-
-def _where(event: FileEvent) -> str:
-    """The file and the reason, without naming the file twice."""
-    reason, place = event.reason or "", event.path or show_place(event)
-    return reason if place in reason else f"{place}: {reason}"
-
-
-def show_totals(summary: Summary) -> str:
-    """What became of all files, in one line."""
-    counts = {
-        "uploaded": summary.uploaded,
-        "duplicate": summary.duplicate,
-        "queued": summary.queued,
-        "added to the index": summary.indexed,
-        _skipped(summary): summary.skipped,
-        "ready": summary.ready,
-        _failed(summary): summary.failed,
-        "gone before they were sent": summary.gone,
-        "with a warning": summary.warnings,
-    }
-    parts = [f"{count:,} {what}" for what, count in counts.items() if count]
-    if summary.uploaded or summary.duplicate:
-        parts.append(f"{show_bytes(summary.bytes)} sent")
-    what_happened = ", ".join(parts) or "nothing to do"
-    return f"{plural(summary.files, 'file')}: {what_happened}, {show_seconds(summary.seconds)}"
-
-
-def _failed(summary: Summary) -> str:
-    return f"failed ({summary.passed:,} as before)" if summary.passed else "failed"
-
-
-def _skipped(summary: Summary) -> str:
-    if not summary.system_files:
-        return "skipped"
-    return f"skipped ({plural(summary.system_files, 'system file')})"

@@ -67,4 +67,6 @@ def upload(
             timeout=timeout,
         )
         meant = kinds_meant(ladder=ladder, csv=csv)
-        raise typer.Exit(run_transfer(events, as_json=as_json, tell_each=True, meant=meant, report=report))
+        raise typer.Exit(
+            run_transfer(events, as_json=as_json, tell_each=True, meant=meant, place=episode, report=report)
+        )

@@ -24,8 +24,9 @@ from .options import (
     read_types,
 )
 from .output import note, plural, print_json, say, show_bytes
-from .progress import exit_code, show_place, show_totals, show_waiting
+from .progress import exit_code, show_waiting
 from .selecting import EpisodePerFolder, Exclude, FollowLinks, Include, select
+from .totals import show_place, show_totals
 
 if TYPE_CHECKING:
     from ..client.events import Event, FileEvent, Summary

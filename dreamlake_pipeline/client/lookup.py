@@ -115,7 +115,8 @@ def find_file(lake: DreamLake, words: Sequence[str], episode: str | None = None)
         words = words[1:]
     if len(words) == 1 and is_id(words[0]):
         return record_of(lake, words[0])
-    named = find_places(lake, words, episode)
+    is_one = len(words) == 1 or (len(words) == 2 and episode is None)
+    named = find_places(lake, words, episode) if is_one or not words else Named([], [])
     if len(named.places) != 1 or named.ids:
         raise DreamlakeError(Code.USAGE, "Name one file: by its place, or by its id.", hint=f"Example: {EXAMPLE}")
     return file_at(lake, named.places[0])

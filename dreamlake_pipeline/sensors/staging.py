@@ -13,7 +13,7 @@ from dagster import (
 )
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from ..assets.partitions import ATTEMPT_TAG, BATCHES, batches
+from ..assets.partitions import ATTEMPT_TAG, BATCHES, OWNER_TAG, PROJECT_TAG, batches
 from ..crashpoints import CrashPoint, reached
 from ..errors import DreamlakeError
 from ..resources import BatchPolicy, BssResource, ObjectStoreResource
@@ -103,8 +103,8 @@ def _request(offer: "BatchOffer") -> RunRequest:
         run_key=f"{offer.partition}#{offer.attempt}",
         partition_key=offer.partition,
         tags={
-            "dreamlake/owner": offer.owner,
-            "dreamlake/project": offer.project,
+            OWNER_TAG: offer.owner,
+            PROJECT_TAG: offer.project,
             ATTEMPT_TAG: str(offer.attempt),
             "dreamlake/files": str(offer.files),
             "dreamlake/bytes": str(offer.bytes),

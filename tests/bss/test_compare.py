@@ -126,3 +126,19 @@ def _tuples_read(connection) -> int:
     """Rows of `records` that this transaction read so far, by whatever way."""
     query = "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relname = 'records'"
     return int(connection.execute(text(query)).scalar_one())
+
+
+def test_what_failed_before_is_told_beside(api, owner, stored, claim, begin, pipeline) -> None:
+    other = _file(secrets.token_bytes(20), "/a.mp4", episode="run 1")
+    asked = [stored, _unread(stored), other, stored | {"name": "/copy.mp4"}]
+    body = {"owner": owner, "project": "lab", "files": asked}
+    same = ["unchanged", "same-size", "changed", "stored"]
+    assert api.post("/uploads/compare", json=body).json() == {"files": same, "failed": []}
+    partition = claim()[0]["partition"]
+    [record] = begin(partition)["items"]
+    broken = {"id": record["id"], "error": {"code": "media_corrupt", "message": "It is damaged."}}
+    pipeline.post("/pipeline/batches/results", json={"partition": partition, "runId": "run-1", "results": [broken]})
+    pipeline.post("/pipeline/batches/finish", json={"partition": partition, "runId": "run-1"})
+    assert api.post("/uploads/compare", json=body).json() == {"files": same, "failed": [0, 1]}
+    _bulk(api, owner, "finish", stored)  # tried again
+    assert api.post("/uploads/compare", json=body).json() == {"files": same, "failed": []}

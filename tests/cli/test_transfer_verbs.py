@@ -218,7 +218,7 @@ def test_files_that_cannot_be_uploaded(
         (["ingest", "{dir}/README.md", "--episode", "robot"], "upload"),
         (["upload", "{dir}/README.md", "--episode", "robot", "--type", "film"], "film"),
         (["upload", "--episode", "robot"], "FILE"),
-        (["retry"], "what to retry"),
+        (["retry"], "Say what."),
         (["show", "/camera/front.mp4"], "project or episode before it"),
         (["frobnicate"], "frobnicate"),
     ],
@@ -361,7 +361,7 @@ def test_one_file_is_named_by_target_and_path_or_by_id(
     for words in (["/joints.csv"], ["robot", "/a", "/b"], ["robot:run", "/joints.csv", "-e", "robot:run"]):
         refused = dreamlake("show", *words)
         assert refused.code == 2
-        assert "robot@lab:run-001 /camera/front.mp4" in refused.err
+        assert "robot@lab:run-001/camera/front.mp4" in refused.err
 
 
 def on_a_terminal(*words: str | Path, columns: int, environment: dict[str, str]) -> tuple[int, str, str]:

@@ -178,3 +178,18 @@ def test_resources_are_shown_by_the_names_of_their_classes() -> None:
     assert "BssResource" in shown["bss"] and "_initialize_and_run" not in " ".join(shown.values())
     ours = {name: kind for name, kind in shown.items() if name != "io_manager"}
     assert all(kind.startswith("dreamlake_pipeline.resources.") for kind in ours.values())
+
+
+@pytest.mark.parametrize(("job", "force"), [("process_batch", False), ("redo_batch", True)])
+def test_the_launchpad_says_what_is_done_again_and_whose_it_is(job: str, force: bool) -> None:
+    """The run config and tags that Dagster fills in when a partition is chosen, and gives to the runs of a backfill."""
+    found = defs.resolve_job_def(job)
+    partition = "lab/cups/2026-11-22T10-15-03Z-3f2a"
+    config = found.get_run_config_for_partition_key(partition)
+    assert config == {"resources": {"redo": {"config": {"force": force, "only": []}}}}
+    assert validate_config(found.run_config_schema.config_type, config).success
+    tags = found.get_tags_for_partition_key(partition, selected_asset_keys=None)
+    assert (tags["dreamlake/owner"], tags["dreamlake/project"]) == ("lab", "cups")
+    assert not {"dreamlake/owner", "dreamlake/project"} & set(
+        found.get_tags_for_partition_key("by hand", selected_asset_keys=None)
+    )

@@ -45,7 +45,8 @@ REFERENCES = """
     SELECT record_id, sha256 FROM chunk_refs WHERE record_id NOT IN (SELECT id FROM deleted_records) ORDER BY 1, 2"""
 CHUNKS = "SELECT sha256, size, stored_at IS NOT NULL FROM chunks ORDER BY sha256"
 DELETED = "SELECT id, name FROM deleted_records ORDER BY id"
-PROJECTS = "SELECT owner, project, ladder, csv FROM projects ORDER BY 1, 2"
+PROJECTS = "SELECT owner, project, ladder, csv, types FROM projects ORDER BY 1, 2"
+TYPES = {".dat": Kind.AUDIO}
 # What waits has no status there, or the one that its uploader said.
 TREE = """
     SELECT p.name, e.name, n.path, a.filename, a.kind, a.bss_id,
@@ -73,7 +74,7 @@ def fill(world: World, clip: bytes, folder: Path) -> None:
     """Files in every state that a record can be in."""
     lake = world.lake
     lake.bss.change_project(OWNER, "robot", ProjectSettings(ladder=(60,), csv={"delimiter": ";"}))
-    lake.bss.change_project(OWNER, "robot", ProjectSettings(ladder=(90,), csv={"delimiter": ";"}))
+    lake.bss.change_project(OWNER, "robot", ProjectSettings(ladder=(90,), csv={"delimiter": ";"}, types=TYPES))
     lake.bss.change_project(OWNER, "empty", ProjectSettings(ladder=()))
     files = {
         "/run-1/camera/front.mp4": clip,

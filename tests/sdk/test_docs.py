@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -17,7 +18,8 @@ import dreamlake_pipeline.client as sdk
 from dreamlake_pipeline.client import DreamLake, File
 from dreamlake_pipeline.stack.state import Stack
 
-PAGE = Path(__file__).parents[2] / "docs" / "sdk.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "sdk.md"
 
 
 class Example(NamedTuple):
@@ -53,9 +55,12 @@ def test_every_example_prints_what_the_page_says(
 def test_the_examples_hold_under_mypy_strict(tmp_path: Path) -> None:
     program = tmp_path / "program.py"
     program.write_text("".join(example.code for example in examples()))
-    cache = Path(__file__).parents[2] / ".mypy_cache" / "strict"
+    cache = ROOT / ".mypy_cache" / "strict"
     command = [sys.executable, "-m", "mypy", "--strict", "--config-file", "", "--cache-dir", str(cache), str(program)]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=220, check=False)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}  # as an installed package, which has a py.typed
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=tmp_path, env=environment, timeout=220, check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
