@@ -72,7 +72,7 @@ def test_command_lines_have_verbs_and_options_that_exist(document: str) -> None:
     lines += re.findall(r"`dreamlake ([^`]+)`", text)
     for line in lines:
         words = re.sub(r"(\\?\||#|&&|;).*", "", line).split()
-        if not words or not words[0].islower() or words[0] == "…":
+        if not words or not words[0].islower() or words[0] == "…" or "completion" in words[0]:
             continue
         group: Any = typer.main.get_command(app)
         while words and hasattr(group, "commands") and not words[0].startswith("-"):

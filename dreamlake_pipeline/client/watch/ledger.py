@@ -10,6 +10,7 @@ import hashlib
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import astuple
 from pathlib import Path
 
@@ -57,7 +58,7 @@ class Ledger:
         self._path = path
 
     def unknown(self, versions: dict[str, Version]) -> Iterator[str]:
-        """Those paths of which not exactly this version was sent or refused."""
+        """Those paths of which not exactly this version was sent or refused. Raises STORAGE_FAILED, as all do."""
         paths = list(versions)
         for start in range(0, len(paths), _PER_STATEMENT):
             some = paths[start : start + _PER_STATEMENT]
@@ -80,38 +81,32 @@ class Ledger:
     def flush(self) -> None:
         """Write what was noted. Raises STORAGE_FAILED."""
         rows, now = self._unwritten, int(time.time())
-        try:
-            with self._database:
-                self._database.executemany(
-                    "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)",
-                    [
-                        (self._watch, _key(path), *astuple(version), refused, now)
-                        for path, (version, refused) in rows.items()
-                    ],
-                )
-        except sqlite3.Error as fault:
-            raise _unusable(self._path, fault) from None
+        with self._using(), self._database:
+            self._database.executemany(
+                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)",
+                [
+                    (self._watch, _key(path), *astuple(version), refused, now)
+                    for path, (version, refused) in rows.items()
+                ],
+            )
         self._unwritten = {}
 
     def forget(self, *, only_refused: bool = False) -> None:
         """Forget all files of this watch, or those that were refused."""
         where = "watch = ? AND refused" if only_refused else "watch = ?"
-        with self._database:
+        with self._using(), self._database:
             self._database.execute(f"DELETE FROM files WHERE {where}", (self._watch,))  # noqa: S608
 
     def forget_gone(self, root: Path, *, before: float) -> None:
         """Forget files that are no longer below `root` and were noted before a time (seconds since 1970)."""
-        rows = self._database.execute("SELECT path FROM files WHERE watch = ? AND at < ?", (self._watch, int(before)))
-        gone = [key for (key,) in rows if not (root / key.decode("utf-8", "surrogateescape")).exists()]
-        with self._database:
+        with self._using(), self._database:
+            rows = self._database.execute(
+                "SELECT path FROM files WHERE watch = ? AND at < ?", (self._watch, int(before))
+            )
+            gone = [key for (key,) in rows if not (root / key.decode("utf-8", "surrogateescape")).exists()]
             self._database.executemany(
                 "DELETE FROM files WHERE watch = ? AND path = ?", [(self._watch, key) for key in gone]
             )
-
-    def __len__(self) -> int:
-        """How many files were noted and written."""
-        (count,) = self._database.execute("SELECT count(*) FROM files WHERE watch = ?", (self._watch,)).fetchone()
-        return int(count)
 
     def close(self) -> None:
         self._database.close()
@@ -124,8 +119,16 @@ class Ledger:
     def _known(self, paths: Sequence[str]) -> dict[bytes, Version]:
         marks = ",".join("?" * len(paths))
         query = f"SELECT path, size, mtime_ns, inode FROM files WHERE watch = ? AND path IN ({marks})"  # noqa: S608
-        rows = self._database.execute(query, [self._watch, *map(_key, paths)])
-        return {path: Version(size, mtime_ns, inode) for path, size, mtime_ns, inode in rows}
+        with self._using():
+            rows = self._database.execute(query, [self._watch, *map(_key, paths)])
+            return {path: Version(size, mtime_ns, inode) for path, size, mtime_ns, inode in rows}
+
+    @contextmanager
+    def _using(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as fault:
+            raise _unusable(self._path, fault) from None
 
 
 def _key(path: str) -> bytes:
