@@ -29,6 +29,7 @@ from dreamlake_pipeline.client import (
 )
 from dreamlake_pipeline.client import dreamlake as module
 from dreamlake_pipeline.client import file as file_module
+from dreamlake_pipeline.client.moving import Renamed
 from dreamlake_pipeline.client.patience import Patience
 from tests.integrity.conftest import World
 
@@ -52,6 +53,9 @@ ASKING: dict[str, Callable[[DreamLake, Any, Path], Any]] = {
     "retry_events": lambda lake, what, _: list(lake.retry_events(ids=[what], timeout=0.5))[1:] or _gone(),
     "download": lambda lake, what, file: lake.download(what, file.parent / "new", timeout=0.5),
     "download_events": lambda lake, what, file: list(lake.download_events(what, file.parent / "new", timeout=0.5)),
+    "move": lambda lake, what, _: lake.move(what, "/new.mp4"),
+    "plan_move": lambda lake, what, _: lake.plan_move([what, "/new.mp4"]),
+    "move_events": lambda lake, *_: [*lake.move_events([Renamed(_ref(), None, "/new.mp4")])] == [[]] and _gone(),
     "delete": lambda lake, what, _: lake.delete(what) or _gone(),
     "deletable": lambda lake, what, _: lake.deletable([module.Place("lab", "none", path=f"/{what}")]) or _gone(),
     "restorable": lambda lake, what, _: lake.restorable([module.Place("lab", "none", path=f"/{what}")]) or _gone(),
