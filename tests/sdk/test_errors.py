@@ -52,6 +52,8 @@ ASKING: dict[str, Callable[[DreamLake, Any, Path], Any]] = {
     "retry_events": lambda lake, what, _: list(lake.retry_events(ids=[what], timeout=0.5))[1:] or _gone(),
     "download": lambda lake, what, file: lake.download(what, file.parent / "new", timeout=0.5),
     "download_events": lambda lake, what, file: list(lake.download_events(what, file.parent / "new", timeout=0.5)),
+    "move": lambda lake, what, _: lake.move(what, "elsewhere/x.mp4"),
+    "plan_move": lambda lake, what, _: lake.plan_move([what, "elsewhere/x.mp4"]),
     "delete": lambda lake, what, _: lake.delete(what) or _gone(),
     "deletable": lambda lake, what, _: lake.deletable([module.Place("lab", "none", path=f"/{what}")]) or _gone(),
     "restorable": lambda lake, what, _: lake.restorable([module.Place("lab", "none", path=f"/{what}")]) or _gone(),
@@ -75,6 +77,7 @@ OTHERS = {
     "restore_events",
     "repair",
     "fetch_prepared",
+    "move_events",
     "pour",
 }
 
