@@ -255,6 +255,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 _ONE_WORKER = {
     "tests/stack/test_stack.py": "stack",
     "tests/e2e/": "stack",
+    "tests/sdk/test_docs.py": "stack",
     "tests/players/": "players",
     "tests/instance/": "instance",
 }
