@@ -55,7 +55,7 @@ def tree(
         if as_json:
             return
         if not files and not choice.is_all:
-            note("No file is so.")
+            note("No file matches.")
             return
         say(plural(files, "file") + (f", {failures:,} failed" if failures else ""))
         if failures:
