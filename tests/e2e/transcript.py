@@ -31,7 +31,7 @@ _VOLATILE = (
     (r"https?://[^\s\"]+", "URL"),
     (r"\b[0-9a-f]{24}\b", "ID"),
     (r"\b[0-9a-f]{64}\b", "SHA256"),
-    (r"(?<=, )[\d.:]+(?: s)?$", "SECONDS"),
+    (r"(?<=, )[\d.:]+(?: m?s)?$", "SECONDS"),
     (r"\d[\d.,]* (?:[kMG]?B(?:/s)?|bytes|[kM]bit/s)\b", "BYTES"),
     (r"/\S*/(?=recordings\b|out\b)", ""),
 )
