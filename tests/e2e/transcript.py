@@ -23,7 +23,10 @@ _TOKEN = re.compile(r"\bey[\w-]+\.[\w-]+\.[\w-]+")
 
 # What differs from run to run, and what stands for it in a comparison. The order counts.
 _VOLATILE = (
-    (r"^\d[\d,]* (?:processing|queued|registered|ready|failed)(?:[,:].*)?\n", ""),  # how far it is, now and then
+    (
+        r"^\d[\d,]* (?:processing|made|queued|registered|waiting|ready|failed)(?:[,:].*)?\n",
+        "",
+    ),  # how far it is, now and then
     (r"\S+/\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ-\w+", "BATCH"),
     (r"\b\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+\d\d:\d\d)", "TIME"),
     (r"\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d)?\b", "TIME"),
