@@ -9,8 +9,8 @@ STAMP := $(VENV)/.installed
 
 # What a command said is enough: make ends with 1, and adds no line of its own ("*** [Makefile:32: demo] Error 1"). It has no
 # other exit code to pass on; `.venv/bin/dreamlake demo DIR` has those of docs/cli.md. At SIGQUIT, make ends so by itself, once its
-# recipe, which has to live until make has heard of it, is over.
-QUIETLY_FAIL := { kill -QUIT $$PPID; sleep 1; }
+# recipe, which has to live until make has heard of it, is over. Where SIGQUIT is ignored, it fails as others do, with that line.
+QUIETLY_FAIL := { kill -QUIT $$PPID; sleep 1; [ -z "$$(trap -p QUIT)" ]; }
 
 .PHONY: help setup demo browser test bench fuzz torture lint types imports check format lock up down status clean
 

@@ -73,8 +73,9 @@ def client_config(*, max_connections: int = 32, silence: float = 60.0, tries: in
     )
 
 
-def open_client(*, silence: float = 60.0, tries: int = 5) -> S3Client:
-    """An S3 client for the endpoint and credentials of boto3's environment variables, as they are now.
+def open_client(*, silence: float = 60.0, tries: int = 5, endpoint_url: str | None = None) -> S3Client:
+    """An S3 client for the endpoint (unless `endpoint_url` is one) and credentials of boto3's environment variables, as
+    they are now.
 
     A session of its own: boto3's default one is not thread-safe, and keeps the credentials that it saw first. It trusts
     whom our other clients trust (`tls.py`), not boto3's own list of authorities.
@@ -84,6 +85,7 @@ def open_client(*, silence: float = 60.0, tries: int = 5) -> S3Client:
     session._session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_parse_time)
     return session.client(
         "s3",
+        endpoint_url=endpoint_url,
         config=client_config(silence=silence, tries=tries),
         region_name=default_region(),
         verify=tls.authorities_file(),
@@ -551,6 +553,10 @@ class ObjectStore:
                 raise
 
     # The bucket itself
+
+    def impatient(self) -> ObjectStore:
+        """The same bucket, by a client that gives a request up after ten seconds of silence, or two tries."""
+        return ObjectStore(open_client(silence=10.0, tries=2, endpoint_url=self.client.meta.endpoint_url), self.bucket)
 
     def check(self) -> None:
         """Raise STORAGE_FAILED or UNREACHABLE unless the bucket answers."""

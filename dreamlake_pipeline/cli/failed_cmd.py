@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from .completion import complete_code
-from .options import AsJson, OptionalEpisode, Which
+from .options import AsJson, OptionalEpisode, Which, check_code
 
 if TYPE_CHECKING:
     from ..api.bss import Record
@@ -26,7 +27,11 @@ def failed(
     code: Annotated[
         str | None,
         typer.Option(
-            "--code", metavar="CODE", help="Only files that failed for this reason.", autocompletion=complete_code
+            "--code",
+            metavar="CODE",
+            help="Only files that failed for this reason.",
+            callback=check_code,
+            autocompletion=complete_code,
         ),
     ] = None,
     everything: Annotated[bool, typer.Option("--all", help=f"All files, not {_MOST_FILES} of each reason.")] = False,
@@ -57,7 +62,7 @@ def failed(
         return
     for reason, records in sorted(reasons.items(), key=lambda one: (-len(one[1]), one[0])):
         _show(reason, records, namespace, most=None if everything else _MOST_FILES)
-    place = " ".join(words) if episode is None else " ".join([f"-e {episode}", *words])
+    place = shlex.join(words if episode is None else ["-e", episode, *words])
     say(f"{plural(sum(map(len, reasons.values())), 'file')} failed.")
     note(f"`dreamlake show FILE` tells more of one, `dreamlake retry {place or 'PROJECT'}` tries again.")
 

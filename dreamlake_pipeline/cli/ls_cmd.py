@@ -54,7 +54,7 @@ def ls(
                     say(style(f"{describe(place)}:", bold=True))
                 print_lines([item.line for item in items], whole=long)
     if not shown:
-        note("No file is there." if choice.is_all else "No file is so.")
+        note("No file is there." if choice.is_all else "No file matches.")
 
 
 class _Item(NamedTuple):

@@ -62,13 +62,25 @@ def check_target(text: str | None) -> str | None:
     return text
 
 
+def check_code(text: str | None) -> str | None:
+    """The same text, if it is a code that an error has."""
+    if text is not None:
+        from ..client.nearest import did_you_mean, nearest
+        from ..errors import Code
+
+        if text not in [*Code]:
+            hint = did_you_mean(nearest(text, Code)) or "docs/errors.md has all of them."
+            raise typer.BadParameter(f"{text!r} is no error code. {hint}")
+    return text
+
+
 def check_folder(text: str) -> str:
-    """The same folder in canonical form."""
+    """The same folder in canonical form; its first `/` may be left out, as that of every path."""
     from ..errors import DreamlakeError
     from ..names import check_folder as check
 
     try:
-        return check(text)
+        return check(text if text.startswith("/") else f"/{text}")
     except DreamlakeError as error:
         raise typer.BadParameter(error.message) from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 from .choice import Choice, Failed, Kinds, Long, Order, Reverse, Sort, Statuses, choose, key_of
@@ -55,11 +56,11 @@ def tree(
         if as_json:
             return
         if not files and not choice.is_all:
-            note("No file is so.")
+            note("No file matches.")
             return
         say(plural(files, "file") + (f", {failures:,} failed" if failures else ""))
         if failures:
-            whose = " ".join(spell(place, lake.namespace) for place in places)
+            whose = shlex.join(spell(place, lake.namespace) for place in places)
             note(f"`dreamlake failed {whose}` says why.")
 
 

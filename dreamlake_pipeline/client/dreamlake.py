@@ -14,6 +14,7 @@ from ..api.integrity import Found
 from ..auth import EVERY_NAMESPACE
 from ..errors import Code, DreamlakeError
 from ..filetypes import check_types
+from ..ids import is_id
 from ..kinds import Kind, check_kind
 from ..names import check_folder, check_owner
 from ..settings import Settings
@@ -27,12 +28,13 @@ from .fetch import DEFAULT_JOBS, Stored, What, Writable, check_what, pour
 from .file import File
 from .files import Files, check_status, several
 from .fsck import Checked, RepairSummary
-from .lookup import find_file, find_places
+from .lookup import find_file, find_places, require
 from .patience import FIRST_SECONDS, TRANSFER_SECONDS, Patience, telling
 from .plan import plan
 from .rebuild import Rebuilt, rebuild
 from .selection import Candidates, Chooser, Selection, named_files
 from .services import Services
+from .stock import Recorded
 from .storing import OnEvent, StoreOptions, retry, store, summed_up
 from .target import Target, parse_target
 from .waiting import changes
@@ -284,7 +286,8 @@ class DreamLake:
     ) -> Summary:
         """Process again what failed or was never processed, and bring the index up to date; what became of it.
 
-        Of the records `ids`, or of a whole project or episode; with `everything`, also what is ready.
+        Of the records `ids`, or of a whole project or episode; with `everything`, also what is ready. Raises NOT_FOUND
+        for a project or episode that holds nothing.
         """
         events = self.retry_events(episode, ids=ids, everything=everything, wait=wait, timeout=timeout)
         return summed_up(events, on_event)
@@ -303,7 +306,15 @@ class DreamLake:
         if episode is None and not given:
             raise DreamlakeError(Code.USAGE, "Say what to retry.", hint="A project, an episode, or ids of files.")
         target = None if episode is None else self.target(episode)
-        return retry(self.services, target, given, everything=everything, wait=wait, timeout=timeout)
+        events = retry(self.services, target, given, everything=everything, wait=wait, timeout=timeout)
+        return events if target is None or given else self._of_something(target, events)
+
+    def _of_something(self, target: Target, events: Iterator[Event]) -> Iterator[Event]:
+        """The events; raises NOT_FOUND, with the nearest names, when there was no file since the target holds none."""
+        for event in events:
+            if isinstance(event, Summary) and not event.files:
+                require(self, Place(target.namespace, target.project, target.episode), stock=Recorded(self))
+            yield event
 
     def download(
         self,
@@ -371,14 +382,16 @@ class DreamLake:
         pour(self.services.patient_bss(patience), stored, what, out, patience)
 
     def delete(self, file: File | Record | RecordRef | str) -> None:
-        """Delete a file, which may be given by its id: its record in BSS, and its name in the index as long as the name
-        stands for this record. It can be restored for a time (`restorable`, `restore`). Twice is a success.
+        """Delete a file, also by its id or its place: its record in BSS, and its name in the index as long as the name
+        stands for this record. It can be restored for a time (`restorable`, `restore`). Twice is a success, but of a
+        place, which raises NOT_FOUND when nothing is there, or no file.
 
         Where DreamLake Server does not answer, the file is deleted all the same, and no `File` any more; its name goes
         from the index within minutes, or by the same call again.
         """
         if isinstance(file, str):
-            refs = [removal.ref_of(record) for record in self.bss.query([file])]
+            found = self.bss.query([file]) if is_id(file) else [find_file(self, [file])]
+            refs = [removal.ref_of(record) for record in found]
         elif isinstance(file, RecordRef):
             refs = [file]
         else:

@@ -7,6 +7,7 @@ of an episode that was given apart (`--episode`); or as ids. A path may come wit
 from __future__ import annotations
 
 from collections.abc import Sequence
+from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..api.bss import Record
@@ -60,6 +61,11 @@ def find_places(
     if not paths:
         return Named([] if ids else [_held(lake, stock, targets)], ids)
     return Named(_places_of(lake, stock, targets, paths, is_list=episode is None, first=first), ids)
+
+
+def require(lake: DreamLake, place: Place, stock: Indexed) -> None:
+    """Raise NOT_FOUND, with the nearest names, unless there is something in this place."""
+    _held(lake, stock, [place])
 
 
 def _places_of(
@@ -134,7 +140,7 @@ def file_at(lake: DreamLake, place: Place) -> Record:
     raise DreamlakeError(
         Code.NOT_FOUND,
         f"{describe(place)} is {what}, not a file.",
-        hint=f"`dreamlake ls {describe(place)}` shows what it holds; a file is named as {FORM}.",
+        hint=f"`dreamlake ls {quote(describe(place))}` shows what it holds; a file is named as {FORM}.",
     )
 
 

@@ -42,7 +42,7 @@ def plan(lake: DreamLake, words: Sequence[str], *, episode: str | None = None, f
     The source is a place (lookup.py) or an id. The destination is a path in the same episode, or a place of the same
     project; a folder that is there, or a text that ends in `/`, takes the source into it under its own name. A name
     goes with its earlier content. Raises NOT_FOUND, USAGE; CONFLICT, without `force`, when any of the new names is
-    taken.
+    taken, or an episode would become part of another one.
     """
     if len(words) not in (2, 3) or (len(words) == 3 and episode is not None):
         raise DreamlakeError(Code.USAGE, "Say what, and what it shall be called.", hint=_FORM)
@@ -55,6 +55,12 @@ def plan(lake: DreamLake, words: Sequence[str], *, episode: str | None = None, f
         for record in lake.bss.list_refs(source)
     ]
     if not force:
+        if source.path is None and Recorded(lake).holds(target):
+            raise DreamlakeError(
+                Code.CONFLICT,
+                f"There is an episode {describe(target)}: both would be one, which nothing parts again.",
+                hint="--force moves them into it, and replaces what has the same name.",
+            )
         _require_free(lake, target, renamed)
     return renamed
 

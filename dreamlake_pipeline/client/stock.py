@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from ..api.bss import DeletedRecord, RecordRef
@@ -42,7 +43,7 @@ class Indexed:
     def where_to_look(self, place: Place) -> str:
         """The hint where no name of what is there is like the one that was meant: a project, an episode or a place."""
         verb = "tree" if place.episode is not None else "ls"
-        return f"`dreamlake {verb} {describe(place)}` shows what is there."
+        return f"`dreamlake {verb} {quote(describe(place))}` shows what is there."
 
     def ids(self, ids: Sequence[str]) -> list[str]:
         """The ids of records in BSS that these are, or that the index has under these; others stay as they are."""
@@ -109,7 +110,7 @@ class Deleted(Indexed):
         return f"There is no {self.noun} in {describe(place)}."
 
     def where_to_look(self, place: Place) -> str:
-        return f"`dreamlake undelete --dry-run {describe(place)}` lists what can be restored."
+        return f"`dreamlake undelete --dry-run {quote(describe(place))}` lists what can be restored."
 
     def ids(self, ids: Sequence[str]) -> list[str]:
         return [*ids]

@@ -229,7 +229,7 @@ class _Look:
 
     def _look(self) -> None:
         try:
-            self._store.check()
+            self._store.impatient().check()  # items fail fast by now: so does this
         except DreamlakeError as error:
             self._away = error
         self._looked_at = time.monotonic()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,8 @@ def test_what_failed_is_listed_by_the_reason(
     assert "No file failed" in dreamlake("failed", "robot:run-002").err
     assert "media_corrupt" in dreamlake("failed", "--code", "media_corrupt").out
     assert "No file failed for hash_mismatch." in dreamlake("failed", "--code", "hash_mismatch").err
+    typo = dreamlake("failed", "--code", "media_corupt")
+    assert typo.code == 2 and "media_corrupt?" in " ".join(typo.err.replace("│", " ").split())
     rows = dreamlake("failed", "robot", "--json").events
     assert len(rows) == 14 and {row["code"] for row in rows} == {"media_corrupt"}
     assert {row["reason"] for row in rows} == {"The moov box is missing."}
@@ -51,3 +54,20 @@ def test_what_was_replaced_is_not_told_and_what_plays_still_is(
     [row] = dreamlake("failed", "robot", "--json").events
     assert (row["name"], row["reason"], row["status"]) == ("/left.wav", "Worse.", "ready")
     assert "(its earlier result plays)" in dreamlake("failed").out
+
+
+def test_hints_can_be_pasted_whatever_an_episode_is_called(
+    dreamlake: Callable[..., Any], recordings: Path, pipeline: Any, owner: str
+) -> None:
+    place = "robot:Lauf 4: 'über'"
+    assert dreamlake("upload", recordings / "run-001/camera/front.mp4", "-e", place, "--to", "camera").code == 0
+    pipeline.work(owner, lambda record: "Damaged.")
+    hints = {
+        "retry": dreamlake("failed", place).err,
+        "failed": dreamlake("tree", place).err,
+        "ls": dreamlake("show", place).err,
+    }
+    for verb, told in hints.items():
+        hint = next(words for words in told.split("`") if words.startswith(f"dreamlake {verb} "))
+        assert dreamlake(*shlex.split(hint)[1:]).code == 0, hint
+    assert dreamlake("ls", place, "/camera").code == 0  # --to, without its first slash

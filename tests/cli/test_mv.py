@@ -52,3 +52,11 @@ def test_what_cannot_be(dreamlake: Callable[..., Any], stored: None) -> None:
         assert dreamlake("mv", *words).code == 2
     assert dreamlake("mv", "robot:run-002/words.srt", "joints.csv", "--force").code == 0
     assert "joints.csv" in dreamlake("undelete", "robot", "--dry-run").out
+
+
+def test_episodes_become_one_only_by_force(dreamlake: Callable[..., Any], stored: None) -> None:
+    refused = dreamlake("mv", "robot:run-001", "robot:run-002")
+    assert (refused.code, refused.out) == (1, "")
+    assert "run-002" in refused.err and "--force" in refused.err
+    assert dreamlake("mv", "robot:run-001", "robot:run-002", "--force").code == 0
+    assert dreamlake("ls", "robot").out.split() == ["run-002", "4", "files"]

@@ -112,7 +112,7 @@ def test_only_what_is_asked_for_is_listed(
     assert names("robot", "--kind", "video", "--type", "text-track") == {"front.mp4", "words.srt"}
     assert names("robot:run-001", "--status", "ready") == {"left.wav"}
     assert names("robot:run-001", "camera", "--kind", "audio") == set()
-    assert "No file is so." in dreamlake(verb, "robot:run-002", "--failed").err
+    assert "No file matches." in dreamlake(verb, "robot:run-002", "--failed").err
     assert "The moov box is missing." in dreamlake(verb, "robot", "--failed").out
     assert dreamlake(verb, "robot", "--status", "done").code == 2
     assert dreamlake(verb, "robot:run-001/nowhere", "--failed").code == 1

@@ -84,7 +84,7 @@ def dreamlake(environment: dict[str, str]) -> Callable[..., subprocess.Completed
 @pytest.fixture(scope="module")
 def ingested(episodes: Path, dreamlake: Callable[..., Any]) -> subprocess.CompletedProcess[str]:
     """One ingest of the whole directory, waited for."""
-    return dreamlake("ingest", str(episodes), "--episode", "cups@lab", "--episode-per-folder", "--wait", "--json")
+    return dreamlake("ingest", str(episodes), "--episode", "mugs@lab", "--episode-per-folder", "--wait", "--json")
 
 
 def events_of(done: subprocess.CompletedProcess[str]) -> Iterator[dict[str, Any]]:
@@ -120,7 +120,7 @@ def test_ingest_makes_everything_ready_but_the_broken_file(ingested: subprocess.
 def test_second_ingest_sends_nothing_and_tries_what_failed_again(
     ingested: subprocess.CompletedProcess[str], episodes: Path, dreamlake: Callable[..., Any]
 ) -> None:
-    again = dreamlake("ingest", str(episodes), "--episode", "cups@lab", "--episode-per-folder", "--wait", "--json")
+    again = dreamlake("ingest", str(episodes), "--episode", "mugs@lab", "--episode-per-folder", "--wait", "--json")
     summary = list(events_of(again))[-1]
     assert (summary["uploaded"], summary["duplicate"], summary["ready"], summary["failed"]) == (0, 8, 7, 1)
     ids = {name: event.get("id") for name, event in last_status(again).items()}
@@ -130,7 +130,7 @@ def test_second_ingest_sends_nothing_and_tries_what_failed_again(
 def test_tree_shows_every_file_with_duration_and_status(
     ingested: subprocess.CompletedProcess[str], dreamlake: Callable[..., Any]
 ) -> None:
-    tree = dreamlake("tree", "cups@lab")
+    tree = dreamlake("tree", "mugs@lab")
     assert tree.returncode == 0, tree.stderr
     for name in ("run-001", "run-002", "front cam.mp4", "wrist.AVI", "état.jsonl", "broken.mp4"):
         assert name in tree.stdout
@@ -172,7 +172,7 @@ def test_a_notebook_reads_the_index_and_the_labels_as_frames(
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     with DreamLake.from_environment() as lake:
-        files = lake.table("cups@lab")
+        files = lake.table("mugs@lab")
         joints = lake.labels(last_status(ingested)["joints.csv"]["id"])
         with pytest.raises(DreamlakeError, match="not a label track"):
             lake.labels(last_status(ingested)["left.wav"]["id"])

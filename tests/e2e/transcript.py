@@ -23,7 +23,10 @@ _TOKEN = re.compile(r"\bey[\w-]+\.[\w-]+\.[\w-]+")
 
 # What differs from run to run, and what stands for it in a comparison. The order counts.
 _VOLATILE = (
-    (r"^\d[\d,]* (?:processing|queued|registered|ready|failed)(?:[,:].*)?\n", ""),  # how far it is, now and then
+    (
+        r"^\d[\d,]* (?:processing|made|queued|registered|waiting|ready|failed)(?:[,:].*)?\n",
+        "",
+    ),  # how far it is, now and then
     (r"\S+/\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ-\w+", "BATCH"),
     (r"\b\d{4}-\d\d-\d\dT[\d:.]+(?:Z|\+\d\d:\d\d)", "TIME"),
     (r"\b\d{4}-\d\d-\d\d[ T]\d\d:\d\d(?::\d\d)?\b", "TIME"),
@@ -31,7 +34,7 @@ _VOLATILE = (
     (r"https?://[^\s\"]+", "URL"),
     (r"\b[0-9a-f]{24}\b", "ID"),
     (r"\b[0-9a-f]{64}\b", "SHA256"),
-    (r"(?<=, )[\d.:]+(?: s)?$", "SECONDS"),
+    (r"(?<=, )[\d.:]+(?: m?s)?$", "SECONDS"),
     (r"\d[\d.,]* (?:[kMG]?B(?:/s)?|bytes|[kM]bit/s)\b", "BYTES"),
     (r"/\S*/(?=recordings\b|out\b)", ""),
 )

@@ -104,10 +104,23 @@ def test_a_deleted_file_leaves_no_ghost(world: World, drafts: str) -> None:
             assert caught.value.code is Code.NOT_FOUND
         assert lake.restore([one for one in lake.restorable(lake_places(drafts)) if one.id == file.bss_id])
         assert lake.file(file.place).text() == file.text()
-        lake.delete(file.bss_id)
+        lake.delete(file.bss_id if file.episode else file.place)
     with pytest.raises(DreamlakeError) as caught:
         lake.files(drafts)
     assert caught.value.code is Code.NOT_FOUND
+
+
+def test_what_is_not_there_is_not_deleted_nor_retried(world: World, drafts: str) -> None:
+    for act in (
+        lambda: world.lake.delete("drafts:one/nonesuch.srt"),
+        lambda: world.lake.delete("drafts:one"),
+        lambda: world.lake.retry("drafst"),
+        lambda: world.lake.retry("drafts:two"),
+    ):
+        with pytest.raises(DreamlakeError) as caught:
+            act()
+        assert caught.value.code is Code.NOT_FOUND and "drafts" in f"{caught.value.message} {caught.value.hint}"
+    assert len(list(world.lake.files(drafts))) == 2 == world.lake.retry(drafts).files
 
 
 def lake_places(project: str) -> list:
