@@ -464,7 +464,9 @@ def test_a_run_that_stopped_is_led_on_by_the_same_command(
         assert (done.code, done.summary["stopped"]) == (1, 1)
         assert done.summary["failed"] - done.summary.get("passed", 0) == 1
     done = dreamlake(*words)
-    assert (done.code, done.summary["failed"], done.summary["passed"], done.summary["uploaded"]) == (1, 3, 3, 1)
+    assert (done.code, done.summary["failed"], done.summary["passed"]) == (1, 3, 3)
+    # A run that stopped may have sent it already.
+    assert done.summary["uploaded"] + done.summary["duplicate"] == 1
     assert "3 failed (3 as before)" in dreamlake(*words[:-1]).out
     # What was mended and fails again later is a failure of its own, as is one of another project.
     (folder / "0.wav").write_text("x")
