@@ -243,8 +243,8 @@ def running_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def pytest_configure(config: pytest.Config) -> None:
     """Have what tests start behave as in a shell of its own, however this run was started.
 
-    Shells ignore Ctrl-C in what they run in the background. A make that runs inside of another one, as `make test` would
-    have it, takes over its flags and says which directory it enters.
+    Shells ignore Ctrl-C in what they run in the background. A make that runs inside of another one, as in `make test`,
+    takes over its flags and says which directory it enters.
     """
     for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "GNUMAKEFLAGS", "MAKE_TERMOUT", "MAKE_TERMERR"):
         os.environ.pop(name, None)
