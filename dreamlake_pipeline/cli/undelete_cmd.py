@@ -72,14 +72,15 @@ def _chosen(lake: DreamLake, what: list[str], episode: str | None) -> list[Delet
     from ..client.missing import no_ids
     from ..client.stock import Deleted
 
-    named = find_places(lake, what, episode, stock=Deleted(lake))
+    stock = Deleted(lake)
+    named = find_places(lake, what, episode, stock=stock)
     found = {record.id: record for record in lake.restorable(named.places)}
     if named.ids:
         owners = {lake.namespace, *lake.index.me().namespaces} - {EVERY_NAMESPACE}
         everything = lake.restorable([Place(owner) for owner in sorted(owners)])
         found |= {record.id: record for record in everything if record.id in set(named.ids)}
     if wrong := [record_id for record_id in named.ids if record_id not in found]:
-        raise no_ids(wrong, noun=Deleted.noun)
+        raise no_ids(wrong, noun=Deleted.noun, hint=stock.where_projects(lake.namespace))
     return sorted(found.values(), key=lambda record: (record.owner, record.project, record.episode or "", record.name))
 
 

@@ -158,7 +158,7 @@ class Selection:
             hint = did_you_mean(nearest(glob, includes.others))
             error = DreamlakeError(Code.NOT_FOUND, f"Nothing matches --include {glob!r}.", hint=hint)
             place = os.path.join(self.folder, glob)  # noqa: PTH118 - it is a pattern, not a path
-            yield FileEvent(show_path(place), FileStatus.FAILED, **failure(error))
+            yield FileEvent(show_path(place), FileStatus.FAILED, **failure(error), is_pattern=True)
 
     def files(
         self, paths: Iterable[str] | None = None, *, types: Types = NO_TYPES, includes: _Includes | None = None
