@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from .errors import Code, DreamlakeError
 from .ladder import check_ladder, parse_ladder
+from .problems import problem_of
 
 ENV_PREFIX = "DREAMLAKE_"
 _SECRET_BYTES = 32
@@ -239,7 +240,7 @@ class Settings(BaseSettings):
         except ValidationError as error:
             problem = error.errors(include_url=False, include_input=False)[0]
             variable = f"{ENV_PREFIX}{problem['loc'][0]}".upper()
-            message = f"{variable} cannot be used: {problem['msg'].removeprefix('Value error, ')}."
+            message = f"{variable} cannot be used: {problem_of(problem)}."
             raise DreamlakeError(Code.USAGE, message) from None
 
     def token_keys(self) -> tuple[str, ...]:
