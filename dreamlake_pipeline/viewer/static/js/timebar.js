@@ -32,11 +32,10 @@ export function mountTimebar(root, view, clock, sound) {
     class: "slider",
     type: "range",
     min: 0,
-    max: clock.duration,
     step: "any",
     "aria-label": "Time in the episode",
   });
-  const end = element("span", { class: "end" }, clockText(clock.duration));
+  const end = element("span", { class: "end" });
   const help = button("?", "Keys (?)", showHelp);
   bar.append(play, back, on, time, frame, speed, slider, end, soundMenu(sound), help);
 
@@ -71,7 +70,13 @@ export function mountTimebar(root, view, clock, sound) {
   };
   clock.addEventListener("time", showTime);
   clock.addEventListener("state", showState);
-  clock.addEventListener("tracks", showTime);
+  const showEnd = () => {
+    slider.max = String(clock.duration);
+    end.textContent = clockText(clock.duration);
+    showTime();
+  };
+  clock.addEventListener("tracks", showEnd);
+  showEnd();
   showState();
 }
 
