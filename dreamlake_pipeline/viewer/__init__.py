@@ -1,0 +1,1 @@
+"""The viewer: pages that show what was ingested."""
