@@ -130,8 +130,8 @@ class Settings(BaseSettings):
         4.4,
         ge=0,
         le=50,
-        description="Seconds for which a tick of the staging sensor waits for a batch. Dagster looks every 5 seconds "
-        "which sensor is due: a little less than that, or than a multiple of it, leaves no gap.",
+        description="Seconds, from its beginning, for which a tick of the staging sensor waits for a batch. Dagster "
+        "looks every 5 seconds which sensor is due: a little less than that, or than a multiple of it, leaves no gap.",
     )
     staging_grace: int = Field(
         10,
