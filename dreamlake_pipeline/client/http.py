@@ -75,7 +75,8 @@ class ServiceClient:
         return other
 
     def get(self, path: str, answer: type[Reply], /, **params: Any) -> Reply:
-        """GET a route; parameters that are None are left out. Raises DreamlakeError."""
+        """GET a route; parameters that are None are left out, and lists are given value by value. Raises
+        DreamlakeError."""
         return self._read(answer, self._send("GET", path, params=params))
 
     def post(self, path: str, body: Model, answer: type[Reply], *, silence: float | None = None) -> Reply:
@@ -85,6 +86,10 @@ class ServiceClient:
     def put(self, path: str, body: Model, answer: type[Reply]) -> Reply:
         """PUT a model, read a model. Raises DreamlakeError."""
         return self._read(answer, self._send("PUT", path, content=body.wire_json()))
+
+    def patch(self, path: str, body: Model, answer: type[Reply], /, **params: Any) -> Reply:
+        """PATCH with a model, read a model; parameters that are None are left out. Raises DreamlakeError."""
+        return self._read(answer, self._send("PATCH", path, params=params, content=body.wire_json()))
 
     def delete(self, path: str, /, **params: Any) -> None:
         """DELETE a route; parameters that are None are left out. Raises DreamlakeError."""
