@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,9 +15,12 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 from dreamlake_pipeline.auth import Scope
+from dreamlake_pipeline.client.services import Services as Clients
+from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.settings import Settings
 from dreamlake_pipeline.viewer.app import create_app
 from tests.conftest import Services, serving
+from tests.viewer.ingest import Lab
 
 VIEWER_SECRET = "a secret of the viewer, for tests only"
 
@@ -130,3 +133,10 @@ def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
 def page(new_page: Callable[..., Page]) -> Page:
     """A page, 1280 x 800, that is not logged in: `page.goto(viewer.link("/p/…"))`."""
     return new_page()
+
+
+@pytest.fixture
+def lab(services: Services, object_store: ObjectStore) -> Iterator[Lab]:
+    """A namespace of this test's own, into which it ingests files."""
+    with closing(Clients(remote=services.remote, bss_url=services.bss_url, api_key=services.token("*"))) as clients:
+        yield Lab(services, object_store, clients)
