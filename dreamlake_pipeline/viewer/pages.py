@@ -11,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from .. import viewerpaths
 from ..visible import visible
 from . import units, urls
 from .session import Session, Sessions
@@ -34,9 +35,9 @@ class Pages:
         )
         self._environment.globals |= {
             "static": statics.url,
-            "project_path": urls.project_path,
-            "episode_path": urls.episode_path,
-            "file_path": urls.file_path,
+            "project_path": viewerpaths.project_path,
+            "episode_path": viewerpaths.episode_path,
+            "file_path": viewerpaths.file_path,
             "data_path": urls.data_path,
             "missing_libraries": statics.missing_libraries(),
         }

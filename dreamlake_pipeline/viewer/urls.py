@@ -1,36 +1,22 @@
-"""Addresses of the viewer's pages. A name in a path is percent-encoded, also its slashes."""
+"""What a request asks for, by its address."""
 
 from __future__ import annotations
 
 import re
-from urllib.parse import quote
 
 from starlette.requests import Request
 
-_DATA = ".json"
+from ..viewerpaths import DATA
 
 # A path of this viewer as it stands in a URL: ASCII, no blank and no backslash, and not two slashes in front, which
 # would be another server (URL Standard: browsers take a backslash for a slash, and pass over tabs and line ends).
 _IS_LOCAL = re.compile(r"/(?![/\\])[\x21-\x5b\x5d-\x7e]*", re.ASCII)
 
 
-def project_path(namespace: str, project: str) -> str:
-    return f"/p/{_segment(namespace)}/{_segment(project)}"
-
-
-def episode_path(namespace: str, project: str, episode: str | None) -> str:
-    """The page of an episode; without a name, of the files that belong to none."""
-    return f"{project_path(namespace, project)}/e/{_segment(episode or '')}"
-
-
-def file_path(asset_id: str) -> str:
-    return f"/f/{_segment(asset_id)}"
-
-
 def data_path(page: str) -> str:
     """Where the view model of a page is, as JSON."""
     path, mark, query = page.partition("?")
-    return ("/projects" if path == "/" else path) + _DATA + mark + query
+    return ("/projects" if path == "/" else path) + DATA + mark + query
 
 
 def asked_path(request: Request) -> str:
@@ -47,7 +33,7 @@ def asked_url(request: Request) -> str:
 
 def is_data(request: Request) -> bool:
     """Whether a page's data are asked for. The end of a name is encoded where it would say so."""
-    return asked_path(request).endswith(_DATA)
+    return asked_path(request).endswith(DATA)
 
 
 def local_path(text: str | None) -> str:
@@ -55,9 +41,3 @@ def local_path(text: str | None) -> str:
     if text is None or not _IS_LOCAL.fullmatch(text) or text.startswith(("/login", "/logout")):
         return "/"
     return text
-
-
-def _segment(name: str) -> str:
-    """One segment of a path. Dots alone would be taken for a step in the tree of paths, even when encoded."""
-    segment = quote(name, safe="")
-    return segment.removesuffix(_DATA) + "%2Ejson" if segment.endswith(_DATA) else segment

@@ -45,6 +45,7 @@ KNOWN = {
     "s3": set(),  # it reads its keys from the home
     "bss": {"bss_password", "s3_access_key", "s3_secret_key", "auth_secret"},
     "server": {"dreamlake_password", "auth_secret"},
+    "viewer": {"viewer_secret"},
     "dagster-code": {"dreamlake_password", "dagster_password", "s3_access_key", "s3_secret_key", "service_token"},
     "dagster-runs": {"dreamlake_password", "dagster_password", "s3_access_key", "s3_secret_key", "service_token"},
     "dagster-webserver": {"dagster_password", "dagster_secret"},
@@ -102,7 +103,7 @@ def test_what_browsers_talk_to_has_no_key_of_anything_else(stack: Stack) -> None
 
 
 def test_a_login_of_another_stack_in_the_shell_reaches_nobody(stack: Stack) -> None:
-    shell = {"DREAMLAKE_DAGSTER_SECRET": "of another stack"}
+    shell = {"DREAMLAKE_DAGSTER_SECRET": "of another stack", "DREAMLAKE_VIEWER_SECRET": "of another stack"}
     for process in PROCESSES:
         assert "of another stack" not in processes.environment(stack, process.name, shell).values()
 

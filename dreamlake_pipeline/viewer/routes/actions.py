@@ -7,11 +7,19 @@ from typing import Annotated
 from pydantic import Field
 
 from ...admission import new_router
-from ...api.common import Id, Model
+from ...api.common import Episode, Id, Model, Owner, Project
+from ...api.server import AssetChange, EpisodeChange
 from ...client.bss import in_slices
+from ...kinds import Kind
 from ..context import Editor, Lake
 
 router = new_router()
+
+
+class Done(Model):
+    """It is as it was asked for."""
+
+    done: bool = True
 
 
 class Retry(Model):
@@ -24,6 +32,36 @@ class Retried(Model):
     """The records that were queued."""
 
     ids: list[Id]
+
+
+class Offset(AssetChange):
+    """By how much a file of the index is later than its own times."""
+
+    asset_id: Id
+    kind: Kind
+
+
+class Opinion(EpisodeChange):
+    """What a person says of an episode; what is left out stays."""
+
+    namespace: Owner
+    project: Project
+    episode: Episode
+
+
+@router.post("/actions/offset")
+def move_track(session: Editor, services: Lake, asked: Offset) -> Done:
+    """Set a file's offset on the clock of its episode; null takes it away."""
+    services.index.change_asset(asked.kind, asked.asset_id, AssetChange(time_offset_sec=asked.time_offset_sec))
+    return Done()
+
+
+@router.post("/actions/episode")
+def judge_episode(session: Editor, services: Lake, asked: Opinion) -> Done:
+    """Set an episode's flag, its note, or both."""
+    change = EpisodeChange.model_validate(asked.model_dump(include={"flag", "note"}, exclude_unset=True))
+    services.index.change_episode(asked.namespace, asked.project, asked.episode, change)
+    return Done()
 
 
 @router.post("/actions/retry")

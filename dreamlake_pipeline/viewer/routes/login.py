@@ -10,11 +10,11 @@ from urllib.parse import parse_qs
 
 from fastapi import Request
 from fastapi.concurrency import run_in_threadpool
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi.responses import RedirectResponse, Response
 
 from ...admission import new_router
-from ...api.common import Model
 from ...api.server import Me
+from ...api.viewer import LinkRequest, LoginLink
 from ...errors import Code, DreamlakeError
 from ..context import viewer_of
 from ..onetime import Login
@@ -24,10 +24,6 @@ from ..urls import local_path
 router = new_router()
 
 _MOST_FORM_BYTES = 64 * 1024
-
-
-class LinkRequest(Model):
-    next: str = "/"
 
 
 @router.get("/login")
@@ -57,7 +53,7 @@ async def log_in(request: Request) -> Response:
 
 
 @router.post("/login/links")
-async def make_link(request: Request, asked: LinkRequest) -> JSONResponse:
+async def make_link(request: Request, asked: LinkRequest) -> LoginLink:
     """A link that logs in once, within ten minutes, and leads to `next`; the key is the bearer token."""
     viewer = viewer_of(request)
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
@@ -67,7 +63,7 @@ async def make_link(request: Request, asked: LinkRequest) -> JSONResponse:
     viewer.sessions.open(Response(), key.strip(), me, secure=True)  # whether a cookie can hold it is said now
     code = viewer.codes.make(Login(key.strip(), me, local_path(asked.next)))
     base = (viewer.url or str(request.base_url)).rstrip("/")
-    return JSONResponse({"url": f"{base}/login/once/{code}"})
+    return LoginLink(url=f"{base}/login/once/{code}")
 
 
 @router.get("/login/once/{code}")

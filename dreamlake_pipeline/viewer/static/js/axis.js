@@ -1,5 +1,7 @@
 /** The part of the episode's time that all rows show, and where a time is on it. */
 
+import { readLink, writeLink } from "./deeplink.js";
+
 /** The shortest span that can be shown, in seconds: some samples of a fast sensor. */
 const SHORTEST = 0.01;
 
@@ -102,6 +104,18 @@ export class Axis extends EventTarget {
     const from = turnsPage ? time - this.span * 0.05 : time - this.span / 2;
     this.pan(from - this.from);
   }
+}
+
+/**
+ * Show the part of the time that the page's URL names, and keep that up to date.
+ * @param {Axis} axis
+ */
+export function followLink(axis) {
+  const [from, to] = (readLink("zoom") ?? "").split("-").map(Number.parseFloat);
+  if (to > from) axis.show(from, to);
+  axis.addEventListener("change", () => {
+    writeLink("zoom", axis.isWhole ? null : `${Number(axis.from.toFixed(3))}-${Number(axis.to.toFixed(3))}`);
+  });
 }
 
 const STEPS = [1, 2, 5];

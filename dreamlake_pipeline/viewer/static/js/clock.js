@@ -9,9 +9,8 @@
 
 /** @typedef {{time: number, source: TimeSource}} TimeDetail */
 
-/** How slow and how fast browsers play with sound, and with pictures that can still be followed. */
-export const SLOWEST = 0.1;
-export const FASTEST = 8;
+/** Speeds that are offered. All browsers play with each of them, and the eye follows. */
+export const SPEEDS = [0.1, 0.25, 0.5, 1, 1.5, 2, 4, 8];
 
 /** Milliseconds between two `time` events of a page that nobody looks at: browsers give it no animation frames. */
 const HIDDEN_INTERVAL = 250;
@@ -95,7 +94,7 @@ export class Clock extends EventTarget {
 
   /** @param {number} rate seconds of the episode in a second, 0.1 to 8 */
   setRate(rate) {
-    const bounded = Math.min(Math.max(rate, SLOWEST), FASTEST) || 1;
+    const bounded = Math.min(Math.max(rate, SPEEDS[0]), SPEEDS[SPEEDS.length - 1]) || 1;
     if (bounded !== this.rate) this.#change(() => (this.rate = bounded));
   }
 
@@ -155,7 +154,8 @@ export class Clock extends EventTarget {
   #pass() {
     this.#tell("clock");
     if (this.time >= this.duration) this.pause();
-    else if (this.running && !document.hidden) this.#frame = requestAnimationFrame(() => this.#pass());
+    this.#stop();
+    this.#go();
   }
 }
 

@@ -33,7 +33,7 @@ export function fill(parent, ...children) {
 
 /**
  * A button that shows a sign and is called by words.
- * @param {string} sign
+ * @param {string | Node} sign
  * @param {string} label also its tooltip
  * @param {(event: MouseEvent) => void} press
  * @param {Record<string, string | number | boolean>} [attributes]

@@ -1,7 +1,7 @@
 /** What lies below the cameras and beside them: rows on one time axis, the tree of files, the badges above. */
 
 import { mountAlignment } from "./alignment.js";
-import { Axis } from "./axis.js";
+import { Axis, followLink } from "./axis.js";
 import { cues } from "./cues.js";
 import { element } from "./dom.js";
 import { labels } from "./labels.js";
@@ -32,6 +32,7 @@ export function mountTracks(root, view, clock) {
   const part = (/** @type {string} */ id) => /** @type {HTMLElement} */ (root.querySelector(id));
   const store = new Store(view.namespace, view.project);
   const axis = new Axis(view.durationSec);
+  followLink(axis);
   const page = { axis, clock, store };
   mountTree(part("#tree"), view, clock, store);
   mountAlignment(part("#badges"), view, clock, axis);
