@@ -61,6 +61,15 @@ class Seen:
         answer.raise_for_status()
         return str(answer.json()["url"])
 
+    @contextmanager
+    def browser(self, key: str | None = None) -> Iterator[httpx.Client]:
+        """A client that asks as a browser does, and is logged in if there is a key."""
+        with httpx.Client(base_url=self.url, headers={"Accept": "text/html"}, timeout=60) as client:
+            if key is not None:
+                done = client.post("/login", data={"key": key})
+                assert done.status_code == 303, done.text
+            yield client
+
     def reader(self, *namespaces: str) -> str:
         """A key that only reads."""
         return self.services.token(*namespaces, scope=Scope.READ)

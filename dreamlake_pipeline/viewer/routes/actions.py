@@ -8,18 +8,12 @@ from pydantic import Field
 
 from ...admission import new_router
 from ...api.common import Episode, Id, Model, Owner, Project
-from ...api.server import AssetChange, EpisodeChange
+from ...api.server import Asset, AssetChange, EpisodeChange, EpisodeDetails, TimeOffset
 from ...client.bss import in_slices
 from ...kinds import Kind
 from ..context import Editor, Lake
 
 router = new_router()
-
-
-class Done(Model):
-    """It is as it was asked for."""
-
-    done: bool = True
 
 
 class Retry(Model):
@@ -34,15 +28,23 @@ class Retried(Model):
     ids: list[Id]
 
 
-class Offset(AssetChange):
-    """By how much a file of the index is later than its own times."""
+@router.post("/actions/retry")
+def retry(session: Editor, services: Lake, asked: Retry) -> Retried:
+    """Queue failed files again; those that are not failed stay as they are."""
+    queued = [record.id for some in in_slices(asked.ids) for record in services.bss.requeue(some)]
+    return Retried(ids=queued)
+
+
+class Offset(Model):
+    """By how many seconds a file is later than its own times say; null: nobody says so any more."""
 
     asset_id: Id
     kind: Kind
+    time_offset_sec: TimeOffset | None
 
 
 class Opinion(EpisodeChange):
-    """What a person says of an episode; what is left out stays."""
+    """What people say of an episode; what is absent stays."""
 
     namespace: Owner
     project: Project
@@ -50,22 +52,14 @@ class Opinion(EpisodeChange):
 
 
 @router.post("/actions/offset")
-def move_track(session: Editor, services: Lake, asked: Offset) -> Done:
-    """Set a file's offset on the clock of its episode; null takes it away."""
-    services.index.change_asset(asked.kind, asked.asset_id, AssetChange(time_offset_sec=asked.time_offset_sec))
-    return Done()
+def offset(session: Editor, services: Lake, asked: Offset) -> Asset:
+    """Store the offset of a file; the answer is the file."""
+    change = AssetChange(time_offset_sec=asked.time_offset_sec)
+    return services.index.change_asset(asked.kind, asked.asset_id, change)
 
 
 @router.post("/actions/episode")
-def judge_episode(session: Editor, services: Lake, asked: Opinion) -> Done:
-    """Set an episode's flag, its note, or both."""
-    change = EpisodeChange.model_validate(asked.model_dump(include={"flag", "note"}, exclude_unset=True))
-    services.index.change_episode(asked.namespace, asked.project, asked.episode, change)
-    return Done()
-
-
-@router.post("/actions/retry")
-def retry(session: Editor, services: Lake, asked: Retry) -> Retried:
-    """Queue failed files again; those that are not failed stay as they are."""
-    queued = [record.id for some in in_slices(asked.ids) for record in services.bss.requeue(some)]
-    return Retried(ids=queued)
+def episode(session: Editor, services: Lake, asked: Opinion) -> EpisodeDetails:
+    """Store flag and note of an episode; the answer is the episode."""
+    said = {name: getattr(asked, name) for name in ("flag", "note") if name in asked.model_fields_set}
+    return services.index.change_episode(asked.namespace, asked.project, asked.episode, EpisodeChange(**said))
