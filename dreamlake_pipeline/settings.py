@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from .errors import Code, DreamlakeError
 from .ladder import check_ladder, parse_ladder
+from .problems import problem_of
 
 ENV_PREFIX = "DREAMLAKE_"
 _SECRET_BYTES = 32
@@ -129,8 +130,8 @@ class Settings(BaseSettings):
         4.4,
         ge=0,
         le=50,
-        description="Seconds for which a tick of the staging sensor waits for a batch. Dagster looks every 5 seconds "
-        "which sensor is due: a little less than that, or than a multiple of it, leaves no gap.",
+        description="Seconds, from its beginning, for which a tick of the staging sensor waits for a batch. Dagster "
+        "looks every 5 seconds which sensor is due: a little less than that, or than a multiple of it, leaves no gap.",
     )
     staging_grace: int = Field(
         10,
@@ -249,7 +250,7 @@ class Settings(BaseSettings):
         except ValidationError as error:
             problem = error.errors(include_url=False, include_input=False)[0]
             variable = f"{ENV_PREFIX}{problem['loc'][0]}".upper()
-            message = f"{variable} cannot be used: {problem['msg'].removeprefix('Value error, ')}."
+            message = f"{variable} cannot be used: {problem_of(problem)}."
             raise DreamlakeError(Code.USAGE, message) from None
 
     def token_keys(self) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ from .answered import Answer, Answered, request_id_of
 from .api.common import ErrorResponse
 from .errors import ERRORS, Code, DreamlakeError
 from .health import Health
+from .problems import problem_of
 from .visible import visible
 
 log = logging.getLogger(__name__)
@@ -229,12 +230,6 @@ def _error_response(request: Request, error: DreamlakeError) -> Response:
     return JSONResponse({"error": error.as_dict()}, status_code=error.spec.status, headers=headers)
 
 
-def _problem(found: dict[str, Any]) -> str:
-    """What is wrong with a field, as pydantic found it; of what is no JSON, the reason."""
-    message = str(found["msg"]).removeprefix("Value error, ")
-    return f"{message}: {found['ctx']['error']}" if found["type"] == "json_invalid" else message
-
-
 def _add_error_handlers(service: FastAPI) -> None:
     @service.exception_handler(DreamlakeError)
     async def ours(request: Request, error: DreamlakeError) -> Response:
@@ -243,7 +238,7 @@ def _add_error_handlers(service: FastAPI) -> None:
     @service.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         problems = [
-            {"field": ".".join(map(str, problem["loc"])), "problem": _problem(problem)} for problem in error.errors()
+            {"field": ".".join(map(str, problem["loc"])), "problem": problem_of(problem)} for problem in error.errors()
         ]
         first = problems[0]
         message = f"{first['field']}: {first['problem']}"

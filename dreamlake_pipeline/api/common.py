@@ -19,7 +19,6 @@ from ..ids import ID_PATTERN
 from ..kinds import Kind
 from ..ladder import MOST_STEPS, check_ladder
 
-
 MOST_NOTE_CHARS = 4000
 
 

@@ -74,7 +74,7 @@ def demo(
         events = lake.ingest_events(
             folder, episode=project, episode_per_folder=True, wait=True, timeout=None if directory else _PATIENCE
         )
-        code = run_transfer(watched(events), as_json=False, tell_each=directory is None, place=project)
+        code = run_transfer(watched(events), as_json=False, tell_each=directory is None, place=[project])
         typer.echo()
         if 0 < stored <= _MOST_SHOWN or (stored and directory is None):
             tree([project])

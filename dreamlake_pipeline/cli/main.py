@@ -23,6 +23,7 @@ from .env_cmd import env
 from .failed_cmd import failed
 from .fsck_cmd import fsck
 from .gc_cmd import gc
+from .group import Group
 from .ingest_cmd import ingest
 from .logs_cmd import logs
 from .ls_cmd import ls
@@ -50,6 +51,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells count
 completion.install()
 app = typer.Typer(
     name="dreamlake",
+    cls=Group,
     help="Store directories of robot video, audio, subtitles and labels: once, playable, described and findable.",
     epilog="Exit codes: 0 all well; 1 some file failed; 2 wrong usage; 3 a service cannot be reached; "
     "4 the time of --timeout ran out.",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -48,7 +47,6 @@ class Pages:
             "hours": units.hours,
             "count": units.count,
             "since": units.since,
-            "iso": datetime.isoformat,
         }
 
     def render(

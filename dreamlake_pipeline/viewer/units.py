@@ -42,10 +42,10 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
-def since(then: datetime | None) -> str:
-    """How long ago: `just now`, `5 min ago`, `3 h ago`, `2 days ago`; the date of what is older than a week."""
-    if then is None:
-        return "–"
+def since(text: str) -> str:
+    """How long ago a time (RFC 3339) was: `just now`, `5 min ago`, `3 h ago`, `2 days ago`; of what is older than a
+    week, the date."""
+    then = datetime.fromisoformat(text)
     seconds = (datetime.now(UTC) - then).total_seconds()
     if seconds < 60:
         return "just now"

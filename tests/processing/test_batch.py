@@ -67,6 +67,24 @@ def settled(hold: Hold, outcomes: Sequence[Outcome]) -> dict[str, Outcome]:
     return {outcome.record.name: outcome for outcome in settling.outcomes.values()}
 
 
+def test_the_first_result_is_told_at_once_and_the_next_with_others(
+    hold: Begin, shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dreamlake_pipeline.processing.settling._GROUP_SECONDS", 3600)
+    held = hold({"/a.srt": srt("a"), "/b.srt": srt("b")})
+    first, second = (process_item(shop, item) for item in held.begin().items)
+    settling = Settling(held, None)
+    settling.tick()  # a wait in which nothing is made takes nobody's turn
+    settling.add([first])
+    settling.tick()
+    assert list(settling.outcomes) == [first.record.id]
+    settling.add([second])
+    settling.tick()
+    assert list(settling.outcomes) == [first.record.id]
+    settling.tick(at_once=True)
+    assert list(settling.outcomes) == [first.record.id, second.record.id]
+
+
 def test_a_result_that_is_refused_fails_alone(hold: Begin, shop: Workshop) -> None:
     held = hold({"/a.srt": srt("a"), "/b.srt": srt("b")})
     good, bad = (process_item(shop, item) for item in held.begin().items)

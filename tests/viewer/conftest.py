@@ -64,6 +64,15 @@ class Seen:
         answer.raise_for_status()
         return str(answer.json()["url"])
 
+    @contextmanager
+    def browser(self, key: str | None = None) -> Iterator[httpx.Client]:
+        """A client that asks as a browser does, and is logged in if there is a key."""
+        with httpx.Client(base_url=self.url, headers={"Accept": "text/html"}, timeout=60) as client:
+            if key is not None:
+                done = client.post("/login", data={"key": key})
+                assert done.status_code == 303, done.text
+            yield client
+
     def reader(self, *namespaces: str) -> str:
         """A key that only reads."""
         return self.services.token(*namespaces, scope=Scope.READ)
@@ -148,3 +157,10 @@ def cameras(services: Services, object_store: ObjectStore, tmp_path_factory: pyt
         lab.ingest(files)
         lab.ingest({"/seen.mp4": files["/camera/left.mp4"]} | make_sounds(folder), "heard")
         yield lab
+
+
+@pytest.fixture
+def lab(services: Services, object_store: ObjectStore) -> Iterator[Lab]:
+    """A namespace of this test's own, into which it ingests files."""
+    with closing(Clients(remote=services.remote, bss_url=services.bss_url, api_key=services.token("*"))) as clients:
+        yield Lab(services, object_store, clients)
