@@ -34,7 +34,8 @@ def show(
         record = find_file(lake, what, episode)
         run = _run_url(record)
         if as_json:
-            print_json(whole(record, _asset_id(lake, record)) | ({"runUrl": run} if run else {}))
+            asset = lake.index.entry_of(record)
+            print_json(whole(record, asset.id if asset else None) | ({"runUrl": run} if run else {}))
             return
         rows = [*_about(record, lake.namespace), *_found(lake, record, verbose=verbose)]
         rows += _kept(record, run, verbose=verbose)
@@ -60,20 +61,6 @@ def whole(record: Record, asset_id: str | None = None) -> dict[str, Any]:
         "assetId": asset_id,
     }
     return as_returned(record) | fields
-
-
-def _asset_id(lake: DreamLake, record: Record) -> str | None:
-    """The id of the record's entry in the index; None where its name is not there, or stands for another record."""
-    from ..errors import Code, DreamlakeError
-
-    try:
-        nodes = lake.index.nodes(record.owner, record.project, episode=record.episode, path=record.name)
-        asset = next((node.asset for node in nodes), None)
-    except DreamlakeError as error:
-        if error.code is not Code.NOT_FOUND:
-            raise
-        return None
-    return asset.id if asset and asset.bss_id == record.id else None
 
 
 def _about(record: Record, namespace: str) -> Iterator[tuple[str, str]]:
@@ -136,12 +123,10 @@ def _kept(record: Record, run: str | None, *, verbose: bool) -> Iterator[tuple[s
 def _run_url(record: Record) -> str | None:
     """Dagster's page of the runs of the record's batch; None where no batch or no Dagster is known."""
     import os
-    from urllib.parse import quote
 
     from ..client.connection import variables
+    from ..dagsterpaths import runs_of_batch
     from ..settings import Settings
 
     url = Settings().dagster_url or variables(os.environ).get("DREAMLAKE_DAGSTER_URL")
-    if not url or not record.partition:
-        return None
-    return f"{url.rstrip('/')}/runs?q%5B0%5D={quote(f'tag:dagster/partition={record.partition}', safe=':/=')}"
+    return runs_of_batch(url, record.partition)

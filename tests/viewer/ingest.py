@@ -63,11 +63,10 @@ class Lab:
                     episode=episode,
                 )
             )
-        pipeline = PipelineClient(self.clients.bss.http)
-        pipeline.adopt(objects)
+        self.pipeline.adopt(objects)
         self.clients.index.register_batch([asset_of(record) for record in self.records()])
         if process:
-            self._process(pipeline)
+            self.process()
         return episode_path(self.namespace, self.project, episode)
 
     def records(self) -> list[Record]:
@@ -87,7 +86,13 @@ class Lab:
         """The path of an episode's page."""
         return episode_path(self.namespace, self.project, episode)
 
-    def _process(self, pipeline: PipelineClient) -> None:
+    @property
+    def pipeline(self) -> PipelineClient:
+        return PipelineClient(self.clients.bss.http)
+
+    def process(self) -> None:
+        """Process what is queued, as a run does."""
+        pipeline = self.pipeline
         for offer in pipeline.claim(LIMITS):
             if offer.owner != self.namespace:
                 continue
