@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
+import subprocess
 import threading
 from dataclasses import asdict, astuple, replace
 from pathlib import Path
@@ -83,6 +85,22 @@ def test_ports_of_an_earlier_version_are_completed(home: Path) -> None:
     assert {name: port for name, port in completed.ports.items() if name != "viewer"} == loaded.ports
     assert completed.ports["viewer"] not in loaded.ports.values()
     assert completed.credentials == made.credentials
+
+
+def test_the_key_is_replaced_as_the_docs_say(home: Path) -> None:
+    before = state.create(home)
+    page = Path(__file__).parents[2] / "docs" / "operations.md"
+    [command] = re.findall(r"^sed .*$", page.read_text(), re.MULTILINE)
+    subprocess.run(["sh", "-c", command], env=os.environ | {"DREAMLAKE_HOME": str(home)}, check=True)
+    loaded = state.load(home)
+    assert loaded is not None
+    after = state.complete(loaded).credentials
+    is_same = {name for name, value in asdict(before.credentials).items() if asdict(after)[name] == value}
+    assert set(asdict(after)) - is_same == {"auth_secret", "cli_token", "service_token"}
+    for token in (after.cli_token, after.service_token):
+        assert verify_token(after.auth_secret, token).scope is Scope.WRITE
+        with pytest.raises(DreamlakeError):
+            verify_token(before.credentials.auth_secret, token)
 
 
 def test_an_open_home_is_shut(tmp_path: Path) -> None:
