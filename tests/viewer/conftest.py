@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 from dreamlake_pipeline.auth import Scope
 from dreamlake_pipeline.settings import Settings
@@ -85,6 +85,7 @@ def viewer(services: Services) -> Iterator[Seen]:
 @pytest.fixture(scope="session")
 def playwright_() -> Iterator[Playwright]:
     with sync_playwright() as playwright:
+        expect.set_options(timeout=PATIENCE)
         yield playwright
 
 
