@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -34,11 +35,12 @@ def ls(
     """
     from ..client.place import describe
     from .connection import connect
-    from .listing import print_lines
+    from .listing import Table, spell
     from .output import note, print_json, say, style
 
     choice = choose(failed=failed, statuses=status, kinds=kind)
-    shown = 0
+    shown, table = 0, Table(whole=long)
+    own: list[Place] = []  # projects that have files of their own, which another path lists
     with connect() as lake:
         places = _places(lake, list(what or ()), episode, choice)
         for place in places:
@@ -46,13 +48,19 @@ def ls(
             if sort or reverse:
                 items.sort(key=lambda item: _order(item, sort or Order.NAME), reverse=reverse)
             shown += len(items)
+            if place is not None and any(item.is_own for item in items):
+                own.append(place)
             if as_json:
                 for item in items:
                     print_json(item.json)
             elif items:
                 if len(places) > 1 and choice.is_all and place is not None:
                     say(style(f"{describe(place)}:", bold=True))
-                print_lines([item.line for item in items], whole=long)
+                table.show([item.line for item in items])
+        if not as_json:
+            table.tell_cut(lake.namespace)
+            for place in own:
+                note(f"`dreamlake ls {shlex.quote(spell(place, lake.namespace))} /` lists the files of no episode.")
     if not shown:
         note("No file is there." if choice.is_all else "No file matches.")
 
@@ -64,6 +72,7 @@ class _Item(NamedTuple):
     json: dict[str, Any]
     file: tuple[Asset, State] | None = None
     of: ProjectInfo | EpisodeInfo | None = None
+    is_own: bool = False  # the files that belong to the project itself
 
 
 def _places(lake: DreamLake, words: list[str], episode: str | None, choice: Choice) -> list[Place | None]:
@@ -88,7 +97,8 @@ def _items(lake: DreamLake, place: Place | None, choice: Choice, *, long: bool) 
         yield from _files_below(lake, place, choice, long=long)
     elif place.episode is None and place.path is None:
         for episode in lake.index.episodes(place.owner, place.project or ""):
-            yield _group(episode, episode.name or "(no episode)", long=long)
+            item = _group(episode, episode.name or "(no episode)", long=long)
+            yield item._replace(is_own=not episode.name)
     else:
         yield from _folder(lake, place, long=long)
 
@@ -132,10 +142,10 @@ def _files_below(lake: DreamLake, place: Place, choice: Choice, *, long: bool) -
 
 
 def _file(asset: Asset, state: State, name: str, *, long: bool) -> _Item:
-    from .listing import Line, file_cells, file_json
+    from .listing import Line, file_cells, file_json, place_of
 
     cells = [name, *file_cells(asset, state, long=long)]
-    return _Item(Line(cells, state.error), file_json(asset, state), file=(asset, state))
+    return _Item(Line(cells, state.error, place_of(asset)), file_json(asset, state), file=(asset, state))
 
 
 def _order(item: _Item, order: Order) -> tuple[bool, Any, str]:

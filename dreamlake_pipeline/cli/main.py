@@ -23,10 +23,12 @@ from .env_cmd import env
 from .failed_cmd import failed
 from .fsck_cmd import fsck
 from .gc_cmd import gc
+from .group import Group
 from .ingest_cmd import ingest
 from .logs_cmd import logs
 from .ls_cmd import ls
 from .mv_cmd import mv
+from .open_cmd import open
 from .output import Interrupted, complain, note
 from .play_cmd import play
 from .project_cmd import project
@@ -49,6 +51,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells count
 completion.install()
 app = typer.Typer(
     name="dreamlake",
+    cls=Group,
     help="Store directories of robot video, audio, subtitles and labels: once, playable, described and findable.",
     epilog="Exit codes: 0 all well; 1 some file failed; 2 wrong usage; 3 a service cannot be reached; "
     "4 the time of --timeout ran out.",
@@ -59,7 +62,7 @@ app = typer.Typer(
 
 _VERBS: dict[str, tuple[Callable[..., None], ...]] = {
     "Storing files": (ingest, upload, watch, retry, staging),
-    "Finding files": (ls, tree, show, failed, download, play),
+    "Finding files": (open, ls, tree, show, failed, download, play),
     "Renaming and deleting files": (mv, rm, undelete, gc),
     "Keeping what is stored": (fsck, rebuild),
     "The embedded stack": (up, down, status, logs, env, demo),

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..api.server import Node
     from ..client import DreamLake
     from ..client.bss import Place
-    from .listing import State
+    from .listing import Line, State
 
 
 def tree(
@@ -33,11 +33,11 @@ def tree(
     """
     from ..client.place import describe
     from .connection import connect
-    from .listing import file_json, named_places, spell
+    from .listing import Table, file_json, named_places, spell
     from .output import as_returned, note, plural, print_json, say, style
 
     choice = choose(failed=failed, statuses=status, kinds=kind)
-    files = failures = 0
+    files, failures, table = 0, 0, Table(whole=long)
     with connect() as lake:
         places = named_places(lake, what or (), episode)
         for place in (one for named in places for one in _episodes(lake, named)):
@@ -52,12 +52,13 @@ def tree(
                     print_json(returned)
             elif nodes:
                 say(style(describe(place._replace(path=None)), bold=True))
-                _draw(_sorted(nodes, states, sort, reverse=reverse), states, long=long)
+                table.show(_lines(_sorted(nodes, states, sort, reverse=reverse), states, long=long))
         if as_json:
             return
         if not files and not choice.is_all:
             note("No file matches.")
             return
+        table.tell_cut(lake.namespace)
         say(plural(files, "file") + (f", {failures:,} failed" if failures else ""))
         if failures:
             whose = shlex.join(spell(place, lake.namespace) for place in places)
@@ -120,9 +121,9 @@ def _sorted(nodes: list[Node], states: dict[str, State], order: Order | None, *,
     return laid
 
 
-def _draw(nodes: list[Node], states: dict[str, State], *, long: bool) -> None:
-    """Print nodes that come in tree order, each folder followed by what it holds."""
-    from .listing import Line, file_cells, print_lines
+def _lines(nodes: list[Node], states: dict[str, State], *, long: bool) -> list[Line]:
+    """Lines of nodes that come in tree order, each folder followed by what it holds."""
+    from .listing import Line, file_cells, place_of
     from .output import style
 
     depths = [node.path.count("/") for node in nodes]
@@ -143,5 +144,6 @@ def _draw(nodes: list[Node], states: dict[str, State], *, long: bool) -> None:
             lines.append(Line([guides + branch + style(node.name + "/", fg="blue")]))
         else:
             state = states[node.asset.bss_id]
-            lines.append(Line([guides + branch + node.name, *file_cells(node.asset, state, long=long)], state.error))
-    print_lines(lines, whole=long)
+            cells = [guides + branch + node.name, *file_cells(node.asset, state, long=long)]
+            lines.append(Line(cells, state.error, place_of(node.asset)))
+    return lines

@@ -219,11 +219,11 @@ class File:
     def wait(self, timeout: float | None = None) -> File:
         """Wait until it is ready or failed (`status`, `error`); the same File.
 
-        Raises NOT_READY when `timeout` seconds have passed.
+        Raises TIMED_OUT when `timeout` seconds have passed; processing goes on.
         """
         self._lake.wait(self.bss_id, timeout=timeout)
         if not self.refresh().status.is_final:
-            raise DreamlakeError(Code.NOT_READY, f"{self.place} is still {self.status} after {timeout:g} seconds.")
+            raise DreamlakeError(Code.TIMED_OUT, f"{self.place} is still {self.status} after {timeout:g} seconds.")
         return self
 
     def retry(self, *, everything: bool = False) -> File:

@@ -103,9 +103,10 @@ class ServiceClient:
         except ValueError:
             raise self._foreign() from None
 
-    def text(self, path: str) -> str:
-        """The text that a route answers with, such as a playlist. Raises DreamlakeError."""
-        return self._send("GET", path).data.decode("utf-8", "replace")
+    def text(self, path: str, /, **params: Any) -> str:
+        """The text that a route answers with, such as a playlist; parameters that are None are left out. Raises
+        DreamlakeError."""
+        return self._send("GET", path, params=params).data.decode("utf-8", "replace")
 
     def location(self, path: str) -> str:
         """Where a route that answers with a redirect points to. Raises DreamlakeError."""
@@ -186,6 +187,7 @@ class ServiceClient:
 
 
 def _parameter(value: Any) -> str | list[str]:
+    """A list is a parameter that comes several times."""
     if isinstance(value, list | tuple):
         return [str(one) for one in value]
     return str(value).lower() if isinstance(value, bool) else str(value)

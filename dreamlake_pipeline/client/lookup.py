@@ -14,7 +14,7 @@ from ..api.bss import Record
 from ..errors import Code, DreamlakeError
 from ..ids import is_id
 from .bss import Place
-from .missing import missing, no_ids
+from .missing import existing, missing, no_ids
 from .nearest import did_you_mean, nearest
 from .place import EXAMPLE, FORM, below, describe, has_owner_or_episode, readings
 from .stock import Indexed
@@ -108,7 +108,8 @@ def _held(lake: DreamLake, stock: Indexed, paths: list[Place], own: Sequence[Pla
         if error.code is Code.FORBIDDEN and error.hint is None:
             place = (*paths, *own)[-1]
             namespaces = nearest(place.owner, lake.index.me().namespaces)
-            error.hint = did_you_mean([describe(place._replace(owner=name)) for name in namespaces])
+            meant = existing(stock, [place._replace(owner=name) for name in namespaces])
+            error.hint = did_you_mean([describe(one) for one in meant])
         raise
 
 

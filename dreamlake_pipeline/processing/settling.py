@@ -1,7 +1,7 @@
 """What became of items, told in groups as it comes: to BSS, to the index, and then they are ready.
 
-In this order, since what is ready is in the index. The groups are those of about a second; a step that can't be taken
-at the moment is taken with a later group, and the others go on.
+In this order, since what is ready is in the index. The first is told at once, the others in groups of about a second; a
+step that can't be taken at the moment is taken with a later group, and the others go on.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ class Settling:
         try:
             if self._hold.held_for > min(self._hold.lease_seconds / 6, _MOST_UNTOLD):
                 self.others_wait = self._hold.extend()
-            if at_once or len(self._made) >= _MOST or now - self._settled_at > _GROUP_SECONDS:
+            is_any = self._not_begun or self._made or self._told or self._indexed
+            if is_any and (at_once or len(self._made) >= _MOST or now - self._settled_at > _GROUP_SECONDS):
                 self._settled_at = now
                 self._leave()
                 self._tell()

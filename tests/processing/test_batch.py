@@ -67,6 +67,24 @@ def settled(hold: Hold, outcomes: Sequence[Outcome]) -> dict[str, Outcome]:
     return {outcome.record.name: outcome for outcome in settling.outcomes.values()}
 
 
+def test_the_first_result_is_told_at_once_and_the_next_with_others(
+    hold: Begin, shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dreamlake_pipeline.processing.settling._GROUP_SECONDS", 3600)
+    held = hold({"/a.srt": srt("a"), "/b.srt": srt("b")})
+    first, second = (process_item(shop, item) for item in held.begin().items)
+    settling = Settling(held, None)
+    settling.tick()  # a wait in which nothing is made takes nobody's turn
+    settling.add([first])
+    settling.tick()
+    assert list(settling.outcomes) == [first.record.id]
+    settling.add([second])
+    settling.tick()
+    assert list(settling.outcomes) == [first.record.id]
+    settling.tick(at_once=True)
+    assert list(settling.outcomes) == [first.record.id, second.record.id]
+
+
 def test_a_result_that_is_refused_fails_alone(hold: Begin, shop: Workshop) -> None:
     held = hold({"/a.srt": srt("a"), "/b.srt": srt("b")})
     good, bad = (process_item(shop, item) for item in held.begin().items)
@@ -240,13 +258,13 @@ class FarAway(ObjectStore):
         self.seen: list[list[str]] = []
 
     def download(self, key: str, path: Path) -> str:
-        time.sleep(3)
+        time.sleep(6)
         self.seen.append(self.claim())
         return super().download(key, path)
 
 
 def test_a_batch_at_work_is_not_offered_again(hold: Begin, shop: Workshop, claim: Callable[[], list[str]]) -> None:
-    held = replace(hold({"/a.srt": srt("a")}), lease_seconds=2)
+    held = replace(hold({"/a.srt": srt("a")}), lease_seconds=4)
     far = FarAway(shop.store, claim)
     [outcome] = process_items(held, replace(shop, store=far), held.begin().items, workers=1)
     assert outcome.error is None and far.seen == [[]]

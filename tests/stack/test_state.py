@@ -69,6 +69,22 @@ def test_credentials_of_an_earlier_version_are_completed(home: Path) -> None:
     assert mode(completed.superuser_file) == 0o600
 
 
+def test_ports_of_an_earlier_version_are_completed(home: Path) -> None:
+    made = state.create(home)
+    file = home / "stack.json"
+    remembered = json.loads(file.read_text())
+    del remembered["ports"]["viewer"]
+    state.write_private(file, remembered)
+    loaded = state.load(home)
+    assert loaded is not None and loaded.url_of("viewer") is None
+    assert "DREAMLAKE_VIEWER_URL" not in loaded.environment()
+    completed = state.complete(loaded)
+    assert completed == state.load(home) == state.complete(completed)
+    assert {name: port for name, port in completed.ports.items() if name != "viewer"} == loaded.ports
+    assert completed.ports["viewer"] not in loaded.ports.values()
+    assert completed.credentials == made.credentials
+
+
 def test_an_open_home_is_shut(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir(mode=0o755)
