@@ -47,7 +47,8 @@ def test_no_line_is_lost_or_torn_when_a_log_is_turned_over(tmp_path: Path) -> No
             time.sleep(0.1)
         files = sorted(log.parent.glob("bss.log*"), reverse=True)
         assert [file.name for file in files] == ["bss.log.2", "bss.log.1", "bss.log"]
-        lines = "".join(file.read_text() for file in files).splitlines()
+        # supervisord turns a log over in the middle of a line: the first one that is kept may be half of one.
+        lines = "".join(file.read_text() for file in files).splitlines()[1:]
         printed = [f"line {n:06} " + "x" * 60 for n in range(_LINES)] + ["done"]
         assert lines == printed[-len(lines) :] and len(lines) > 2 * 200_000 // 80
         opened = [Path(file.path).name for file in psutil.Process(supervisor.pid).open_files()]
