@@ -94,6 +94,7 @@ RESULT_FILES: dict[Kind, dict[str, str]] = {
     Kind.TEXT_TRACK: {"track.vtt": "text/vtt; charset=utf-8", "data.parquet": "application/vnd.apache.parquet"},
     Kind.LABEL_TRACK: {
         "data.parquet": "application/vnd.apache.parquet",
+        "series.parquet": "application/vnd.apache.parquet",
         "plot.png": "image/png",
         "fields.json": "application/json",
     },

@@ -45,6 +45,11 @@ class Settings(BaseSettings):
     remote: str | None = Field(None, description="URL of DreamLake Server.")
     bss_url: str | None = Field(None, description="URL of BSS.")
     dagster_url: str | None = Field(None, description="URL of the Dagster UI, for links.")
+    viewer_url: str | None = Field(
+        None,
+        description="URL under which browsers reach the viewer: for the links of `dreamlake open`, of `dreamlake play` "
+        "and of runs in Dagster. With `https://`, its cookie is sent over TLS alone.",
+    )
     dagster_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Further addresses that Dagster's webserver answers under, as browsers name them: `host` or "
@@ -80,6 +85,11 @@ class Settings(BaseSettings):
         None,
         description="What logs in to Dagster's webserver, 32 bytes or more: `/login?secret=…` in a browser, a bearer "
         "token of programs. Without it, the webserver does not start.",
+    )
+    viewer_secret: SecretStr | None = Field(
+        None,
+        description="Key that signs the viewer's sessions (HS256), 32 bytes or more; the same for all its replicas. "
+        "Without it, the viewer does not start.",
     )
 
     metrics_token: SecretStr | None = Field(
@@ -120,8 +130,8 @@ class Settings(BaseSettings):
         4.4,
         ge=0,
         le=50,
-        description="Seconds for which a tick of the staging sensor waits for a batch. Dagster looks every 5 seconds "
-        "which sensor is due: a little less than that, or than a multiple of it, leaves no gap.",
+        description="Seconds, from its beginning, for which a tick of the staging sensor waits for a batch. Dagster "
+        "looks every 5 seconds which sensor is due: a little less than that, or than a multiple of it, leaves no gap.",
     )
     staging_grace: int = Field(
         10,
@@ -196,7 +206,7 @@ class Settings(BaseSettings):
         None, description="Unix socket of the process that runs are forked from; `$DAGSTER_HOME/runs.sock` by default."
     )
 
-    @field_validator("auth_secret", "dagster_secret")
+    @field_validator("auth_secret", "dagster_secret", "viewer_secret")
     @classmethod
     def _is_long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
         """RFC 7518, 3.2: a key for HS256 has 256 bits or more. An empty variable counts as unset."""

@@ -224,12 +224,17 @@ class BeginBatch(Model):
 
     Handed out are the items that have no result yet; of a batch that was closed, also those that failed. `force`
     hands out all, `only` those named, done or not: what they had reported no longer counts.
+
+    With `max_files` and `max_bytes`, a batch that no run has begun yet takes what was queued in its project since it
+    was formed, until it has so many.
     """
 
     partition: Printable
     run_id: Printable
     lease_seconds: Seconds
     attempt: int | None = None
+    max_files: int | None = Field(None, ge=1, le=2**31 - 1)
+    max_bytes: int | None = Field(None, ge=1, le=2**63 - 1)
     force: bool = False
     only: list[Id] = Field(default_factory=list)
 

@@ -64,7 +64,8 @@ def hold_of(context: AssetExecutionContext, batch_tools: BatchTools, redo: Redo)
     from ..processing.hold import Hold
 
     partition, run_id = context.partition_key, context.run.run_id
-    lease_seconds = batch_tools.batch_policy.batch_lease
+    policy = batch_tools.batch_policy
+    lease_seconds = policy.batch_lease
     try:
         BeginBatch(partition=partition, run_id=run_id, lease_seconds=lease_seconds, only=list(redo.only))
     except ValidationError as error:
@@ -79,10 +80,12 @@ def hold_of(context: AssetExecutionContext, batch_tools: BatchTools, redo: Redo)
         partition,
         run_id,
         lease_seconds=lease_seconds,
-        turn_seconds=batch_tools.batch_policy.batch_turn,
+        turn_seconds=policy.batch_turn,
         force=redo.force,
         only=redo.only,
         attempt=_attempt_of(context.run),
+        max_files=policy.batch_files,
+        max_bytes=policy.batch_bytes,
     )
 
 

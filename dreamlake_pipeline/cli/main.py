@@ -28,6 +28,7 @@ from .ingest_cmd import ingest
 from .logs_cmd import logs
 from .ls_cmd import ls
 from .mv_cmd import mv
+from .open_cmd import open
 from .output import Interrupted, complain, note
 from .play_cmd import play
 from .project_cmd import project
@@ -61,7 +62,7 @@ app = typer.Typer(
 
 _VERBS: dict[str, tuple[Callable[..., None], ...]] = {
     "Storing files": (ingest, upload, watch, retry, staging),
-    "Finding files": (ls, tree, show, failed, download, play),
+    "Finding files": (open, ls, tree, show, failed, download, play),
     "Renaming and deleting files": (mv, rm, undelete, gc),
     "Keeping what is stored": (fsck, rebuild),
     "The embedded stack": (up, down, status, logs, env, demo),

@@ -115,8 +115,13 @@ class PipelineClient:
         attempt: int | None = None,
         force: bool = False,
         only: Sequence[str] = (),
+        max_files: int | None = None,
+        max_bytes: int | None = None,
     ) -> BatchItems:
-        """Take the batch for a run: the items that are to be done. CONFLICT: `attempt` is not the latest."""
+        """Take the batch for a run: the items that are to be done. CONFLICT: `attempt` is not the latest.
+
+        A batch that no run has begun yet is filled up to `max_files` and `max_bytes`, where both are given.
+        """
         body = BeginBatch(
             partition=partition,
             run_id=run_id,
@@ -124,6 +129,8 @@ class PipelineClient:
             attempt=attempt,
             force=force,
             only=list(only),
+            max_files=max_files,
+            max_bytes=max_bytes,
         )
         return self._http.post("/pipeline/batches/begin", body, BatchItems)
 

@@ -33,17 +33,19 @@ log = logging.getLogger(__name__)
 _MOST = 48
 _MOST_BYTES = 32 * 2**20  # they are in memory
 _LEAST_BUNDLES = 6  # so that some are made while others are published
+_FIRST = 6  # sounds of the first bundle, each of which is ready when all are
 
 
 def bundles(records: Sequence[Record]) -> Iterator[list[Record]]:
-    """The records in bundles of a good size."""
-    most = max(1, min(_MOST, len(records) // _LEAST_BUNDLES))
+    """The records in bundles of a good size. The first ones are small, so that something is ready soon."""
+    good = max(1, min(_MOST, len(records) // _LEAST_BUNDLES))
+    most = min(_FIRST, good)
     bundle: list[Record] = []
     size = 0
     for record in records:
         if bundle and (len(bundle) == most or size + (record.size or 0) > _MOST_BYTES):
             yield bundle
-            bundle, size = [], 0
+            bundle, size, most = [], 0, min(good, 2 * most)
         bundle.append(record)
         size += record.size or 0
     if bundle:

@@ -1,7 +1,7 @@
 """What became of items, told in groups as it comes: to BSS, to the index, and then they are ready.
 
-In this order, since what is ready is in the index. The groups are those of about a second; a step that can't be taken
-at the moment is taken with a later group, and the others go on.
+In this order, since what is ready is in the index. The first is told at once, the others in groups of about a second; a
+step that can't be taken at the moment is taken with a later group, and the others go on.
 """
 
 from __future__ import annotations
@@ -69,9 +69,14 @@ class Settling:
         """Those of the items that are not settled."""
         return [one for one in ids if one not in self.outcomes and one not in self.given_back]
 
-    def has(self, ids: Collection[str]) -> bool:
-        """Whether all of these have been given here, settled or not."""
-        return self._made_ids.issuperset(ids)
+    @property
+    def count(self) -> int:
+        """How many items are settled."""
+        return len(self.outcomes) + len(self.given_back)
+
+    def has(self, record_id: str) -> bool:
+        """Whether an item has been given here, settled or not."""
+        return record_id in self._made_ids
 
     def tick(self, *, at_once: bool = False) -> None:
         """Keep the batch, and settle a group where it is time to.
@@ -82,7 +87,8 @@ class Settling:
         try:
             if self._hold.held_for > min(self._hold.lease_seconds / 6, _MOST_UNTOLD):
                 self.others_wait = self._hold.extend()
-            if at_once or len(self._made) >= _MOST or now - self._settled_at > _GROUP_SECONDS:
+            is_any = self._not_begun or self._made or self._told or self._indexed
+            if is_any and (at_once or len(self._made) >= _MOST or now - self._settled_at > _GROUP_SECONDS):
                 self._settled_at = now
                 self._leave()
                 self._tell()

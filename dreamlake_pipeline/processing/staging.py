@@ -41,6 +41,7 @@ _LOOKERS = 2  # workers that look at their content
 _REST = 9.0  # s seconds of listing are followed by 9 s of rest
 # A listing that an outage made slow is no reason for a long rest: what came meanwhile waits for the next one.
 _LONGEST_REST = 10.0
+_MOST_LATE = 20.0  # seconds for which a walk may be put off while there are batches to launch
 _UNBELIEVABLE_REST = 3600.0  # seconds: a cursor with such a rest was written by somebody else
 _MOST_REFUSED = 3  # folders that a tick passes over: a store that refuses all of them is not asked for each
 _LONGEST_KEY = 1024  # bytes (Amazon S3 User Guide, Naming Amazon S3 objects)
@@ -63,6 +64,11 @@ class Position:
         except (ValueError, TypeError, OverflowError, RecursionError):
             return cls()
         return position if is_key and position.rest_until < time.time() + _UNBELIEVABLE_REST else cls()
+
+    @property
+    def is_overdue(self) -> bool:
+        """Whether the walk can no longer be put off."""
+        return time.time() > self.rest_until + _MOST_LATE
 
     def __str__(self) -> str:
         return json.dumps([self.after, round(self.rest_until, 3)])

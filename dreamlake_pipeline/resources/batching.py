@@ -37,14 +37,15 @@ class BatchPolicy(ConfigurableResource):
     def of(cls, settings: Settings) -> BatchPolicy:
         return cls(**{field: getattr(settings, field) for field in cls.model_fields})
 
-    def claim(self, *, store_answers: bool = False) -> ClaimBatches:
-        """The limits of one claim, as BSS takes them. `store_answers`: the object store has just answered."""
+    def claim(self, *, wait_seconds: float, store_answers: bool = False) -> ClaimBatches:
+        """The limits of one claim that waits for a batch so long, as BSS takes them. `store_answers`: the object store
+        has just answered."""
         from ..api.pipeline import ClaimBatches
 
         return ClaimBatches(
             max_open=self.batch_open,
             max_open_per_owner=self.batch_open_per_owner,
-            wait_seconds=self.sensor_wait,
+            wait_seconds=wait_seconds,
             max_files=self.batch_files,
             max_bytes=self.batch_bytes,
             settle_seconds=self.batch_settle,

@@ -1,5 +1,6 @@
 """The staging sensor: finds what nobody registered, and launches a run for every batch that BSS offers."""
 
+import time
 from typing import TYPE_CHECKING
 
 from dagster import (
@@ -22,6 +23,7 @@ from .attempts import release_ended
 
 if TYPE_CHECKING:
     from ..api.pipeline import BatchOffer
+    from ..processing.staging import Found, Position
 
 
 def build_staging_sensor(job: UnresolvedAssetJobDefinition, *, interval: int) -> SensorDefinition:
@@ -34,7 +36,7 @@ def build_staging_sensor(job: UnresolvedAssetJobDefinition, *, interval: int) ->
         description=(
             "Lists the staging prefixes, registers objects that nobody registered within the grace time, and launches "
             "a run for every batch that BSS offers. Before that, it gives back the batches of runs that are over. "
-            "A tick waits for a batch, so that a file is processed at once. "
+            "A tick waits for a batch, so that a file is processed at once; where one is there, listing can wait. "
             "The cursor is the lister's position; BSS's tables are the truth."
         ),
     )
@@ -44,8 +46,9 @@ def build_staging_sensor(job: UnresolvedAssetJobDefinition, *, interval: int) ->
         object_store: ObjectStoreResource,
         batch_policy: BatchPolicy,
     ) -> SensorResult | SkipReason:
-        from ..processing.staging import Found, Position, adopt_unregistered
+        from ..processing.staging import Found, Position
 
+        waits_until = time.monotonic() + batch_policy.sensor_wait
         try:
             attempts = batch_policy.batch_attempts
             for ended in release_ended(context.instance, bss.pipeline, max_attempts=attempts):
@@ -55,17 +58,14 @@ def build_staging_sensor(job: UnresolvedAssetJobDefinition, *, interval: int) ->
         position = Position.parse(context.cursor)
         found, trouble = Found(), None
         try:
-            found = adopt_unregistered(
-                bss.pipeline, object_store.store, position, grace_seconds=batch_policy.staging_grace
-            )
-        except DreamlakeError as error:
-            trouble = f"{error} The next tick tries again; nothing is lost."
-        except Exception as fault:
-            trouble = f"The walk through the staged objects failed ({type(fault).__name__}: {fault})."
-            context.log.exception("the walk through the staged objects failed")
-        # Batches are made of what is registered, so they are launched although the walk has failed, in whatever way.
-        try:
-            offers = bss.pipeline.claim(batch_policy.claim(store_answers=found.answered))
+            # Listing takes seconds while an ingest keeps the disk busy, in which its first files would wait.
+            offers = [] if position.is_overdue else bss.pipeline.claim(batch_policy.claim(wait_seconds=0))
+            if not offers:
+                found, trouble = _walk(context, bss, object_store, position, grace_seconds=batch_policy.staging_grace)
+                # What is registered is launched although the walk has failed, in whatever way. A tick that is at work
+                # when Dagster looks which sensor is due misses its turn: it waits in what is left of its time.
+                left = max(0.0, waits_until - time.monotonic())
+                offers = bss.pipeline.claim(batch_policy.claim(wait_seconds=left, store_answers=found.answered))
         except DreamlakeError as error:
             return SkipReason(f"{error} The next tick tries again; nothing is lost.")
         if offers:
@@ -94,6 +94,26 @@ def build_staging_sensor(job: UnresolvedAssetJobDefinition, *, interval: int) ->
         )
 
     return staging_sensor
+
+
+def _walk(
+    context: SensorEvaluationContext,
+    bss: BssResource,
+    object_store: ObjectStoreResource,
+    position: "Position",
+    *,
+    grace_seconds: float,
+) -> "tuple[Found, str | None]":
+    """Walk on from `position`, which moves; what was found, and why the walk failed if it did."""
+    from ..processing.staging import Found, adopt_unregistered
+
+    try:
+        return adopt_unregistered(bss.pipeline, object_store.store, position, grace_seconds=grace_seconds), None
+    except DreamlakeError as error:
+        return Found(), f"{error} The next tick tries again; nothing is lost."
+    except Exception as fault:
+        context.log.exception("the walk through the staged objects failed")
+        return Found(), f"The walk through the staged objects failed ({type(fault).__name__}: {fault})."
 
 
 def _request(offer: "BatchOffer") -> RunRequest:

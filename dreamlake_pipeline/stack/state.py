@@ -1,6 +1,6 @@
 """What the embedded stack remembers under `$DREAMLAKE_HOME`: its id, its ports and its credentials.
 
-stack.json         id, ports, the supervisor's socket, doors
+stack.json         id, its own path, ports, the supervisor's socket, doors
 credentials.json   passwords, keys and tokens (0600)
 superuser.json     the password of Postgres's superuser, which `up` alone uses (0600)
 logs/              one per process, rotated
@@ -12,6 +12,7 @@ objects/           what the S3 server stores
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -32,7 +33,7 @@ REGION = "us-east-1"
 BUCKET = "dreamlake"
 DATABASE = "dreamlake"
 
-LISTENERS = ("postgres", "s3", "bss", "server", "dagster-webserver")
+LISTENERS = ("postgres", "s3", "bss", "server", "viewer", "dagster-webserver")
 
 # Below the ranges from which Linux and macOS give ports to outgoing connections: a remembered port stays free.
 _PORTS = range(20000, 32000)
@@ -57,6 +58,7 @@ class Credentials:
     s3_secret_key: str
     auth_secret: str
     dagster_secret: str
+    viewer_secret: str
     cli_token: str
     service_token: str
 
@@ -154,6 +156,8 @@ class Stack:
             "DREAMLAKE_BSS_URL": f"http://{HOST}:{self.door_of('bss')}",
             "DREAMLAKE_API_KEY": keys.cli_token,
             "DREAMLAKE_DAGSTER_URL": f"http://{HOST}:{self.door_of('dagster-webserver')}",
+            # A stack of an earlier version has none until the next `up`.
+            **({"DREAMLAKE_VIEWER_URL": f"http://{HOST}:{self.door_of('viewer')}"} if "viewer" in self.ports else {}),
             "DREAMLAKE_BUCKET": BUCKET,
             "DREAMLAKE_POSTGRES_URL": self.postgres_url(),
             "DREAMLAKE_AUTH_SECRET": keys.auth_secret,
@@ -174,7 +178,12 @@ class Stack:
     def save(self) -> None:
         """Write both files; stack.json last, since a stack exists once it does."""
         write_private(self.home / "credentials.json", asdict(self.credentials))
-        where = {"id": self.id, "ports": self.ports, "socket": str(self.socket)}
+        where = {
+            "id": self.id,
+            "home": os.path.realpath(self.home),
+            "ports": self.ports,
+            "socket": str(self.socket),
+        }
         write_private(self.home / "stack.json", where | ({"doors": self.doors} if self.doors else {}))
 
     def with_free_ports(self) -> Stack:
@@ -219,12 +228,15 @@ def load(home: Path) -> Stack | None:
             return None
         remembered = json.loads((home / "stack.json").read_text())
         keys = json.loads((home / "credentials.json").read_text())
+        stack_id, socket_path = str(remembered["id"]), Path(remembered["socket"])
+        if _is_elsewhere(home, remembered):
+            stack_id, socket_path = _own_of_copy(home, stack_id)
         return Stack(
             home=home,
-            id=str(remembered["id"]),
-            ports={name: int(remembered["ports"][name]) for name in LISTENERS},
-            socket=Path(remembered["socket"]),
-            # Those that an earlier version did not have are made by the next `up` (`complete`).
+            id=stack_id,
+            # What an earlier version did not have is made by the next `up` (`complete`).
+            ports={name: int(remembered["ports"][name]) for name in LISTENERS if name in remembered["ports"]},
+            socket=socket_path,
             credentials=Credentials(**{one.name: str(keys.get(one.name, "")) for one in fields(Credentials)}),
             doors={name: int(port) for name, port in remembered.get("doors", {}).items()},
         )
@@ -242,6 +254,32 @@ def load(home: Path) -> Stack | None:
         ) from fault
 
 
+def is_copied(home: Path) -> bool:
+    """Whether the stack under `home` has not been started since its folder was moved or copied here."""
+    home = _absolute(home)
+    try:
+        return _is_elsewhere(home, json.loads((home / "stack.json").read_text()))
+    except FileNotFoundError:
+        return False
+
+
+def _is_elsewhere(home: Path, remembered: dict[str, Any]) -> bool:
+    """Whether stack.json was written for another folder than the one in which it is. An earlier version did not write
+    for which, but where its socket is: mostly in the folder."""
+    socket_path = Path(remembered["socket"])
+    origin = remembered.get("home") or (socket_path.parents[1] if socket_path.parent.name == "run" else home)
+    return os.path.realpath(origin) != os.path.realpath(home)
+
+
+def _own_of_copy(home: Path, origin_id: str) -> tuple[str, Path]:
+    """The id and the socket of a stack that was copied: with those of its origin, it would be taken for that, which may
+    be running. They are the same at each call; `up` keeps them."""
+    own = hashlib.sha256(f"{origin_id} {os.path.realpath(home)}".encode()).hexdigest()[:16]
+    path = _socket_in(home)
+    # A folder that is not there: `with_socket` makes one.
+    return own, path if _is_short(path) else Path(tempfile.gettempdir()) / f"dreamlake-{own}" / path.name
+
+
 def create(home: Path) -> Stack:
     """A new stack under `home`, with ports and credentials of its own. Raises DreamlakeError(STACK_FAILED)."""
     home = _absolute(home)
@@ -256,15 +294,19 @@ def create(home: Path) -> Stack:
 
 
 def complete(stack: Stack) -> Stack:
-    """The stack with what it lacks when an earlier version made it: credentials that there were none of, and the
-    superuser's password in a file of its own."""
+    """The stack with what it lacks when an earlier version made it: ports and credentials that there were none of, and
+    the superuser's password in a file of its own."""
     new = asdict(_new_credentials())
     known = {name: value for name, value in asdict(stack.credentials).items() if value}
-    if known.keys() == new.keys():
+    ports = dict(stack.ports)
+    for name in LISTENERS:
+        if name not in ports:
+            ports[name] = free_port(taken=set(ports.values()))
+    if known.keys() == new.keys() and ports == stack.ports:
         return stack
     if password := json.loads((stack.home / "credentials.json").read_text()).get("postgres_password"):
         write_private(stack.superuser_file, {"password": password})
-    completed = replace(stack, credentials=Credentials(**(new | known)))
+    completed = replace(stack, ports=ports, credentials=Credentials(**(new | known)))
     completed.save()
     return completed
 
@@ -314,16 +356,23 @@ def _new_credentials() -> Credentials:
         s3_secret_key=secrets.token_hex(20),
         auth_secret=secret,
         dagster_secret=secrets.token_hex(32),
+        viewer_secret=secrets.token_hex(32),
         cli_token=token("local"),
         service_token=token("pipeline"),
     )
 
 
 def _socket_path(home: Path) -> Path:
-    path = home / "run" / "supervisor.sock"
-    if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
-        return path
-    return Path(tempfile.mkdtemp(prefix="dreamlake-")) / "supervisor.sock"
+    path = _socket_in(home)
+    return path if _is_short(path) else Path(tempfile.mkdtemp(prefix="dreamlake-")) / path.name
+
+
+def _socket_in(home: Path) -> Path:
+    return home / "run" / "supervisor.sock"
+
+
+def _is_short(path: Path) -> bool:
+    return len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH
 
 
 def free_port(taken: set[int]) -> int:

@@ -74,12 +74,16 @@ def test_a_browser_plays_with_no_header(service, api, video, send: httpx.Client)
     master = service.get(url, headers={"Origin": "https://viewer.example"})
     assert master.status_code == 200 and master.headers["Content-Type"] == "application/vnd.apple.mpegurl"
     assert master.headers["Access-Control-Allow-Origin"] == "*"
+    # No proxy may compress it: Chrome's own HLS reads no compressed playlist.
+    assert "no-transform" in master.headers["Cache-Control"] and "Content-Encoding" not in master.headers
     [variant] = _uris(master.text)
     assert variant.startswith(f"{STREAM}.m3u8?token=")
     assert f'NAME="URI",URI="{variant}",DEFAULT=YES' in master.text
 
-    media = service.get(urljoin(url, variant))
+    media = service.get(urljoin(url, variant), headers={"Origin": "https://viewer.example"})
     assert media.status_code == 200, media.text
+    assert "no-transform" in media.headers["Cache-Control"]
+    assert media.headers["Access-Control-Allow-Origin"] == "*"
     assert media.text.startswith(f"#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6.000,\n{service.base_url}")
     assert media.text.endswith("#EXT-X-ENDLIST\n")
     # Segments come from where the playlist does: Chromium plays no others.

@@ -426,6 +426,24 @@ def test_an_expired_url_is_asked_for_again(
     assert asked == [PlanAction.PUT, PlanAction.PUT]
 
 
+def test_the_first_files_are_registered_before_there_are_many(
+    lake: DreamLake, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """They are processed meanwhile; the calls grow after that."""
+    for n in range(700):
+        (tmp_path / f"{n}.wav").write_bytes(content(100, seed=n))
+    original, sizes = BssClient.finish_uploads, []
+
+    def finish(self: BssClient, namespace: str, project: str, files: Any) -> Any:
+        sizes.append(len(files))
+        return original(self, namespace, project, files)
+
+    monkeypatch.setattr(BssClient, "finish_uploads", finish)
+    list(lake.ingest_events(tmp_path, episode="robot"))
+    assert sum(sizes) == 700 and sizes[0] <= 64
+    assert len(sizes) < 20
+
+
 def test_leaving_the_iteration_stops_the_work(lake: DreamLake, tmp_path: Path) -> None:
     for n in range(300):
         (tmp_path / f"{n}.wav").write_bytes(content(100, seed=n))

@@ -178,6 +178,49 @@ def test_a_tick_waits_for_a_batch(sensor: Sensor, samples: dict[str, bytes]) -> 
     assert time.monotonic() - started < 28
 
 
+def test_a_batch_that_is_there_does_not_wait_for_a_walk(
+    sensor: Sensor, samples: dict[str, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """But a walk can't be put off for long, however many batches there are: dropped objects are found in time."""
+    while sensor.offers():
+        pass
+    walks: list[Position] = []
+
+    def walk(pipeline: object, store: object, position: Position, **_: object) -> staging.Found:
+        walks.append(position)
+        return staging.Found()
+
+    monkeypatch.setattr(staging, "adopt_unregistered", walk)
+    for is_overdue in (False, True):
+        sensor.world.upload({f"/{is_overdue}.srt": samples["speech.srt"]})
+        late = time.time() - staging._MOST_LATE + (-1 if is_overdue else 10)
+        sensor.cursor = str(Position("somewhere", late))
+        result = sensor.tick()
+        assert isinstance(result, SensorResult) and result.run_requests
+        assert bool(walks) == is_overdue
+        assert result.cursor is not None and Position.parse(result.cursor).after == "somewhere"
+
+
+def test_a_tick_is_not_longer_for_a_walk_that_takes_long(sensor: Sensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Dagster looks every 5 seconds which sensor is due: a tick that is at work then misses its turn."""
+    waits: list[float] = []
+    claim = type(sensor.world.pipeline).claim
+
+    def walk(*_: object, **__: object) -> staging.Found:
+        time.sleep(2)
+        return staging.Found()
+
+    def claimed(self: object, limits: Any) -> list[Any]:
+        waits.append(limits.wait_seconds)
+        return claim(self, limits.model_copy(update={"wait_seconds": 0}))
+
+    monkeypatch.setattr(staging, "adopt_unregistered", walk)
+    monkeypatch.setattr(type(sensor.world.pipeline), "claim", claimed)
+    sensor.world.policy["sensor_wait"] = 3
+    sensor.tick()
+    assert 0 <= waits[-1] <= 1
+
+
 def test_an_object_that_nobody_registered_is_adopted_and_processed(sensor: Sensor, samples: dict[str, bytes]) -> None:
     key = sensor.drop(SRT_KEY, samples["speech.srt"])
     [request] = sensor.requests()

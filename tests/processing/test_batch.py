@@ -57,6 +57,22 @@ def test_outcomes_come_in_the_order_of_the_items(hold: Begin, shop: Workshop) ->
     assert (summary.ready, summary.failed, summary.unfinished) == (20, 1, 0)
 
 
+def test_waiting_costs_the_same_for_each_item_however_many_there_are(
+    hold: Begin, shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All items are gone through once for each group that is settled, and none for each item that is made."""
+    looked_at, groups = [], []
+    without, report, has = Settling.without, Hold.report, Settling.has
+    monkeypatch.setattr(Settling, "without", lambda self, ids: (looked_at.extend(ids), without(self, ids))[1])
+    monkeypatch.setattr(Settling, "has", lambda self, one: (looked_at.append(one), has(self, one))[1])
+    monkeypatch.setattr(Hold, "report", lambda self, results: (groups.append(results), report(self, results))[1])
+    held = hold({f"/{n}.srt": srt(str(n)) for n in range(200)})
+    items = held.begin().items
+    assert len(process_items(held, shop, items, workers=2)) == 200
+    turns = 200 + 200  # of the loop: one for each that is made, or a few more where nothing came for a moment
+    assert len(looked_at) <= 200 * (len(groups) + 2) + turns + 200
+
+
 def settled(hold: Hold, outcomes: Sequence[Outcome]) -> dict[str, Outcome]:
     """What is settled of outcomes, by the names of their records."""
     settling = Settling(hold, None)
@@ -65,6 +81,24 @@ def settled(hold: Hold, outcomes: Sequence[Outcome]) -> dict[str, Outcome]:
     while settling.without([outcome.record.id for outcome in outcomes]) and time.monotonic() < deadline:
         settling.tick(at_once=True)
     return {outcome.record.name: outcome for outcome in settling.outcomes.values()}
+
+
+def test_the_first_result_is_told_at_once_and_the_next_with_others(
+    hold: Begin, shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dreamlake_pipeline.processing.settling._GROUP_SECONDS", 3600)
+    held = hold({"/a.srt": srt("a"), "/b.srt": srt("b")})
+    first, second = (process_item(shop, item) for item in held.begin().items)
+    settling = Settling(held, None)
+    settling.tick()  # a wait in which nothing is made takes nobody's turn
+    settling.add([first])
+    settling.tick()
+    assert list(settling.outcomes) == [first.record.id]
+    settling.add([second])
+    settling.tick()
+    assert list(settling.outcomes) == [first.record.id]
+    settling.tick(at_once=True)
+    assert list(settling.outcomes) == [first.record.id, second.record.id]
 
 
 def test_a_result_that_is_refused_fails_alone(hold: Begin, shop: Workshop) -> None:
@@ -240,13 +274,13 @@ class FarAway(ObjectStore):
         self.seen: list[list[str]] = []
 
     def download(self, key: str, path: Path) -> str:
-        time.sleep(3)
+        time.sleep(6)
         self.seen.append(self.claim())
         return super().download(key, path)
 
 
 def test_a_batch_at_work_is_not_offered_again(hold: Begin, shop: Workshop, claim: Callable[[], list[str]]) -> None:
-    held = replace(hold({"/a.srt": srt("a")}), lease_seconds=2)
+    held = replace(hold({"/a.srt": srt("a")}), lease_seconds=4)
     far = FarAway(shop.store, claim)
     [outcome] = process_items(held, replace(shop, store=far), held.begin().items, workers=1)
     assert outcome.error is None and far.seen == [[]]

@@ -18,6 +18,7 @@ from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.processing.batch import BatchWork
+from dreamlake_pipeline.processing.bundle import bundles
 from dreamlake_pipeline.processing.hold import Hold
 from dreamlake_pipeline.processing.work import Outcome, Workshop, process_item
 
@@ -47,6 +48,17 @@ def without_times(metadata: dict[str, Any]) -> dict[str, Any]:
 @pytest.fixture
 def shop(pipeline: PipelineClient, object_store: ObjectStore) -> Workshop:
     return Workshop(pipeline, object_store)
+
+
+@pytest.mark.parametrize("count", [0, 1, 5, 36, 300, 2000])
+def test_the_first_bundles_are_small_and_each_file_is_in_one(count: int) -> None:
+    records = [Record.model_construct(id=str(n), size=1000) for n in range(count)]
+    made = [[record.id for record in bundle] for bundle in bundles(records)]
+    assert [one for bundle in made for one in bundle] == [str(n) for n in range(count)]
+    sizes = [len(bundle) for bundle in made]
+    assert max(sizes[:1], default=0) <= 6 and max(sizes, default=0) <= 48
+    assert sizes[:-1] == sorted(sizes[:-1])
+    assert len(made) <= count / 48 + 9
 
 
 def test_good_and_bad_files_come_out_as_if_alone(hold: Begin, shop: Workshop, object_store: ObjectStore) -> None:

@@ -8,6 +8,7 @@ so two sensors at once get disjoint work.
 
 from .claiming import claim, make_claimable
 from .ending import leased, release
+from .forming import fill
 from .holding import begin, give_back, heartbeat, items
 from .postponing import postpone
 from .reporting import finish, report
@@ -15,6 +16,7 @@ from .reporting import finish, report
 __all__ = [
     "begin",
     "claim",
+    "fill",
     "finish",
     "give_back",
     "heartbeat",

@@ -13,9 +13,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
-from ...api.pipeline import BatchOffer, ClaimBatches
+from ...api.pipeline import BatchOffer, BeginBatch, ClaimBatches
 from .places import Places
-from .rows import UNCLAIMED, insert
+from .rows import UNCLAIMED, insert, lock
 
 # A project that never settles is batched when its oldest file has waited this many times the settling time.
 _PATIENCE = 15
@@ -56,6 +56,44 @@ def form(connection: Connection, limits: ClaimBatches, places: Places) -> BatchO
                 bytes=sum(row.size for row in picked),
             )
     return None
+
+
+def fill(connection: Connection, asked: BeginBatch) -> None:
+    """Add to a batch that no run has begun what was queued in its project since it was formed, up to `max_files` and
+    `max_bytes`: the first files of a bulk ingest are a batch at once, and their run takes those that came meanwhile.
+
+    Not to a batch of slow or suspect files, or to one of the halves in which a file is looked for that kills runs.
+    """
+    if asked.max_files is None or asked.max_bytes is None or asked.force or asked.only:
+        return
+    batch = lock(connection, asked.partition)
+    is_new = batch["state"] == "open" and batch["attempt"] == 1 and batch["begun"] == 0
+    if not is_new or batch["slow"] or batch["parent"] is not None:
+        return
+    connection.execute(
+        text(f"""
+        WITH had AS (
+            SELECT count(*) AS files, coalesce(sum(size), 0) AS bytes FROM records WHERE partition = :partition),
+        first AS MATERIALIZED (
+            SELECT id, {_SUSPECT} OR {_SLOW} AS apart FROM records
+            WHERE {UNCLAIMED} AND owner = :owner AND project = :project ORDER BY queued_at, id LIMIT :window),
+        free AS (
+            SELECT r.id, r.queued_at, coalesce(r.size, 0) AS size FROM first f JOIN records r USING (id)
+            WHERE {UNCLAIMED} AND NOT f.apart ORDER BY r.queued_at, r.id
+            LIMIT (SELECT greatest(:max_files - files, 0) FROM had) FOR UPDATE OF r SKIP LOCKED),
+        counted AS (
+            SELECT id, had.bytes + sum(free.size) OVER (ORDER BY queued_at, id) AS upto FROM free CROSS JOIN had)
+        UPDATE records SET partition = :partition, updated_at = now()
+        WHERE id IN (SELECT id FROM counted WHERE upto <= :max_bytes)"""),  # noqa: S608
+        {
+            "partition": asked.partition,
+            "owner": batch["owner"],
+            "project": batch["project"],
+            "window": _WINDOW * asked.max_files,
+            "max_files": asked.max_files,
+            "max_bytes": asked.max_bytes,
+        },
+    )
 
 
 def _ready(connection: Connection, limits: ClaimBatches, places: Places) -> Sequence[Row[Any]]:

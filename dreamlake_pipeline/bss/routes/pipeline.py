@@ -119,6 +119,9 @@ def release(body: ReleaseBatches, database: Database) -> Released:
     response_model=BatchItems,
 )
 def begin(body: BeginBatch, database: Database) -> Response:
+    # In a transaction of its own: it has locked records, and may wait for no others.
+    with database.begin() as connection:
+        batches.fill(connection, body)
     with database.begin() as connection:
         return _written(batches.begin(connection, body))
 

@@ -39,7 +39,7 @@ from .sender import Sender
 DEFAULT_JOBS = 32
 
 _BULK = MOST_PER_CALL  # files in a call
-_FIRST_PLAN = 64  # files in the first call: nothing can be sent before it
+_FIRST = 64  # files in the first calls: nothing is sent before the one, or processed before the other
 _PLAN_LINGER = 0.05  # seconds for which a call waits for more files
 _FINISH_LINGER = 1.0
 # Files that are looked at before their turn to be read, so that what is odd about any is told early, and what is left.
@@ -128,12 +128,12 @@ class Uploader:
             planned,
             threads=2,
             bulk=_BULK,
-            first=_FIRST_PLAN,
+            first=_FIRST,
             linger=_PLAN_LINGER,
             also=[sent, finished],
         )
         flow.stage("send", self._send, planned, sent, threads=self._jobs)
-        flow.stage("finish", self._finish, sent, finished, threads=2, bulk=_BULK, linger=_FINISH_LINGER)
+        flow.stage("finish", self._finish, sent, finished, threads=2, bulk=_BULK, first=_FIRST, linger=_FINISH_LINGER)
         flow.stage("index", self._register, finished, self._events, threads=2, bulk=_BULK, linger=_FINISH_LINGER)
         try:
             for events in flow.results(self._events, every=0.1):
