@@ -23,7 +23,7 @@ _NAMESPACES = text("""
 
 _PROJECTS = text("""
     SELECT project.id, project.name, project.created_at,
-           (SELECT count(*) FROM assets WHERE assets.project_id = project.id) AS assets
+           (SELECT sum(files)::bigint FROM tallies WHERE place = project.id) AS assets
     FROM projects AS project
     WHERE project.namespace_id = :namespace_id AND project.name > :after
       AND EXISTS (SELECT FROM assets WHERE assets.project_id = project.id)
@@ -33,7 +33,7 @@ _PROJECTS = text("""
 # Files of no episode come first, as an episode without id and name.
 _EPISODES = text("""
     SELECT episode.id, episode.name, coalesce(episode.created_at, root.created_at) AS created_at,
-           (SELECT count(*) FROM assets WHERE assets.root_id = root.id) AS assets
+           (SELECT sum(files)::bigint FROM tallies WHERE place = root.id) AS assets
     FROM nodes AS root LEFT JOIN episodes AS episode ON episode.id = root.episode_id
     WHERE root.project_id = :project_id AND root.parent_id IS NULL
       AND (CAST(:after AS text) IS NULL OR coalesce(episode.name, '') > :after)

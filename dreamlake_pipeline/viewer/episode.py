@@ -48,7 +48,9 @@ def view_of_files(files: Sequence[tuple[Asset, Record]], *, dagster_url: str | N
     # A file that failed, or a table without times, does not take part in how the others are aligned.
     placed = [file for file in files if has_times(file[1])]
     videos = {at: record for at, (_, record) in enumerate(placed) if record.kind is Kind.VIDEO}
-    times = [timed(record, offset=_offset(asset), video=video_of(record, videos)) for asset, record in placed]
+    times = [
+        timed(record, offset=asset.time_offset_sec or 0.0, video=video_of(record, videos)) for asset, record in placed
+    ]
     found = align(times)
     starts = {record.id: at for at, (_, record) in enumerate(placed)}
     tracks = []
@@ -82,4 +84,4 @@ def _first_files(services: Services, namespace: str, project: str, episode: str 
 
 
 def _offset(asset: Asset) -> float:
-    return getattr(asset, "time_offset_sec", None) or 0.0
+    return asset.time_offset_sec or 0.0

@@ -37,6 +37,8 @@ class World:
         self.records = {kind: self.register(kind) for kind in Kind}
         self._make_ready()
         self.asset = self.index("/a.mp4")
+        self.episode = "run-001"
+        self.index("/a.mp4", episode=self.episode)
 
     def post(self, url: str, body: dict[str, Any]) -> Any:
         answer = self.http.post(url, json=body, headers=self.everything)
@@ -53,9 +55,9 @@ class World:
         answer: dict[str, str] = self.post(f"{self.services.bss_url}/{kind.spec.route}", body)
         return answer["id"]
 
-    def index(self, name: str) -> str:
+    def index(self, name: str, episode: str | None = None) -> str:
         """A new video in the index; its id there."""
-        body = {"namespace": self.owner, "project": "lab", "name": name, "bssVideoId": new_id()}
+        body = {"namespace": self.owner, "project": "lab", "name": name, "bssVideoId": new_id(), "episodeName": episode}
         answer: dict[str, str] = self.post(f"{self.services.remote}/assets/video", body)
         return answer["id"]
 

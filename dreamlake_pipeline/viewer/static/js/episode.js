@@ -5,6 +5,7 @@ import { Clock } from "./clock.js";
 import { follow } from "./deeplink.js";
 import { mountKeys } from "./keys.js";
 import { mountTimebar } from "./timebar.js";
+import { mountTracks } from "./tracks.js";
 import { readView } from "./view.js";
 
 const root = /** @type {HTMLElement} */ (document.getElementById("episode"));
@@ -13,6 +14,7 @@ const clock = new Clock(view.durationSec);
 
 follow(view, clock);
 const { sync, sound } = mountCameras(root, view, clock);
+mountTracks(root, view, clock);
 mountTimebar(root, view, clock, sound);
 mountKeys(view, clock);
 
