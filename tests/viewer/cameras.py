@@ -1,4 +1,4 @@
-"""An episode of four cameras that say which frame they show (barcodes.py), and what they have to show at a time."""
+"""An episode of four cameras that say which frame they show (benchmarks/barcodes.py), and what they have to show at a time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from playwright.sync_api import Page, expect
 
 from dreamlake_pipeline.media.run import ffmpeg
 
-from . import barcodes
+from benchmarks import barcodes
 
 if TYPE_CHECKING:
     from .conftest import Seen
