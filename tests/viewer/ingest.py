@@ -18,7 +18,7 @@ from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.processing.batch import BatchWork
 from dreamlake_pipeline.processing.hold import Hold
 from dreamlake_pipeline.processing.work import Workshop
-from dreamlake_pipeline.viewer.urls import episode_path
+from dreamlake_pipeline.viewerpaths import episode_path
 from tests.conftest import Services
 
 LIMITS = ClaimBatches(
