@@ -187,6 +187,7 @@ def serving(app: Any, port: int | None = None) -> Iterator[str]:
         port=port,
         log_level="warning",
         lifespan="on",
+        loop="asyncio",
         http="dreamlake_pipeline.connections:Connection",
     )
     server = uvicorn.Server(config)

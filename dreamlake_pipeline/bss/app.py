@@ -1,4 +1,4 @@
-"""The application: `uvicorn --http dreamlake_pipeline.connections:Connection --factory
+"""The application: `uvicorn --loop asyncio --http dreamlake_pipeline.connections:Connection --factory
 dreamlake_pipeline.bss.app:create_app`."""
 
 from __future__ import annotations

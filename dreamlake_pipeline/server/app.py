@@ -1,5 +1,5 @@
-"""DreamLake Server as an ASGI application: `uvicorn --http dreamlake_pipeline.connections:Connection --factory
-dreamlake_pipeline.server.app:create_app`."""
+"""DreamLake Server as an ASGI application: `uvicorn --loop asyncio --http dreamlake_pipeline.connections:Connection
+--factory dreamlake_pipeline.server.app:create_app`."""
 
 from __future__ import annotations
 

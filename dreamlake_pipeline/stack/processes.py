@@ -81,7 +81,9 @@ def command(stack: Stack, name: str) -> list[str]:
         case "bss" | "server" | "viewer":
             return [
                 *(*uvicorn, "--factory", f"dreamlake_pipeline.{name}.app:create_app"),
-                *("--timeout-graceful-shutdown", "5"),
+                # Uvloop, which uvicorn prefers, takes the interpreter's lock anew for each event. While requests keep
+                # forty threads busy, it waits for them each time, and `/healthz` takes seconds.
+                *("--loop", "asyncio", "--timeout-graceful-shutdown", "5"),
             ]
         case "dagster-code":
             # Imported here: every process of the stack reads this module before it starts (become.py).

@@ -1,4 +1,4 @@
-"""The viewer as an ASGI application: `uvicorn --http dreamlake_pipeline.connections:Connection --factory
+"""The viewer as an ASGI application: `uvicorn --loop asyncio --http dreamlake_pipeline.connections:Connection --factory
 dreamlake_pipeline.viewer.app:create_app`."""
 
 from __future__ import annotations

@@ -160,4 +160,4 @@ def test_a_generator_tells_whom_it_waits_for_while_it_waits() -> None:
     waiting = next(events)
     assert isinstance(waiting, Waiting) and waiting.service == "BSS" and not waiting.is_over
     events.close()  # type: ignore[attr-defined]
-    assert ended.wait(5)
+    assert ended.wait(60)

@@ -39,6 +39,16 @@ def test_who_listens_is_told_where(stack: Stack, name: str) -> None:
     assert str(stack.ports[name]) in words
 
 
+@pytest.mark.parametrize("name", ["bss", "server"])
+@pytest.mark.parametrize("page", ["deploy/README.md", "docs/configuration.md"])
+def test_a_service_is_started_as_the_documents_say(stack: Stack, name: str, page: str) -> None:
+    """What a flood does to it was measured with this event loop and this protocol (tests/security/test_overload.py)."""
+    words = ["uvicorn", "--loop", "asyncio", "--http", "dreamlake_pipeline.connections:Connection"]
+    words += ["--factory", f"dreamlake_pipeline.{name}.app:create_app"]
+    assert set(words) <= set(processes.command(stack, name))
+    assert " ".join(words) in (Path(__file__).parents[2] / page).read_text()
+
+
 # Who knows which secret: a process that is taken over gives away what it knows.
 KNOWN = {
     "postgres": set(),

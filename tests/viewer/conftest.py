@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 from dreamlake_pipeline.auth import Scope
 from dreamlake_pipeline.client.services import Services as Clients
@@ -20,11 +20,14 @@ from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.settings import Settings
 from dreamlake_pipeline.viewer.app import create_app
 from tests.conftest import Services, serving
-from tests.viewer.ingest import Lab
+
+from .cameras import make_all, make_sounds
+from .ingest import Lab
 
 VIEWER_SECRET = "a secret of the viewer, for tests only"
 
 PATIENCE = 60_000  # milliseconds, for a machine that has other things to do
+expect.set_options(timeout=PATIENCE)
 
 FLAGS = [
     "--no-sandbox",
@@ -88,6 +91,7 @@ def viewer(services: Services) -> Iterator[Seen]:
 @pytest.fixture(scope="session")
 def playwright_() -> Iterator[Playwright]:
     with sync_playwright() as playwright:
+        expect.set_options(timeout=PATIENCE)
         yield playwright
 
 
@@ -142,6 +146,18 @@ def new_page(browser: Browser) -> Iterator[Callable[..., Page]]:
 def page(new_page: Callable[..., Page]) -> Page:
     """A page, 1280 x 800, that is not logged in: `page.goto(viewer.link("/p/…"))`."""
     return new_page()
+
+
+@pytest.fixture(scope="session")
+def cameras(services: Services, object_store: ObjectStore, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A lab whose episode `run-1` has the cameras of CAMERAS, and `heard` one of them and two microphones."""
+    folder = tmp_path_factory.mktemp("cameras")
+    with closing(Clients(remote=services.remote, bss_url=services.bss_url, api_key=services.token("*"))) as clients:
+        lab = Lab(services, object_store, clients)
+        files = make_all(folder)
+        lab.ingest(files)
+        lab.ingest({"/seen.mp4": files["/camera/left.mp4"]} | make_sounds(folder), "heard")
+        yield lab
 
 
 @pytest.fixture

@@ -9,11 +9,12 @@ from dataclasses import dataclass, field
 from dreamlake_pipeline import layout
 from dreamlake_pipeline.api.bss import Record
 from dreamlake_pipeline.api.pipeline import ClaimBatches, StagedObject
+from dreamlake_pipeline.api.server import Asset
 from dreamlake_pipeline.client.bss import BssClient, Place
 from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.client.server import asset_of
 from dreamlake_pipeline.client.services import Services as Clients
-from dreamlake_pipeline.kinds import kind_of
+from dreamlake_pipeline.kinds import Kind, kind_of
 from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.processing.batch import BatchWork
 from dreamlake_pipeline.processing.hold import Hold
@@ -72,6 +73,19 @@ class Lab:
     def records(self) -> list[Record]:
         bss: BssClient = self.clients.bss
         return bss.query([ref.id for ref in bss.list_refs(Place(self.namespace, self.project))])
+
+    def record(self, name: str) -> Record:
+        [found] = [record for record in self.records() if record.name == name]
+        return found
+
+    def asset(self, name: str) -> Asset:
+        kinds = (self.clients.index.assets(kind, namespace=self.namespace, project=self.project) for kind in Kind)
+        [found] = [asset for assets in kinds for asset in assets if asset.name == name]
+        return found
+
+    def page(self, episode: str | None = "run-1") -> str:
+        """The path of an episode's page."""
+        return episode_path(self.namespace, self.project, episode)
 
     def _process(self, pipeline: PipelineClient) -> None:
         for offer in pipeline.claim(LIMITS):

@@ -23,8 +23,8 @@ export function mountKeys(view, clock) {
     End: () => clock.seek(clock.duration),
     n: () => clock.askForCue(1),
     p: () => clock.askForCue(-1),
-    "[": () => goTo(view, view.previous),
-    "]": () => goTo(view, view.next),
+    "[": () => followLink("prev"),
+    "]": () => followLink("next"),
     "+": () => changeSpeed(clock, 1),
     "=": () => changeSpeed(clock, 1),
     "-": () => changeSpeed(clock, -1),
@@ -51,13 +51,11 @@ function isTaken({ target, key }) {
 }
 
 /**
- * @param {View} view
- * @param {string | null | undefined} episode
+ * To the episode before or behind, which the page has a link to if there is one.
+ * @param {"prev" | "next"} relation
  */
-function goTo({ namespace, project }, episode) {
-  if (episode == null) return;
-  const [n, p, e] = [namespace, project, episode].map(encodeURIComponent);
-  location.assign(`/p/${n}/${p}/e/${e}`);
+function followLink(relation) {
+  /** @type {HTMLAnchorElement | null} */ (document.querySelector(`a[rel="${relation}"]`))?.click();
 }
 
 /**

@@ -1,4 +1,4 @@
-"""Videos that say which frame they show: its number is drawn into it as stripes, and read back from the page's <video>."""
+"""Videos that say which frame they show: its number is drawn into it as stripes, and read back from the page."""
 
 from __future__ import annotations
 
@@ -15,31 +15,36 @@ WIDTH, HEIGHT = 320, 180
 BITS = 16
 _STRIPE = WIDTH // BITS
 
-# All cameras in one task of the page, so that all are looked at in the same moment. A stripe is a bit, white in the upper
-# half and black in the lower one, or the other way round; whatever is neither is no frame of ours: null.
-_READ = """() => {
+# The frames of all cameras are held at once, and looked at then, which takes long. A stripe is a bit, white in the
+# upper half and black in the lower one, or the other way round; whatever is neither is no frame of ours: null.
+_READ = """([width, height, bits]) => {
     const canvas = document.createElement("canvas");
-    canvas.width = %(width)d; canvas.height = %(height)d;
+    canvas.width = width; canvas.height = height;
     const context = canvas.getContext("2d", {willReadFrequently: true});
-    const lightness = (pixels, x, y) => pixels[4 * (y * %(width)d + x) + 1];
-    const read = video => {
-        context.drawImage(video, 0, 0, %(width)d, %(height)d);
-        const pixels = context.getImageData(0, 0, %(width)d, %(height)d).data;
+    const lightness = (pixels, x, y) => pixels[4 * (y * width + x) + 1];
+    const hold = video => video.readyState < 2 ? null : new VideoFrame(video);
+    const read = frame => {
+        if (frame === null) return null;
+        context.drawImage(frame, 0, 0, width, height);
+        const pixels = context.getImageData(0, 0, width, height).data;
+        frame.close();
         let number = 0;
-        for (let bit = 0; bit < %(bits)d; bit++) {
-            const x = Math.floor((bit + 0.5) * %(stripe)d);
-            const upper = lightness(pixels, x, %(height)d / 4), lower = lightness(pixels, x, 3 * %(height)d / 4);
+        for (let bit = 0; bit < bits; bit++) {
+            const x = Math.floor((bit + 0.5) * width / bits);
+            const upper = lightness(pixels, x, height / 4), lower = lightness(pixels, x, 3 * height / 4);
             if (Math.abs(upper - lower) < 60) return null;
             number = number * 2 + (upper > lower ? 1 : 0);
         }
         return number;
     };
     const root = document.getElementById("episode");
+    const videos = [...document.querySelectorAll("video[data-name]")];
+    const {time, synced} = root.dataset, held = videos.map(hold);
     return {
-        time: Number(root.dataset.time), synced: root.dataset.synced === "true",
-        frames: Object.fromEntries([...document.querySelectorAll("video[data-name]")].map(video => [video.dataset.name, read(video)])),
+        time: Number(time), synced: synced === "true",
+        frames: Object.fromEntries(held.map((frame, at) => [videos[at].dataset.name, read(frame)])),
     };
-}""" % {"width": WIDTH, "height": HEIGHT, "bits": BITS, "stripe": _STRIPE}
+}"""
 
 
 def make(path: Path, *, fps: float, seconds: float, options: str, sound: bool = False) -> Path:
@@ -70,4 +75,4 @@ def frame(number: int) -> np.ndarray[Any, np.dtype[np.uint8]]:
 
 def read(page: Page) -> dict[str, Any]:
     """What the page's cameras show: `{time, synced, frames: {name: number or None}}`."""
-    return page.evaluate(_READ)
+    return page.evaluate(_READ, [WIDTH, HEIGHT, BITS])
