@@ -1,5 +1,5 @@
-"""`python -m benchmarks.playing`: four cameras play in the viewer for ten minutes. How far do they drift apart, and does the
-page's memory grow?
+"""`python -m benchmarks.playing`: four cameras play in the viewer for ten minutes. How far do they drift apart, and
+does the memory of the page grow?
 
 Frames are numbered in the pictures and read back from the page, about once a second: what the player believes of itself
 plays no part. The first second is left out.
@@ -48,8 +48,8 @@ _EVERY = 1.0  # second
 
 @dataclass(slots=True)
 class Played:
-    """What was seen: by second of the episode, how far cameras were apart, in frames of the slower of two; and bytes of the
-    page's heap after garbage was collected."""
+    """What was seen: by second of the episode, how far cameras were apart, in frames of the slower of two; and bytes of
+    the page's heap after garbage was collected."""
 
     apart: list[tuple[float, float]] = field(default_factory=list)
     heap: list[tuple[float, float]] = field(default_factory=list)
@@ -62,7 +62,8 @@ class Played:
         yield f"looked at {len(gaps)} times: at most {max(gaps):.2f} frames apart, {within} times within one frame"
         yield f"{self.held:.1f} s longer than the recording, while cameras were waited for"
         first, last = self.heap[0], self.heap[-1]
-        yield f"heap of the page: {first[1] / _MB:.1f} MB at {first[0]:.0f} s, {last[1] / _MB:.1f} MB at {last[0]:.0f} s"
+        at_first, at_last = (f"{size / _MB:.1f} MB at {second:.0f} s" for second, size in (first, last))
+        yield f"heap of the page: {at_first}, {at_last}"
 
 
 def main() -> int:
@@ -131,8 +132,8 @@ def _heap(session: CDPSession) -> float:
 
 
 def _apart(frames: Mapping[str, int | None], seconds: float) -> float:
-    """How far two cameras are from showing the same moment, at most, in frames of the slower one. 0 where the times overlap
-    for which their frames are to be shown."""
+    """How far two cameras are from showing the same moment, at most, in frames of the slower one. 0 where the times
+    overlap for which their frames are to be shown."""
     spans = []
     for name, frame in frames.items():
         if frame is None:

@@ -34,6 +34,13 @@ def _check_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
 Metadata = Annotated[dict[str, Any], AfterValidator(_check_metadata)]
 
 
+class FormerName(Model):
+    """The name that a record had until now, in the same project."""
+
+    episode: Episode | None = None
+    name: Name
+
+
 class AssetIn(Model):
     """Registration of one file in the index; the same name again is the same asset.
 
@@ -66,6 +73,12 @@ class AssetIn(Model):
     restore: bool = Field(
         False,
         description="Without `uploadedAt`: earlier content was uploaded again under its old name, just now.",
+    )
+
+    moved_from: FormerName | None = Field(
+        None,
+        description="The record was moved: what people said of it goes along, its offset, and the flag and note of an "
+        "episode that nothing else is left in.",
     )
 
     def bss_id(self, kind: Kind) -> str:

@@ -24,6 +24,7 @@ from ..api.server import (
     EpisodeInfo,
     EpisodeSummary,
     FlagFilter,
+    FormerName,
     Me,
     NamespaceInfo,
     Node,
@@ -254,8 +255,9 @@ class IndexClient:
                 return
 
 
-def asset_of(record: Record) -> BatchAsset:
-    """What the index is told of a record when everything about it is known; of a failed one, why."""
+def asset_of(record: Record, moved_from: FormerName | None = None) -> BatchAsset:
+    """What the index is told of a record when everything about it is known; of a failed one, why. With the name that it
+    had before, if it was moved."""
     return BatchAsset.model_validate(
         {
             "namespace": record.owner,
@@ -269,6 +271,7 @@ def asset_of(record: Record) -> BatchAsset:
             "sha256": record.sha256 or record.staging_hash,
             "metadata": {"error": record.error.wire()} if record.error else record.metadata,
             "uploaded_at": record.uploaded_at,
+            "moved_from": moved_from,
         }
     )
 

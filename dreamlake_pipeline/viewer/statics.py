@@ -32,7 +32,7 @@ _TEXT = frozenset({"text/javascript", "text/css", "image/svg+xml"})
 
 # Comments of our own scripts and styles that have lines of their own: a third of what would be sent. Their lines stay,
 # empty, so that a fault has the number of its line.
-_COMMENT = re.compile(rb"^[ \t]*(?:/\*(?:[^*]|\*(?!/))*\*/|//[^\n]*)[ \t]*$", re.MULTILINE)
+_COMMENT = re.compile(rb"^[ \t]*(?:/\*(?:(?!\*/).)*\*/|//[^\n]*)[ \t]*$", re.DOTALL | re.MULTILINE)
 
 
 class _File:

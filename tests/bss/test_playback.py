@@ -113,7 +113,7 @@ def test_a_player_of_another_origin_reads_why_it_is_refused(service, api, video)
         f"{stream}/{'6' * 32}.m3u8?{token}": 404,
         f"{stream}/{'6' * 64}.ts?{token}": 404,
         f"{stream}/{'6' * 64}.ts?token={ended}": 401,
-        f"{stream}/subtitles/nothing.m3u8?{token}": 404,
+        f"{stream}/subtitles/{'6' * 24}.m3u8?{token}": 404,
         f"/videos/{'6' * 24}/stream/master.m3u8?{token}": 403,
     }
     for path, status in refused.items():

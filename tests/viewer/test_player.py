@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, Route, expect
 
 from benchmarks import barcodes
+
 from .cameras import (
     CAMERAS,
     DURATION,

@@ -40,8 +40,9 @@ class PlaylistResponse(Response):
 
     media_type = playlists.CONTENT_TYPE
 
-    def __init__(self, playlist: str) -> None:
-        super().__init__(playlist, headers={"Cache-Control": "private, no-transform"})
+    def __init__(self, playlist: str, status_code: int = 200) -> None:
+        """`status_code` is where FastAPI reads what to say of a route in the OpenAPI document."""
+        super().__init__(playlist, status_code, headers={"Cache-Control": "private, no-transform"})
 
 
 class SegmentResponse(StreamingResponse):
