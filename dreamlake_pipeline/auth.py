@@ -23,7 +23,7 @@ import jwt
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from .errors import Code, DreamlakeError
-from .ids import ID_PATTERN, new_id
+from .ids import ID_PATTERN, is_id, new_id
 from .names import SLUG_PATTERN
 
 _ALGORITHM = "HS256"
@@ -204,7 +204,14 @@ def token_id(token: str) -> str:
 
 
 def is_token_id(text: str) -> bool:
+    """Whether a token may have this id, whoever signed it."""
     return re.fullmatch(TOKEN_ID_PATTERN, text) is not None
+
+
+def is_own_token_id(text: str) -> bool:
+    """Whether the text has the form of the ids that tokens of ours are known by: a `jti` of `issue_token`, or the hash
+    of a token without one."""
+    return is_id(text) or re.fullmatch("sha256:[0-9a-f]{64}", text) is not None
 
 
 def _hash_id(token: str) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
+from ..flags import Flag
 from ..kinds import KINDS, Kind
 from .bounded import MOST_BYTES
 from .bss import Status
@@ -32,6 +33,13 @@ def _check_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 Metadata = Annotated[dict[str, Any], AfterValidator(_check_metadata)]
+
+
+class FormerName(Model):
+    """The name that a record had until now, in the same project."""
+
+    episode: Episode | None = None
+    name: Name
 
 
 class AssetIn(Model):
@@ -66,6 +74,12 @@ class AssetIn(Model):
     restore: bool = Field(
         False,
         description="Without `uploadedAt`: earlier content was uploaded again under its old name, just now.",
+    )
+
+    moved_from: FormerName | None = Field(
+        None,
+        description="The record was moved: what people said of it goes along, its offset, and the flag and note of an "
+        "episode that nothing else is left in.",
     )
 
     def bss_id(self, kind: Kind) -> str:
@@ -151,8 +165,8 @@ class Asset(Model):
 
 
 # A hundred days each way, and some more: no recording is aligned by more, and a float holds each microsecond of it.
-_MOST_OFFSET = 1e7
-TimeOffset = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-_MOST_OFFSET, le=_MOST_OFFSET)]
+MOST_OFFSET_SEC = 1e7
+TimeOffset = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-MOST_OFFSET_SEC, le=MOST_OFFSET_SEC)]
 
 
 class AssetChange(Change):
@@ -193,27 +207,14 @@ class ProjectInfo(Model):
 
 
 class EpisodeInfo(Model):
-    """`name` is null for files that belong to no episode."""
+    """`name` is null for files that belong to no episode, which have no flag and no note."""
 
     id: Id | None
     name: str | None
     assets: int
     created_at: Timestamp | None
-
-
-class Flag(StrEnum):
-    """What a person thinks of an episode."""
-
-    GOOD = "good"
-    BAD = "bad"
-
-
-class FlagFilter(StrEnum):
-    """Episodes of a flag, or of none."""
-
-    GOOD = "good"
-    BAD = "bad"
-    NONE = "none"
+    flag: Flag | None = None
+    note: str | None = None
 
 
 class EpisodeChange(Change):

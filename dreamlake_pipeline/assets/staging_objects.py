@@ -36,12 +36,15 @@ def staging_objects(
     forget_inherited(context)
     with plain_failure():
         hold = hold_of(context, batch_tools, redo)
-        due = hold.begin().items
+        taken = hold.begin()
+        due = taken.items
         reached(CrashPoint.BATCH_TAKEN)
-        batch = hold.pipeline.items(context.partition_key)
         kinds = kinds_of_run(context)
-        work = begin_work(batch_tools, hold, batch, [item for item in due if item.kind in kinds])
-        batch_tools.begin(work, batch.items)
+        work = begin_work(batch_tools, hold, taken, [item for item in due if item.kind in kinds])
+        batch_tools.begin(work)
+        # Nothing is told of the work before the next asset waits for it: these are the items as they were.
+        batch = hold.pipeline.items(context.partition_key)
+        batch_tools.show(batch.items)
         moved = moved_of(hold)
     if moved is not None and moved.count:
         tell_moved(context, moved)

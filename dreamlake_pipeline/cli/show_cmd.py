@@ -32,12 +32,15 @@ def show(
 
     with connect() as lake:
         record = find_file(lake, what, episode)
-        run = _run_url(record)
+        run, entry = _run_url(record), lake.index.entry_of(record)
         if as_json:
-            asset = lake.index.entry_of(record)
-            print_json(whole(record, asset.id if asset else None) | ({"runUrl": run} if run else {}))
+            offset = {"timeOffsetSec": entry.time_offset_sec if entry else None}
+            print_json(whole(record, entry.id if entry else None) | offset | ({"runUrl": run} if run else {}))
             return
-        rows = [*_about(record, lake.namespace), *_found(lake, record, verbose=verbose)]
+        rows = [*_about(record, lake.namespace)]
+        if entry and entry.time_offset_sec is not None:
+            rows.append(("offset", f"{entry.time_offset_sec:+g} s, as somebody said"))
+        rows += [*_found(lake, record, verbose=verbose)]
         rows += _kept(record, run, verbose=verbose)
     print_columns([[style(field, dim=True), value] for field, value in rows])
 

@@ -74,6 +74,9 @@ def revoke(
         list[str],
         typer.Argument(metavar="ID|TOKEN...", help="The id that `--json` gave (its claim `jti`), or the token itself."),
     ],
+    any_id: Annotated[
+        bool, typer.Option("--any-id", help="The ids are of tokens that another program signed, and of any form.")
+    ] = False,
 ) -> None:
     """End tokens before they expire, at both services, within seconds; with them, the playback URLs they made.
 
@@ -82,7 +85,7 @@ def revoke(
     from .connection import connect
     from .output import note, plural
 
-    chosen = [_id_of(text) for text in ids]
+    chosen = [_id_of(text, any_id=any_id) for text in ids]
     with connect() as lake:
         lake.revoke_tokens(chosen)
     note(f"{plural(len(chosen), 'token')} revoked, at both services within seconds.")
@@ -104,18 +107,29 @@ def list_revoked(as_json: AsJson = False) -> None:
                 typer.echo(f"{one.token.id}  {revoked}{where}")
 
 
-def _id_of(text: str) -> str:
-    """The id of a token, given by itself or as the token. Raises DreamlakeError(USAGE) for what is neither."""
-    from ..auth import is_token_id, token_id
+def _id_of(text: str, *, any_id: bool) -> str:
+    """The id of a token, given by itself or as the token. Raises DreamlakeError(USAGE) for what is neither; with
+    `any_id`, for what no token can have as its id."""
+    from ..auth import is_own_token_id, is_token_id, token_id
     from ..errors import Code, DreamlakeError
 
+    is_token = text.startswith("ey") and text.count(".") == 2
     try:
-        found = token_id(text) if text.startswith("ey") and text.count(".") == 2 else text
+        found = token_id(text) if is_token else text
     except ValueError:
         found = ""
     if not is_token_id(found):
         raise DreamlakeError(
             Code.USAGE, "That is neither the id of a token nor a token.", hint="`token create --json` shows the id."
+        )
+    if not (is_token or any_id or is_own_token_id(found)):
+        # BSS keeps no list of the tokens that are valid: a word that is the id of none would be revoked, and end none.
+        raise DreamlakeError(
+            Code.USAGE,
+            f"`{found}` is not the id of a token of `dreamlake token create`, which has 24 digits such as "
+            "6b0cfb853f63a552ed01e219: nothing was revoked.",
+            hint="Give the token itself, or the id that `token create --json` showed. If another program signed the "
+            "token, and gave it this id: --any-id.",
         )
     return found
 

@@ -23,7 +23,7 @@ from ..api.server import (
     EpisodeDetails,
     EpisodeInfo,
     EpisodeSummary,
-    FlagFilter,
+    FormerName,
     Me,
     NamespaceInfo,
     Node,
@@ -33,6 +33,7 @@ from ..api.server import (
     RemovedAssets,
 )
 from ..errors import Code, DreamlakeError
+from ..flags import FlagFilter
 from ..kinds import Kind
 from .bss import Place
 from .checked import checked_requests
@@ -275,8 +276,9 @@ class IndexClient:
                 return
 
 
-def asset_of(record: Record) -> BatchAsset:
-    """What the index is told of a record when everything about it is known; of a failed one, why."""
+def asset_of(record: Record, moved_from: FormerName | None = None) -> BatchAsset:
+    """What the index is told of a record when everything about it is known; of a failed one, why. With the name that it
+    had before, if it was moved."""
     return BatchAsset.model_validate(
         {
             "namespace": record.owner,
@@ -290,6 +292,7 @@ def asset_of(record: Record) -> BatchAsset:
             "sha256": record.sha256 or record.staging_hash,
             "metadata": {"error": record.error.wire()} if record.error else record.metadata,
             "uploaded_at": record.uploaded_at,
+            "moved_from": moved_from,
         }
     )
 

@@ -56,6 +56,7 @@ class BatchWork:
         self._turn_ends = time.monotonic() + hold.turn_seconds
         self._done: SimpleQueue[list[Outcome] | BaseException] = SimpleQueue()
         self._pending: dict[Future[None], Sequence[Record]] = {}
+        self._ended: SimpleQueue[Future[None]] = SimpleQueue()
         self._short: set[Future[None]] = set()
         self._fault: BaseException | None = None
         self._threads: _Threads | None = None
@@ -100,6 +101,8 @@ class BatchWork:
         for same in others:
             if _is_long(same):
                 self._pending[threads.lanes.submit_long(self._told, alike, same)] = same
+        for future in self._pending:
+            future.add_done_callback(self._ended.put)
         self._note_ended()
 
     def _told(self, work: Callable[[list[Record]], None], records: list[Record]) -> None:
@@ -140,10 +143,15 @@ class BatchWork:
         if self._fault is not None:
             raise self._fault
         try:
-            while left := self._settling.without(ids):
-                are_made = self._settling.has(left)
-                self._take(0 if are_made else _TICK)
-                self._settling.tick(at_once=are_made)
+            left = self._settling.without(ids)
+            unmade, settled = list(left), self._settling.count
+            while left:
+                while unmade and self._settling.has(unmade[-1]):
+                    unmade.pop()
+                self._take(_TICK if unmade else 0)
+                self._settling.tick(at_once=not unmade)
+                if self._settling.count != settled:
+                    left, settled = self._settling.without(left), self._settling.count
                 if self._settling.others_wait and time.monotonic() > self._turn_ends:
                     self._give_back()
             self._note_ended()
@@ -173,10 +181,10 @@ class BatchWork:
             self._note_ended()
 
     def _note_ended(self) -> None:
-        ended = [future for future in self._pending if future.done()]
-        for future in ended:
-            del self._pending[future]
-        self._short.difference_update(ended)
+        while not self._ended.empty():
+            future = self._ended.get()
+            self._pending.pop(future, None)
+            self._short.discard(future)
         if not self._short and self._threads is not None:
             self._threads.lanes.end_short()
 

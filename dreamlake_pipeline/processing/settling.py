@@ -69,9 +69,14 @@ class Settling:
         """Those of the items that are not settled."""
         return [one for one in ids if one not in self.outcomes and one not in self.given_back]
 
-    def has(self, ids: Collection[str]) -> bool:
-        """Whether all of these have been given here, settled or not."""
-        return self._made_ids.issuperset(ids)
+    @property
+    def count(self) -> int:
+        """How many items are settled."""
+        return len(self.outcomes) + len(self.given_back)
+
+    def has(self, record_id: str) -> bool:
+        """Whether an item has been given here, settled or not."""
+        return record_id in self._made_ids
 
     def tick(self, *, at_once: bool = False) -> None:
         """Keep the batch, and settle a group where it is time to.

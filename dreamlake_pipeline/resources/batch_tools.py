@@ -38,9 +38,13 @@ class BatchTools(ConfigurableResource):
         """All items of the batch, as they were when the work began."""
         return self._items
 
-    def begin(self, work: Any, items: Any) -> None:
+    def begin(self, work: Any) -> None:
         """Have the assets after this one find the work."""
-        self._work, self._items = work, items
+        self._work = work
+
+    def show(self, items: Any) -> None:
+        """Have them find all items of the batch."""
+        self._items = items
 
     def teardown_after_execution(self, context: InitResourceContext) -> None:
         if self._work is not None:

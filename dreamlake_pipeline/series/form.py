@@ -87,7 +87,9 @@ def read_description(metadata: dict[bytes, bytes] | None) -> Description | None:
         if plain.pop("version") != 1:
             return None
         fields = tuple(
-            Described(Field(one["name"], one["column"], Sort(one["sort"]), one["item"]), one["gap"], one["exact"])
+            Described(
+                Field(one["name"], one["column"], Sort(one["sort"]), tuple(one["path"])), one["gap"], one["exact"]
+            )
             for one in plain.pop("fields")
         )
         return Description(**plain, fields=fields)

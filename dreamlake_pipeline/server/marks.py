@@ -1,6 +1,7 @@
 """What people say of what is stored: flags and notes of episodes, and by how much a file is later than its own times.
 
-An offset belongs to a name. Whatever is uploaded under it keeps it, and so does a file that is deleted and restored.
+All of it belongs to a name. Whatever is uploaded under it keeps it, and so does what is deleted and restored; what gets
+another name takes it along (carrying.py).
 """
 
 from __future__ import annotations

@@ -75,6 +75,8 @@ def up(home: Path, report: Report) -> Stack:
             return stack
         if leftovers.end_all(stack):
             report("ended what an earlier start had left behind")
+        if state.is_copied(home):
+            _check_copy(stack)
         stack = _settle_addresses(state.complete(stack), report)
         supervisor = Supervisor(stack)
         try:
@@ -248,14 +250,26 @@ def _failure(stack: Stack, name: str, what: str) -> DreamlakeError:
 
 
 def _settle_addresses(stack: Stack, report: Report) -> Stack:
-    """Remember other ports in the place of those that somebody else has taken meanwhile."""
+    """Remember where the stack is, and other ports in the place of those that somebody else has taken meanwhile."""
     settled = stack.with_free_ports().with_socket()
     for name, port in settled.ports.items():
         if port != stack.ports[name]:
             report(f"port {stack.ports[name]} of {name} is taken by another program: using {port} from now on")
-    if settled != stack:
-        settled.save()
+    settled.save()
     return settled
+
+
+def _check_copy(stack: Stack) -> None:
+    """Raises DreamlakeError(STACK_FAILED) for a copy that was made while the database ran: files of different moments
+    are no database, which would be found out when it is too late."""
+    pid_file = stack.postgres_data / "postmaster.pid"
+    if pid_file.exists():
+        raise DreamlakeError(
+            Code.STACK_FAILED,
+            f"{stack.home} was copied or moved while its database was running: the copy can't be relied on.",
+            hint="Stop the stack with `dreamlake down` where it came from, and copy it again. If it was not running, "
+            f"but killed, or if this is a snapshot that the file system took in one moment: delete {pid_file}.",
+        )
 
 
 def _stop(stack: Stack) -> bool:

@@ -1,6 +1,6 @@
 """What the embedded stack remembers under `$DREAMLAKE_HOME`: its id, its ports and its credentials.
 
-stack.json         id, ports, the supervisor's socket, doors
+stack.json         id, its own path, ports, the supervisor's socket, doors
 credentials.json   passwords, keys and tokens (0600)
 superuser.json     the password of Postgres's superuser, which `up` alone uses (0600)
 logs/              one per process, rotated
@@ -12,6 +12,7 @@ objects/           what the S3 server stores
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import secrets
@@ -177,7 +178,12 @@ class Stack:
     def save(self) -> None:
         """Write both files; stack.json last, since a stack exists once it does."""
         write_private(self.home / "credentials.json", asdict(self.credentials))
-        where = {"id": self.id, "ports": self.ports, "socket": str(self.socket)}
+        where = {
+            "id": self.id,
+            "home": os.path.realpath(self.home),
+            "ports": self.ports,
+            "socket": str(self.socket),
+        }
         write_private(self.home / "stack.json", where | ({"doors": self.doors} if self.doors else {}))
 
     def with_free_ports(self) -> Stack:
@@ -222,12 +228,15 @@ def load(home: Path) -> Stack | None:
             return None
         remembered = json.loads((home / "stack.json").read_text())
         keys = json.loads((home / "credentials.json").read_text())
+        stack_id, socket_path = str(remembered["id"]), Path(remembered["socket"])
+        if _is_elsewhere(home, remembered):
+            stack_id, socket_path = _own_of_copy(home, stack_id)
         return Stack(
             home=home,
-            id=str(remembered["id"]),
+            id=stack_id,
             # What an earlier version did not have is made by the next `up` (`complete`).
             ports={name: int(remembered["ports"][name]) for name in LISTENERS if name in remembered["ports"]},
-            socket=Path(remembered["socket"]),
+            socket=socket_path,
             credentials=Credentials(**{one.name: str(keys.get(one.name, "")) for one in fields(Credentials)}),
             doors={name: int(port) for name, port in remembered.get("doors", {}).items()},
         )
@@ -243,6 +252,32 @@ def load(home: Path) -> Stack | None:
             f"The state under {home} is damaged: {fault}.",
             hint="Restore stack.json and credentials.json, or set DREAMLAKE_HOME to another folder.",
         ) from fault
+
+
+def is_copied(home: Path) -> bool:
+    """Whether the stack under `home` has not been started since its folder was moved or copied here."""
+    home = _absolute(home)
+    try:
+        return _is_elsewhere(home, json.loads((home / "stack.json").read_text()))
+    except FileNotFoundError:
+        return False
+
+
+def _is_elsewhere(home: Path, remembered: dict[str, Any]) -> bool:
+    """Whether stack.json was written for another folder than the one in which it is. An earlier version did not write
+    for which, but where its socket is: mostly in the folder."""
+    socket_path = Path(remembered["socket"])
+    origin = remembered.get("home") or (socket_path.parents[1] if socket_path.parent.name == "run" else home)
+    return os.path.realpath(origin) != os.path.realpath(home)
+
+
+def _own_of_copy(home: Path, origin_id: str) -> tuple[str, Path]:
+    """The id and the socket of a stack that was copied: with those of its origin, it would be taken for that, which may
+    be running. They are the same at each call; `up` keeps them."""
+    own = hashlib.sha256(f"{origin_id} {os.path.realpath(home)}".encode()).hexdigest()[:16]
+    path = _socket_in(home)
+    # A folder that is not there: `with_socket` makes one.
+    return own, path if _is_short(path) else Path(tempfile.gettempdir()) / f"dreamlake-{own}" / path.name
 
 
 def create(home: Path) -> Stack:
@@ -328,10 +363,16 @@ def _new_credentials() -> Credentials:
 
 
 def _socket_path(home: Path) -> Path:
-    path = home / "run" / "supervisor.sock"
-    if len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH:
-        return path
-    return Path(tempfile.mkdtemp(prefix="dreamlake-")) / "supervisor.sock"
+    path = _socket_in(home)
+    return path if _is_short(path) else Path(tempfile.mkdtemp(prefix="dreamlake-")) / path.name
+
+
+def _socket_in(home: Path) -> Path:
+    return home / "run" / "supervisor.sock"
+
+
+def _is_short(path: Path) -> bool:
+    return len(os.fsencode(path)) <= _LONGEST_SOCKET_PATH
 
 
 def free_port(taken: set[int]) -> int:

@@ -304,6 +304,24 @@ def test_a_token_is_revoked_at_both_services(
         assert dreamlake("token", "revoke", nonsense).code == 2
 
 
+def test_a_word_is_not_revoked_as_if_it_were_an_id(
+    dreamlake: Callable[..., Any], services: Any, owner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    secret = "a secret for tests only, 32 bytes or more"
+    monkeypatch.setenv("DREAMLAKE_AUTH_SECRET", secret)
+    monkeypatch.setenv("DREAMLAKE_API_KEY", services.token("*"))
+    [good] = dreamlake("token", "create", "-n", owner, "--json").events
+    for word in ("robot", owner, good["id"][:-1], good["id"].upper(), f"sha256:{'0' * 63}", "--all"):
+        refused = dreamlake("token", "revoke", good["id"], word)
+        assert refused.code == 2 and "Traceback" not in refused.err
+    listed = {event["id"] for event in dreamlake("token", "list", "--json").events}
+    assert good["id"] not in listed and "robot" not in listed
+    theirs = jwt.encode({"sub": "x", "namespaces": [owner], "scope": "read", "jti": f"ci:{owner}"}, secret)
+    for given in ((theirs,), ("--any-id", f"ci:{owner}")):
+        assert dreamlake("token", "revoke", *given).code == 0
+    assert f"ci:{owner}" in {event["id"] for event in dreamlake("token", "list", "--json").events}
+
+
 def bearer(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 

@@ -57,6 +57,22 @@ def test_outcomes_come_in_the_order_of_the_items(hold: Begin, shop: Workshop) ->
     assert (summary.ready, summary.failed, summary.unfinished) == (20, 1, 0)
 
 
+def test_waiting_costs_the_same_for_each_item_however_many_there_are(
+    hold: Begin, shop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All items are gone through once for each group that is settled, and none for each item that is made."""
+    looked_at, groups = [], []
+    without, report, has = Settling.without, Hold.report, Settling.has
+    monkeypatch.setattr(Settling, "without", lambda self, ids: (looked_at.extend(ids), without(self, ids))[1])
+    monkeypatch.setattr(Settling, "has", lambda self, one: (looked_at.append(one), has(self, one))[1])
+    monkeypatch.setattr(Hold, "report", lambda self, results: (groups.append(results), report(self, results))[1])
+    held = hold({f"/{n}.srt": srt(str(n)) for n in range(200)})
+    items = held.begin().items
+    assert len(process_items(held, shop, items, workers=2)) == 200
+    turns = 200 + 200  # of the loop: one for each that is made, or a few more where nothing came for a moment
+    assert len(looked_at) <= 200 * (len(groups) + 2) + turns + 200
+
+
 def settled(hold: Hold, outcomes: Sequence[Outcome]) -> dict[str, Outcome]:
     """What is settled of outcomes, by the names of their records."""
     settling = Settling(hold, None)

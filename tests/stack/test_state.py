@@ -2,7 +2,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import socket
+import subprocess
 import threading
 from dataclasses import asdict, astuple, replace
 from pathlib import Path
@@ -11,7 +14,7 @@ import pytest
 
 from dreamlake_pipeline.auth import Scope, verify_token
 from dreamlake_pipeline.errors import Code, DreamlakeError
-from dreamlake_pipeline.stack import state
+from dreamlake_pipeline.stack import control, state
 
 
 @pytest.fixture
@@ -31,6 +34,61 @@ def test_a_stack_is_remembered(home: Path) -> None:
     made = state.create(home)
     assert state.load(home) == made
     assert len(set(made.ports.values())) == len(state.LISTENERS)
+
+
+def test_a_copy_is_a_stack_of_its_own(home: Path, tmp_path: Path) -> None:
+    """Else `up` and `down` of the copy would take the processes of the original for its own, and end them."""
+    made = state.create(home)
+    copy = Path(shutil.copytree(home, tmp_path / "a copy"))
+    assert state.is_copied(copy) and not state.is_copied(home)
+    stack = state.load(copy)
+    assert stack is not None and stack == state.load(copy)
+    assert stack.id != made.id and stack.socket == copy / "run" / "supervisor.sock"
+    assert (stack.ports, stack.credentials) == (made.ports, made.credentials)
+    stack.with_socket().save()
+    assert not state.is_copied(copy) and state.load(copy) == stack
+    moved = copy.rename(tmp_path / "moved")
+    again = state.load(moved)
+    assert again is not None and again.id not in (made.id, stack.id) and again.home == moved
+
+
+def test_a_copy_of_an_earlier_version_is_seen_by_its_socket(home: Path, tmp_path: Path) -> None:
+    state.create(home)
+    file = home / "stack.json"
+    known = json.loads(file.read_text())
+    del known["home"]
+    state.write_private(file, known)
+    assert not state.is_copied(home)
+    assert state.is_copied(Path(shutil.copytree(home, tmp_path / "a copy")))
+
+
+def test_a_link_to_a_home_is_no_copy(home: Path, tmp_path: Path) -> None:
+    made = state.create(home)
+    (tmp_path / "link").symlink_to(home)
+    linked = state.load(tmp_path / "link")
+    assert linked is not None and (linked.id, linked.socket) == (made.id, made.socket)
+
+
+def test_a_copy_whose_path_is_too_long_for_a_socket_gets_a_folder_for_it(home: Path, tmp_path: Path) -> None:
+    made = state.create(home)
+    copy = Path(shutil.copytree(home, tmp_path / ("long" * 25)))
+    stack = state.load(copy)
+    assert stack is not None and not stack.socket.parent.exists()
+    settled = stack.with_socket()
+    assert settled.socket.parent.is_dir() and settled.socket.parent not in (copy / "run", made.socket.parent)
+    settled.socket.parent.rmdir()
+
+
+def test_a_copy_of_a_running_stack_is_refused(home: Path, tmp_path: Path) -> None:
+    state.create(home)
+    (home / "postgres").mkdir()
+    (home / "postgres" / "postmaster.pid").write_text("1\n")
+    copy = Path(shutil.copytree(home, tmp_path / "a copy"))
+    with pytest.raises(DreamlakeError) as refused:
+        control.up(copy, lambda _: None)
+    assert refused.value.code is Code.STACK_FAILED and "while its database was running" in refused.value.message
+    assert str(copy / "postgres" / "postmaster.pid") in (refused.value.hint or "")
+    assert state.is_copied(copy)
 
 
 def test_others_reach_a_part_by_the_door_before_it(home: Path) -> None:
@@ -83,6 +141,22 @@ def test_ports_of_an_earlier_version_are_completed(home: Path) -> None:
     assert {name: port for name, port in completed.ports.items() if name != "viewer"} == loaded.ports
     assert completed.ports["viewer"] not in loaded.ports.values()
     assert completed.credentials == made.credentials
+
+
+def test_the_key_is_replaced_as_the_docs_say(home: Path) -> None:
+    before = state.create(home)
+    page = Path(__file__).parents[2] / "docs" / "operations.md"
+    [command] = re.findall(r"^sed .*$", page.read_text(), re.MULTILINE)
+    subprocess.run(["sh", "-c", command], env=os.environ | {"DREAMLAKE_HOME": str(home)}, check=True)
+    loaded = state.load(home)
+    assert loaded is not None
+    after = state.complete(loaded).credentials
+    is_same = {name for name, value in asdict(before.credentials).items() if asdict(after)[name] == value}
+    assert set(asdict(after)) - is_same == {"auth_secret", "cli_token", "service_token"}
+    for token in (after.cli_token, after.service_token):
+        assert verify_token(after.auth_secret, token).scope is Scope.WRITE
+        with pytest.raises(DreamlakeError):
+            verify_token(before.credentials.auth_secret, token)
 
 
 def test_an_open_home_is_shut(tmp_path: Path) -> None:

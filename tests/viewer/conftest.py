@@ -91,6 +91,7 @@ def viewer(services: Services) -> Iterator[Seen]:
 @pytest.fixture(scope="session")
 def playwright_() -> Iterator[Playwright]:
     with sync_playwright() as playwright:
+        expect.set_options(timeout=PATIENCE)
         yield playwright
 
 

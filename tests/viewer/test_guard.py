@@ -94,6 +94,7 @@ def test_a_link_of_another_site_leads_here_although_no_cookie_comes_with_it(view
         assert first.status_code == 200 and f'content="0;url={PAGE}?t=1"' in first.text
         again = browser.get(f"{PAGE}?t=1", headers=followed | {"Sec-Fetch-Site": "same-origin"})
         assert again.status_code == 303 and again.headers["location"].startswith("/login?next=")
+        assert browser.get(viewer.link(PAGE), headers=followed).headers["location"] == PAGE
 
 
 def test_behind_a_proxy_that_changes_the_host_its_public_name_counts(viewer: Seen) -> None:

@@ -28,8 +28,8 @@ Seconds = Annotated[float, Query(ge=0, allow_inf_nan=False)]
 Names = Annotated[
     list[str] | None,
     Query(
-        description="Names of columns; `column[0]` is an item of a column of lists. Said several times, or once with "
-        "commas between them, where no column has such a name."
+        description="Names of columns; `column[0]` is an item of a list, `column.name` a value of an object, and "
+        "`column` all of them. Said several times, or once with commas between them, where no column has such a name."
     ),
 ]
 

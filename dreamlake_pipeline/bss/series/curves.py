@@ -13,7 +13,7 @@ import pyarrow as pa
 from ...errors import Code, DreamlakeError
 from ...series import form, gaps
 from ...series.buckets import Buckets, fill, numbers_of
-from ...series.fields import Field, Sort, numbers, texts
+from ...series.fields import Field, Sort, Values
 from ...series.runs import Runs, find_runs
 from .track import Entries, LargeTrack, Track
 
@@ -74,8 +74,8 @@ def answer(track: Track, names: Sequence[str], start: float, end: float | None, 
 
 
 def choose(fields: Sequence[Field], names: Sequence[str]) -> list[Field]:
-    """The fields of these names; the name of a column of lists stands for all of its items, no name for the first
-    curves. Raises INVALID_REQUEST."""
+    """The fields of these names; that of a column stands for all that is in its lists or objects, no name for the
+    first curves. Raises INVALID_REQUEST."""
     if not names:
         return [field for field in fields if field.sort is not Sort.MARK][:_DEFAULT_FIELDS]
     chosen: dict[str, Field] = {}
@@ -85,7 +85,7 @@ def choose(fields: Sequence[Field], names: Sequence[str]) -> list[Field]:
             raise DreamlakeError(
                 Code.INVALID_REQUEST,
                 f"fields: {name[:200]!r} is no field that has a series.",
-                hint="Numbers, lists of numbers, booleans and texts have one; times and objects have none.",
+                hint="Numbers, booleans and texts have one, also those in lists and objects; times have none.",
             )
         chosen |= {field.name: field for field in found}
     if len(chosen) > MOST_FIELDS:
@@ -131,7 +131,8 @@ def _told(entries: Buckets, curves: Sequence[_Curve], width: float, gap: float |
             "max": _spread(buckets.high, places, len(shown), field),
         }
         if len(found := gaps.after_empty(buckets.number, width, curve.gap)):
-            far[field.name] = [[(buckets.number[n - 1] + 1) * width, buckets.number[n] * width] for n in found]
+            ends = np.stack([buckets.number[found - 1] + 1, buckets.number[found]], axis=1)
+            far[field.name] = (ends * width).tolist()
     return {
         "raw": False,
         "bucketSec": width,
@@ -145,29 +146,23 @@ def _told(entries: Buckets, curves: Sequence[_Curve], width: float, gap: float |
 # From entries
 
 
-@dataclass(frozen=True, slots=True)
 class _Part:
     """Entries that were read, and their values: more than those of the span, by which gaps are judged."""
 
-    track: Track
-    entries: Entries
-    table: pa.Table
+    def __init__(self, track: Track, entries: Entries, table: pa.Table) -> None:
+        self.track, self.entries = track, entries
+        self._values = Values(table)
 
     def numbers(self, field: Field) -> tuple[np.ndarray, np.ndarray]:
         """The values of a field, and which of them are known."""
-        values, known = numbers(self._column(field), field)
+        values, known = self._values.numbers(field)
         return values, np.ones(len(values), bool) if known is None else known
 
     def texts(self, field: Field) -> pa.Array:
-        return texts(self._column(field))
+        return self._values.texts(field)
 
     def gap_of(self, field: Field, known: np.ndarray) -> float | None:
         return self.track.gap_of(field, self.entries.seconds[known])
-
-    def _column(self, field: Field) -> pa.Array:
-        return pa.concat_arrays(
-            [pa.array([], self.table.schema.field(field.column).type), *self.table.column(field.column).chunks]
-        )
 
 
 def _read(track: Track, fields: Sequence[Field], span: Span) -> _Part | None:
@@ -205,7 +200,9 @@ def _folded(part: _Part, fields: Sequence[Field], span: Span, begin: int, end: i
 
 def _raw(part: _Part, fields: Sequence[Field], span: Span, begin: int, end: int) -> dict[str, Any]:
     """The entries from number `begin` to `end` of a part, with the nearest on either side: a line goes to them."""
-    begin, end = max(begin - 1, 0), min(end + 1, len(part.entries))
+    times, reach = part.entries.seconds, part.track.gap or 0.0
+    begin -= begin > 0 and times[begin - 1] >= span.start - reach
+    end += end < len(times) and times[end] <= span.end + reach
     seconds = part.entries.seconds[begin:end]
     after = gaps.after_gaps(seconds, part.track.gap)
     shown = np.insert(seconds, after, (seconds[after - 1] + seconds[after]) / 2)
@@ -218,7 +215,7 @@ def _raw(part: _Part, fields: Sequence[Field], span: Span, begin: int, end: int)
         own = seconds[here]
         told[field.name] = {"values": _spread(values[begin:end][here], places[here], len(shown), field)}
         if len(found := gaps.after_gaps(own, part.gap_of(field, known))):
-            far[field.name] = [[float(own[n - 1]), float(own[n])] for n in found]
+            far[field.name] = np.stack([own[found - 1], own[found]], axis=1).tolist()
     return {"raw": True, "times": shown.tolist(), "fields": told, "gaps": far}
 
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ...api.bss import Record
 from ...errors import Code, DreamlakeError
@@ -22,7 +23,7 @@ from ...layout import result_key
 from ...objectstore import ObjectStore
 from ...series import form
 from ...series.buckets import Buckets, join
-from ...series.fields import Field, list_fields, list_lengths
+from ...series.fields import Field, find_fields, nested_columns
 from ...series.form import Described, Description
 from ...series.gaps import Distances
 from ...series.runs import Runs
@@ -101,11 +102,7 @@ class SmallTrack:
     @cached_property
     def fields(self) -> Sequence[Field]:
         schema = self.table.schema
-        lists = [name for name, type_ in zip(schema.names, schema.types, strict=True) if pa.types.is_list(type_)]
-        lengths: dict[str, int] = {}
-        if lists:
-            lengths = list_lengths(self.table.read_all(lists))
-        return list_fields(schema, lengths, self._left_out)
+        return find_fields(schema, self.table.read_all(nested_columns(schema)), self._left_out)
 
     def between(self, start: float, end: float) -> Entries:
         """All of them: what is usual in a field is told by all of its values."""
@@ -207,7 +204,8 @@ class LargeTrack:
         table = self._series.read_groups(sorted({*across.tolist(), *latest.tolist()}), ["bucket", "time"])
         seconds, numbers = _array(table, "time"), _array(table, "bucket")
         rows = np.flatnonzero(seconds <= at)
-        return int(numbers[rows[np.argmax(seconds[rows])]]) if len(rows) else 0
+        last = rows[np.argsort(seconds[rows], kind="stable")[-1:]]
+        return int(numbers[last[0]]) if len(last) else 0
 
     def seconds_of(self, first: int, count: int) -> np.ndarray:
         index = self._index
@@ -231,8 +229,9 @@ class _Index:
 
 
 def _array(table: pa.Table, name: str) -> np.ndarray:
-    """A column of a table; null is NaN."""
-    values: np.ndarray = table.column(name).to_numpy()
+    """A column of a table; null is NaN, of integers 0."""
+    column = table.column(name)
+    values: np.ndarray = (pc.fill_null(column, 0) if pa.types.is_integer(column.type) else column).to_numpy()
     return values
 
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...series.buckets import Buckets, fill, join, numbers_of
-from ...series.fields import Field, Sort, list_fields, list_lengths, numbers, texts
+from ...series.fields import Field, Sort, Values, find_fields
 from ...series.form import ENTRIES, LEAST_ROWS, MARKS, MOST_MARKS, SCHEMA, Described, Description
 from ...series.gaps import Distances
 from ...series.runs import Runs, RunsOfParts
@@ -44,7 +44,7 @@ def write_series(
     levels = 0 if rows < LEAST_ROWS else 1 + _levels_above(width, duration)
     parts = iter(table) if levels else iter(())
     first = next(parts, None)
-    fields = [] if first is None else list_fields(first.schema, list_lengths(first), _left_out(found))
+    fields = [] if first is None else find_fields(first.schema, first, _left_out(found))
     file = _File(path, fields, statistics, levels, width, duration)
     with file:
         seconds = _Seconds(found)
@@ -133,6 +133,7 @@ class _File:
                 **dict.fromkeys(("min", "max", "time", "end"), "BYTE_STREAM_SPLIT"),
                 **dict.fromkeys(("field", "bucket", "count", "low", "high"), "DELTA_BINARY_PACKED"),
             },
+            write_page_checksum=True,
             write_statistics=["level", "field", "bucket", "time", "end"],
         )
         self._fields, self._width, self._duration = fields, width, duration
@@ -161,14 +162,15 @@ class _File:
         times = seconds if rows is None else seconds[rows]
         if not len(times):
             return
+        values_of = Values(part)
         lowest, bucket = self._levels[0], numbers_of(times, self._width)
         lowest.add(ENTRIES, fill(bucket, np.zeros(len(bucket))))
         for at, field in enumerate(self._fields, 1):
-            column = part.column(field.column)
             if field.sort is Sort.MARK:
-                self._add_marks(at, column if rows is None else column.take(pa.array(rows)), times, gap)
+                texts = values_of.texts(field)
+                self._add_marks(at, texts if rows is None else texts.take(pa.array(rows)), times, gap)
                 continue
-            values, known = numbers(column, field)
+            values, known = values_of.numbers(field)
             if rows is not None:
                 values, known = values[rows], None if known is None else known[rows]
             if known is not None or at in self._distances:
@@ -205,8 +207,7 @@ class _File:
         own.see(times)
         return own.gap or gap
 
-    def _add_marks(self, at: int, column: pa.Array, times: np.ndarray, gap: float | None) -> None:
-        values = texts(column)
+    def _add_marks(self, at: int, values: pa.Array, times: np.ndarray, gap: float | None) -> None:
         if values.null_count or at in self._distances:
             times = times[values.is_valid().to_numpy(zero_copy_only=False)]
             values = values.drop_null()
@@ -300,7 +301,7 @@ def _is_exact(field: Field, statistics: Mapping[str, Statistics]) -> bool:
     if field.sort is not Sort.INTEGER:
         return False
     found = statistics[field.column]
-    if field.item is not None or found.low is None or found.high is None:
+    if field.path or found.low is None or found.high is None:
         return True
     return found.low < -_EXACT or found.high > _EXACT
 

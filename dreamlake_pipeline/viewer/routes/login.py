@@ -68,13 +68,13 @@ async def make_link(request: Request, asked: LinkRequest) -> LoginLink:
 
 @router.get("/login/once/{code}")
 async def log_in_once(request: Request, code: str) -> Response:
-    """A page that leads on by itself: a redirect would be the one of the page that the link stands on, to which
-    browsers send no SameSite=Strict cookie."""
+    """Who follows the link from a page of another site is led on once more by the page behind it: browsers send no
+    SameSite=Strict cookie with a redirect of such a link."""
     viewer = viewer_of(request)
     login = viewer.codes.take(code)
     if login is None:
         return viewer.pages.render(request, "link_used.html", session=viewer.sessions.of(request), status=410)
-    response = viewer.pages.render(request, "lead_on.html", session=None, next=login.next)
+    response: Response = RedirectResponse(login.next, 303)
     viewer.sessions.open(response, login.key, login.me, secure=_is_secure(request))
     return response
 

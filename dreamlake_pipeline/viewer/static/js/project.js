@@ -2,6 +2,7 @@
 
 const SOON = 2_000; // milliseconds between two looks while something runs
 const LATER = 15_000; // and while nothing does
+const SHOWN = 5; // files that are named
 
 /**
  * @typedef {{ recordId: string, kind: string, name: string, episode: string | null, path: string }} RunningFile
@@ -36,11 +37,11 @@ function show(running) {
   if (processing) parts.push(`${processing.toLocaleString()} processing`);
   if (queued) parts.push(`${queued.toLocaleString()}${running.more ? " or more" : ""} waiting`);
   section.replaceChildren(element("span", parts.join(" · "), { class: "pill accent" }));
-  for (const file of running.files.slice(0, 6)) {
+  for (const file of running.files.slice(0, SHOWN)) {
     const label = file.episode === null ? file.name : `${file.episode}${file.name}`;
     section.append(element("a", label, { href: file.path }));
   }
-  if (processing > 6) section.append(element("span", `and ${processing - 6} more`, { class: "muted" }));
+  if (processing > SHOWN) section.append(element("span", `and ${processing - SHOWN} more`, { class: "muted" }));
 }
 
 /** The list as the server has it now, in the place of the one that is shown. */
