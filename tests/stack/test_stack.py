@@ -71,6 +71,14 @@ def test_what_has_no_authentication_listens_on_sockets_of_the_owner(running_stac
     assert running_stack.home.stat().st_mode & 0o067 == 0
 
 
+def test_the_viewer_is_named_first_and_opened_logged_in(running_stack: Stack, run: Run) -> None:
+    assert run(running_stack.home, "status").stdout.startswith("viewer ")
+    link = run(running_stack.home, "open", "--print").stdout.splitlines()[-1]
+    assert link.startswith(f"{running_stack.url_of('viewer')}/login/once/")
+    with httpx.Client(follow_redirects=True, headers={"Accept": "text/html"}) as browser:
+        assert 'data-page="projects"' in browser.get(link).text
+
+
 def test_what_env_prints_reaches_both_services(running_stack: Stack, run: Run) -> None:
     given = json.loads(run(running_stack.home, "env", "--json").stdout)
     token = {"Authorization": f"Bearer {given['DREAMLAKE_API_KEY']}"}
@@ -79,6 +87,7 @@ def test_what_env_prints_reaches_both_services(running_stack: Stack, run: Run) -
     login = {"Authorization": f"Bearer {given['DREAMLAKE_DAGSTER_SECRET']}"}
     assert httpx.get(f"{given['DREAMLAKE_DAGSTER_URL']}/server_info", headers=login).status_code == 200
     assert httpx.get(f"{given['DREAMLAKE_DAGSTER_URL']}/server_info", headers=token).status_code == 401
+    assert httpx.get(f"{given['DREAMLAKE_VIEWER_URL']}/healthz").json()["status"] == "ok"
     # A shell reads back the same values, whatever is in them.
     exports = run(running_stack.home, "env").stdout
     shell = subprocess.run(["sh", "-c", f"{exports}env -0"], capture_output=True, text=True, check=True)
