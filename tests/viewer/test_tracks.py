@@ -125,9 +125,9 @@ def test_zoom_asks_for_what_is_shown_and_no_more_than_two_points_a_pixel(viewer:
     # Half of what is shown is asked for on each side, so that it can be moved a little without another question.
     assert float(zoomed["from"][0]) == pytest.approx(4.5, abs=0.05)
     assert float(zoomed["to"][0]) == pytest.approx(10.5, abs=0.05)
-    for query in asked:
-        shown = (float(query["to"][0]) - float(query["from"][0])) * width / (11.999 if query is first else 3)
-        assert int(query["width"][0]) == pytest.approx(shown, rel=0.01)
+    # A bucket a pixel, which is two points.
+    assert int(first["width"][0]) == pytest.approx(width, abs=1)
+    assert int(zoomed["width"][0]) == pytest.approx(2 * width, abs=20)
     page.get_by_label("Show all of the episode").click()
     expect(page.get_by_label("Show all of the episode")).to_be_disabled()
     expect(page).not_to_have_url(re.compile("zoom"))
@@ -139,7 +139,7 @@ def test_fields_are_chosen_and_kept(viewer: Seen, lab: Lab, page: Page) -> None:
     page.locator(".picker summary").click()
     expect(page.get_by_role("checkbox", name="q (2)")).to_be_checked()
     page.get_by_role("checkbox", name="q1").uncheck()
-    expect(page.locator(".picker summary")).to_have_text("2 of 3 fields")
+    expect(page.locator(".picker summary")).to_have_text("2/3 fields")
     expect(page.locator(".values .field")).to_have_text(["q2", "gripper"])
     page.reload()
     expect(page.locator(".values .field")).to_have_text(["q2", "gripper"])
