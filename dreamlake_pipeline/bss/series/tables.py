@@ -113,8 +113,7 @@ def _unreadable(key: str) -> DreamlakeError:
     return DreamlakeError(
         Code.STORAGE_FAILED,
         f"What is stored as {key.rpartition('/')[2]} is not what was made.",
-        hint="It may be written just now; else `dreamlake fsck --deep` finds it.",
-        passing=True,
+        hint="If it is not being written just now, `dreamlake fsck --deep` finds it.",
     )
 
 
@@ -145,7 +144,8 @@ class StoredTable:
         groups = [int(group) for group in groups]
         pieces = fetch(self._store, self._key, self._size, self.footer.extents(groups, names))
         try:
-            file = pq.ParquetFile(pa.PythonFile(pieces, mode="r"), metadata=self.footer.metadata)
+            source = pa.PythonFile(pieces, mode="r")
+            file = pq.ParquetFile(source, metadata=self.footer.metadata, page_checksum_verification=True)
             return file.read_row_groups(groups, columns=names).select(names)
         except (pa.ArrowException, OSError):
             raise _unreadable(self._key) from None

@@ -133,6 +133,7 @@ class _File:
                 **dict.fromkeys(("min", "max", "time", "end"), "BYTE_STREAM_SPLIT"),
                 **dict.fromkeys(("field", "bucket", "count", "low", "high"), "DELTA_BINARY_PACKED"),
             },
+            write_page_checksum=True,
             write_statistics=["level", "field", "bucket", "time", "end"],
         )
         self._fields, self._width, self._duration = fields, width, duration
