@@ -6,6 +6,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+VIEWER := dreamlake_pipeline/viewer
+LIBRARIES := $(VIEWER)/static/vendor/.installed
 
 # What a command said is enough: make ends with 1, and adds no line of its own ("*** [Makefile:32: demo] Error 1"). It has no
 # other exit code to pass on; `.venv/bin/dreamlake demo DIR` has those of docs/cli.md. At SIGQUIT, make ends so by itself, once its
@@ -17,7 +19,7 @@ QUIETLY_FAIL := { kill -QUIT $$PPID; sleep 1; [ -z "$$(trap -p QUIT)" ]; }
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
-setup: $(STAMP) ## Make .venv with everything that requirements.lock pins
+setup: $(STAMP) $(LIBRARIES) ## Make .venv with everything that requirements.lock pins, and fetch the viewer's libraries
 
 $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -32,6 +34,14 @@ $(STAMP): requirements.lock pyproject.toml
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . ; \
 	fi
 	@touch $(STAMP)
+
+# What is there already is not fetched again, also where git has given the lock a new time. Without npm's registry,
+# everything works but for what the viewer plays and plots, and the next `make setup` tries again.
+$(LIBRARIES): $(VIEWER)/package-lock.json $(VIEWER)/vendor.py | $(STAMP)
+	@if cat $^ | cmp -s - $@; then touch $@; \
+	elif $(BIN)/npm ci --prefix $(VIEWER) --silent --ignore-scripts && $(BIN)/python $(VIEWER)/vendor.py; then cat $^ > $@; \
+	else echo "notice: hls.js and uPlot could not be fetched from npm's registry: the viewer plays and plots nothing" \
+		"until \`make setup\` has done so"; fi
 
 demo: setup ## Start the stack, ingest a small directory (or DIR=…), show what came out of it
 	@$(BIN)/dreamlake demo $(if $(DIR),"$(DIR)") || $(QUIETLY_FAIL)
@@ -58,8 +68,9 @@ torture: setup ## Ingest for MINUTES=10 while everything is killed, stopped and 
 lint: setup ## Style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
-types: setup ## Types
+types: setup ## Types of Python, and of the viewer's scripts
 	@$(BIN)/mypy
+	@$(BIN)/node $(VIEWER)/node_modules/typescript/bin/tsc --project $(VIEWER)
 
 imports: setup ## Who may import whom
 	@$(BIN)/lint-imports
@@ -69,9 +80,10 @@ check: lint types imports test ## All of the above, as CI runs it
 format: setup ## Format the code
 	@$(BIN)/ruff check --fix-only --quiet . ; $(BIN)/ruff format .
 
-lock: ## Resolve pyproject.toml again and write requirements.lock
+lock: ## Resolve pyproject.toml and the viewer's package.json again, and write their locks
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group dev \
 		--no-emit-index-url --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
+	@$(BIN)/npm install --prefix $(VIEWER) --package-lock-only --silent
 
 up: setup ## Start the embedded stack
 	@$(BIN)/dreamlake up
@@ -83,4 +95,4 @@ status: setup ## What the embedded stack is doing
 	@$(BIN)/dreamlake status
 
 clean: ## Remove .venv and caches (never any data)
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(VIEWER)/node_modules $(VIEWER)/static/vendor build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

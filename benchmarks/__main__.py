@@ -13,7 +13,7 @@ from types import FrameType
 
 from dreamlake_pipeline.errors import DreamlakeError
 
-from . import batches, document, groups, index, latency, overhead, plots, ticks, uploads, yardsticks
+from . import batches, document, downloads, groups, index, latency, overhead, plots, ticks, uploads, yardsticks
 from .home import REPOSITORY, running
 from .measure import BenchmarkError
 from .results import Report, Result
@@ -127,7 +127,7 @@ def _idle(report: Report, rows: list[str], folder: Path) -> Iterator[Result]:
 def _held(report: Report, rows: list[str], folder: Path) -> Iterator[Result]:
     """On a stack whose pipeline is held all the time."""
     sizes = report.sizes
-    if not {"1", "2", "3", "7", "client-large", "client-many"} & set(rows):
+    if not {"1", "2", "3", "out-large", "out-many", "7", "client-large", "client-many"} & set(rows):
         return
     with running(folder) as home:
         home.hold_pipeline()
@@ -146,6 +146,12 @@ def _held(report: Report, rows: list[str], folder: Path) -> Iterator[Result]:
             yield Result.of_pairs("2", uploads.many_small_files(home, files=sizes.small_files, repeats=sizes.repeats))
         if "3" in rows:
             yield Result.of_pairs("3", uploads.unchanged_tree(home, files=sizes.tree_files, repeats=sizes.repeats))
+        if "out-large" in rows:
+            pairs = downloads.one_large_file(home, size=sizes.large_file, repeats=sizes.repeats)
+            yield Result.of_pairs("out-large", pairs)
+        if "out-many" in rows:
+            pairs = downloads.many_small_files(home, files=sizes.small_files, repeats=sizes.repeats)
+            yield Result.of_pairs("out-many", pairs)
         if "client-large" in rows:
             peak = uploads.memory_of_large_file(home, size=sizes.memory_file)
             yield Result("client-large", [peak / _MB], note=f" [{sizes.memory_file / 1e9:.1f} GB]")

@@ -40,6 +40,13 @@ ROWS = (
     Row("1", "upload one 1 GiB file, hashing included", "`s5cmd cp` of it", 1.10),
     Row("2", "upload and register 3,000 small WAVs", "`s5cmd cp DIR/` of them, 32 workers", 1.25),
     Row("3", "second ingest of an unchanged tree of 10,000 files", "`find` and `stat` of it, plus 2 s", 1.5),
+    Row("out-large", "download a project of one 1 GiB file, SHA-256 verified", "`s5cmd cp` of the same object", 1.2),
+    Row(
+        "out-many",
+        "download a project of 3,000 small WAVs, SHA-256 verified",
+        "`s5cmd cp` of the same objects, 32 workers",
+        1.2,
+    ),
     Row(
         "4",
         "HLS of an H.264 file of 500 MB, staged to published, inside one run",

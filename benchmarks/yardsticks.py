@@ -46,6 +46,12 @@ def upload(home: Home, source: Path, key: str, *, workers: int | None = None) ->
     run(_s5cmd(home, _copy(source, f"s3://{BUCKET}/{key}"), workers), environment=home.environment, folder=home.scratch)
 
 
+def download(home: Home, keys: str, folder: Path, *, workers: int) -> None:
+    """`s5cmd cp` of the objects whose keys match, from the stack's bucket to a folder."""
+    copy: list[str | Path] = ["cp", f"s3://{BUCKET}/{keys}", f"{folder}/"]
+    run(_s5cmd(home, copy, workers), environment=home.environment, folder=home.scratch)
+
+
 def stat_all(home: Home, folder: Path) -> None:
     """`find` and `stat` of every file."""
     run(

@@ -10,6 +10,7 @@ from .kinds import Kind
 CHUNK_PREFIX = "chunks/"
 CATALOG_PREFIX = "catalog/"
 CATALOG_KEY = CATALOG_PREFIX + "assets.parquet"
+EPISODES_KEY = CATALOG_PREFIX + "episodes.parquet"
 MASTER_PLAYLIST = "master.m3u8"
 CHUNK_TYPE = "video/mp2t"
 
@@ -94,6 +95,7 @@ RESULT_FILES: dict[Kind, dict[str, str]] = {
     Kind.TEXT_TRACK: {"track.vtt": "text/vtt; charset=utf-8", "data.parquet": "application/vnd.apache.parquet"},
     Kind.LABEL_TRACK: {
         "data.parquet": "application/vnd.apache.parquet",
+        "series.parquet": "application/vnd.apache.parquet",
         "plot.png": "image/png",
         "fields.json": "application/json",
     },

@@ -90,6 +90,11 @@ def check_folder(folder: str) -> str:
     return check_name(trimmed) if trimmed else "/"
 
 
+def folder_of(text: str) -> str:
+    """The folder that a person names, with or without its first `/`. Raises INVALID_NAME."""
+    return check_folder(text if text.startswith("/") else f"/{text}")
+
+
 def check_hash(text: str) -> str:
     """A SHA-256 in lowercase hex, or a prefix of it of 16 digits or more."""
     lowered = text.lower()

@@ -17,6 +17,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from .errors import Code, DreamlakeError
 from .ladder import check_ladder, parse_ladder
+from .problems import problem_of
 
 ENV_PREFIX = "DREAMLAKE_"
 _SECRET_BYTES = 32
@@ -44,6 +45,11 @@ class Settings(BaseSettings):
     remote: str | None = Field(None, description="URL of DreamLake Server.")
     bss_url: str | None = Field(None, description="URL of BSS.")
     dagster_url: str | None = Field(None, description="URL of the Dagster UI, for links.")
+    viewer_url: str | None = Field(
+        None,
+        description="URL under which browsers reach the viewer: for the links of `dreamlake open`, of `dreamlake play` "
+        "and of runs in Dagster. With `https://`, its cookie is sent over TLS alone.",
+    )
     dagster_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Further addresses that Dagster's webserver answers under, as browsers name them: `host` or "
@@ -79,6 +85,11 @@ class Settings(BaseSettings):
         None,
         description="What logs in to Dagster's webserver, 32 bytes or more: `/login?secret=…` in a browser, a bearer "
         "token of programs. Without it, the webserver does not start.",
+    )
+    viewer_secret: SecretStr | None = Field(
+        None,
+        description="Key that signs the viewer's sessions (HS256), 32 bytes or more; the same for all its replicas. "
+        "Without it, the viewer does not start.",
     )
 
     metrics_token: SecretStr | None = Field(
@@ -195,7 +206,7 @@ class Settings(BaseSettings):
         None, description="Unix socket of the process that runs are forked from; `$DAGSTER_HOME/runs.sock` by default."
     )
 
-    @field_validator("auth_secret", "dagster_secret")
+    @field_validator("auth_secret", "dagster_secret", "viewer_secret")
     @classmethod
     def _is_long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
         """RFC 7518, 3.2: a key for HS256 has 256 bits or more. An empty variable counts as unset."""
@@ -239,7 +250,7 @@ class Settings(BaseSettings):
         except ValidationError as error:
             problem = error.errors(include_url=False, include_input=False)[0]
             variable = f"{ENV_PREFIX}{problem['loc'][0]}".upper()
-            message = f"{variable} cannot be used: {problem['msg'].removeprefix('Value error, ')}."
+            message = f"{variable} cannot be used: {problem_of(problem)}."
             raise DreamlakeError(Code.USAGE, message) from None
 
     def token_keys(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import hmac
 import logging
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -26,6 +26,7 @@ from .answered import Answer, Answered, request_id_of
 from .api.common import ErrorResponse
 from .errors import ERRORS, Code, DreamlakeError
 from .health import Health
+from .problems import problem_of
 from .visible import visible
 
 log = logging.getLogger(__name__)
@@ -58,12 +59,15 @@ def create_service(
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
     revocations: revocation.Revocations | None = None,
     metrics_token: str | None = None,
+    documented: bool = True,
+    show_error: Callable[[Request, DreamlakeError], Response | None] | None = None,
 ) -> FastAPI:
     """A FastAPI application with the manners of this house; the caller adds its routers (`admission.new_router`).
 
     `keys` verify tokens, and the first signs them. `is_healthy` raises when the service cannot do its work (its
     database does not answer); it is called by a thread of its own, and shares no connection with requests.
-    `metrics_token` is what `/metrics` asks for, if it is set.
+    `metrics_token` is what `/metrics` asks for, if it is set. `documented`: it has pages about its routes. `show_error`
+    answers an error in a form of the service's own; where it gives None, the error is answered as JSON.
     """
     health = Health(is_healthy)
 
@@ -77,15 +81,15 @@ def create_service(
             yield
 
     # The documentation pages bring their scripts along: FastAPI's own load them from a CDN.
-    service = FastAPIOffline(
-        redoc_url=None, title=title, description=description, version=__version__, lifespan=started
-    )
+    about: dict[str, Any] = {"title": title, "description": description, "version": __version__, "lifespan": started}
+    service = FastAPIOffline(redoc_url=None, **about) if documented else FastAPI(openapi_url=None, **about)
     service.router.route_class = Route
     service.state.keys = tuple(keys)
     service.state.revocations = revocations
     service.state.room = Room()
     registry = CollectorRegistry()
     service.state.metrics = registry
+    service.state.show_error = show_error
     requests = Counter(
         "dreamlake_http_requests_total",
         "Requests answered.",
@@ -215,18 +219,15 @@ def _spare_the_collector() -> None:
     gc.set_threshold(20_000, 20, 20)
 
 
-def _error_response(request: Request, error: DreamlakeError) -> JSONResponse:
+def _error_response(request: Request, error: DreamlakeError) -> Response:
     request.app.state.errors.labels(error.code).inc()
+    show = request.app.state.show_error
+    if show is not None and (shown := show(request, error)) is not None:
+        return cast(Response, shown)
     headers = {"WWW-Authenticate": "Bearer"} if error.spec.status == 401 else {}
     if error.is_passing:
         headers["Retry-After"] = _RETRY_AFTER
     return JSONResponse({"error": error.as_dict()}, status_code=error.spec.status, headers=headers)
-
-
-def _problem(found: dict[str, Any]) -> str:
-    """What is wrong with a field, as pydantic found it; of what is no JSON, the reason."""
-    message = str(found["msg"]).removeprefix("Value error, ")
-    return f"{message}: {found['ctx']['error']}" if found["type"] == "json_invalid" else message
 
 
 def _add_error_handlers(service: FastAPI) -> None:
@@ -237,7 +238,7 @@ def _add_error_handlers(service: FastAPI) -> None:
     @service.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
         problems = [
-            {"field": ".".join(map(str, problem["loc"])), "problem": _problem(problem)} for problem in error.errors()
+            {"field": ".".join(map(str, problem["loc"])), "problem": problem_of(problem)} for problem in error.errors()
         ]
         first = problems[0]
         message = f"{first['field']}: {first['problem']}"

@@ -187,6 +187,7 @@ def serving(app: Any, port: int | None = None) -> Iterator[str]:
         port=port,
         log_level="warning",
         lifespan="on",
+        loop="asyncio",
         http="dreamlake_pipeline.connections:Connection",
     )
     server = uvicorn.Server(config)
@@ -241,7 +242,13 @@ def running_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Shells ignore Ctrl-C in what they run in the background, and so would all that tests start and interrupt."""
+    """Have what tests start behave as in a shell of its own, however this run was started.
+
+    Shells ignore Ctrl-C in what they run in the background. A make that runs inside of another one, as in `make test`,
+    takes over its flags and says which directory it enters.
+    """
+    for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "GNUMAKEFLAGS", "MAKE_TERMOUT", "MAKE_TERMERR"):
+        os.environ.pop(name, None)
     for number in (signal.SIGINT, signal.SIGQUIT):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, signal.default_int_handler if number == signal.SIGINT else signal.SIG_DFL)

@@ -248,6 +248,61 @@ class Playback(Model):
     expires_at: Timestamp
 
 
+class Curve(Model):
+    """The values of a field at the `times` of its `Series`, null where it has none: those of entries (`values`), or
+    the lowest and the highest of each bucket."""
+
+    values: list[int | float | None] | None = None
+    min: list[int | float | None] | None = None
+    max: list[int | float | None] | None = None
+
+
+class Mark(Model):
+    """A run of equal values, in seconds; `count` where it stands for several that are too close to be told apart."""
+
+    start: float
+    end: float
+    text: str
+    count: int = 1
+
+
+class Series(Model):
+    """The curves and marks of a span of a track. Times are seconds since its first one, which is `start`.
+
+    `raw`: `times` are those of the entries, and of the nearest one on either side of the span; else they are the
+    beginnings of equal buckets. Where entries are much farther apart than is usual, a time without any value lies
+    between them. A field that not all entries have is null at the times of others: `gaps` are its real ones.
+    """
+
+    start: float | str | None = None
+    duration_sec: float
+    from_: float = Field(alias="from")
+    to: float
+    raw: bool
+    bucket_sec: float | None = Field(None, description="The length of a bucket, where it is none of entries.")
+    entries: int = Field(description="In the span; of buckets, in those that overlap it.")
+    times: list[float]
+    fields: dict[str, Curve]
+    gaps: dict[str, list[tuple[float, float]]] = Field(
+        default_factory=dict, description="Of each field, where from and to it has no value for far longer than usual."
+    )
+    marks: dict[str, list[Mark]]
+
+
+class Rows(Model):
+    """Rows of a table in its order; `first` is the number of the first, from 0, of `total`.
+
+    What JSON has no number for is text: decimals, NaN and infinities; so are times, lists and objects. `times` are
+    seconds since the track's first one; null where a row, or the track, has none.
+    """
+
+    fields: list[str]
+    rows: list[list[Any]]
+    times: list[float | None] | None = None
+    first: int
+    total: int
+
+
 class HlsSplit(Model):
     video_id: Id
 

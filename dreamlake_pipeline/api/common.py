@@ -19,6 +19,8 @@ from ..ids import ID_PATTERN
 from ..kinds import Kind
 from ..ladder import MOST_STEPS, check_ladder
 
+MOST_NOTE_CHARS = 4000
+
 
 class Model(BaseModel):
     """camelCase outside, snake_case inside."""
@@ -32,6 +34,19 @@ class Model(BaseModel):
     def wire_json(self) -> bytes:
         """The text of that object."""
         return self.model_dump_json(by_alias=True, exclude_none=True).encode()
+
+
+class Change(Model):
+    """The body of a PATCH: what is not in it stays as it is, and null takes away. A field that nobody knows is refused,
+    since it would change nothing."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    def wire(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+    def wire_json(self) -> bytes:
+        return self.model_dump_json(by_alias=True, exclude_unset=True).encode()
 
 
 def _rule(check: Callable[[Any], Any]) -> AfterValidator:
@@ -86,6 +101,7 @@ def _check_key(key: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(_check_text)]  # any text that Postgres and S3 can hold
+Note = Annotated[str, Field(max_length=MOST_NOTE_CHARS), AfterValidator(_check_text)]
 ObjectKey = Annotated[str, AfterValidator(_check_key)]
 Printable = Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[\x20-\x7e]+$")]
 ContentType = Annotated[str, Field(max_length=255, pattern=r"^[\x21-\x7e][\x20-\x7e]*$")]  # it becomes a header

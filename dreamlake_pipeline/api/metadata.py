@@ -271,6 +271,9 @@ class LabelTrackMetadata(Model):
     duration_sec: float | None = None
     time: LabelTimeMetadata | None = None
     plot_url: str | None = None
+    series_url: str | None = Field(
+        None, description="What curves are read from; of a small table with plain times, that is `data.parquet`."
+    )
     encoding: str
     format: str
     csv: CsvForm | None = Field(None, description="How a CSV file is written.")

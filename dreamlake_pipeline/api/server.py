@@ -7,10 +7,11 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
+from ..flags import Flag
 from ..kinds import KINDS, Kind
 from .bounded import MOST_BYTES
 from .bss import Status
-from .common import Bytes, Episode, Id, Instant, Model, Name, Owner, Project, Timestamp, storable_json
+from .common import Bytes, Change, Episode, Id, Instant, Model, Name, Note, Owner, Project, Timestamp, storable_json
 
 # The field of AssetIn that takes a record's id, by the record's kind.
 BSS_ID_FIELDS = {
@@ -32,6 +33,13 @@ def _check_metadata(metadata: dict[str, Any]) -> dict[str, Any]:
 
 
 Metadata = Annotated[dict[str, Any], AfterValidator(_check_metadata)]
+
+
+class FormerName(Model):
+    """The name that a record had until now, in the same project."""
+
+    episode: Episode | None = None
+    name: Name
 
 
 class AssetIn(Model):
@@ -66,6 +74,12 @@ class AssetIn(Model):
     restore: bool = Field(
         False,
         description="Without `uploadedAt`: earlier content was uploaded again under its old name, just now.",
+    )
+
+    moved_from: FormerName | None = Field(
+        None,
+        description="The record was moved: what people said of it goes along, its offset, and the flag and note of an "
+        "episode that nothing else is left in.",
     )
 
     def bss_id(self, kind: Kind) -> str:
@@ -141,9 +155,26 @@ class Asset(Model):
     status: Status = Field(description="As the index was last told; BSS knows the present one.")
     size: int | None = None
     sha256: str | None = None
+    duration_sec: float | None = Field(None, description="As `metadata.durationSec`, once it is known.")
+    time_offset_sec: float | None = Field(
+        None, description="By how many seconds the file is later than its own times say; null: nobody said so."
+    )
     metadata: dict[str, Any] | None = None
     created_at: Timestamp
     updated_at: Timestamp
+
+
+# A hundred days each way, and some more: no recording is aligned by more, and a float holds each microsecond of it.
+MOST_OFFSET_SEC = 1e7
+TimeOffset = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-MOST_OFFSET_SEC, le=MOST_OFFSET_SEC)]
+
+
+class AssetChange(Change):
+    """What people say of a file. An offset of null is none."""
+
+    time_offset_sec: TimeOffset | None = Field(
+        description="Seconds to add to the file's times; it stays with the name, whatever is uploaded under it."
+    )
 
 
 class NodeType(StrEnum):
@@ -176,12 +207,66 @@ class ProjectInfo(Model):
 
 
 class EpisodeInfo(Model):
-    """`name` is null for files that belong to no episode."""
+    """`name` is null for files that belong to no episode, which have no flag and no note."""
 
     id: Id | None
     name: str | None
     assets: int
     created_at: Timestamp | None
+    flag: Flag | None = None
+    note: str | None = None
+
+
+class EpisodeChange(Change):
+    """What people say of an episode. Null takes the flag or the note away, and so does an empty note."""
+
+    flag: Flag | None = None
+    note: Note | None = None
+
+
+class Poster(Model):
+    """A video whose `poster.jpg` BSS has."""
+
+    kind: Kind
+    bss_id: Id
+
+
+class EpisodeSummary(Model):
+    """An episode in short; `id`, `name`, `flag` and `note` are null for the files that belong to none."""
+
+    id: Id | None
+    name: str | None
+    created_at: Timestamp = Field(description="When its first file was registered.")
+    updated_at: Timestamp = Field(description="When a file of it was registered, changed or removed last.")
+    files: int
+    bytes: int
+    duration_sec: float | None = Field(None, description="Of its longest file; null before any is known.")
+    counts: dict[Kind, int] = Field(description="Files by kind; kinds of which there is none are left out.")
+    statuses: dict[Status, int] = Field(description="Files by status, as the index was last told.")
+    flag: Flag | None = None
+    note: str | None = None
+    posters: list[Poster] = Field(default_factory=list, description="Of its first videos that are ready, at most 4.")
+
+
+class EpisodeDetails(EpisodeSummary):
+    """`previous` and `next` are the episodes beside it by name, as in the list of episodes: null where it is the first
+    or the last, and empty for the files that belong to none."""
+
+    previous: str | None = None
+    next: str | None = None
+
+
+class ProjectTotals(Model):
+    """A project in figures. `durationSec` is that of all its videos and audio files together."""
+
+    namespace: str
+    project: str
+    files: int
+    bytes: int
+    duration_sec: float
+    counts: dict[Kind, int] = Field(description="Files by kind; kinds of which there is none are left out.")
+    statuses: dict[Status, int] = Field(description="Files by status, as the index was last told.")
+    updated_at: Timestamp
 
 
 class Download(Model):

@@ -60,6 +60,7 @@ def hold_of(context: AssetExecutionContext, batch_tools: BatchTools, redo: Redo)
     from pydantic import ValidationError
 
     from ..api.pipeline import BeginBatch
+    from ..problems import problem_of
     from ..processing.hold import Hold
 
     partition, run_id = context.partition_key, context.run.run_id
@@ -71,7 +72,7 @@ def hold_of(context: AssetExecutionContext, batch_tools: BatchTools, redo: Redo)
         problem = error.errors(include_url=False, include_input=False)[0]
         raise DreamlakeError(
             Code.INVALID_REQUEST,
-            f"The run's `{problem['loc'][0]}` is none that BSS knows: {problem['msg']}.",
+            f"The run's `{problem['loc'][0]}` is none that BSS knows: {problem_of(problem)}.",
             hint="Run a partition that the staging sensor added; `only` takes ids of records.",
         ) from None
     return Hold(

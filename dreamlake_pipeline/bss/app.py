@@ -1,4 +1,4 @@
-"""The application: `uvicorn --http dreamlake_pipeline.connections:Connection --factory
+"""The application: `uvicorn --loop asyncio --http dreamlake_pipeline.connections:Connection --factory
 dreamlake_pipeline.bss.app:create_app`."""
 
 from __future__ import annotations
@@ -36,9 +36,11 @@ from .routes import (
     projects,
     rebuild,
     records,
+    series,
     staging,
     uploads,
 )
+from .series.tables import Footers
 from .timelines import TimelineCache
 
 # Seconds for which the object store may be silent, twice for most calls: a client waits 60 s for an answer.
@@ -102,6 +104,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     service.state.origin = Origin(engine)
     service.state.presence = Presence()
     service.state.timelines = TimelineCache()
+    service.state.footers = Footers()
     service.state.settings = settings
     # Players in a browser load playlists from pages of other origins. Tokens are sent explicitly, never as cookies.
     service.add_middleware(
@@ -117,6 +120,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for routes in (
         *(uploads.router(spec) for spec in kinds),
         playback.routes,
+        series.routes,
         *(records.router(spec) for spec in kinds),
         processing.routes,
         projects.routes,

@@ -74,7 +74,7 @@ def demo(
         events = lake.ingest_events(
             folder, episode=project, episode_per_folder=True, wait=True, timeout=None if directory else _PATIENCE
         )
-        code = run_transfer(watched(events), as_json=False, tell_each=directory is None, place=project)
+        code = run_transfer(watched(events), as_json=False, tell_each=directory is None, place=[project])
         typer.echo()
         if 0 < stored <= _MOST_SHOWN or (stored and directory is None):
             tree([project])
@@ -97,7 +97,8 @@ def project_of(directory: Path) -> str:
 def _what_next(project: str) -> Iterator[tuple[str, str]]:
     """How to go on, and how to stop; each with the command as it can be typed here."""
     dreamlake = "dreamlake" if shutil.which("dreamlake") else sys.argv[0]
-    yield "Go on", f"{dreamlake} tree {project}"
+    yield "Go on", f"{dreamlake} open {project}     (in the browser)"
+    yield "", f"{dreamlake} tree {project}"
     yield "", f"{dreamlake} ingest DIR --episode PROJECT:EPISODE --wait"
     yield "", f"{dreamlake} --help"
     yield "Stop", f"{dreamlake} down     (what is stored stays; `{dreamlake} up` starts it again)"

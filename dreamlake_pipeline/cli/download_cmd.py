@@ -86,7 +86,8 @@ def download(
             sys.stdout.buffer.flush()
             return
         events = lake.fetch_prepared(prepared, jobs=jobs, force=force)
-        raise typer.Exit(run(events, FetchWatcher(as_json=as_json, tell_each=lone is not None), report))
+        place = [*(names or ()), *([] if episode is None else ["-e", episode])]
+        raise typer.Exit(run(events, FetchWatcher(as_json=as_json, tell_each=lone is not None, place=place), report))
 
 
 def _refuse_stdout() -> NoReturn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -42,6 +43,7 @@ def failed(
     Also those whose earlier result still plays, though the last processing failed.
     """
     from .connection import connect
+    from .listing import spell
     from .output import note, plural, print_json, say
     from .show_cmd import whole
 
@@ -60,11 +62,15 @@ def failed(
     if not reasons:
         note("No file failed." if code is None else f"No file failed for {code}.")
         return
-    for reason, records in sorted(reasons.items(), key=lambda one: (-len(one[1]), one[0])):
+    reasons = dict(sorted(reasons.items(), key=lambda one: (-len(one[1]), one[0])))
+    for reason, records in reasons.items():
+        records.sort(key=lambda record: (record.owner, record.project, record.episode or "", record.name))
         _show(reason, records, namespace, most=None if everything else _MOST_FILES)
-    place = shlex.join(words if episode is None else ["-e", episode, *words])
-    say(f"{plural(sum(map(len, reasons.values())), 'file')} failed.")
-    note(f"`dreamlake show FILE` tells more of one, `dreamlake retry {place or 'PROJECT'}` tries again.")
+    records = [record for some in reasons.values() for record in some]
+    say(f"{plural(len(records), 'file')} failed.")
+    file = shlex.quote(spell(_place_of(records[0]), namespace))
+    again = [*words, *([] if episode is None else ["-e", episode])] or _projects(records, namespace)
+    note(f"`dreamlake show {file}` tells more of one, `dreamlake retry {shlex.join(again)}` tries again.")
 
 
 def _failed(lake: DreamLake, words: list[str], episode: str | None) -> Iterator[Record]:
@@ -83,6 +89,20 @@ def _failed(lake: DreamLake, words: list[str], episode: str | None) -> Iterator[
         yield from lake.bss.failed(place)
 
 
+def _place_of(record: Record) -> Place:
+    from ..client.bss import Place
+
+    return Place(record.owner, record.project, record.episode or "", record.name)
+
+
+def _projects(records: list[Record], namespace: str) -> list[str]:
+    """The first few projects that they are of."""
+    from .listing import spell
+
+    places = dict.fromkeys(_place_of(record)._replace(episode=None, path=None) for record in records)
+    return [spell(place, namespace) for place in islice(places, _MOST_HINTS)]
+
+
 def _error(record: Record) -> ErrorBody:
     from ..api.common import ErrorBody
     from ..errors import Code
@@ -92,19 +112,17 @@ def _error(record: Record) -> ErrorBody:
 
 def _show(code: str, records: list[Record], namespace: str, *, most: int | None) -> None:
     """A reason, what it means, and the files that failed for it, each with what is said of it."""
-    from ..client.bss import Place
     from ..errors import ERRORS, Code
-    from .listing import Line, print_lines, spell
+    from .listing import Line, Table, spell
     from .output import plural, say, style
 
     meaning = ERRORS[Code(code)].meaning if code in [*Code] else ""
     say(f"{style(code, fg='red', bold=True)}  {plural(len(records), 'file')}  {meaning}".rstrip())
-    ordered = sorted(records, key=lambda record: (record.owner, record.project, record.episode or "", record.name))
     lines = []
-    for record in ordered[:most]:
-        place = spell(Place(record.owner, record.project, record.episode or "", record.name), namespace)
-        lines.append(Line([f"  {place}", "" if record.error else "(its earlier result plays)"], _error(record)))
-    print_lines(lines, whole=True)
+    for record in records[:most]:
+        stands = "" if record.error else "(its earlier result plays)"
+        lines.append(Line([f"  {spell(_place_of(record), namespace)}", stands], _error(record)))
+    Table(whole=True).show(lines)
     if most is not None and len(records) > most:
         say(f"  and {len(records) - most:,} more: --all lists them")
     if hints := {hint for record in records if (hint := _error(record).hint)}:

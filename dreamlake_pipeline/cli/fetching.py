@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..errors import ERRORS, Code
 from .output import complain, note, plural, print_json, say, show_bytes, show_seconds
 from .progress import Watcher
 
@@ -16,8 +19,9 @@ _SKIPPED_SHOWN = 10
 class FetchWatcher(Watcher):
     """What is said about files that are fetched. `tell_each`: also of those with which all is well."""
 
-    def __init__(self, *, as_json: bool, tell_each: bool) -> None:
-        super().__init__(as_json=as_json, tell_each=tell_each)
+    def __init__(self, *, as_json: bool, tell_each: bool, place: Sequence[str] = ()) -> None:
+        super().__init__(as_json=as_json, tell_each=tell_each, place=place)
+        self._failed_verb = shlex.join(("dreamlake", "failed", *place))
         self._is_each_told = tell_each
         self._there = 0
         self._left_out = 0
@@ -53,10 +57,19 @@ class FetchWatcher(Watcher):
         elif not (self._is_each_told and summary.files == 1):
             say(_totals(summary))
         if summary.failed and not self.as_json:
-            complain(
-                f"{plural(summary.failed, 'file')} failed, for the reasons above.",
-                "Run the same command again to go on: what has arrived is not fetched again.",
+            complain(f"{plural(summary.failed, 'file')} failed, for the reasons above.", self._hint(summary))
+
+    def _hint(self, summary: Summary) -> str | None:
+        """What helps against what failed; None where each file says for itself what does."""
+        codes = {Code(event.code) for event in summary.failures if event.code and event.code in [*Code]}
+        if Code.NOT_READY in codes:
+            return (
+                f"`{self._failed_verb}` lists what could not be processed; what still is processed comes with the "
+                "same command later."
             )
+        if any(ERRORS[code].retryable for code in codes):
+            return "Run the same command again to go on: what has arrived is not fetched again."
+        return None
 
 
 def _totals(summary: Summary) -> str:

@@ -104,7 +104,7 @@ def ingest(
                 tell_each=False,
                 strict=strict,
                 meant=meant,
-                place=episode,
+                place=[episode],
                 report=report,
             )
         )

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-import sys
+import shlex
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from ..client.stock import Indexed
 
 _LEAST_REASON = 24  # columns of a terminal; in fewer, the code of a reason says more than its beginning
-_MANY_COLUMNS = 10_000  # of what is no terminal: nothing is cut
 
 
 class State(NamedTuple):
@@ -88,33 +86,65 @@ def file_json(asset: Asset, state: State) -> dict[str, Any]:
 
 
 class Line(NamedTuple):
-    """A line of a list: what it shows, and why the file failed, if it did."""
+    """A line of a list: what it shows, why the file failed, if it did, and how the file can be named."""
 
     cells: Sequence[str]
     error: ErrorBody | None = None
+    place: Place | None = None
 
 
-def print_lines(lines: Sequence[Line], *, whole: bool = False) -> None:
-    """The lines with their columns aligned, and each reason behind them, on a terminal as far as it has room for it
-    unless it is to be shown `whole`."""
-    from .output import align, note, say, style, unstyle
+class Table:
+    """Lines of a list with their columns aligned, and each reason behind its line.
 
-    room = shutil.get_terminal_size().columns if sys.stdout.isatty() and not whole else _MANY_COLUMNS
-    most = max((len(line.cells) for line in lines), default=0)
-    aligned = align([[*line.cells, *[""] * (most - len(line.cells))] for line in lines])
-    is_cut = False
-    for line, text in zip(lines, aligned, strict=True):
-        if line.error is None:
-            say(text)
-            continue
-        reason = " ".join(line.error.message.split())
-        left = room - len(unstyle(text)) - 2
+    On a terminal, names and reasons are cut as far as it has no room for them, unless they are to be shown `whole`; at
+    the end, `tell_cut` says so once.
+    """
+
+    def __init__(self, *, whole: bool = False) -> None:
+        from .output import terminal_width
+
+        self._whole = whole
+        self._room = terminal_width()
+        self._has_cut_names = False
+        self._cut_reason_of: Line | None = None
+
+    def show(self, lines: Sequence[Line]) -> None:
+        """Print the lines of one list."""
+        from .output import align, say, width
+
+        most = max((len(line.cells) for line in lines), default=0)
+        rows = [[*line.cells, *[""] * (most - len(line.cells))] for line in lines]
+        aligned = align(rows, room=self._room_of_names(lines), is_cut=not self._whole)
+        for line, text in zip(lines, aligned, strict=True):
+            self._has_cut_names |= text.count("…") > sum(cell.count("…") for cell in line.cells)
+            say(text if line.error is None else f"{text}  {self._reason(line, line.error, width(text) + 2)}")
+
+    def _room_of_names(self, lines: Sequence[Line]) -> int | None:
+        """The columns for all but reasons, whose codes have room at the least."""
+        codes = [len(line.error.code) + 2 for line in lines if line.error is not None and not self._whole]
+        return None if self._room is None else self._room - max(codes, default=0)
+
+    def _reason(self, line: Line, error: ErrorBody, column: int) -> str:
+        """Why a file failed, from this column on."""
+        from .output import style
+
+        reason = " ".join(error.message.split())
+        left = len(reason) if self._room is None or self._whole else self._room - column
         if len(reason) > left:
-            is_cut = True
-            reason = reason[: left - 1] + "…" if left >= _LEAST_REASON else line.error.code
-        say(f"{text}  {style(reason, fg='red')}")
-    if is_cut:
-        note("Reasons are cut: --long and `dreamlake show FILE` have them whole.")
+            self._cut_reason_of = self._cut_reason_of or line
+            reason = f"{reason[: left - 1]}…" if left >= _LEAST_REASON else error.code
+        return style(reason, fg="red")
+
+    def tell_cut(self, namespace: str) -> None:
+        """Say what was cut, and what has it whole."""
+        from .output import note
+
+        if self._has_cut_names:
+            note("Names are cut: --long has them whole, as do --json and a pipe.")
+        if self._cut_reason_of is not None:
+            place = self._cut_reason_of.place
+            shows = f" and `dreamlake show {shlex.quote(spell(place, namespace))}` have" if place else " has"
+            note(f"Reasons are cut: --long{shows} them whole.")
 
 
 def spell(place: Place, namespace: str) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .choice import Choice, Failed, Kinds, Long, Order, Reverse, Sort, Statuses, choose, key_of
+import typer
+
+from ..flags import FlagFilter
+from .choice import Choice, Failed, Kinds, Long, OfFlag, Order, Reverse, Sort, Statuses, check_projects, choose, key_of
 from .options import AsJson, OptionalEpisode, Which
 
 if TYPE_CHECKING:
@@ -15,6 +19,8 @@ if TYPE_CHECKING:
     from ..client.bss import Place
     from .listing import Line, State
 
+_MOST_OF_NOTE = 60
+
 
 def ls(
     what: Which = None,
@@ -22,6 +28,7 @@ def ls(
     failed: Failed = False,
     status: Statuses = None,
     kind: Kinds = None,
+    flag: OfFlag = None,
     long: Long = False,
     sort: Sort = None,
     reverse: Reverse = False,
@@ -30,31 +37,42 @@ def ls(
     """List projects; the episodes of a project; or a folder of an episode.
 
     With --failed, --status or --kind, the files below it that are so, at any
-    depth. `PROJECT /` are the files that belong to no episode.
+    depth. With --flag, the episodes that were called so (`dreamlake episode
+    flag`). `PROJECT /` are the files that belong to no episode.
     """
     from ..client.place import describe
     from .connection import connect
-    from .listing import print_lines
+    from .listing import Table, spell
     from .output import note, print_json, say, style
 
     choice = choose(failed=failed, statuses=status, kinds=kind)
-    shown = 0
+    if flag is not None and not choice.is_all:
+        raise typer.BadParameter("--flag chooses episodes, --failed, --status and --kind files: give one of them.")
+    shown, table = 0, Table(whole=long)
+    own: list[Place] = []  # projects that have files of their own, which another path lists
     with connect() as lake:
-        places = _places(lake, list(what or ()), episode, choice)
+        places = _places(lake, list(what or ()), episode, every=not choice.is_all or flag is not None)
+        check_projects(places, flag)
         for place in places:
-            items = list(_items(lake, place, choice, long=long))
+            items = [item for item in _items(lake, place, choice, long=long) if flag is None or _has(item, flag)]
             if sort or reverse:
                 items.sort(key=lambda item: _order(item, sort or Order.NAME), reverse=reverse)
             shown += len(items)
+            if place is not None and any(item.is_own for item in items):
+                own.append(place)
             if as_json:
                 for item in items:
                     print_json(item.json)
             elif items:
                 if len(places) > 1 and choice.is_all and place is not None:
                     say(style(f"{describe(place)}:", bold=True))
-                print_lines([item.line for item in items], whole=long)
+                table.show([item.line for item in items])
+        if not as_json:
+            table.tell_cut(lake.namespace)
+            for place in own:
+                note(f"`dreamlake ls {shlex.quote(spell(place, lake.namespace))} /` lists the files of no episode.")
     if not shown:
-        note("No file is there." if choice.is_all else "No file matches.")
+        note("No episode matches." if flag else "No file is there." if choice.is_all else "No file matches.")
 
 
 class _Item(NamedTuple):
@@ -64,16 +82,17 @@ class _Item(NamedTuple):
     json: dict[str, Any]
     file: tuple[Asset, State] | None = None
     of: ProjectInfo | EpisodeInfo | None = None
+    is_own: bool = False  # the files that belong to the project itself
 
 
-def _places(lake: DreamLake, words: list[str], episode: str | None, choice: Choice) -> list[Place | None]:
-    """The places that are listed; None stands for all projects."""
+def _places(lake: DreamLake, words: list[str], episode: str | None, *, every: bool) -> list[Place | None]:
+    """The places that are listed. Where none is named, `every` project, or None, which stands for the list of them."""
     from ..client.bss import Place
     from .listing import named_places
 
     if words or episode is not None:
         return [*named_places(lake, words, episode)]
-    if choice.is_all:
+    if not every:
         return [None]
     namespaces = [namespace.name for namespace in lake.index.namespaces()]
     return [Place(namespace, project.name) for namespace in namespaces for project in lake.index.projects(namespace)]
@@ -88,18 +107,39 @@ def _items(lake: DreamLake, place: Place | None, choice: Choice, *, long: bool) 
         yield from _files_below(lake, place, choice, long=long)
     elif place.episode is None and place.path is None:
         for episode in lake.index.episodes(place.owner, place.project or ""):
-            yield _group(episode, episode.name or "(no episode)", long=long)
+            item = _group(episode, episode.name or "(no episode)", long=long)
+            yield item._replace(is_own=not episode.name)
     else:
         yield from _folder(lake, place, long=long)
 
 
 def _group(of: ProjectInfo | EpisodeInfo, name: str, *, long: bool) -> _Item:
     """A line about a project or an episode."""
+    from ..api.server import EpisodeInfo
     from .listing import Line
     from .output import as_returned, plural
 
-    since = f"since {of.created_at:%Y-%m-%d %H:%M}" if long and of.created_at else ""
-    return _Item(Line([name, plural(of.assets, "file"), since]), as_returned(of), of=of)
+    cells = [name, plural(of.assets, "file")]
+    if long:
+        cells.append(f"since {of.created_at:%Y-%m-%d %H:%M}" if of.created_at else "")
+    if isinstance(of, EpisodeInfo):
+        cells += [of.flag or "", _first_line(of.note or "", whole=long)]
+    return _Item(Line(cells), as_returned(of), of=of)
+
+
+def _first_line(text: str, *, whole: bool) -> str:
+    """A text on one line: as much of its first one as is short, or `whole`, all of it."""
+    if whole:
+        return " ".join(text.split())
+    first = next(iter(text.splitlines()), "")
+    cut = first[:_MOST_OF_NOTE]
+    return cut if cut == text else f"{cut.rstrip()}…"
+
+
+def _has(item: _Item, flag: FlagFilter) -> bool:
+    """Whether an item is an episode of the flag; the files of no episode have none."""
+    flagged: str | None = getattr(item.of, "flag", None)
+    return not item.is_own and (flagged or FlagFilter.NONE) == flag
 
 
 def _folder(lake: DreamLake, place: Place, *, long: bool) -> Iterator[_Item]:
@@ -132,10 +172,10 @@ def _files_below(lake: DreamLake, place: Place, choice: Choice, *, long: bool) -
 
 
 def _file(asset: Asset, state: State, name: str, *, long: bool) -> _Item:
-    from .listing import Line, file_cells, file_json
+    from .listing import Line, file_cells, file_json, place_of
 
     cells = [name, *file_cells(asset, state, long=long)]
-    return _Item(Line(cells, state.error), file_json(asset, state), file=(asset, state))
+    return _Item(Line(cells, state.error, place_of(asset)), file_json(asset, state), file=(asset, state))
 
 
 def _order(item: _Item, order: Order) -> tuple[bool, Any, str]:

@@ -20,13 +20,16 @@ from .demo_cmd import demo
 from .down_cmd import down
 from .download_cmd import download
 from .env_cmd import env
+from .episode_cmd import episode
 from .failed_cmd import failed
 from .fsck_cmd import fsck
 from .gc_cmd import gc
+from .group import Group
 from .ingest_cmd import ingest
 from .logs_cmd import logs
 from .ls_cmd import ls
 from .mv_cmd import mv
+from .open_cmd import open
 from .output import Interrupted, complain, note
 from .play_cmd import play
 from .project_cmd import project
@@ -49,6 +52,7 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells count
 completion.install()
 app = typer.Typer(
     name="dreamlake",
+    cls=Group,
     help="Store directories of robot video, audio, subtitles and labels: once, playable, described and findable.",
     epilog="Exit codes: 0 all well; 1 some file failed; 2 wrong usage; 3 a service cannot be reached; "
     "4 the time of --timeout ran out.",
@@ -59,7 +63,7 @@ app = typer.Typer(
 
 _VERBS: dict[str, tuple[Callable[..., None], ...]] = {
     "Storing files": (ingest, upload, watch, retry, staging),
-    "Finding files": (ls, tree, show, failed, download, play),
+    "Finding files": (open, ls, tree, show, failed, download, play),
     "Renaming and deleting files": (mv, rm, undelete, gc),
     "Keeping what is stored": (fsck, rebuild),
     "The embedded stack": (up, down, status, logs, env, demo),
@@ -67,6 +71,7 @@ _VERBS: dict[str, tuple[Callable[..., None], ...]] = {
 for panel, verbs in _VERBS.items():
     for verb in verbs:
         app.command(rich_help_panel=panel)(verb)
+app.add_typer(episode, name="episode", rich_help_panel="Finding files")
 app.add_typer(project, name="project", rich_help_panel="Settings")
 app.add_typer(token, name="token", rich_help_panel="Access")
 

@@ -77,10 +77,10 @@ def check_code(text: str | None) -> str | None:
 def check_folder(text: str) -> str:
     """The same folder in canonical form; its first `/` may be left out, as that of every path."""
     from ..errors import DreamlakeError
-    from ..names import check_folder as check
+    from ..names import folder_of
 
     try:
-        return check(text if text.startswith("/") else f"/{text}")
+        return folder_of(text)
     except DreamlakeError as error:
         raise typer.BadParameter(error.message) from None
 

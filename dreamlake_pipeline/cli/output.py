@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
 # Stands for the escape character of our own styles until they are printed. No file can hold it.
 _ESCAPE = f"<{secrets.token_hex(16)}>"
 _STYLE = re.compile(rf"{_ESCAPE}\[[0-9;]*m")
+
+_BETWEEN = "  "  # two columns of a table
+_LEAST_COLUMN = 20  # columns of a terminal that the widest column of a table has at the least
+_LEAST_NAME = 12
+_TREE = "│├└─ "  # what stands before a name in a tree
 
 
 class Interrupted(Exception):
@@ -112,19 +119,70 @@ def as_returned(model: Model) -> dict[str, Any]:
     return model.model_dump(mode="json", by_alias=True)
 
 
+def terminal_width() -> int | None:
+    """The columns of the terminal that stdout is; None where it is none, and nothing is cut or wrapped."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
 def print_columns(rows: Sequence[Sequence[str]]) -> None:
-    """Rows of text with their columns aligned."""
-    for line in align(rows):
+    """Rows of text with their columns aligned, as far as the terminal has room for it."""
+    for line in align(rows, room=terminal_width()):
         say(line)
 
 
-def align(rows: Sequence[Sequence[str]]) -> Iterator[str]:
-    """A line for each row, their columns aligned; styles do not count as width."""
-    rows = [[visible(cell) for cell in row] for row in rows]
-    widths = [max(len(unstyle(cell)) for cell in column) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [cell + " " * (width - len(unstyle(cell))) for cell, width in zip(row, widths, strict=True)]
-        yield "  ".join(cells).rstrip()
+def align(rows: Sequence[Sequence[str]], *, room: int | None = None, is_cut: bool = False) -> Iterator[str]:
+    """A line for each row, their columns aligned; styles do not count as width.
+
+    With `room`, the widest column but the last, which pads nothing, gets as many columns of the terminal as the others
+    leave. A cell that is longer is shortened in its middle, so that the line fits, if `is_cut`; else it moves what
+    comes after it.
+    """
+    shown = [[visible(cell) for cell in row] for row in rows]
+    widths = [max(width(cell) for cell in column) for column in zip(*shown, strict=True)]
+    if room is not None and len(widths) > 1:
+        widest = max(range(len(widths) - 1), key=widths.__getitem__)
+        others = sum(widths) - widths[widest] + len(_BETWEEN) * (len(widths) - 1)
+        widths[widest] = min(widths[widest], max(room - others, _LEAST_COLUMN))
+        if is_cut:
+            for row in shown:
+                row[widest] = shorten(row[widest], widths[widest])
+    for row in shown:
+        cells = [cell + " " * (most - width(cell)) for cell, most in zip(row, widths, strict=True)]
+        yield _BETWEEN.join(cells).rstrip()
+
+
+def width(text: str) -> int:
+    """How many columns of a terminal a text takes, without its styles."""
+    bare = unstyle(text)
+    if bare.isascii():
+        return len(bare)
+    from rich.cells import cell_len
+
+    return cell_len(bare)
+
+
+def shorten(text: str, most: int) -> str:
+    """A text of at most so many columns: of a name that is too long, `…` stands for the middle. The lines of a tree
+    before it, and a style around it, stay; where they leave it next to nothing, it takes more columns than there
+    are."""
+    bare = unstyle(text)
+    name = bare.lstrip(_TREE)
+    left = max(most - width(bare[: len(bare) - len(name)]), _LEAST_NAME)
+    if width(name) <= left:
+        return text
+    left -= 1
+    start, end = _beginning(name, left - left // 2), _beginning(name[::-1], left // 2)[::-1]
+    return text.replace(name, f"{start}…{end}", 1)
+
+
+def _beginning(text: str, most: int) -> str:
+    """As many of its characters as fit into so many columns."""
+    taken = 0
+    for at, char in enumerate(text):
+        taken += width(char)
+        if taken > most:
+            return text[:at]
+    return text
 
 
 def unstyle(text: str) -> str:

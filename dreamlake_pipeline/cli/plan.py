@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import Code, DreamlakeError
 from .output import plural, print_columns, print_json, say, show_bytes, show_files
 from .progress import Watcher, run
-from .totals import show_counts, show_place
+from .totals import show_counts, show_failed, show_place
 
 if TYPE_CHECKING:
     from ..api.bss import Difference
@@ -118,7 +118,7 @@ class _PlanWatcher(Watcher):
         if summary.warnings:
             yield "warnings", f"{plural(summary.warnings, 'file')}, named above; sent all the same"
         if summary.failed:
-            yield "failed", f"{plural(summary.failed, 'file')}, for the reasons above"
+            yield "failed", f"{show_failed(summary)}, for the reasons above"
 
 
 def _show_file(event: FileEvent) -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from ..errors import ERRORS, Code, ExitCode
 from .display import new_display, show_states
 from .output import Interrupted, complain, plural, print_json, say, show_bytes, show_seconds, warn
-from .totals import show_counts, show_place, show_reason, show_totals
+from .totals import show_counts, show_failed, show_place, show_reason, show_totals
 
 if TYPE_CHECKING:
     from ..client.events import Event, FileEvent, FileStatus, Processing, Progress, Summary, Waiting, Warned
@@ -42,14 +42,14 @@ def run_transfer(
     tell_each: bool,
     strict: bool = False,
     meant: Mapping[str, Meant] | None = None,
-    place: str | None = None,
+    place: Sequence[str] = (),
     report: Path | None = None,
 ) -> int:
     """Show events as they come; the exit code that they add up to. `tell_each`: also files with which all is well.
 
     `strict`: what is skipped since its extension is not known counts as failed. `meant` are options that were given for
-    files of some kind, of which it is said when there was none; `place` is where the files go. `report` is a file that
-    gets one row for each file, also when the run ends early. Raises Interrupted at Ctrl-C.
+    files of some kind, of which it is said when there was none; `place` are the words that name where the files are.
+    `report` is a file that gets one row for each file, also when the run ends early. Raises Interrupted at Ctrl-C.
     """
     return run(events, Watcher(as_json=as_json, tell_each=tell_each, strict=strict, meant=meant, place=place), report)
 
@@ -129,7 +129,7 @@ class Watcher:
         tell_each: bool,
         strict: bool = False,
         meant: Mapping[str, Meant] | None = None,
-        place: str | None = None,
+        place: Sequence[str] = (),
     ) -> None:
         from ..client.events import FileStatus
 
@@ -137,7 +137,7 @@ class Watcher:
         self.as_json = as_json
         self.strict = strict
         self._unmet = dict(meant or {})
-        self._tree = shlex.join(("dreamlake", "tree", place or "PROJECT"))
+        self._tree = shlex.join(("dreamlake", "tree", *place))
         self._tell_each = tell_each
         self._skipped_told = 0
         self._counts: Counter[FileStatus] = Counter()
@@ -220,9 +220,14 @@ class Watcher:
             return f"interrupted while waiting ({show_states(self._states)}). What is not processed yet {goes_on}"
         if queued := counts[statuses.QUEUED]:
             return f"interrupted; {plural(queued, 'file')} queued so far. What is queued {goes_on}"
+        if last is None and not counts:
+            return "interrupted before anything was done. Run the same command again to go on."
         if counts[statuses.INDEXED]:
             return f"interrupted; {plural(counts[statuses.INDEXED], 'file')} added to the index so far."
         arrived = counts[statuses.UPLOADED] + counts[statuses.DUPLICATE]
+        if not arrived:
+            sent = f" ({show_bytes(last.bytes_sent)} sent)" if last and last.bytes_sent else ""
+            return f"interrupted before any file had arrived{sent}. Run the same command again to go on."
         of_all = f" of {last.files_found - counts[statuses.SKIPPED]:,}{'+' if last.is_walking else ''}" if last else ""
         sent = f" ({show_bytes(last.bytes_sent)} sent)" if last and last.bytes_sent else ""
         return (
@@ -251,7 +256,7 @@ class Watcher:
                 "--on-errors continue.",
             )
         if summary.failed and not self.as_json:
-            complain(f"{plural(summary.failed, 'file')} failed, for the reasons above.")
+            complain(f"{show_failed(summary)}, for the reasons above.")
         for option, meant in self._unmet.items():
             warn(f"{option} has no effect: {meant.none_said} is among the files.")
         self.tell_unknown(summary)

@@ -37,8 +37,8 @@ def retry(
             case places:
                 ids += [found for place in places for found in _ids(lake, place)]
         events = lake.retry_events(episode=target, ids=ids, everything=everything, wait=wait, timeout=timeout)
-        shown = None if target is None else str(target)
-        raise typer.Exit(run_transfer(events, as_json=as_json, tell_each=True, place=shown))
+        words = [*(what or ()), *([] if episode is None else ["-e", episode])]
+        raise typer.Exit(run_transfer(events, as_json=as_json, tell_each=True, place=words))
 
 
 def _ids(lake: DreamLake, place: Place) -> list[str]:

@@ -51,17 +51,8 @@ def rm(
 
 def _chosen(lake: DreamLake, what: list[str], episode: str | None) -> list[RecordRef]:
     """The records that were named. Raises NOT_FOUND when any word names none."""
-    from ..api.bss import RecordRef
-    from ..client.bss import in_slices
     from ..client.lookup import find_places
-    from ..client.missing import no_ids
     from ..client.stock import Recorded
 
     named = find_places(lake, what, episode, stock=Recorded(lake))
-    records = {record.id: record for record in lake.deletable(named.places)}
-    for some in in_slices(named.ids):
-        for record in lake.bss.query(some):
-            records[record.id] = RecordRef.model_validate(record.model_dump())
-    if wrong := [record_id for record_id in named.ids if record_id not in records]:
-        raise no_ids(wrong)
-    return list(records.values())
+    return lake.deletable([*named.places, *named.ids])

@@ -26,7 +26,8 @@ def status(as_json: AsJson = False) -> None:
     from ..stack import control
 
     home = Settings().home
-    processes = control.status(home)
+    # What a person opens comes first, then the others in the order of starting.
+    processes = sorted(control.status(home), key=lambda process: process.name != "viewer")
     healthy = {process.name for process in processes if process.healthy}
     layers = control.cage_of(home) if "workers" in healthy else []
     work = control.work_of(home) if "bss" in healthy else None

@@ -42,7 +42,7 @@ def show_totals(summary: Summary) -> str:
         "added to the index": summary.indexed,
         _skipped(summary): summary.skipped,
         "ready": summary.ready,
-        _failed(summary): summary.failed,
+        _failed(summary): summary.failed - summary.unmatched,
         "gone before they were sent": summary.gone,
         "with a warning": summary.warnings,
     }
@@ -51,6 +51,16 @@ def show_totals(summary: Summary) -> str:
         parts.append(f"{show_bytes(summary.bytes)} sent")
     what_happened = ", ".join(parts) or "nothing to do"
     return f"{plural(summary.files, 'file')}: {what_happened}, {show_seconds(summary.seconds)}"
+
+
+def show_failed(summary: Summary) -> str:
+    """How many files failed, and patterns that no file matches."""
+    parts = []
+    if files := summary.failed - summary.unmatched:
+        parts.append(f"{plural(files, 'file')} failed")
+    if summary.unmatched:
+        parts.append(f"{plural(summary.unmatched, 'pattern')} of --include matched nothing")
+    return ", ".join(parts)
 
 
 def _failed(summary: Summary) -> str:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from .choice import Choice, Failed, Kinds, Long, Order, Reverse, Sort, Statuses, choose, key_of
+from ..flags import FlagFilter
+from .choice import Choice, Failed, Kinds, Long, OfFlag, Order, Reverse, Sort, Statuses, check_projects, choose, key_of
 from .options import AsJson, OptionalEpisode, Which
 
 if TYPE_CHECKING:
     from ..api.server import Node
     from ..client import DreamLake
     from ..client.bss import Place
-    from .listing import State
+    from .listing import Line, State
 
 
 def tree(
@@ -21,6 +22,7 @@ def tree(
     failed: Failed = False,
     status: Statuses = None,
     kind: Kinds = None,
+    flag: OfFlag = None,
     long: Long = False,
     sort: Sort = None,
     reverse: Reverse = False,
@@ -29,18 +31,19 @@ def tree(
     """Show a project or an episode as a tree: kind, duration, size and status of each file.
 
     With --failed, --status or --kind, only the files that are so, and their
-    folders.
+    folders. With --flag, only the episodes of a project that were called so.
     """
     from ..client.place import describe
     from .connection import connect
-    from .listing import file_json, named_places, spell
+    from .listing import Table, file_json, named_places, spell
     from .output import as_returned, note, plural, print_json, say, style
 
     choice = choose(failed=failed, statuses=status, kinds=kind)
-    files = failures = 0
+    files, failures, table = 0, 0, Table(whole=long)
     with connect() as lake:
         places = named_places(lake, what or (), episode)
-        for place in (one for named in places for one in _episodes(lake, named)):
+        check_projects(places, flag)
+        for place in (one for named in places for one in _episodes(lake, named, flag)):
             nodes, states = _chosen(lake, place, choice)
             files += len(states)
             failures += sum(state.status == "failed" for state in states.values())
@@ -52,23 +55,26 @@ def tree(
                     print_json(returned)
             elif nodes:
                 say(style(describe(place._replace(path=None)), bold=True))
-                _draw(_sorted(nodes, states, sort, reverse=reverse), states, long=long)
+                table.show(_lines(_sorted(nodes, states, sort, reverse=reverse), states, long=long))
         if as_json:
             return
-        if not files and not choice.is_all:
+        if not files and (flag or not choice.is_all):
             note("No file matches.")
             return
+        table.tell_cut(lake.namespace)
         say(plural(files, "file") + (f", {failures:,} failed" if failures else ""))
         if failures:
             whose = shlex.join(spell(place, lake.namespace) for place in places)
             note(f"`dreamlake failed {whose}` says why.")
 
 
-def _episodes(lake: DreamLake, place: Place) -> list[Place]:
-    """The places of the episodes of a project; any other place is itself in one."""
+def _episodes(lake: DreamLake, place: Place, flag: FlagFilter | None) -> list[Place]:
+    """The places of the episodes of a project, or of those of a flag; any other place is itself in one."""
     if place.episode is not None or place.path is not None:
         return [place]
-    episodes = lake.index.episodes(place.owner, place.project or "")
+    episodes = list(lake.index.episodes(place.owner, place.project or ""))
+    if flag is not None:
+        episodes = [one for one in episodes if one.name and (one.flag or FlagFilter.NONE) == flag]
     return [place._replace(episode=episode.name or "") for episode in episodes]
 
 
@@ -120,9 +126,9 @@ def _sorted(nodes: list[Node], states: dict[str, State], order: Order | None, *,
     return laid
 
 
-def _draw(nodes: list[Node], states: dict[str, State], *, long: bool) -> None:
-    """Print nodes that come in tree order, each folder followed by what it holds."""
-    from .listing import Line, file_cells, print_lines
+def _lines(nodes: list[Node], states: dict[str, State], *, long: bool) -> list[Line]:
+    """Lines of nodes that come in tree order, each folder followed by what it holds."""
+    from .listing import Line, file_cells, place_of
     from .output import style
 
     depths = [node.path.count("/") for node in nodes]
@@ -143,5 +149,6 @@ def _draw(nodes: list[Node], states: dict[str, State], *, long: bool) -> None:
             lines.append(Line([guides + branch + style(node.name + "/", fg="blue")]))
         else:
             state = states[node.asset.bss_id]
-            lines.append(Line([guides + branch + node.name, *file_cells(node.asset, state, long=long)], state.error))
-    print_lines(lines, whole=long)
+            cells = [guides + branch + node.name, *file_cells(node.asset, state, long=long)]
+            lines.append(Line(cells, state.error, place_of(node.asset)))
+    return lines

@@ -66,21 +66,12 @@ def undelete(
 
 def _chosen(lake: DreamLake, what: list[str], episode: str | None) -> list[DeletedRecord]:
     """The deleted records that were named. Raises NOT_FOUND when any word names none."""
-    from ..auth import EVERY_NAMESPACE
-    from ..client.bss import Place
     from ..client.lookup import find_places
-    from ..client.missing import no_ids
     from ..client.stock import Deleted
 
     named = find_places(lake, what, episode, stock=Deleted(lake))
-    found = {record.id: record for record in lake.restorable(named.places)}
-    if named.ids:
-        owners = {lake.namespace, *lake.index.me().namespaces} - {EVERY_NAMESPACE}
-        everything = lake.restorable([Place(owner) for owner in sorted(owners)])
-        found |= {record.id: record for record in everything if record.id in set(named.ids)}
-    if wrong := [record_id for record_id in named.ids if record_id not in found]:
-        raise no_ids(wrong, noun=Deleted.noun)
-    return sorted(found.values(), key=lambda record: (record.owner, record.project, record.episode or "", record.name))
+    found = lake.restorable([*named.places, *named.ids])
+    return sorted(found, key=lambda record: (record.owner, record.project, record.episode or "", record.name))
 
 
 def _facts(record: DeletedRecord) -> dict[str, str]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def up(as_json: AsJson = False) -> None:
-    """Start the storage service (BSS), the index (DreamLake Server), Dagster, Postgres and an S3 server.
+    """Start the storage service (BSS), the index (DreamLake Server), the viewer, Dagster, Postgres and an S3 server.
 
     Waits until all are healthy. They run in the background, on 127.0.0.1 only. Harmless when they run already. With
     --json, prints what `dreamlake env --json` prints.
@@ -37,6 +37,7 @@ def up(as_json: AsJson = False) -> None:
 def describe(stack: Stack) -> str:
     """Every URL of the stack, for a person."""
     rows = [
+        ("Viewer", f"{stack.url_of('viewer')}    (`dreamlake open` logs a browser in)"),
         ("Dagster", stack.login_url),
         ("BSS API", f"{stack.url_of('bss')}/docs"),
         ("Server API", f"{stack.url_of('server')}/docs"),

@@ -68,5 +68,5 @@ def upload(
         )
         meant = meant_for(ladder=ladder, csv=csv)
         raise typer.Exit(
-            run_transfer(events, as_json=as_json, tell_each=True, meant=meant, place=episode, report=report)
+            run_transfer(events, as_json=as_json, tell_each=True, meant=meant, place=[episode], report=report)
         )

@@ -22,6 +22,7 @@ from .options import (
     read_csv_options,
     read_ladder,
     read_types,
+    tell_without_effect,
 )
 from .output import note, plural, print_json, say, show_bytes
 from .progress import exit_code, show_waiting
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 
 def watch(
+    context: typer.Context,
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Directory to watch.")],
     episode: Episode,
     to: To = "/",
@@ -41,6 +43,12 @@ def watch(
     exclude: Exclude = None,
     follow_links: FollowLinks = False,
     types: Types = None,
+    strict: Annotated[
+        bool,
+        typer.Option(
+            "--strict", help="With --once: exit with 1 when a file is skipped since its extension is not known."
+        ),
+    ] = False,
     ladder: Ladder = None,
     csv: Csv = None,
     jobs: Jobs = 32,
@@ -94,6 +102,8 @@ def watch(
         exclude=exclude,
         follow_links=follow_links,
     )
+    if not once:
+        tell_without_effect(context, ("strict",), "without --once")
     log = _Log(as_json=as_json)
     with connect() as lake:
         watching = Watch(
@@ -117,7 +127,7 @@ def watch(
             log.finish(watching.summary, watching.unsettled)
             raise typer.Exit(ExitCode.OK) from None
     log.finish(watching.summary, watching.unsettled)
-    raise typer.Exit(exit_code(watching.summary))
+    raise typer.Exit(exit_code(watching.summary, strict=strict))
 
 
 class _Log:

@@ -44,6 +44,8 @@ from ..api.bss import (
     Register,
     Registered,
     Requeue,
+    Rows,
+    Series,
     Status,
     Success,
     Undelete,
@@ -215,6 +217,38 @@ class BssClient:
         Raises NOT_FOUND, NOT_READY.
         """
         return self.http.location(f"/{kind.spec.route}/{record_id}/{filename}")
+
+    def series(
+        self,
+        kind: Kind,
+        record_id: str,
+        fields: Sequence[str] = (),
+        *,
+        start: float = 0.0,
+        end: float | None = None,
+        width: int = 1000,
+    ) -> Series:
+        """The curves and marks of a label track, or of a text track's telemetry, in a span of seconds since its first
+        time. Raises INVALID_REQUEST for a track without times, NOT_READY."""
+        return self.http.get(
+            f"/{kind.spec.route}/{record_id}/series",
+            Series,
+            **{"fields": list(fields), "from": start, "to": end, "width": width},
+        )
+
+    def rows(
+        self,
+        kind: Kind,
+        record_id: str,
+        fields: Sequence[str] = (),
+        *,
+        at: float | None = None,
+        first: int | None = None,
+        limit: int = 50,
+    ) -> Rows:
+        """Some rows of a label track's table: around a time, or from the row of this number on."""
+        params = {"fields": list(fields), "at": at, "first": first, "limit": limit}
+        return self.http.get(f"/{kind.spec.route}/{record_id}/rows", Rows, **params)
 
     def delete(self, kind: Kind, record_id: str) -> None:
         """Delete a record."""

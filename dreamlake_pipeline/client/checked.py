@@ -19,6 +19,7 @@ from typing import Any, TypeVar, cast
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
 from ..errors import Code, DreamlakeError
+from ..problems import problem_of
 from .nearest import did_you_mean, nearest
 
 Class = TypeVar("Class", bound=type)
@@ -53,7 +54,7 @@ def _refusing(method: Method) -> Method:
         except ValidationError as fault:
             problem = fault.errors(include_url=False)[0]
             field = ".".join(map(str, problem["loc"]))
-            message = f"{field} cannot be {_shown(problem['input'])}: {problem['msg'].removeprefix('Value error, ')}."
+            message = f"{field} cannot be {_shown(problem['input'])}: {problem_of(problem)}."
             raise DreamlakeError(Code.INVALID_REQUEST, message) from None
 
     return cast("Method", call)

@@ -11,6 +11,7 @@ from ..settings import Settings
 from ..stack import state
 
 _VARIABLES = {"remote": "DREAMLAKE_REMOTE", "bss_url": "DREAMLAKE_BSS_URL", "api_key": "DREAMLAKE_API_KEY"}
+VIEWER_URL = "DREAMLAKE_VIEWER_URL"
 _URLS = ("DREAMLAKE_REMOTE", "DREAMLAKE_BSS_URL")
 
 
@@ -48,6 +49,16 @@ def variables(environment: Mapping[str, str] = os.environ) -> Mapping[str, str]:
                 )
         return given
     return stack_variables() | given
+
+
+def viewer_url(environment: Mapping[str, str] = os.environ) -> str | None:
+    """Where browsers find the viewer: as the environment says, else the embedded stack's, if that is the DreamLake that
+    a client talks to; None when nobody says."""
+    if url := environment.get(VIEWER_URL):
+        return url
+    if any(environment.get(name) for name in _URLS):
+        return None
+    return stack_variables().get(VIEWER_URL)
 
 
 def stack_variables() -> dict[str, str]:

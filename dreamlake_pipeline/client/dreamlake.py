@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Unpack
 from ..api.bss import DeletedRecord, Record, RecordRef, Status
 from ..api.garbage import Tally
 from ..api.integrity import Found
+from ..api.server import EpisodeSummary
 from ..auth import EVERY_NAMESPACE
 from ..errors import Code, DreamlakeError
 from ..filetypes import check_types
+from ..flags import Flag
 from ..ids import is_id
 from ..kinds import Kind, check_kind
-from ..names import check_folder, check_owner
+from ..names import check_owner, folder_of
 from ..settings import Settings
-from . import fsck, garbage, moving, removal, tokens, trees
+from . import episodes, fsck, garbage, moving, removal, tokens, trees
 from .bss import Place, in_slices
 from .cache import HashCache
 from .checked import checked, checking
@@ -148,6 +150,32 @@ class DreamLake:
         """The entries of a label track that is ready, by the id of its record. The same as `file(bss_id).labels()`."""
         return self.file(bss_id).labels()
 
+    # Episodes
+
+    def episodes(
+        self,
+        project: str | Target,
+        *,
+        flag: Flag | str | None = None,
+        status: Status | str | Sequence[Status | str] | None = None,
+        kind: Kind | str | Sequence[Kind | str] | None = None,
+        text: str | None = None,
+    ) -> Iterator[EpisodeSummary]:
+        """A project's episodes, the newest first: files, bytes, length, flag, note; asked for as they are iterated.
+
+        Those with a flag (`"none"`: with no flag); with a file of one of the kinds that has one of the statuses; with a
+        text in their name or note. Files of no episode come first, under the name None. Raises NOT_FOUND.
+        """
+        return episodes.summaries(self, self.target(project), flag, several(status), several(kind), text)
+
+    def flag(self, episode: str | Target, flag: Flag | str, *, note: str | None = None) -> EpisodeSummary:
+        """Call an episode good or bad, or neither (`"none"`), and note why; what the index knows of it then.
+
+        Without `note`, its note stays; an empty one takes it away. Raises NOT_FOUND, which names the nearest episodes,
+        and USAGE.
+        """
+        return episodes.flag(self, self.target(episode), flag, note)
+
     # Storing files
 
     def upload(
@@ -177,7 +205,7 @@ class DreamLake:
         **options: Unpack[StoreOptions],
     ) -> Iterator[Event]:
         """`upload` as a stream of events, the last of which is the Summary. Nothing is done until it is iterated."""
-        target, folder = self.target(episode), check_folder(to)
+        target, folder = self.target(episode), folder_of(to)
         given = [paths] if isinstance(paths, str | Path) else paths
         its_kind = None if kind is None else check_kind(kind)
         return self.store_events(lambda types: named_files(given, target, folder, its_kind, types), target, **options)
@@ -261,9 +289,10 @@ class DreamLake:
     def wait(self, ids: str | Iterable[str], *, timeout: float | None = None) -> list[Record]:
         """Wait until records are ready or failed, or `timeout` seconds passed; what they are then.
 
-        Those that are gone are left out.
+        Of one or several, by their ids or places. Those that are deleted meanwhile are left out. Raises NOT_FOUND for
+        what is not there at the start.
         """
-        given = [ids] if isinstance(ids, str) else list(ids)
+        given = self._ids(ids)
         deque(self.wait_events(given, timeout=timeout), maxlen=0)
         found = {record.id: record for some in in_slices(given) for record in self.bss.query(some)}
         return [found[one] for one in given if one in found]
@@ -272,7 +301,15 @@ class DreamLake:
         self, ids: str | Iterable[str], *, timeout: float | None = None
     ) -> Iterator[Record | Processing | Waiting]:
         """`wait` as a stream: records as their status changes, and how many are in which state (waiting.py)."""
-        return changes(self.services, [ids] if isinstance(ids, str) else ids, timeout)
+        return changes(self.services, self._ids(ids), timeout, must_exist=True)
+
+    def _ids(self, given: str | Iterable[str]) -> list[str]:
+        """The ids of records that are given by their ids or places. Raises NOT_FOUND, USAGE."""
+        words = [given] if isinstance(given, str) else list(given)
+        for word in words:
+            if not isinstance(word, str):
+                raise DreamlakeError(Code.USAGE, f"{word!r} is no id and no place of a file.")
+        return [one if is_id(one) else find_file(self, [one]).id for one in words]
 
     def retry(
         self,
@@ -286,8 +323,9 @@ class DreamLake:
     ) -> Summary:
         """Process again what failed or was never processed, and bring the index up to date; what became of it.
 
-        Of the records `ids`, or of a whole project or episode; with `everything`, also what is ready. Raises NOT_FOUND
-        for a project or episode that holds nothing.
+        Of the files `ids` (ids or places), or of a whole project or episode; with `everything`, also what is ready.
+        Raises NOT_FOUND for a project or episode that holds nothing, and where none of the ids is one; one that is none
+        among others is one of the summary's `failures`.
         """
         events = self.retry_events(episode, ids=ids, everything=everything, wait=wait, timeout=timeout)
         return summed_up(events, on_event)
@@ -302,7 +340,7 @@ class DreamLake:
         timeout: float | None = None,
     ) -> Iterator[Event]:
         """`retry` as a stream of events, the last of which is the Summary. Nothing is done until it is iterated."""
-        given = [ids] if isinstance(ids, str) else ids
+        given = self._ids(ids) if ids else []
         if episode is None and not given:
             raise DreamlakeError(Code.USAGE, "Say what to retry.", hint="A project, an episode, or ids of files.")
         target = None if episode is None else self.target(episode)
@@ -420,26 +458,30 @@ class DreamLake:
         renamed = self.plan_move([source, destination], force=force)
         return [one for some in self.move_events(renamed, replace=force) for one in some]
 
-    def deletable(self, places: Sequence[Place]) -> list[RecordRef]:
-        """The records of these places, each once; also those of earlier content under their names."""
-        return list({record.id: record for place in places for record in self.bss.list_refs(place)}.values())
+    def deletable(self, places: removal.Named) -> list[RecordRef]:
+        """The records of projects, episodes, folders, files or ids, each once; also those of earlier content under
+        their names. Raises NOT_FOUND for a name that is not there."""
+        return removal.deletable(self, places)
 
-    def restorable(self, places: Sequence[Place]) -> list[DeletedRecord]:
-        """The deleted records of these places that can be restored, each once."""
-        return list({record.id: record for place in places for record in self.bss.list_deleted(place)}.values())
+    def restorable(self, places: removal.Named) -> list[DeletedRecord]:
+        """The deleted records of projects, episodes, folders, files or ids that can be restored, each once: none, where
+        nothing was deleted. Raises NOT_FOUND for a name of which there is and was nothing."""
+        return removal.restorable(self, places)
 
     def delete_events(self, records: Sequence[RecordRef]) -> Iterator[list[RecordRef]]:
         """Delete records and their names in the index; those that were there, some at a time (see removal.py)."""
         return removal.delete(self.bss, self.index, records)
 
     def restore(
-        self, records: Sequence[DeletedRecord], *, replace: bool = False
+        self, records: Sequence[DeletedRecord] | removal.Named, *, replace: bool = False
     ) -> list[DeletedRecord | removal.NotRestored]:
-        """Restore deleted records, and their names in the index; what became of each.
+        """Restore deleted records, or all that is `restorable` of what is named, and their names in the index; what
+        became of each.
 
         One whose name a later upload has is not restored, unless with `replace`.
         """
-        return list(chain.from_iterable(self.restore_events(records, replace=replace)))
+        found = removal.chosen(self, records)
+        return list(chain.from_iterable(self.restore_events(found, replace=replace)))
 
     def restore_events(
         self, records: Sequence[DeletedRecord], *, replace: bool = False

@@ -40,7 +40,7 @@ class FileEvent:
 
     The first fields are those of `FileFields` (fields.py), which says what each is. `warning` is what was odd about its
     content, `request_id` what the services' logs call the request. `plan`, of a dry run, is how it differs from what is
-    stored; None where nobody could be asked.
+    stored; None where nobody could be asked. `is_pattern`: what failed is no file, but a pattern that none matches.
     """
 
     path: str | None
@@ -57,6 +57,7 @@ class FileEvent:
     warning: str | None = None
     plan: Difference | None = None
     request_id: str | None = None
+    is_pattern: bool = False
 
     @property
     def id(self) -> str | None:
@@ -182,6 +183,7 @@ class Summary:
     unknown: dict[str, int] = field(default_factory=dict)  # of those skipped, the ones of no known kind, by extension
     ready: int = 0
     failed: int = 0
+    unmatched: int = 0  # of those failed, patterns that no file matches, which are none of `files`
     bytes: int = 0
     seconds: float = 0.0
     failures: list[FileEvent] = field(default_factory=list)
@@ -205,6 +207,7 @@ class Summary:
         setattr(self, event.status, getattr(self, event.status) + 1)
         if event.status is FileStatus.FAILED:
             self.failures.append(event)
+            self.unmatched += event.is_pattern
         if event.status is FileStatus.SKIPPED and event.code == Code.SYSTEM_FILE:
             self.system_files += 1
         if event.status is FileStatus.SKIPPED and event.code == Code.UNKNOWN_KIND:
@@ -236,6 +239,7 @@ class Summary:
             "unfinished",
             "passed",
             "stopped",
+            "unmatched",
         )
         counts = {name: getattr(self, name) for name in always}
         counts |= {name: count for name in seldom if (count := getattr(self, name))}

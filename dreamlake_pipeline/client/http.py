@@ -75,7 +75,8 @@ class ServiceClient:
         return other
 
     def get(self, path: str, answer: type[Reply], /, **params: Any) -> Reply:
-        """GET a route; parameters that are None are left out. Raises DreamlakeError."""
+        """GET a route; parameters that are None are left out, and lists are given value by value. Raises
+        DreamlakeError."""
         return self._read(answer, self._send("GET", path, params=params))
 
     def post(self, path: str, body: Model, answer: type[Reply], *, silence: float | None = None) -> Reply:
@@ -85,6 +86,10 @@ class ServiceClient:
     def put(self, path: str, body: Model, answer: type[Reply]) -> Reply:
         """PUT a model, read a model. Raises DreamlakeError."""
         return self._read(answer, self._send("PUT", path, content=body.wire_json()))
+
+    def patch(self, path: str, body: Model, answer: type[Reply], /, **params: Any) -> Reply:
+        """PATCH with a model, read a model; parameters that are None are left out. Raises DreamlakeError."""
+        return self._read(answer, self._send("PATCH", path, params=params, content=body.wire_json()))
 
     def delete(self, path: str, /, **params: Any) -> None:
         """DELETE a route; parameters that are None are left out. Raises DreamlakeError."""
@@ -98,9 +103,10 @@ class ServiceClient:
         except ValueError:
             raise self._foreign() from None
 
-    def text(self, path: str) -> str:
-        """The text that a route answers with, such as a playlist. Raises DreamlakeError."""
-        return self._send("GET", path).data.decode("utf-8", "replace")
+    def text(self, path: str, /, **params: Any) -> str:
+        """The text that a route answers with, such as a playlist; parameters that are None are left out. Raises
+        DreamlakeError."""
+        return self._send("GET", path, params=params).data.decode("utf-8", "replace")
 
     def location(self, path: str) -> str:
         """Where a route that answers with a redirect points to. Raises DreamlakeError."""
@@ -121,7 +127,7 @@ class ServiceClient:
     ) -> urllib3.BaseHTTPResponse:
         present = {name: _parameter(value) for name, value in (params or {}).items() if value is not None}
         try:
-            url = f"{self.base_url}{path}?{urlencode(present)}" if present else self.base_url + path
+            url = f"{self.base_url}{path}?{urlencode(present, doseq=True)}" if present else self.base_url + path
         except UnicodeEncodeError:
             raise DreamlakeError(Code.INVALID_REQUEST, f"{present} holds half a surrogate pair.") from None
         headers = self._headers | {"X-Request-ID": self._request_ids.next()}
@@ -180,5 +186,8 @@ class ServiceClient:
         self.close()
 
 
-def _parameter(value: Any) -> str:
+def _parameter(value: Any) -> str | list[str]:
+    """A list is a parameter that comes several times."""
+    if isinstance(value, list | tuple):
+        return [str(one) for one in value]
     return str(value).lower() if isinstance(value, bool) else str(value)

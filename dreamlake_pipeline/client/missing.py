@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..errors import Code, DreamlakeError
 from .bss import Place
 from .nearest import did_you_mean, nearest, rated
-from .place import describe
+from .place import describe, readings
 from .stock import Indexed
 
 _MOST_ASKED = 20  # namespaces whose projects are asked for
@@ -29,29 +29,29 @@ def missing(stock: Indexed, readings: Sequence[Place]) -> DreamlakeError:
     return _no_episode(stock, readings, episodes)
 
 
-def no_ids(ids: Sequence[str], noun: str = "file") -> DreamlakeError:
+def no_ids(
+    ids: Sequence[str], noun: str = "file", hint: str | None = "`dreamlake ls` shows what is there."
+) -> DreamlakeError:
     """NOT_FOUND for ids that are none of `noun`."""
     of_id = "the id" if len(ids) == 1 else "one of the ids"
-    return DreamlakeError(
-        Code.NOT_FOUND, f"There is no {noun} with {of_id} {', '.join(ids)}.", hint="`dreamlake ls` shows what is there."
-    )
+    return DreamlakeError(Code.NOT_FOUND, f"There is no {noun} with {of_id} {', '.join(ids)}.", hint=hint)
 
 
 def _no_project(stock: Indexed, place: Place, projects: Sequence[str]) -> DreamlakeError:
     """The project may be called otherwise, or be one of another namespace; or its name may be a namespace's."""
     project = place.project or ""
-    hint = _did_you_mean([place._replace(project=name) for name in nearest(project, projects)])
+    hint = _did_you_mean(existing(stock, [place._replace(project=name) for name in nearest(project, projects)]))
     if hint is None:
         namespaces = stock.namespaces()
         elsewhere = [
             name for name in namespaces[:_MOST_ASKED] if name != place.owner and project in stock.projects(name)
         ]
-        hint = _did_you_mean([place._replace(owner=name) for name in elsewhere[:_MOST_SHOWN]])
+        hint = _did_you_mean(existing(stock, [place._replace(owner=name) for name in elsewhere[:_MOST_SHOWN]]))
         hint = hint or _after_the_namespace(stock, place, namespaces)
     return DreamlakeError(
         Code.NOT_FOUND,
         stock.absent(place, f"project {project!r} in namespace {place.owner!r}"),
-        hint=hint or "`dreamlake ls` shows the projects.",
+        hint=hint or stock.where_projects(place.owner),
     )
 
 
@@ -64,7 +64,8 @@ def _after_the_namespace(stock: Indexed, place: Place, namespaces: Sequence[str]
     project, slash, path = project.partition("/")
     if project not in stock.projects(namespace):
         return None
-    return did_you_mean([f"{project}@{namespace}{colon or slash}{rest if colon else path}"])
+    meant = readings(f"{project}@{namespace}{colon or slash}{rest if colon else path}", namespace=namespace)
+    return _did_you_mean(existing(stock, [next((one for one in meant if stock.holds(one)), meant[-1])]))
 
 
 def _no_episode(stock: Indexed, readings: Sequence[Place], episodes: Sequence[str]) -> DreamlakeError:
@@ -76,7 +77,8 @@ def _no_episode(stock: Indexed, readings: Sequence[Place], episodes: Sequence[st
     return DreamlakeError(
         Code.NOT_FOUND,
         stock.absent(place, f"episode {place.episode!r} in {describe(where)}"),
-        hint=_did_you_mean([place._replace(episode=name) for name, _ in near[place]]) or stock.where_to_look(where),
+        hint=_did_you_mean(existing(stock, [place._replace(episode=name) for name, _ in near[place]]))
+        or stock.where_to_look(where),
     )
 
 
@@ -86,20 +88,40 @@ def _no_path(stock: Indexed, place: Place, episodes: Sequence[str]) -> Dreamlake
     path = place.path or "/"
     hint = _after_a_colon(place, episodes)
     if hint is None:
-        paths = stock.paths(place)
-        names = nearest(path, paths)
-        if len(names) < _MOST_SHOWN:
-            # Somebody who remembers how a file is called may not remember in which folder it is.
-            filename = path.rpartition("/")[2]
-            alike = nearest(filename, [name.rpartition("/")[2] for name in paths])
-            same = [name for name in paths if name.rpartition("/")[2] in alike]
-            names = list(dict.fromkeys([*names, *sorted(same, key=lambda name: alike.index(name.rpartition("/")[2]))]))
-        hint = _did_you_mean([place._replace(path=name) for name in names[:_MOST_SHOWN]])
+        hint = _did_you_mean(_near_paths(stock, place))
     return DreamlakeError(
         Code.NOT_FOUND,
         stock.absent(place, f"file or folder {path} in {describe(where)}"),
         hint=hint or stock.where_to_look(where),
     )
+
+
+def _near_paths(stock: Indexed, place: Place) -> list[Place]:
+    """The files and folders of the place's project or episode whose paths are most like its own."""
+    path, paths = place.path or "/", stock.paths(place)
+    names = nearest(path, paths)
+    if len(names) < _MOST_SHOWN:
+        # Somebody who remembers how a file is called may not remember in which folder it is.
+        filename = path.rpartition("/")[2]
+        alike = nearest(filename, [name.rpartition("/")[2] for name in paths])
+        same = [name for name in paths if name.rpartition("/")[2] in alike]
+        names = list(dict.fromkeys([*names, *sorted(same, key=lambda name: alike.index(name.rpartition("/")[2]))]))
+    return [place._replace(path=name) for name in names[:_MOST_SHOWN]]
+
+
+def existing(stock: Indexed, places: Sequence[Place]) -> list[Place]:
+    """What is there of places whose first names are: each itself, else what is most like it in its episode or project,
+    else that."""
+    found: dict[Place, None] = {}
+    for place in places:
+        whole = place._replace(path=None)
+        if stock.holds(place):
+            found[place] = None
+        elif place.path and (not place.episode or stock.holds(whole)):
+            found |= dict.fromkeys(_near_paths(stock, place) or [whole])
+        else:
+            found[place._replace(episode=None, path=None)] = None
+    return list(found)[:_MOST_SHOWN]
 
 
 def _after_a_colon(place: Place, episodes: Sequence[str]) -> str | None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..api.bss import Move, RecordRef
+from ..api.server import FormerName
 from ..errors import Code, DreamlakeError
 from ..ids import is_id
 from ..names import check_name, split_name
@@ -74,7 +75,8 @@ def move(
         answer = bss.move(moves, replace=replace)
         there, taken = set(answer.ids), {one.id: one.by for one in answer.taken}
         if there:
-            index.register_batch([asset_of(record) for record in bss.query(sorted(there))])
+            before = {one.record.id: FormerName(episode=one.record.episode, name=one.record.name) for one in some}
+            index.register_batch([asset_of(record, before[record.id]) for record in bss.query(sorted(there))])
             index.delete_names([name_of(one.record) for one in some if one.record.id in there])
         yield [one._replace(by=taken.get(one.record.id)) for one in some if one.record.id in there | taken.keys()]
 

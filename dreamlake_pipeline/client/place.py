@@ -7,7 +7,7 @@ An episode may hold `/`, so that one text has several readings: `cups:run/001/a.
 from __future__ import annotations
 
 from ..errors import Code, DreamlakeError
-from ..names import check_episode, check_folder, check_owner, check_project
+from ..names import check_episode, check_folder, check_owner, check_project, folder_of
 from .bss import Place
 
 FORM = "PROJECT[@NAMESPACE][:EPISODE][/PATH]"
@@ -40,7 +40,7 @@ def readings(text: str, *, namespace: str) -> list[Place]:
 
 def below(place: Place, path: str) -> Place:
     """A folder or file of a place, by its path with or without the first `/`. Raises INVALID_NAME."""
-    folder = check_folder(path if path.startswith("/") else f"/{path}")
+    folder = folder_of(path)
     if place.path not in (None, "/"):
         folder = place.path if folder == "/" else check_folder(f"{place.path}{folder}")
     return place._replace(episode=place.episode or "", path=folder)

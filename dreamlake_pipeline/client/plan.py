@@ -75,7 +75,7 @@ def plan(
                             yield Warned(show_path(item.path), item.name, its.file.warning)
                         event = its.file.event(FileStatus.PLANNED, plan=difference)
                         summary.add_planned(its.file.kind, difference, item.size, is_read=digest is not None)
-                summary.files += 1
+                summary.files += not event.is_pattern
                 summary.add(event)
                 found_bytes += item.size
                 yield event

@@ -10,6 +10,7 @@ from urllib.request import getproxies, proxy_bypass
 import urllib3
 
 from .. import tls
+from ..errors import Code, DreamlakeError
 
 _BLOCK = 1 << 20
 
@@ -23,12 +24,16 @@ class Pools:
         self._proxies = getproxies()
         self._pools: dict[tuple[str | None, bool], urllib3.PoolManager] = {}
         self._lock = threading.Lock()
+        self._is_closed = False
 
     def of(self, url: str) -> urllib3.PoolManager:
-        """The pool for this URL. Raises ValueError when the URL has a port that is none."""
+        """The pool for this URL. Raises ValueError when the URL has a port that is none, DreamlakeError(USAGE) when the
+        pools are closed."""
         parts = urlsplit(url)
         proxy, is_secure = self.proxy_of(parts), parts.scheme == "https"
         with self._lock:
+            if self._is_closed:
+                raise DreamlakeError(Code.USAGE, "The connection is closed.", hint="Make a new DreamLake().")
             if (proxy, is_secure) not in self._pools:
                 options: dict[str, Any] = {
                     "maxsize": self._connections,
@@ -51,8 +56,11 @@ class Pools:
         return None
 
     def close(self) -> None:
-        for pool in self._pools.values():
-            pool.clear()
+        """End what is open; twice is harmless."""
+        with self._lock:
+            self._is_closed = True
+            for pool in self._pools.values():
+                pool.clear()
 
 
 def _is_loopback(host: str | None) -> bool:

@@ -7,12 +7,25 @@ the pipeline (sensor `deleted_records`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..api.bss import DeletedRecord, Record, RecordRef
 from ..api.server import AssetName
-from .bss import MOST_PER_CALL, BssClient, in_slices
+from ..auth import EVERY_NAMESPACE
+from ..errors import Code, DreamlakeError
+from ..ids import is_id
+from .bss import MOST_PER_CALL, BssClient, Place, in_slices
+from .lookup import find_places
+from .missing import no_ids
 from .server import IndexClient, asset_of
+from .stock import Deleted, Recorded
+
+if TYPE_CHECKING:
+    from .dreamlake import DreamLake
+
+Named = str | Place | Sequence[str | Place]
+"""Projects, episodes, folders and files as a person names them (`cups:run-001/camera`), ids, or places; one or
+several."""
 
 
 class NotRestored(NamedTuple):
@@ -43,6 +56,40 @@ def restore(
         yield [record if record.id in back else NotRestored(record, taken.get(record.id)) for record in some]
 
 
+def deletable(lake: DreamLake, named: Named) -> list[RecordRef]:
+    """The records of what is named; see `DreamLake.deletable`."""
+    places, ids = _named(lake, named, Recorded(lake))
+    found = {record.id: record for place in places for record in lake.bss.list_refs(place)}
+    for some in in_slices(ids):
+        found |= {record.id: ref_of(record) for record in lake.bss.query(some)}
+    if wrong := [one for one in ids if one not in found]:
+        raise no_ids(wrong)
+    return list(found.values())
+
+
+def restorable(lake: DreamLake, named: Named) -> list[DeletedRecord]:
+    """The deleted records of what is named; see `DreamLake.restorable`."""
+    stock = Deleted(lake)
+    places, ids = _named(lake, named, stock)
+    found = {record.id: record for place in places for record in lake.bss.list_deleted(place)}
+    if ids:
+        owners = {lake.namespace, *lake.index.me().namespaces} - {EVERY_NAMESPACE}
+        everything = (record for owner in sorted(owners) for record in lake.bss.list_deleted(Place(owner)))
+        found |= {record.id: record for record in everything if record.id in set(ids)}
+    if wrong := [one for one in ids if one not in found]:
+        raise no_ids(wrong, noun=Deleted.noun, hint=stock.where_projects(lake.namespace))
+    return list(found.values())
+
+
+def chosen(lake: DreamLake, given: Sequence[DeletedRecord] | Named) -> list[DeletedRecord]:
+    """The deleted records that are given, and those of what is named."""
+    if isinstance(given, str | Place):
+        return restorable(lake, given)
+    records = [one for one in given if isinstance(one, DeletedRecord)]
+    named = [one for one in given if not isinstance(one, DeletedRecord)]
+    return records + (restorable(lake, named) if named else [])
+
+
 def ref_of(record: Record) -> RecordRef:
     """What deleting takes of a record."""
     return RecordRef.model_validate(record.model_dump(include=set(RecordRef.model_fields)))
@@ -58,6 +105,25 @@ def name_of(record: RecordRef) -> AssetName:
         path=record.name,
         bss_id=record.id,
     )
+
+
+def _named(lake: DreamLake, named: Named, stock: Recorded | Deleted) -> tuple[list[Place], list[str]]:
+    """The places, and the ids among them. What is there, and of which nothing is in the stock, is a place as well.
+    Raises NOT_FOUND, USAGE, INVALID_NAME."""
+    given = [named] if isinstance(named, str | Place) else list(named)
+    ids = [one for one in given if isinstance(one, str) and is_id(one)]
+    places: list[Place] = []
+    for one in given:
+        if isinstance(one, Place):
+            places.append(one)
+        elif not is_id(one):
+            try:
+                places += find_places(lake, [one], stock=stock).places
+            except DreamlakeError as error:
+                if error.code is not Code.NOT_FOUND or isinstance(stock, Recorded):
+                    raise
+                places += find_places(lake, [one], stock=Recorded(lake)).places
+    return places, stock.ids(ids) if ids else []
 
 
 def _by_name(records: Sequence[DeletedRecord]) -> Iterator[list[DeletedRecord]]:

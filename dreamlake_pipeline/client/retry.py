@@ -10,7 +10,8 @@ from ..api.server import Asset
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from .bss import BssClient, in_slices
-from .events import FileEvent, FileStatus
+from .events import FileEvent, FileStatus, failure
+from .missing import no_ids
 from .server import IndexClient, asset_of
 from .target import Target
 
@@ -22,9 +23,12 @@ def retry(
 ) -> Iterator[FileEvent | int]:
     """Events of the files that were queued or indexed, and between them the number of files that were looked at.
 
-    Of the records `ids`; without any, of `target`. Raises DreamlakeError.
+    Of the records `ids`; without any, of `target`. An id that is none has an event with the code NOT_FOUND; where all
+    are none, it is raised. Raises DreamlakeError.
     """
+    found = set[str]()
     for records in _groups(bss, target, ids):
+        found |= {record.id for record in records} if ids else set()
         yield len(records)
         for indexed in _with_assets(index, records):
             if not ids:
@@ -37,6 +41,17 @@ def retry(
                     for record in bss.requeue(some, force=everything)
                     if record.status is Status.QUEUED
                 )
+    if wrong := [one for one in ids if one not in found]:
+        yield from _tell_missing(wrong, is_all=not found)
+
+
+def _tell_missing(ids: list[str], *, is_all: bool) -> Iterator[FileEvent | int]:
+    """An event for each id that is none; where all are, the error."""
+    if is_all:
+        raise no_ids(ids)
+    yield len(ids)
+    for one in ids:
+        yield FileEvent(None, FileStatus.FAILED, bss_id=one, **failure(no_ids([one])))
 
 
 def _is_unprocessed(record: Record) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 from ..errors import Code, DreamlakeError
 from ..filetypes import Types
 from ..kinds import MEDIA, Kind, extension_of, kind_of, may_be_text
-from ..names import check_folder, join_name
+from ..names import folder_of, join_name
 from ..systemfiles import system_file
 from .digest import open_file
 from .events import FileEvent, FileStatus, failure
@@ -158,7 +158,7 @@ class Selection:
             hint = did_you_mean(nearest(glob, includes.others))
             error = DreamlakeError(Code.NOT_FOUND, f"Nothing matches --include {glob!r}.", hint=hint)
             place = os.path.join(self.folder, glob)  # noqa: PTH118 - it is a pattern, not a path
-            yield FileEvent(show_path(place), FileStatus.FAILED, **failure(error))
+            yield FileEvent(show_path(place), FileStatus.FAILED, **failure(error), is_pattern=True)
 
     def files(
         self, paths: Iterable[str] | None = None, *, types: Types = NO_TYPES, includes: _Includes | None = None
@@ -170,7 +170,7 @@ class Selection:
         Raises what `walk` raises for the folder itself.
         """
         includes = includes or _Includes(self.include)
-        to = check_folder(self.to)
+        to = folder_of(self.to)
         # Paths of a folder differ; only what NFC makes of them may be the same.
         taken: dict[tuple[str | None, str], str] = {}
         leave_out = self._is_excluded if self.exclude else None

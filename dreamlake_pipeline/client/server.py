@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import TypeVar
 from urllib.parse import quote
 
-from ..api.bss import Record
+from ..api.bss import Record, Status
 from ..api.common import Listing, Model
 from ..api.server import (
     Asset,
     AssetBatch,
+    AssetChange,
     AssetIn,
     AssetName,
     AssetRef,
     AssetRefs,
     BatchAsset,
     Download,
+    EpisodeChange,
+    EpisodeDetails,
     EpisodeInfo,
+    EpisodeSummary,
+    FormerName,
     Me,
     NamespaceInfo,
     Node,
     ProjectInfo,
+    ProjectTotals,
     RemoveAssets,
     RemovedAssets,
 )
 from ..errors import Code, DreamlakeError
+from ..flags import FlagFilter
 from ..kinds import Kind
 from .bss import Place
 from .checked import checked_requests
@@ -71,6 +79,10 @@ class IndexClient:
     def asset(self, kind: Kind, asset_id: str) -> Asset:
         """One file of the index. Raises NOT_FOUND."""
         return self.http.get(f"/assets/{kind}/{asset_id}", Asset)
+
+    def change_asset(self, kind: Kind, asset_id: str, change: AssetChange) -> Asset:
+        """Say of a file by how much it is later than its own times. Raises NOT_FOUND."""
+        return self.http.patch(f"/assets/{kind}/{asset_id}", change, Asset)
 
     def delete(self, kind: Kind, asset_id: str, *, bss_id: str | None = None) -> None:
         """Remove a file from the index; with `bss_id`, only as long as its name stands for that record. Twice is a
@@ -124,6 +136,59 @@ class IndexClient:
         return self._pages(
             lambda cursor: self.http.get(
                 f"{_project(namespace, project)}/episodes", Listing[EpisodeInfo], cursor=cursor, limit=_PAGE
+            )
+        )
+
+    def summaries(
+        self,
+        namespace: str,
+        project: str,
+        *,
+        status: Sequence[Status] = (),
+        kind: Sequence[Kind] = (),
+        min_length_sec: float | None = None,
+        max_length_sec: float | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        q: str | None = None,
+        flag: FlagFilter | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> Listing[EpisodeSummary]:
+        """A page of a project's episodes in short, the newest first. Where few match, it may have fewer than `limit`,
+        or none, and a cursor all the same.
+
+        Episodes that have a file of one of the statuses, and one of one of the kinds; whose longest file has so many
+        seconds; that were made at `since` or later, and before `until`; whose name or note holds `q`. Raises NOT_FOUND.
+        """
+        return self.http.get(
+            f"{_project(namespace, project)}/episodes/summaries",
+            Listing[EpisodeSummary],
+            status=list(status) or None,
+            kind=list(kind) or None,
+            minLengthSec=min_length_sec,
+            maxLengthSec=max_length_sec,
+            since=since and since.isoformat(),
+            until=until and until.isoformat(),
+            q=q or None,
+            flag=flag,
+            cursor=cursor,
+            limit=limit,
+        )
+
+    def episode(self, namespace: str, project: str, episode: str | None) -> EpisodeDetails:
+        """An episode in short, and the names beside it; None: the files that belong to none. Raises NOT_FOUND."""
+        return self.http.get(f"{_project(namespace, project)}/episode", EpisodeDetails, episode=episode or None)
+
+    def change_episode(self, namespace: str, project: str, episode: str, change: EpisodeChange) -> EpisodeDetails:
+        """Say of an episode what its flag and its note are; what the change does not name stays. Raises NOT_FOUND."""
+        return self.http.patch(f"{_project(namespace, project)}/episode", change, EpisodeDetails, episode=episode)
+
+    def totals(self, namespace: str | None = None) -> Iterator[ProjectTotals]:
+        """The figures of all projects that the caller reaches, or of a namespace's, by name."""
+        return self._pages(
+            lambda cursor: self.http.get(
+                "/projects/totals", Listing[ProjectTotals], namespace=namespace, cursor=cursor, limit=_PAGE
             )
         )
 
@@ -190,8 +255,9 @@ class IndexClient:
                 return
 
 
-def asset_of(record: Record) -> BatchAsset:
-    """What the index is told of a record when everything about it is known; of a failed one, why."""
+def asset_of(record: Record, moved_from: FormerName | None = None) -> BatchAsset:
+    """What the index is told of a record when everything about it is known; of a failed one, why. With the name that it
+    had before, if it was moved."""
     return BatchAsset.model_validate(
         {
             "namespace": record.owner,
@@ -205,6 +271,7 @@ def asset_of(record: Record) -> BatchAsset:
             "sha256": record.sha256 or record.staging_hash,
             "metadata": {"error": record.error.wire()} if record.error else record.metadata,
             "uploaded_at": record.uploaded_at,
+            "moved_from": moved_from,
         }
     )
 

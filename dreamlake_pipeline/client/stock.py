@@ -21,6 +21,7 @@ from .place import describe
 if TYPE_CHECKING:
     from .dreamlake import DreamLake
 
+_MOST_SHOWN = 3
 _MOST_NODES = 2000  # of an episode, whose names are looked at when one of them is not there
 
 
@@ -44,6 +45,10 @@ class Indexed:
         """The hint where no name of what is there is like the one that was meant: a project, an episode or a place."""
         verb = "tree" if place.episode is not None else "ls"
         return f"`dreamlake {verb} {quote(describe(place))}` shows what is there."
+
+    def where_projects(self, namespace: str) -> str:
+        """The hint where no project's name is like the one that was meant."""
+        return "`dreamlake ls` shows the projects."
 
     def ids(self, ids: Sequence[str]) -> list[str]:
         """The ids of records in BSS that these are, or that the index has under these; others stay as they are."""
@@ -111,6 +116,14 @@ class Deleted(Indexed):
 
     def where_to_look(self, place: Place) -> str:
         return f"`dreamlake undelete --dry-run {quote(describe(place))}` lists what can be restored."
+
+    def where_projects(self, namespace: str) -> str:
+        projects = self.projects(namespace)
+        if not projects:
+            return f"Nothing of namespace {namespace!r} can be restored: it was not deleted, or its time is over."
+        shown = [quote(describe(Place(namespace, project))) for project in projects[:_MOST_SHOWN]]
+        more = f", and of {len(projects) - len(shown):,} more projects" if len(projects) > len(shown) else ""
+        return f"Files of {', '.join(shown)}{more} can be restored."
 
     def ids(self, ids: Sequence[str]) -> list[str]:
         return [*ids]

@@ -127,7 +127,7 @@ def store(
                 break
     if wait and not summary.stopped:
         yield from tell_ends(services, stored, summary, timeout)
-    summary.files, summary.bytes = uploader.files_found, uploader.bytes_sent
+    summary.files, summary.bytes = uploader.files_found - summary.unmatched, uploader.bytes_sent
     summary.seconds = time.monotonic() - started
     yield summary
 

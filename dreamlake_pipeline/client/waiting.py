@@ -12,21 +12,25 @@ from ..api.bss import Record, Status
 from .away import Away
 from .bss import BssClient, in_slices
 from .events import MOST_NAMES, FileEvent, FileStatus, Processing, Summary, Waiting, record_failure
+from .missing import no_ids
 from .patience import TRANSFER_SECONDS, Patience, telling
 from .services import Services
 
 _POLL_SECONDS = (0.3, 2.0)  # first, and longest, pause between two questions for the states of records
 
 
-def changes(services: Services, ids: Iterable[str], timeout: float | None) -> Iterator[Record | Processing | Waiting]:
+def changes(
+    services: Services, ids: Iterable[str], timeout: float | None, *, must_exist: bool = False
+) -> Iterator[Record | Processing | Waiting]:
     """Records as their status changes, until all of them are ready or failed, or `timeout` seconds passed.
 
     A `Processing` comes between them at least twice a second, and a `Waiting` when BSS is away. Records that are gone
-    are no longer awaited. Raises DreamlakeError.
+    are no longer awaited; with `must_exist`, those that are not there at the start raise NOT_FOUND. Raises
+    DreamlakeError.
     """
     until = math.inf if timeout is None else time.monotonic() + timeout
     patience = Patience(TRANSFER_SECONDS, until=until)
-    return telling(patience, _changes(services.patient_bss(patience), ids, until, patience))
+    return telling(patience, _changes(services.patient_bss(patience), ids, until, patience, must_exist=must_exist))
 
 
 def tell_ends(
@@ -50,11 +54,14 @@ def _end_of(record: Record, stored: FileEvent) -> FileEvent:
     return replace(stored, status=FileStatus.FAILED, **record_failure(record))
 
 
-def _changes(bss: BssClient, ids: Iterable[str], until: float, patience: Patience) -> Iterator[Record | Processing]:
+def _changes(
+    bss: BssClient, ids: Iterable[str], until: float, patience: Patience, *, must_exist: bool
+) -> Iterator[Record | Processing]:
     waiting: dict[str, Status | None] = dict.fromkeys(ids)
     states: dict[str, int] = {}
     changed_at = time.monotonic()
     pause = _POLL_SECONDS[0]
+    missing: list[str] = []
     while waiting:
         has_changed = False
         made, put_off = 0, Counter[str]()
@@ -69,6 +76,8 @@ def _changes(bss: BssClient, ids: Iterable[str], until: float, patience: Patienc
             for record_id in some:
                 before, record = waiting[record_id], found.get(record_id)
                 if record is None:
+                    if before is None:
+                        missing.append(record_id)
                     del waiting[record_id]
                     continue
                 if record.status is Status.PROCESSING:
@@ -87,6 +96,8 @@ def _changes(bss: BssClient, ids: Iterable[str], until: float, patience: Patienc
                 if record.status.is_final:
                     del waiting[record_id]
                 yield record
+        if must_exist and missing:
+            raise no_ids(missing)
         now = time.monotonic()
         if has_changed:
             changed_at, pause = now, _POLL_SECONDS[0]

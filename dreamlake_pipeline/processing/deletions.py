@@ -8,11 +8,13 @@ from typing import NamedTuple
 
 from ..api.bss import Record
 from ..api.pipeline import Deletion
+from ..api.server import BatchAsset, FormerName
 from ..client.pipeline import PipelineClient
+from ..client.server import asset_of
 from ..crashpoints import CrashPoint, reached
 
 Remove = Callable[[Sequence[Deletion]], int]
-Register = Callable[[Sequence[Record]], object]
+Register = Callable[[Sequence[BatchAsset]], object]
 
 # A run that read a record just before it was deleted may still write it into the index for so many seconds.
 _MIN_AGE_SECONDS = 30.0
@@ -24,6 +26,10 @@ def _moved_away(told: Sequence[Deletion], back: Sequence[Record]) -> list[Deleti
     """Those whose names are others than they had: they were moved, and the index may have both names."""
     now = {record.id: (record.episode, record.name) for record in back}
     return [one for one in told if one.restored and now.get(one.record_id) not in (None, (one.episode, one.name))]
+
+
+def _former_name(moved: Deletion | None) -> FormerName | None:
+    return None if moved is None else FormerName(episode=moved.episode, name=moved.name)
 
 
 class Told(NamedTuple):
@@ -40,7 +46,7 @@ def tell_deletions(
 ) -> Told:
     """Remove from the index what was deleted from BSS, and register what was restored, up to 20,000 records.
 
-    `remove` removes names from the index as long as they stand for the deleted records; `register` upserts records.
+    `remove` removes names from the index as long as they stand for the deleted records; `register` upserts files.
     """
     deleted = removed = restored = 0
     for _ in range(_MOST_ROUNDS):
@@ -52,8 +58,9 @@ def tell_deletions(
         if gone:
             removed += remove(gone)
         if back:
-            register(back)
-            removed += remove(_moved_away(told, back))
+            moved = {one.record_id: one for one in _moved_away(told, back)}
+            register([asset_of(record, _former_name(moved.get(record.id))) for record in back])
+            removed += remove(list(moved.values()))
         reached(CrashPoint.DELETION_TOLD)
         pipeline.forget_deletions(told)
         deleted, restored = deleted + len(gone), restored + len(back)

@@ -21,7 +21,8 @@ _MOST_FIELD_BYTES = 32 * 2**10
 
 
 def process_label_track(job: Job) -> Product:
-    """Make and store data.parquet, and a plot if there is a time field. Raises DreamlakeError if there is no entry."""
+    """Make and store data.parquet, and a plot and series.parquet if there is a time field. Raises DreamlakeError if
+    there is no entry."""
     started = time.perf_counter()
     made = job.workers.make(
         make_label_track,
@@ -47,7 +48,12 @@ def process_label_track(job: Job) -> Product:
     ]
     described = to_json([field.wire() for field in fields], inf_nan_mode="null")
     are_many = len(fields) > _MOST_FIELDS or len(described) > _MOST_FIELD_BYTES
-    files = {"data.parquet": made.path, "plot.png": made.plot, "fields.json": described if are_many else None}
+    files = {
+        "data.parquet": made.path,
+        "series.parquet": made.series,
+        "plot.png": made.plot,
+        "fields.json": described if are_many else None,
+    }
     outputs = publish_files(job.store, job.record, files)
     metadata = LabelTrackMetadata(
         entries=made.entries,
@@ -59,6 +65,7 @@ def process_label_track(job: Job) -> Product:
         end=made.time.end if made.time else None,
         duration_sec=made.time.duration if made.time else None,
         time=_describe_time(made.time) if made.time else None,
+        series_url=url_of(job.record, "series.parquet") if made.series else None,
         plot_url=url_of(job.record, "plot.png") if made.plot else None,
         encoding=made.encoding,
         format=made.format,

@@ -16,13 +16,10 @@ from ..resources import BssResource, FolderTreeResource
     ),
 )
 def deleted_records(context: SensorEvaluationContext, bss: BssResource, folder_tree: FolderTreeResource) -> SkipReason:
-    from ..client.server import asset_of
     from ..processing.deletions import tell_deletions
 
     try:
-        told = tell_deletions(
-            bss.pipeline, folder_tree.remove, lambda records: folder_tree.upsert([asset_of(one) for one in records])
-        )
+        told = tell_deletions(bss.pipeline, folder_tree.remove, folder_tree.upsert)
     except DreamlakeError as error:
         return SkipReason(f"{error} The next tick tries again; nothing is lost.")
     if told.removed:

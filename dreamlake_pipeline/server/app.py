@@ -1,5 +1,5 @@
-"""DreamLake Server as an ASGI application: `uvicorn --http dreamlake_pipeline.connections:Connection --factory
-dreamlake_pipeline.server.app:create_app`."""
+"""DreamLake Server as an ASGI application: `uvicorn --loop asyncio --http dreamlake_pipeline.connections:Connection
+--factory dreamlake_pipeline.server.app:create_app`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..migrations import migrate
 from ..revocation import Revocations
 from ..settings import Settings
 from ..web import create_service
-from .routes import assets, auth, tree
+from .routes import assets, auth, episodes, tree
 
 _DESCRIPTION = """
 The index of what was uploaded: namespaces, projects, episodes, and the folder tree of each episode. The bytes and
@@ -27,6 +27,7 @@ Lists come in pages, `{items, cursor}`: pass `cursor` back for the next page. Er
 _TAGS = [
     {"name": "assets", "description": "Files: registration (always an upsert), lookup and removal."},
     {"name": "tree", "description": "Namespaces, projects, episodes, folders."},
+    {"name": "episodes", "description": "Projects and episodes in short; flags and notes."},
     {"name": "auth", "description": "The caller."},
     {"name": "operations", "description": "Health and metrics; no token needed."},
 ]
@@ -66,6 +67,6 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     service.openapi_tags = _TAGS
     service.state.engine = engine
     service.state.bss_url = bss_url.rstrip("/")
-    for routes in (assets, tree, auth):
+    for routes in (assets, tree, episodes, auth):
         service.include_router(routes.router)
     return service

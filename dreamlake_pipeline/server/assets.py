@@ -122,6 +122,8 @@ def _to_asset(row: Row) -> Asset:
         status=row.status,
         size=row.size,
         sha256=row.sha256,
+        duration_sec=row.duration_sec,
+        time_offset_sec=row.time_offset_sec,
         metadata=row.metadata,
         created_at=row.created_at,
         updated_at=row.updated_at,

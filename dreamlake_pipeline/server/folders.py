@@ -42,6 +42,8 @@ class Folder(NamedTuple):
 
 # Trees: a namespace, a project, an episode or none, and the root folder.
 
+# Each row is looked up by its own keys, whatever Postgres knows of the tables: before it has statistics, it takes a
+# join of all roots of a project with all its episodes for a small one.
 _FIND_TREES = text("""
     SELECT place.namespace, place.project, place.episode,
            root.project_id, root.episode_id, root.id AS root_id
@@ -49,9 +51,14 @@ _FIND_TREES = text("""
          AS place (namespace, project, episode)
     JOIN namespaces AS namespace ON namespace.name = place.namespace
     JOIN projects AS project ON project.namespace_id = namespace.id AND project.name = place.project
-    LEFT JOIN episodes AS episode ON episode.project_id = project.id AND episode.name = place.episode
-    JOIN nodes AS root ON root.project_id = project.id AND coalesce(root.episode_id, '') = coalesce(episode.id, '')
-         AND root.parent_id IS NULL
+    LEFT JOIN LATERAL (
+        SELECT id FROM episodes WHERE project_id = project.id AND name = place.episode LIMIT 1
+    ) AS episode ON true
+    CROSS JOIN LATERAL (
+        SELECT * FROM nodes
+        WHERE project_id = project.id AND coalesce(episode_id, '') = coalesce(episode.id, '') AND parent_id IS NULL
+        LIMIT 1
+    ) AS root
     WHERE place.episode IS NULL OR episode.id IS NOT NULL
 """)
 

@@ -23,6 +23,7 @@ from ..api.common import storable_json
 from ..api.server import AssetRef, BatchAsset
 from ..ids import made_at, new_id
 from ..names import split_name
+from .carrying import Moved, carry
 from .folders import Folder, Root, ensure_folders, ensure_trees
 
 _FileKey = tuple[str, str]  # the id of the folder, and the filename
@@ -42,6 +43,19 @@ def upsert_assets(connection: Connection, assets: list[BatchAsset]) -> list[Asse
     folders = {(root, path): Folder(trees[root].root_id, path) for root, path, _ in spots}
     node_ids = ensure_folders(connection, set(folders.values()))
 
+    if moved := [
+        Moved(
+            asset.bss_id(asset.kind),
+            trees[root].project_id,
+            asset.moved_from.episode,
+            asset.moved_from.name,
+            trees[root].root_id,
+            asset.name,
+        )
+        for asset, (root, _, _) in zip(assets, spots, strict=True)
+        if asset.moved_from is not None
+    ]:
+        carry(connection, moved)
     keys = [(node_ids[folders[root, path]], filename) for root, path, filename in spots]
     stored: dict[_FileKey, tuple[str, Status]] = {}
     for files in _in_rounds(keys, _uploads(assets)):

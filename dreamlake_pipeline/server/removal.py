@@ -21,9 +21,14 @@ _REMOVE = text("""
              AS file (namespace text, project text, episode text, tree_key text, kind text, bss_id text)
         JOIN namespaces AS namespace ON namespace.name = file.namespace
         JOIN projects AS project ON project.namespace_id = namespace.id AND project.name = file.project
-        LEFT JOIN episodes AS episode ON episode.project_id = project.id AND episode.name = file.episode
-        JOIN nodes AS root ON root.project_id = project.id
-             AND coalesce(root.episode_id, '') = coalesce(episode.id, '') AND root.parent_id IS NULL
+        LEFT JOIN LATERAL (
+            SELECT id FROM episodes WHERE project_id = project.id AND name = file.episode LIMIT 1
+        ) AS episode ON true
+        CROSS JOIN LATERAL (  -- as in folders.py
+            SELECT id FROM nodes
+            WHERE project_id = project.id AND coalesce(episode_id, '') = coalesce(episode.id, '') AND parent_id IS NULL
+            LIMIT 1
+        ) AS root
         JOIN assets AS asset ON asset.root_id = root.id AND asset.tree_key = file.tree_key AND asset.kind = file.kind
         WHERE (file.episode IS NULL OR episode.id IS NOT NULL)
           AND (file.bss_id IS NULL OR asset.bss_id = file.bss_id)

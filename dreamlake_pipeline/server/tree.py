@@ -23,7 +23,7 @@ _NAMESPACES = text("""
 
 _PROJECTS = text("""
     SELECT project.id, project.name, project.created_at,
-           (SELECT count(*) FROM assets WHERE assets.project_id = project.id) AS assets
+           (SELECT sum(files)::bigint FROM tallies WHERE place = project.id) AS assets
     FROM projects AS project
     WHERE project.namespace_id = :namespace_id AND project.name > :after
       AND EXISTS (SELECT FROM assets WHERE assets.project_id = project.id)
@@ -32,8 +32,8 @@ _PROJECTS = text("""
 
 # Files of no episode come first, as an episode without id and name.
 _EPISODES = text("""
-    SELECT episode.id, episode.name, coalesce(episode.created_at, root.created_at) AS created_at,
-           (SELECT count(*) FROM assets WHERE assets.root_id = root.id) AS assets
+    SELECT episode.id, episode.name, coalesce(episode.created_at, root.created_at) AS created_at, flag, note,
+           (SELECT sum(files)::bigint FROM tallies WHERE place = root.id) AS assets
     FROM nodes AS root LEFT JOIN episodes AS episode ON episode.id = root.episode_id
     WHERE root.project_id = :project_id AND root.parent_id IS NULL
       AND (CAST(:after AS text) IS NULL OR coalesce(episode.name, '') > :after)
@@ -119,7 +119,14 @@ def list_episodes(
     return page(
         rows,
         limit,
-        lambda row: EpisodeInfo(id=row.id, name=row.name, assets=row.assets, created_at=row.created_at),
+        lambda row: EpisodeInfo(
+            id=row.id,
+            name=row.name,
+            assets=row.assets,
+            created_at=row.created_at,
+            flag=row.flag,
+            note=row.note,
+        ),
         lambda row: (row.name or "",),
     )
 

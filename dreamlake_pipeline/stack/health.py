@@ -26,7 +26,7 @@ def problem_of(stack: Stack, name: str, *, since: float) -> str | None:
                 # Any answer will do: a request without a signature is refused, by a server that is there.
                 local_http().get(f"{stack.url_of(name)}/")
                 return None
-            case "bss" | "server":
+            case "bss" | "server" | "viewer":
                 return _problem_of_answer(stack, name, "/healthz")
             case "dagster-code":
                 _reach(stack.code_socket)  # it listens only after the definitions have loaded

@@ -38,6 +38,7 @@ PROCESSES = (
     Process("s3", "storage"),
     Process("bss", "services", needs=("postgres", "s3")),
     Process("server", "services", needs=("postgres",)),
+    Process("viewer", "services", needs=("bss", "server")),
     # The code server reads no database to load the definitions, so it need not wait; the other two load the
     # location once when they start, and would look again only after a minute.
     Process("dagster-code", "dagster"),
@@ -77,10 +78,12 @@ def command(stack: Stack, name: str) -> list[str]:
                 *(*uvicorn, "--factory", "dreamlake_pipeline.stack.s3.app:create_app", "--log-level", "warning"),
                 *("--workers", str(S3_WORKERS), "--timeout-worker-healthcheck", "60"),
             ]
-        case "bss" | "server":
+        case "bss" | "server" | "viewer":
             return [
                 *(*uvicorn, "--factory", f"dreamlake_pipeline.{name}.app:create_app"),
-                *("--timeout-graceful-shutdown", "5"),
+                # Uvloop, which uvicorn prefers, takes the interpreter's lock anew for each event. While requests keep
+                # forty threads busy, it waits for them each time, and `/healthz` takes seconds.
+                *("--loop", "asyncio", "--timeout-graceful-shutdown", "5"),
             ]
         case "dagster-code":
             # Imported here: every process of the stack reads this module before it starts (become.py).
@@ -113,7 +116,7 @@ def command(stack: Stack, name: str) -> list[str]:
 def common_environment(stack: Stack, inherited: Mapping[str, str]) -> dict[str, str]:
     """What every process of the stack has in its environment, the supervisor too: the user's, and no secret of ours,
     also when the user's shell knows them (`dreamlake env`)."""
-    ours = stack.environment().keys()
+    ours = {*stack.environment(), "DREAMLAKE_VIEWER_SECRET"}
     return {key: value for key, value in inherited.items() if not key.startswith(_FOREIGN) and key not in ours} | {
         STACK_ID: stack.id,
         "DREAMLAKE_HOME": str(stack.home),
@@ -144,13 +147,16 @@ def environment(stack: Stack, name: str, inherited: Mapping[str, str]) -> dict[s
         "DAGSTER_EVENT_BATCH_SIZE": "200",
     }
     s3 = {key: value for key, value in known.items() if key.startswith("AWS_") or key == "DREAMLAKE_BUCKET"}
-    urls = {key: known[key] for key in ("DREAMLAKE_REMOTE", "DREAMLAKE_BSS_URL", "DREAMLAKE_DAGSTER_URL")}
+    urls = {key: known[key] for key in _URLS}
     signing = {"DREAMLAKE_AUTH_SECRET": known["DREAMLAKE_AUTH_SECRET"]}
     match name:
         case "bss":
             return common | urls | s3 | signing | {"DREAMLAKE_POSTGRES_URL": stack.postgres_url("bss")}
         case "server":
             return common | urls | signing | {"DREAMLAKE_POSTGRES_URL": stack.postgres_url("dreamlake")}
+        case "viewer":
+            # It talks to both services with the key of whoever looks, and has none of its own.
+            return common | urls | {"DREAMLAKE_VIEWER_SECRET": stack.credentials.viewer_secret}
         case "dagster-code" | "dagster-runs":
             # The pipeline writes DreamLake Server's index over Postgres (resources/folder_tree.py).
             index = {"DREAMLAKE_POSTGRES_URL": stack.postgres_url("dreamlake")}
@@ -166,6 +172,7 @@ def environment(stack: Stack, name: str, inherited: Mapping[str, str]) -> dict[s
     return common
 
 
+_URLS = ("DREAMLAKE_REMOTE", "DREAMLAKE_BSS_URL", "DREAMLAKE_DAGSTER_URL", "DREAMLAKE_VIEWER_URL")
 _OF_WORKERS = ("PATH", "LC_ALL", "TMPDIR", "DREAMLAKE_FFMPEG")
 
 # Settings of other installations that a user's shell may carry and that would lead a process away from this stack.

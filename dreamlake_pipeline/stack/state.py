@@ -33,7 +33,7 @@ REGION = "us-east-1"
 BUCKET = "dreamlake"
 DATABASE = "dreamlake"
 
-LISTENERS = ("postgres", "s3", "bss", "server", "dagster-webserver")
+LISTENERS = ("postgres", "s3", "bss", "server", "viewer", "dagster-webserver")
 
 # Below the ranges from which Linux and macOS give ports to outgoing connections: a remembered port stays free.
 _PORTS = range(20000, 32000)
@@ -58,6 +58,7 @@ class Credentials:
     s3_secret_key: str
     auth_secret: str
     dagster_secret: str
+    viewer_secret: str
     cli_token: str
     service_token: str
 
@@ -155,6 +156,8 @@ class Stack:
             "DREAMLAKE_BSS_URL": f"http://{HOST}:{self.door_of('bss')}",
             "DREAMLAKE_API_KEY": keys.cli_token,
             "DREAMLAKE_DAGSTER_URL": f"http://{HOST}:{self.door_of('dagster-webserver')}",
+            # A stack of an earlier version has none until the next `up`.
+            **({"DREAMLAKE_VIEWER_URL": f"http://{HOST}:{self.door_of('viewer')}"} if "viewer" in self.ports else {}),
             "DREAMLAKE_BUCKET": BUCKET,
             "DREAMLAKE_POSTGRES_URL": self.postgres_url(),
             "DREAMLAKE_AUTH_SECRET": keys.auth_secret,
@@ -231,9 +234,9 @@ def load(home: Path) -> Stack | None:
         return Stack(
             home=home,
             id=stack_id,
-            ports={name: int(remembered["ports"][name]) for name in LISTENERS},
+            # What an earlier version did not have is made by the next `up` (`complete`).
+            ports={name: int(remembered["ports"][name]) for name in LISTENERS if name in remembered["ports"]},
             socket=socket_path,
-            # Those that an earlier version did not have are made by the next `up` (`complete`).
             credentials=Credentials(**{one.name: str(keys.get(one.name, "")) for one in fields(Credentials)}),
             doors={name: int(port) for name, port in remembered.get("doors", {}).items()},
         )
@@ -291,15 +294,19 @@ def create(home: Path) -> Stack:
 
 
 def complete(stack: Stack) -> Stack:
-    """The stack with what it lacks when an earlier version made it: credentials that there were none of, and the
-    superuser's password in a file of its own."""
+    """The stack with what it lacks when an earlier version made it: ports and credentials that there were none of, and
+    the superuser's password in a file of its own."""
     new = asdict(_new_credentials())
     known = {name: value for name, value in asdict(stack.credentials).items() if value}
-    if known.keys() == new.keys():
+    ports = dict(stack.ports)
+    for name in LISTENERS:
+        if name not in ports:
+            ports[name] = free_port(taken=set(ports.values()))
+    if known.keys() == new.keys() and ports == stack.ports:
         return stack
     if password := json.loads((stack.home / "credentials.json").read_text()).get("postgres_password"):
         write_private(stack.superuser_file, {"password": password})
-    completed = replace(stack, credentials=Credentials(**(new | known)))
+    completed = replace(stack, ports=ports, credentials=Credentials(**(new | known)))
     completed.save()
     return completed
 
@@ -349,6 +356,7 @@ def _new_credentials() -> Credentials:
         s3_secret_key=secrets.token_hex(20),
         auth_secret=secret,
         dagster_secret=secrets.token_hex(32),
+        viewer_secret=secrets.token_hex(32),
         cli_token=token("local"),
         service_token=token("pipeline"),
     )

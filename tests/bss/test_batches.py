@@ -233,7 +233,7 @@ def test_batches_wait_until_a_project_has_settled(files, claim) -> None:
     [full] = claim(settleSeconds=30, maxFiles=2)
     assert full["files"] == 2
     files.queued(1)
-    assert claim(settleSeconds=0.2) == []
+    assert claim(settleSeconds=30) == []
     time.sleep(0.25)
     assert len(claim(settleSeconds=0.2)) == 1
 

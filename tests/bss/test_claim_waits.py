@@ -9,8 +9,8 @@ import time
 def test_a_claim_waits_for_work(files, claim) -> None:
     started = time.monotonic()
     assert claim(waitSeconds=0.4) == []
-    assert 0.4 <= time.monotonic() - started < 3
+    assert 0.4 <= time.monotonic() - started < 15
     threading.Timer(0.3, files.queued, [1]).start()
     started = time.monotonic()
     assert len(claim(waitSeconds=20)) == 1
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15

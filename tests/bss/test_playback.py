@@ -74,12 +74,16 @@ def test_a_browser_plays_with_no_header(service, api, video, send: httpx.Client)
     master = service.get(url, headers={"Origin": "https://viewer.example"})
     assert master.status_code == 200 and master.headers["Content-Type"] == "application/vnd.apple.mpegurl"
     assert master.headers["Access-Control-Allow-Origin"] == "*"
+    # No proxy may compress it: Chrome's own HLS reads no compressed playlist.
+    assert "no-transform" in master.headers["Cache-Control"] and "Content-Encoding" not in master.headers
     [variant] = _uris(master.text)
     assert variant.startswith(f"{STREAM}.m3u8?token=")
     assert f'NAME="URI",URI="{variant}",DEFAULT=YES' in master.text
 
-    media = service.get(urljoin(url, variant))
+    media = service.get(urljoin(url, variant), headers={"Origin": "https://viewer.example"})
     assert media.status_code == 200, media.text
+    assert "no-transform" in media.headers["Cache-Control"]
+    assert media.headers["Access-Control-Allow-Origin"] == "*"
     assert media.text.startswith(f"#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6.000,\n{service.base_url}")
     assert media.text.endswith("#EXT-X-ENDLIST\n")
     # Segments come from where the playlist does: Chromium plays no others.
@@ -96,6 +100,26 @@ def test_a_browser_plays_with_no_header(service, api, video, send: httpx.Client)
     assert chunk.status_code == 302 and send.get(chunk.headers["Location"]).content == b"one"
     assert service.get(f"/videos/{record}/contact-sheet.jpg?{token}").status_code == 404
     assert service.get(f"/videos/{record}/stream/{'6' * 32}.m3u8?{token}").status_code == 404
+
+
+def test_a_player_of_another_origin_reads_why_it_is_refused(service, api, video) -> None:
+    record, _ = video
+    token = urlsplit(api.get(f"/videos/{record}/playback").json()["url"]).query
+    ended = issue_token(SECRET, sub="t", namespaces=[], scope=Scope.PLAY, ttl=-120, asset=record)
+    stream = f"/videos/{record}/stream"
+    refused = {
+        f"{stream}/master.m3u8?token={ended}": 401,
+        f"{stream}/master.m3u8": 401,
+        f"{stream}/{'6' * 32}.m3u8?{token}": 404,
+        f"{stream}/{'6' * 64}.ts?{token}": 404,
+        f"{stream}/{'6' * 64}.ts?token={ended}": 401,
+        f"{stream}/subtitles/{'6' * 24}.m3u8?{token}": 404,
+        f"/videos/{'6' * 24}/stream/master.m3u8?{token}": 403,
+    }
+    for path, status in refused.items():
+        answer = service.get(path, headers={"Origin": "https://viewer.example"})
+        assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (status, "*"), path
+        assert answer.json()["error"]["message"]
 
 
 def test_hashes_that_nobody_has_are_refused_without_reading_playlists_again(service, api, video, monkeypatch) -> None:

@@ -48,13 +48,13 @@ def test_segments_end_where_the_next_one_starts_exactly() -> None:
 @pytest.mark.parametrize("longest", [1000, 36_000_000], ids=["short cues", "cues as long as the film"])
 def test_a_segment_of_a_long_track_does_not_read_the_track_again(longest: int) -> None:
     text = track([(n * 90 % 36_000_000, n * 90 % 36_000_000 + longest) for n in range(40_000)])
-    began = time.perf_counter()
+    began = time.thread_time()
     cues = Cues(text, 1467)
-    parsed = time.perf_counter() - began
-    began = time.perf_counter()
+    parsed = time.thread_time() - began
+    began = time.thread_time()
     for n in range(20):
         cues.between(n * 6000, n * 6000 + 6000)
-    assert (time.perf_counter() - began) / 20 < parsed / 5
+    assert (time.thread_time() - began) / 20 < parsed / 5
     assert cues.size < 3 * len(text)
 
 
@@ -107,7 +107,7 @@ def test_who_waits_for_a_slow_track_leaves_threads_for_others() -> None:
     cache, go = TimelineCache(), threading.Event()
 
     def read() -> Cues:
-        go.wait(10)
+        go.wait(120)
         return Cues("WEBVTT\n", 0)
 
     refused = []
@@ -121,7 +121,7 @@ def test_who_waits_for_a_slow_track_leaves_threads_for_others() -> None:
     threads = [threading.Thread(target=get, args=(n,)) for n in range(40)]
     for thread in threads:
         thread.start()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while len(refused) < 24 and time.monotonic() < deadline:
         time.sleep(0.01)
     go.set()

@@ -95,6 +95,18 @@ def test_ids_and_names_that_are_not_there(dreamlake: Callable[..., Any], stored:
             assert _tree(dreamlake) == before
 
 
+def test_what_can_be_restored_is_said_where_it_is_something_else(
+    dreamlake: Callable[..., Any], stored: dict[str, Any], owner: str
+) -> None:
+    for words in (["robot"], ["robot", "--dry-run"], ["0" * 24]):
+        done = dreamlake("undelete", *words)
+        assert done.code == 1 and f"hint: Nothing of namespace '{owner}' can be restored" in done.err, words
+    assert dreamlake("rm", "robot:run-001", "--yes").code == 0
+    for words in (["plates"], ["0" * 24]):
+        done = dreamlake("undelete", *words)
+        assert done.code == 1 and f"hint: Files of robot@{owner} can be restored.\n" in done.err, words
+
+
 def test_what_was_deleted_whole_is_not_listed_until_it_is_back(
     dreamlake: Callable[..., Any], stored: dict[str, Any], owner: str
 ) -> None:

@@ -40,8 +40,10 @@ def test_make_adds_nothing_to_what_a_command_said(tmp_path: Path, code: int) -> 
     command = venv / "bin/dreamlake"
     command.write_text(f'#!/bin/sh\necho "$@"\necho "error: what is wrong" >&2\nexit {code}\n')
     command.chmod(0o755)
-    (venv / ".installed").touch()
-    words = ["make", "-f", ROOT / "Makefile", "demo", f"VENV={venv}", "DIR=some recordings"]
+    for is_there in (".installed", "libraries"):
+        (venv / is_there).touch()
+    set_up = [f"VENV={venv}", f"LIBRARIES={venv}/libraries"]
+    words = ["make", "-f", ROOT / "Makefile", "demo", *set_up, "DIR=some recordings"]
     done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (done.stdout, done.stderr) == ("demo some recordings\n", "error: what is wrong\n")
     assert done.returncode == (1 if code else 0)

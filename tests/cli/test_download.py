@@ -123,6 +123,10 @@ def test_other_sorts(dreamlake: Callable[..., Any], stored: dict[str, Any]) -> N
     waits = dreamlake("download", "robot:run-002", "/joints.csv", "--what", "parquet")
     assert waits.code == 1
     assert "queued" in waits.err
+    assert "`dreamlake failed robot:run-002 /joints.csv`" in waits.err
+    Path("out/joints.csv").write_text("other content")
+    differs = dreamlake("download", "robot:run-002", "-o", "out")
+    assert differs.code == 1 and "--force" in differs.err and "hint:" not in differs.err
     none = dreamlake("download", "robot:run-002", "/joints.csv", "--what", "poster")
     assert (none.code, "no poster" in none.err) == (1, True)
     assert dreamlake("download", "robot", "--what", "film").code == 2

@@ -28,7 +28,8 @@ def test_what_failed_is_listed_by_the_reason(
         assert "media_corrupt  14 files  The media data is damaged." in shown.out
         assert "robot:run-001/00.mp4" in shown.out and "The moov box is missing." in shown.out
         assert "and 4 more: --all lists them" in shown.out and "14 files failed." in shown.out
-    assert "`dreamlake retry -e robot`" in shown.err
+    assert "`dreamlake retry -e robot`" in shown.err and "`dreamlake show robot:run-001/00.mp4`" in shown.err
+    assert "`dreamlake retry robot`" in dreamlake("failed").err
     assert dreamlake("failed", "--all").out.count("robot:run-001/") == 14
     assert "1 file failed." in dreamlake("failed", "robot:run-001", "mic").out
     assert "No file failed" in dreamlake("failed", "robot:run-002").err

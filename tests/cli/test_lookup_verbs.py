@@ -46,6 +46,18 @@ def test_ls_shows_one_level(dreamlake: Callable[..., Any], stored: dict[str, Any
     assert dreamlake("ls", "nothing").code == 1
 
 
+def test_ls_says_how_files_of_no_episode_are_listed(
+    dreamlake: Callable[..., Any], stored: dict[str, Any], recordings: Path, owner: str
+) -> None:
+    assert "no episode" not in dreamlake("ls", "robot").err
+    assert dreamlake("upload", recordings / "run-002" / "joints.csv", "-e", f"robot@{owner}").code == 0
+    done = dreamlake("ls", "robot")
+    assert done.out.splitlines()[0].split() == ["(no", "episode)", "1", "file"]
+    assert "`dreamlake ls robot /` lists the files of no episode." in done.err
+    assert "joints.csv" in dreamlake("ls", "robot", "/").out
+    assert dreamlake("ls", "robot", "--json").err == ""
+
+
 def test_ls_for_programs_prints_what_the_service_returns(dreamlake: Callable[..., Any], stored: dict[str, Any]) -> None:
     [asset] = dreamlake("ls", "robot:run-001", "/mic", "--json").events
     assert (asset["id"], asset["bssId"]) == (stored["left.wav"]["assetId"], stored["left.wav"]["id"])

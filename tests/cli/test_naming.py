@@ -72,6 +72,25 @@ def test_every_verb_says_the_nearest_names(
         assert hint.format(owner) in done.err, verb
 
 
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["robot:run-01/nothing"], "Did you mean robot@{}:run-001?"),
+        (["robot:run-01/camera/fornt.mp4"], "Did you mean robot@{}:run-001/camera/front.mp4?"),
+        (["robto:run-9/front.mp4"], "Did you mean robot@{}?"),
+        (["robto:run-001/front.mp4"], "Did you mean robot@{}:run-001/camera/front.mp4?"),
+        (["robto/nothing.mp4"], "Did you mean robot@{}?"),
+        (["{}/robot:run-9"], "Did you mean robot@{}?"),
+        (["{}/robot:run-001/nothing"], "Did you mean robot@{}:run-001?"),
+    ],
+)
+def test_what_may_be_meant_is_there(
+    dreamlake: Callable[..., Any], stored: dict[str, Any], owner: str, words: list[str], hint: str
+) -> None:
+    done = dreamlake("show", *(word.format(owner) for word in words))
+    assert done.code == 1 and f"hint: {hint.format(owner)}\n" in done.err
+
+
 def test_settings_of_a_project_that_holds_nothing_are_said_to_be_such(
     dreamlake: Callable[..., Any], stored: dict[str, Any], owner: str
 ) -> None:

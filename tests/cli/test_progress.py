@@ -101,7 +101,11 @@ def test_what_is_being_worked_on_is_named(capsys: pytest.CaptureFixture[str], mo
             [UPLOADED, SKIPPED, Progress(9, 900, 2, 300, 300, 1500, is_walking=True)],
             "interrupted; 1 of 8+ files have arrived for certain (1.5 kB sent). What arrived is processed all the same",
         ),
-        ([], "interrupted; 0 files have arrived for certain. "),
+        ([], "interrupted before anything was done. Run the same command again to go on."),
+        (
+            [SKIPPED, Progress(9, 900, 0, 300, 300, 1500, is_walking=True)],
+            "interrupted before any file had arrived (1.5 kB sent). Run the same command again to go on.",
+        ),
         (
             [UPLOADED, READY, Processing({"ready": 1, "processing": 2}, 0)],
             "interrupted while waiting (2 processing, 1 ready). What is not processed yet is processed all ",

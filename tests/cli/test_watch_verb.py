@@ -93,6 +93,8 @@ def test_once(dreamlake: Callable[..., Any], recordings: Path) -> None:
     (recordings / "empty.csv").unlink()
     again = dreamlake("watch", recordings, "--episode", "robot", "--once", "--settle", "0.2s", "--json")
     assert (again.code, again.summary["uploaded"], again.summary["skipped"]) == (0, 0, 1)
+    strict = dreamlake("watch", recordings, "--episode", "robot", "--once", "--settle", "0.2s", "--strict")
+    assert strict.code == 1 and "nothing says what they are: .md 1" in strict.err
 
 
 def test_a_folder_that_is_none(dreamlake: Callable[..., Any], recordings: Path) -> None:

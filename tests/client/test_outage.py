@@ -155,10 +155,11 @@ def test_leaving_an_ingest_that_waits_ends_it(behind_doors: Installation, owner:
     lake, doors, _ = behind_doors
     (tmp_path / "a.csv").write_bytes(b"t,x\n1,2\n")
     doors.set("s3", "refuse")
+    there_before = set(threading.enumerate())
     events = lake.ingest_events(tmp_path, episode="robot")
     for event in events:
         if isinstance(event, Waiting):
             break
-    began = time.monotonic()
     events.close()  # type: ignore[attr-defined]
-    assert time.monotonic() - began < 3
+    left = set(threading.enumerate()) - there_before
+    assert [thread.name for thread in left if thread.name.startswith("dreamlake-")] == []

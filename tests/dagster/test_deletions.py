@@ -40,11 +40,8 @@ class Files:
         return {name for name, asset_id in self.assets.items() if asset_id in found}
 
     def tell(self, **more: Any) -> tuple[int, int]:
-        told = tell_deletions(self.world.pipeline, self.tree.remove, self.register, **{"min_age_seconds": 0} | more)
+        told = tell_deletions(self.world.pipeline, self.tree.remove, self.tree.upsert, **{"min_age_seconds": 0} | more)
         return told.deletions, told.removed
-
-    def register(self, records: Any) -> None:
-        self.tree.upsert([asset_of(record) for record in records])
 
 
 @pytest.fixture
@@ -116,7 +113,7 @@ def test_a_restored_record_is_in_the_index_again_whoever_told_it_of_the_deletion
     files.delete(ids["/a.srt"])
     assert files.tell() == (1, 1) and files.indexed() == {"/b.srt"}
     files.world.http.post("/records/undelete", Undelete(ids=[ids["/a.srt"]]), Undeleted)
-    told = tell_deletions(files.world.pipeline, files.tree.remove, files.register, min_age_seconds=0)
+    told = tell_deletions(files.world.pipeline, files.tree.remove, files.tree.upsert, min_age_seconds=0)
     assert told == (0, 0, 1)
     [ref] = files.tree.upsert([asset_of(record) for record in files.world.records({"/a.srt": ids["/a.srt"]}).values()])
     files.assets["/a.srt"] = ref.id

@@ -28,7 +28,10 @@ KINDS = [Kind.TEXT_TRACK, Kind.LABEL_TRACK]
 
 
 class Name:
-    """One name, the contents that are uploaded under it, and those who work on it: clients and runs."""
+    """One name, the contents that are uploaded under it, and those who work on it: clients and runs.
+
+    `world` holds no other name: what a run takes is of this one.
+    """
 
     def __init__(self, world: Any, tree: FolderTreeResource) -> None:
         self.world, self.tree = world, tree
@@ -77,6 +80,7 @@ class Name:
             self.world.pipeline.report(offer.partition, run, results)
             self.world.pipeline.give_back(offer.partition, run, [item.id for item in items])
             known = self.world.pipeline.items(offer.partition).items
+            assert {item.name for item in known} <= {self.name}
             self.untold += [asset_of(item) for item in known if item.status.is_final or item.reported_at]
             if chance.random() < 0.8:
                 self.world.pipeline.finish(offer.partition, run)
@@ -106,8 +110,10 @@ step = st.one_of(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps=st.lists(step, min_size=1, max_size=14), seed=st.integers(0, 2**32))
-def test_a_name_ends_with_the_last_upload(world: Any, tree: FolderTreeResource, steps: list[Any], seed: int) -> None:
-    chance = random.Random(seed)
+def test_a_name_ends_with_the_last_upload(
+    new_world: Any, tree: FolderTreeResource, steps: list[Any], seed: int
+) -> None:
+    chance, world = random.Random(seed), new_world()
     name = Name(world, tree)
     name.upload(0, Kind.TEXT_TRACK)
     for what, *details in steps:

@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 from dreamlake_pipeline.auth import Scope, issue_token
@@ -41,11 +42,18 @@ _VOLATILE = (
 
 
 def prepare(folder: Path) -> None:
-    """What the page's commands find: two episodes, of which one file is broken and one of no known kind."""
+    """What the page's commands find: two episodes, of which one file is broken and one of no known kind.
+
+    They are an hour old: the hash of a file that was written to just before it was read is not remembered, so that the
+    next command would look at it once more.
+    """
     recordings = make_directory(folder / "recordings")
     (recordings / "episode-002" / "camera" / "broken.mp4").write_bytes(bytes(range(256)) * 40)
     (recordings / "episode-002" / "notes.txt").write_text("The gripper was replaced before this episode.\n")
     (folder / "scene.vtt").write_text("WEBVTT\n\n00:00.000 --> 00:02.000\nThe table is empty.\n")
+    an_hour_ago = time.time() - 3600
+    for path in folder.rglob("*"):
+        os.utime(path, (an_hour_ago, an_hour_ago))
 
 
 def transcribe(page: str, folder: Path, environment: dict[str, str]) -> str:

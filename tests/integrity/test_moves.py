@@ -11,8 +11,10 @@ import pytest
 
 from dreamlake_pipeline.api.bss import Move
 from dreamlake_pipeline.api.pipeline import ClaimBatches
+from dreamlake_pipeline.api.server import AssetChange, EpisodeChange
 from dreamlake_pipeline.client.server import asset_of
 from dreamlake_pipeline.errors import Code, DreamlakeError
+from dreamlake_pipeline.flags import Flag
 from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.processing.batch import BatchWork
 from dreamlake_pipeline.processing.deletions import tell_deletions
@@ -91,6 +93,38 @@ def test_episodes_and_files_between_them(world: World, project: str, tmp_path: P
     assert set(indexed(world, project)) == {("run/2", "/x/a.jsonl"), ("run", "/1/b.jsonl")}
     lake.move(f"{project}:run/2/x/a.jsonl", f"{project}:run")
     assert set(indexed(world, project)) == {("run", "/a.jsonl"), ("run", "/1/b.jsonl")}
+    assert world.fsck(f"{project}@{OWNER}") == []
+
+
+def test_what_people_said_goes_along(world: World, project: str, tmp_path: Path) -> None:
+    world.ingest({"/run/1/a.jsonl": labels(1), "/run/1/b.jsonl": labels(2)}, tmp_path, project, episode_per_folder=True)
+    world.process()
+    index = world.lake.index
+
+    def said(episode: str) -> tuple[object, object, dict[str, float | None]]:
+        found = index.episode(OWNER, project, episode)
+        nodes = index.nodes(OWNER, project, episode=episode, recursive=True)
+        return found.flag, found.note, {node.asset.name: node.asset.time_offset_sec for node in nodes if node.asset}
+
+    asset = next(node.asset for node in index.nodes(OWNER, project, episode="run", path="/1/a.jsonl"))
+    assert asset is not None and asset.duration_sec is not None
+    index.change_asset(asset.kind, asset.id, AssetChange(time_offset_sec=0.5))
+    index.change_episode(OWNER, project, "run", EpisodeChange(flag=Flag.BAD, note="why"))
+    world.lake.move(f"{project}:run", f"{project}:run-1")
+    assert said("run-1") == ("bad", "why", {"/1/a.jsonl": 0.5, "/1/b.jsonl": None})
+    # Whoever has only told BSS is made good for by the sensor.
+    tree = Tree(postgres_url=str(world.index.url.set(drivername="postgresql").render_as_string(hide_password=False)))
+    tell_deletions(world.pipeline, tree.remove, tree.upsert, min_age_seconds=0)
+    records = world.records(project)
+    world.lake.bss.move([Move(id=one.id, episode="run-2", name=one.name) for one in records.values()])
+    tell_deletions(world.pipeline, tree.remove, tree.upsert, min_age_seconds=0)
+    assert said("run-2") == ("bad", "why", {"/1/a.jsonl": 0.5, "/1/b.jsonl": None})
+    # Deleted and restored.
+    for one in world.records(project).values():
+        world.lake.delete(one)
+    world.undelete([one.id for one in records.values()])
+    tell_deletions(world.pipeline, tree.remove, tree.upsert, min_age_seconds=0)
+    assert said("run-2") == ("bad", "why", {"/1/a.jsonl": 0.5, "/1/b.jsonl": None})
     assert world.fsck(f"{project}@{OWNER}") == []
 
 
@@ -208,9 +242,7 @@ def test_what_the_index_was_not_told_it_is_told_by_the_sensor(world: World, proj
     world.lake.index.register_batch([asset_of(record)])
     assert set(indexed(world, project)) == {(None, "/a.jsonl")}
     tree = Tree(postgres_url=str(world.index.url.set(drivername="postgresql").render_as_string(hide_password=False)))
-    tell_deletions(
-        world.pipeline, tree.remove, lambda some: tree.upsert([asset_of(one) for one in some]), min_age_seconds=0
-    )
+    tell_deletions(world.pipeline, tree.remove, tree.upsert, min_age_seconds=0)
     assert indexed(world, project) == {(None, "/b.jsonl"): record.id}
     assert world.fsck(f"{project}@{OWNER}") == []
 

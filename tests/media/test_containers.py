@@ -366,3 +366,26 @@ def test_transport_packets_are_found_as_they_lie(
     path.write_bytes(data[: len(data) * 7 // 10 + 30])
     part = make_video(path, tmp_path / "part", filename=path.name)
     assert part.partial and 50 < part.frames < 80
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "created"),
+    [
+        ("made.mp4", "2025-11-30T13:00:00.500000+01:00", "2025-11-30T12:00:00Z"),
+        ("made.mkv", "2025-11-30T12:00:00Z", "2025-11-30T12:00:00Z"),
+        ("made.ts", "2025-11-30T12:00:00Z", None),  # MPEG-TS has no such field
+        ("made.mkv", "2025-11-30 12:00", None),
+        ("made.mkv", "yesterday", None),
+        ("made.mkv", "9999-12-31T23:59:59-10:00", None),
+        ("made.mp4", None, None),
+    ],
+)
+def test_when_a_recording_was_made_is_told_of_its_streams(
+    name: str, said: str | None, created: str | None, clip: Clip, encode: Encode, tmp_path: Path
+) -> None:
+    tag = f"-metadata creation_time={said.replace(' ', '_')}" if said else ""
+    path = encode(f"-i {clip('last.mp4')} -t 1 -c copy {tag}", tmp_path / name)
+    if said and " " in said:
+        path.write_bytes(path.read_bytes().replace(said.replace(" ", "_").encode(), said.encode()))
+    found = probe(path, name, wanted=Kind.VIDEO)
+    assert {stream.get("created") for stream in found.streams} == {created}

@@ -187,7 +187,7 @@ def test_lengths_of_time_are_no_time(folder: Path, header: str) -> None:
 def test_a_row_of_units_tells_the_unit(folder: Path) -> None:
     result = make(folder, "time", "500", "2500")
     found, _ = find_time(result.path, _statistics(result), {"time": "ms", "x": "mA"})
-    assert found and (found.unit, found.duration) == ("ms", 2) and "row of units" in found.why
+    assert found and (found.time.unit, found.time.duration) == ("ms", 2) and "row of units" in found.time.why
 
 
 def _statistics(result: LabelResult) -> dict[str, Statistics]:

@@ -89,10 +89,10 @@ def framed(text: bytes, rest: bytes = b"") -> bytes:
     ],
 )  # fmt: skip
 def test_nonsense_is_refused(data: bytes) -> None:
-    started = time.monotonic()
+    started = time.thread_time()
     with pytest.raises(UnexpectedValue):
         Message(data, Path)
-    assert time.monotonic() - started < 2
+    assert time.thread_time() - started < 1
 
 
 @given(st.binary(max_size=300))

@@ -122,10 +122,10 @@ def test_a_file_that_never_ends_is_stopped(workers: Workers, sound: Path, tmp_pa
     started = time.monotonic()
     with pytest.raises(DreamlakeError) as caught:
         workers.run(
-            subprocess.check_output, subject="endless.wav", bounds=replace(LOOK, seconds=1.5), args=["sleep", "5"]
+            subprocess.check_output, subject="endless.wav", bounds=replace(LOOK, seconds=1.5), args=["sleep", "600"]
         )
     assert caught.value.code is Code.MEDIA_TIMEOUT and "endless.wav" in caught.value.message
-    assert time.monotonic() - started < 4
+    assert time.monotonic() - started < 60
     assert make(workers, sound) is not None
 
 

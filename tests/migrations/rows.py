@@ -109,5 +109,10 @@ ROWS: dict[str, dict[str, str]] = {
                  '/mic.wav', 'audio', repeat('7', 24), NULL, NULL, '{"cd" * 8}', NULL)""",
         "0003": "UPDATE assets SET uploaded_at = now() - interval '1 day' WHERE id = repeat('4', 24)",
         "0004": "INSERT INTO revoked_tokens (id, revoked_by) VALUES ('stolen', 'ops')",
+        "0005": """
+            UPDATE episodes SET flag = 'bad', note = 'The gripper stuck „halb“.';
+            INSERT INTO time_offsets (root_id, path, time_offset_sec) VALUES
+                (repeat('2', 24), '/camera/front.mp4', -0.125);
+            UPDATE assets SET status = 'failed' WHERE id = repeat('6', 24)""",
     },
 }  # fmt: skip

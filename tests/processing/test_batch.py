@@ -274,13 +274,13 @@ class FarAway(ObjectStore):
         self.seen: list[list[str]] = []
 
     def download(self, key: str, path: Path) -> str:
-        time.sleep(3)
+        time.sleep(6)
         self.seen.append(self.claim())
         return super().download(key, path)
 
 
 def test_a_batch_at_work_is_not_offered_again(hold: Begin, shop: Workshop, claim: Callable[[], list[str]]) -> None:
-    held = replace(hold({"/a.srt": srt("a")}), lease_seconds=2)
+    held = replace(hold({"/a.srt": srt("a")}), lease_seconds=4)
     far = FarAway(shop.store, claim)
     [outcome] = process_items(held, replace(shop, store=far), held.begin().items, workers=1)
     assert outcome.error is None and far.seen == [[]]

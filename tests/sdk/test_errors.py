@@ -20,6 +20,7 @@ from dreamlake_pipeline.client import (
     DreamlakeError,
     ErrorBody,
     File,
+    FileEvent,
     Kind,
     Status,
     Target,
@@ -42,23 +43,26 @@ ASKING: dict[str, Callable[[DreamLake, Any, Path], Any]] = {
     "files": lambda lake, what, _: list(lake.files(what)),
     "table": lambda lake, what, _: lake.table(what),
     "labels": lambda lake, what, _: lake.labels(what),
+    "episodes": lambda lake, what, _: list(lake.episodes(what)),
+    "flag": lambda lake, what, _: lake.flag(what, "bad", note="why"),
     "upload": lambda lake, _, file: lake.upload(file, episode="robot", timeout=0.5),
     "upload_events": lambda lake, _, file: list(lake.upload_events(file, episode="robot", timeout=0.5)),
     "ingest": lambda lake, _, file: lake.ingest(file.parent, episode="robot", timeout=0.5),
     "ingest_events": lambda lake, _, file: list(lake.ingest_events(file.parent, episode="robot", timeout=0.5)),
     "store_events": lambda lake, _, file: list(lake.store_events([], lake.target("robot"), timeout=0.5)),
-    "wait": lambda lake, what, _: lake.wait(what, timeout=0.5) or _gone(),
-    "wait_events": lambda lake, what, _: list(lake.wait_events(what, timeout=0.5))[:0] or _gone(lake),
-    "retry": lambda lake, what, _: lake.retry(ids=what, timeout=0.5).files or _gone(),
-    "retry_events": lambda lake, what, _: list(lake.retry_events(ids=[what], timeout=0.5))[1:] or _gone(),
+    "wait": lambda lake, what, _: lake.wait(what, timeout=0.5) or _gone(lake),
+    "wait_events": lambda lake, what, _: list(lake.wait_events([what], timeout=0.5))[:0] or _gone(lake),
+    "retry": lambda lake, what, _: lake.retry(ids=what, timeout=0.5),
+    "retry_events": lambda lake, what, _: list(lake.retry_events(ids=[what], timeout=0.5)),
     "download": lambda lake, what, file: lake.download(what, file.parent / "new", timeout=0.5),
     "download_events": lambda lake, what, file: list(lake.download_events(what, file.parent / "new", timeout=0.5)),
     "move": lambda lake, what, _: lake.move(what, "elsewhere/x.mp4"),
     "plan_move": lambda lake, what, _: lake.plan_move([what, "elsewhere/x.mp4"]),
     "move_events": lambda lake, *_: [*lake.move_events([Renamed(_ref(), None, "/new.mp4")])] == [[]] and _gone(),
     "delete": lambda lake, what, _: lake.delete(what) or _gone(),
-    "deletable": lambda lake, what, _: lake.deletable([module.Place("lab", "none", path=f"/{what}")]) or _gone(),
-    "restorable": lambda lake, what, _: lake.restorable([module.Place("lab", "none", path=f"/{what}")]) or _gone(),
+    "deletable": lambda lake, what, _: lake.deletable(what),
+    "restorable": lambda lake, what, _: lake.restorable([what]),
+    "restore": lambda lake, what, _: lake.restore(what),
     "delete_events": lambda lake, what, _: [*lake.delete_events([_ref()])] == [[]] and _gone(),
     "fsck": lambda lake, _, file: lake.fsck("none") or _gone(),
     "fsck_events": lambda lake, _, file: list(lake.fsck_events("none"))[:0] or _gone(),
@@ -75,7 +79,6 @@ OTHERS = {
     "close",
     "target",
     "plan_events",
-    "restore",
     "restore_events",
     "repair",
     "fetch_prepared",
@@ -127,7 +130,7 @@ def test_every_method_is_called_here() -> None:
 
 @pytest.mark.parametrize("method", ASKING)
 def test_services_that_are_away(away: DreamLake, file: Path, method: str) -> None:
-    what = "cups" if method in ("files", "table") else NO_RECORD
+    what = {"files": "cups", "table": "cups", "episodes": "cups", "flag": RUN}.get(method, NO_RECORD)
     with pytest.raises(DreamlakeError) as caught:
         ASKING[method](away, what, file)
     assert caught.value.code is Code.UNREACHABLE
@@ -227,6 +230,56 @@ def test_what_somebody_calls_back_raises_is_his(world: World, file: Path) -> Non
 
     with pytest.raises(ValueError, match="mine"):
         world.lake.upload(file, episode="robot", on_event=broken)
+
+
+def test_what_waits_for_something_that_is_not_there_says_so(world: World) -> None:
+    front = world.lake.file(RUN, "/camera/front.mp4")
+    for what in (NO_RECORD, [front.bss_id, NO_RECORD], "cups@lab:run-001/camera/frnt.mp4"):
+        with pytest.raises(DreamlakeError) as caught:
+            world.lake.wait(what, timeout=0.5)
+        assert caught.value.code is Code.NOT_FOUND
+    assert [one.id for one in world.lake.wait([front.place, front.bss_id])] == [front.bss_id] * 2
+    summary = world.lake.retry(ids=[front.bss_id, NO_RECORD])
+    assert (summary.files, [one.bss_id for one in summary.failures]) == (2, [NO_RECORD])
+
+
+def test_what_is_closed_says_so(world: World, file: Path) -> None:
+    bss, server = world.lake.services.both
+    token = bss._headers["Authorization"].removeprefix("Bearer ")
+    lake = DreamLake(remote=server.base_url, bss_url=bss.base_url, api_key=token, namespace="lab")
+    front = lake.file(RUN, "/camera/front.mp4")
+    lake.close()
+    lake.close()
+    for name, call in {
+        **ASKING,
+        "refresh": lambda *_: front.refresh(),
+        "frames": lambda *_: front.frames(0, 1),
+    }.items():
+        with pytest.raises(DreamlakeError) as caught:
+            call(lake, "cups" if name in ("files", "table") else NO_RECORD, file)
+        assert (caught.value.code, "closed" in caught.value.message) == (Code.USAGE, True), name
+
+
+def test_a_folder_needs_no_first_slash(world: World, file: Path) -> None:
+    for to in ("notes/of-mine", "/notes/of-mine", "notes/of-mine/"):
+        events = world.lake.upload_events(file, episode="notes@lab", to=to)
+        assert {one.name for one in events if isinstance(one, FileEvent)} == {"/notes/of-mine/a.srt"}
+    events = world.lake.ingest_events(file.parent, episode="notes@lab", to="in")
+    assert {one.name for one in events if isinstance(one, FileEvent)} == {"/in/a.srt"}
+
+
+def test_what_was_deleted_is_named_as_everything_is(world: World, file: Path) -> None:
+    lake = world.lake
+    assert lake.upload(file, episode="undone@lab:one", to="notes").failed == 0
+    [kept] = lake.deletable("undone@lab:one/notes")
+    assert lake.restorable("undone@lab") == []  # it is there, and nothing of it was deleted
+    lake.delete("undone@lab:one/notes/a.srt")
+    for name in ("undone@lab", "undone@lab:one", "undone@lab:one/notes/a.srt", kept.id, ["undone@lab", kept.id]):
+        assert [one.id for one in lake.restorable(name)] == [kept.id], name
+    assert [one.id for one in lake.restore("undone@lab:one/notes")] == [kept.id]
+    assert [one.id for one in lake.deletable([kept.id, module.Place("lab", "undone")])] == [kept.id]
+    with pytest.raises(DreamlakeError, match="Did you mean undone@lab:one"):
+        lake.restorable("undone@lab:on")
 
 
 def test_everything_that_is_met_is_exported() -> None:

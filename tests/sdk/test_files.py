@@ -145,7 +145,7 @@ def test_a_file_is_processed_again_and_waited_for(world: World, drafts: str) -> 
     [one, _] = world.lake.files(drafts)
     with pytest.raises(DreamlakeError) as caught:
         one.retry(everything=True).wait(timeout=0)
-    assert caught.value.code is Code.NOT_READY
+    assert caught.value.code is Code.TIMED_OUT
     assert one.status == "queued"
     assert one.text().startswith("WEBVTT")  # its earlier result stands
     world.process()

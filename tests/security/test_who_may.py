@@ -71,6 +71,10 @@ def _where(world: World, kind: Kind) -> dict[str, Any]:
     return {"params": {"namespace": world.owner, "project": "lab", "path": "/a.mp4"}}
 
 
+def _episode(world: World, kind: Kind) -> dict[str, Any]:
+    return {"params": {"episode": world.episode}}
+
+
 def _upload(world: World, kind: Kind) -> dict[str, Any]:
     return {"uploadId": "unknown", "key": f"{world.owner}/lab/staging/{'a' * 64}"}
 
@@ -142,7 +146,12 @@ BSS = {
     "GET /videos/{id}/stream/subtitles/{track_id}/{number}.vtt": Line(PLAY),
     "GET /text-tracks/{id}/track.vtt": Line(READ_BY_ID, 302),
     "GET /text-tracks/{id}/data.parquet": Line(READ_BY_ID, 302),
+    "GET /text-tracks/{id}/series": Line(READ_BY_ID),
+    "GET /text-tracks/{id}/rows": Line(READ_BY_ID),
     "GET /labels/{id}/data.parquet": Line(READ_BY_ID, 302),
+    "GET /labels/{id}/series.parquet": Line(READ_BY_ID, 302),
+    "GET /labels/{id}/series": Line(READ_BY_ID),
+    "GET /labels/{id}/rows": Line(READ_BY_ID),
     "GET /labels/{id}/plot.png": Line(READ_BY_ID, 302),
     "GET /labels/{id}/fields.json": Line(READ_BY_ID, 302),
     "GET /chunks/{hash}.ts": Line(CHUNK, 302, lambda world, kind: {"hash": world.chunk}),
@@ -212,6 +221,9 @@ SERVER = {
     "GET /assets/{kind}": Line(READ_NAMED, 200, _where),
     "GET /assets/{kind}/download": Line(READ_NAMED, 200, _where),
     "GET /assets/{kind}/{id}": Line(READ_BY_ID, 200, lambda world, kind: {"id": world.asset}),
+    "PATCH /assets/{kind}/{id}": Line(
+        WRITE_BY_ID, 200, lambda world, kind: {"id": world.asset, "json": {"timeOffsetSec": None}}
+    ),
     "DELETE /assets/{kind}": Line(
         WRITE_NAMED,
         204,
@@ -223,6 +235,12 @@ SERVER = {
     "GET /namespaces/{namespace}/projects": Line(READ_NAMED),
     "GET /namespaces/{namespace}/projects/{project}/episodes": Line(READ_NAMED),
     "GET /namespaces/{namespace}/projects/{project}/nodes": Line(READ_NAMED),
+    "GET /namespaces/{namespace}/projects/{project}/episodes/summaries": Line(READ_NAMED),
+    "GET /namespaces/{namespace}/projects/{project}/episode": Line(READ_NAMED, 200, _episode),
+    "PATCH /namespaces/{namespace}/projects/{project}/episode": Line(
+        WRITE_NAMED, 200, lambda world, kind: _episode(world, kind) | {"json": {"flag": "good"}}
+    ),
+    "GET /projects/totals": Line(READ_NAMED, 200, lambda world, kind: {"params": {"namespace": world.owner}}),
 }
 TABLES = {"bss_url": BSS, "remote": SERVER}
 PLAYERS = (PLAY, CHUNK)  # rows of the routes that take a playback token in their URL

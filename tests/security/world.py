@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import secrets
 import time
@@ -11,6 +12,8 @@ from typing import Any
 
 import httpx
 import jwt
+import pyarrow as pa
+import pyarrow.parquet as pq
 from jwt.api_jws import PyJWS
 
 from dreamlake_pipeline import layout
@@ -34,6 +37,8 @@ class World:
         self.records = {kind: self.register(kind) for kind in Kind}
         self._make_ready()
         self.asset = self.index("/a.mp4")
+        self.episode = "run-001"
+        self.index("/a.mp4", episode=self.episode)
 
     def post(self, url: str, body: dict[str, Any]) -> Any:
         answer = self.http.post(url, json=body, headers=self.everything)
@@ -50,9 +55,9 @@ class World:
         answer: dict[str, str] = self.post(f"{self.services.bss_url}/{kind.spec.route}", body)
         return answer["id"]
 
-    def index(self, name: str) -> str:
+    def index(self, name: str, episode: str | None = None) -> str:
         """A new video in the index; its id there."""
-        body = {"namespace": self.owner, "project": "lab", "name": name, "bssVideoId": new_id()}
+        body = {"namespace": self.owner, "project": "lab", "name": name, "bssVideoId": new_id(), "episodeName": episode}
         answer: dict[str, str] = self.post(f"{self.services.remote}/assets/video", body)
         return answer["id"]
 
@@ -78,7 +83,8 @@ class World:
         self.post(f"{pipeline}/chunks/lease", {"chunks": [{"sha256": self.chunk, "size": 3}]})
         self.post(f"{pipeline}/chunks/stored", {"chunks": [self.chunk]})
         self.store.put(layout.chunk_key(self.chunk), b"one", content_type=layout.CHUNK_TYPE)
-        metadata = {"streams": [STREAM], "timeOrigin": {"streamStart": 1.4}}
+        table = {"telemetry": {"entries": 2}, "time": {"fields": ["start"], "unit": "s"}}
+        metadata = {"streams": [STREAM], "timeOrigin": {"streamStart": 1.4}} | table
         results = []
         for kind, record in self.records.items():
             self._publish(kind, record)
@@ -90,7 +96,8 @@ class World:
     def _publish(self, kind: Kind, record: str) -> None:
         place = (self.owner, "lab", kind, record)
         for filename in layout.RESULT_FILES[kind]:
-            self.store.put(layout.result_key(*place, filename), b"WEBVTT\n", content_type="text/plain")
+            content = _table() if filename == "data.parquet" else b"WEBVTT\n"
+            self.store.put(layout.result_key(*place, filename), content, content_type="text/plain")
         media = f"#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6.0,\n{layout.chunk_uri(self.chunk)}\n#EXT-X-ENDLIST\n"
         master = f"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n{STREAM}.m3u8\n"
         for key, text in ((layout.stream_key(*place, STREAM), media), (layout.master_key(*place), master)):
@@ -138,6 +145,13 @@ class World:
             "*, read": self.issue("*", scope=Scope.READ),
             "*, write": self.issue("*"),
         }
+
+
+def _table() -> bytes:
+    """The table of a track with times."""
+    file = io.BytesIO()
+    pq.write_table(pa.table({"_line": [1, 2], "start": [0.0, 1.0], "x": [3, 4]}), file)
+    return file.getvalue()
 
 
 def _encode(claims: dict[str, Any], secret: str) -> str:

@@ -17,7 +17,17 @@ ROOT = """
     INSERT INTO projects (id, namespace_id, name) VALUES (:project, :namespace, 'p');
     INSERT INTO nodes (id, project_id, root_id, name, path) VALUES (:root, :project, :root, '', '/')
 """
-TABLES = {"alembic_version", "assets", "episodes", "namespaces", "nodes", "projects", "revoked_tokens"}
+TABLES = {
+    "alembic_version",
+    "assets",
+    "episodes",
+    "namespaces",
+    "nodes",
+    "projects",
+    "revoked_tokens",
+    "tallies",
+    "time_offsets",
+}
 
 
 def test_an_empty_database_is_migrated_by_several_processes_at_once_and_again(database: str) -> None:

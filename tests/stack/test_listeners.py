@@ -22,7 +22,7 @@ def test_no_listener_reads_a_head_without_end(running_stack: Stack, beginning: b
     """What a server keeps of an endless head, it keeps in memory; one that cuts it off closes idle connections, too
     (`connections.py`, which has its own tests)."""
     listeners = running_stack.ports.keys() - {"postgres"}
-    assert listeners >= {"s3", "bss", "server", "dagster-webserver"}
+    assert listeners >= {"s3", "bss", "server", "viewer", "dagster-webserver"}
     for name in sorted(listeners):
         with socket.create_connection(("127.0.0.1", running_stack.ports[name]), timeout=30) as client:
             client.sendall(beginning)

@@ -39,12 +39,23 @@ def test_who_listens_is_told_where(stack: Stack, name: str) -> None:
     assert str(stack.ports[name]) in words
 
 
+@pytest.mark.parametrize("name", ["bss", "server"])
+@pytest.mark.parametrize("page", ["deploy/README.md", "docs/configuration.md"])
+def test_a_service_is_started_as_the_documents_say(stack: Stack, name: str, page: str) -> None:
+    """What a flood does to it was measured with this event loop and this protocol (tests/security/test_overload.py)."""
+    words = ["uvicorn", "--loop", "asyncio", "--http", "dreamlake_pipeline.connections:Connection"]
+    words += ["--factory", f"dreamlake_pipeline.{name}.app:create_app"]
+    assert set(words) <= set(processes.command(stack, name))
+    assert " ".join(words) in (Path(__file__).parents[2] / page).read_text()
+
+
 # Who knows which secret: a process that is taken over gives away what it knows.
 KNOWN = {
     "postgres": set(),
     "s3": set(),  # it reads its keys from the home
     "bss": {"bss_password", "s3_access_key", "s3_secret_key", "auth_secret"},
     "server": {"dreamlake_password", "auth_secret"},
+    "viewer": {"viewer_secret"},
     "dagster-code": {"dreamlake_password", "dagster_password", "s3_access_key", "s3_secret_key", "service_token"},
     "dagster-runs": {"dreamlake_password", "dagster_password", "s3_access_key", "s3_secret_key", "service_token"},
     "dagster-webserver": {"dagster_password", "dagster_secret"},
@@ -102,7 +113,7 @@ def test_what_browsers_talk_to_has_no_key_of_anything_else(stack: Stack) -> None
 
 
 def test_a_login_of_another_stack_in_the_shell_reaches_nobody(stack: Stack) -> None:
-    shell = {"DREAMLAKE_DAGSTER_SECRET": "of another stack"}
+    shell = {"DREAMLAKE_DAGSTER_SECRET": "of another stack", "DREAMLAKE_VIEWER_SECRET": "of another stack"}
     for process in PROCESSES:
         assert "of another stack" not in processes.environment(stack, process.name, shell).values()
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from nanio.errors import S3Error
 
 from dreamlake_pipeline.stack.s3.storage import Storage, sweep
 
@@ -34,6 +35,26 @@ def test_an_object_has_the_size_that_it_has_on_the_disk(tmp_path: Path, left: in
     assert (before.size, after.size, after.content_type) == (1000, left, "text/plain")
     assert len(asyncio.run(read())) == left
     assert [info.size for info in storage.list_objects("bucket", prefix="folder/").contents] == [left]
+
+
+def test_a_range_ends_where_the_object_does(tmp_path: Path) -> None:
+    storage = Storage(tmp_path, chunk_size=100)
+    storage.create_bucket("bucket")
+    asyncio.run(storage.put_object("bucket", "a.bin", _body(bytes(range(250)))))
+    asyncio.run(storage.put_object("bucket", "empty", _body(b"")))
+
+    async def read(start: int, end: int | None) -> bytes:
+        found = await storage.get_object("bucket", "a.bin", range_start=start, range_end=end)
+        data = b"".join([block async for block in found.body])
+        assert (found.range_start, found.range_end) == (start, start + len(data) - 1)
+        return data
+
+    for start, end in ((0, 52_428_799), (0, 249), (240, 250), (249, 249), (200, None)):
+        assert asyncio.run(read(start, end)) == bytes(range(start, 250))[: None if end is None else end - start + 1]
+    for key, start in (("a.bin", 250), ("a.bin", 1000), ("empty", 0)):
+        with pytest.raises(S3Error) as caught:
+            asyncio.run(storage.get_object("bucket", key, range_start=start, range_end=5000))
+        assert (caught.value.http_status, caught.value.code) == (416, "InvalidRange")
 
 
 def test_what_is_being_written_is_not_listed_and_what_a_killed_server_left_is_deleted(tmp_path: Path) -> None:

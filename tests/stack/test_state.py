@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
+import subprocess
 import threading
 from dataclasses import asdict, astuple, replace
 from pathlib import Path
@@ -123,6 +125,38 @@ def test_credentials_of_an_earlier_version_are_completed(home: Path) -> None:
     assert "of the superuser" not in file.read_text()
     assert json.loads(completed.superuser_file.read_text()) == {"password": "of the superuser"}
     assert mode(completed.superuser_file) == 0o600
+
+
+def test_ports_of_an_earlier_version_are_completed(home: Path) -> None:
+    made = state.create(home)
+    file = home / "stack.json"
+    remembered = json.loads(file.read_text())
+    del remembered["ports"]["viewer"]
+    state.write_private(file, remembered)
+    loaded = state.load(home)
+    assert loaded is not None and loaded.url_of("viewer") is None
+    assert "DREAMLAKE_VIEWER_URL" not in loaded.environment()
+    completed = state.complete(loaded)
+    assert completed == state.load(home) == state.complete(completed)
+    assert {name: port for name, port in completed.ports.items() if name != "viewer"} == loaded.ports
+    assert completed.ports["viewer"] not in loaded.ports.values()
+    assert completed.credentials == made.credentials
+
+
+def test_the_key_is_replaced_as_the_docs_say(home: Path) -> None:
+    before = state.create(home)
+    page = Path(__file__).parents[2] / "docs" / "operations.md"
+    [command] = re.findall(r"^sed .*$", page.read_text(), re.MULTILINE)
+    subprocess.run(["sh", "-c", command], env=os.environ | {"DREAMLAKE_HOME": str(home)}, check=True)
+    loaded = state.load(home)
+    assert loaded is not None
+    after = state.complete(loaded).credentials
+    is_same = {name for name, value in asdict(before.credentials).items() if asdict(after)[name] == value}
+    assert set(asdict(after)) - is_same == {"auth_secret", "cli_token", "service_token"}
+    for token in (after.cli_token, after.service_token):
+        assert verify_token(after.auth_secret, token).scope is Scope.WRITE
+        with pytest.raises(DreamlakeError):
+            verify_token(before.credentials.auth_secret, token)
 
 
 def test_an_open_home_is_shut(tmp_path: Path) -> None:

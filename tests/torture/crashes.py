@@ -24,7 +24,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from dreamlake_pipeline import crashpoints
-from dreamlake_pipeline.api.bss import Deleted, Ids, Record, Undelete, Undeleted
+from dreamlake_pipeline.api.bss import Deleted, Ids, Undelete, Undeleted
 from dreamlake_pipeline.api.garbage import Collected, CollectGarbage
 from dreamlake_pipeline.auth import Scope, issue_token
 from dreamlake_pipeline.bss import presence
@@ -299,16 +299,11 @@ def _restore(*ids: str) -> None:
 
 
 def _tell_index() -> None:
-    from dreamlake_pipeline.client.server import asset_of
     from dreamlake_pipeline.processing.deletions import tell_deletions
 
     tree = _resources()["folder_tree"]
-
-    def register(records: Sequence[Record]) -> object:
-        return tree.upsert([asset_of(one) for one in records])
-
     with _bss() as bss:
-        tell_deletions(PipelineClient(bss), tree.remove, register, min_age_seconds=0)
+        tell_deletions(PipelineClient(bss), tree.remove, tree.upsert, min_age_seconds=0)
 
 
 def _collect() -> None:

@@ -23,7 +23,7 @@ LARGE = 64 * 2**20
 def _impatient() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         for bound in ("HEAD_SECONDS", "BODY_PAUSE_SECONDS", "STALL_SECONDS"):
-            patch.setattr(connections, bound, 1.0)
+            patch.setattr(connections, bound, 1.5)
         yield
 
 
@@ -77,7 +77,7 @@ def connected(port: int) -> Iterator[socket.socket]:
     with socket.socket() as client:
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect(("127.0.0.1", port))
-        client.settimeout(10)
+        client.settimeout(60)
         yield client
 
 
@@ -174,13 +174,13 @@ def test_a_silent_client_is_left(port: int, silence: Callable[[socket.socket], N
             silence(client)
         except OSError:
             return  # closed while it spoke
-        assert is_closed_within(client, 3)
+        assert is_closed_within(client, 30)
 
 
 def test_who_reads_nothing_is_left(port: int) -> None:
     with connected(port) as client:
         client.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
-        time.sleep(3)
+        time.sleep(5)
         got = 0
         client.settimeout(2)
         try:
@@ -207,7 +207,7 @@ def test_a_body_that_comes_slowly_is_taken(port: int) -> None:
     with connected(port) as client:
         client.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 8\r\nConnection: close\r\n\r\n")
         for _ in range(8):
-            time.sleep(0.4)
+            time.sleep(0.3)  # far from the bound, and longer than it in all
             client.sendall(b"a")
         assert client.recv(4096).endswith(b"8")
 
@@ -226,7 +226,7 @@ def test_an_answer_may_take_its_time(port: int, path: bytes) -> None:
 
 def test_a_websocket_may_be_silent(port: int) -> None:
     with connect(f"ws://127.0.0.1:{port}/") as talk:
-        assert talk.recv(10) == "still here"
+        assert talk.recv(60) == "still here"
 
 
 def test_the_longest_idle_connection_makes_room_for_a_new_one(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -235,11 +235,11 @@ def test_the_longest_idle_connection_makes_room_for_a_new_one(port: int, monkeyp
     with connected(port) as busy, connected(port) as first, connected(port) as second:
         busy.sendall(b"GET /slow HTTP/1.1\r\nHost: a\r\n\r\n")
         first.sendall(b"GET / HTTP/1.1\r\n")
-        time.sleep(0.2)
+        time.sleep(0.5)
         second.sendall(b"GET / HTTP/1.1\r\n")
-        time.sleep(0.2)
+        time.sleep(0.5)
         with connected(port) as new:
-            assert is_closed_within(first, 5)
+            assert is_closed_within(first, 30)
             new.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
             assert new.recv(100).startswith(b"HTTP/1.1 200")
             assert busy.recv(100).startswith(b"HTTP/1.1 200")

@@ -98,7 +98,7 @@ def watching(lake: DreamLake, folder: Path, tmp_path: Path) -> Iterator[Callable
         }
         selection = Selection(folder, lake.target("robot:run"), **selecting)
         state = options.pop("state", tmp_path / "state")
-        started.append(Watching(Watch(lake, selection, settle=0.5, state=state, **options)))
+        started.append(Watching(Watch(lake, selection, state=state, **({"settle": 0.5} | options))))
         return started[-1].start()
 
     yield start

@@ -57,7 +57,7 @@ def test_looking_alone_finds_what_changes(watching: Start, folder: Path, without
 
 
 def test_a_file_that_grows_is_sent_once_and_whole(watching: Start, folder: Path, lake: DreamLake) -> None:
-    its = watching()
+    its = watching(settle=3.0)  # the pauses between its lines are far from that, also on a busy machine
     lines = [f"{number},1\n" for number in range(20)]
     with (folder / "joints.csv").open("w") as file:  # open and closed again each time, so that no writer is seen
         file.write("time,x\n")
@@ -114,8 +114,7 @@ def test_a_reader_holds_no_file_up(watching: Start, folder: Path) -> None:
 def test_what_is_deleted_before_it_was_sent_is_told_and_forgotten(
     watching: Start, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    its = watching()
-    its.watch._pending._settle = 3.0
+    its = watching(settle=3.0)
     (folder / "joints.csv").write_text("time,x\n0,1\n")
     its.until(lambda: its.watch.unsettled == 1)
     (folder / "joints.csv").unlink()

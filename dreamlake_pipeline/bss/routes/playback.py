@@ -35,7 +35,14 @@ routes = new_router(tags=["playback"])
 
 
 class PlaylistResponse(Response):
+    """A playlist as it is. A proxy that compresses it would break Chrome's own HLS; `no-transform` (RFC 9111 5.2.2.6)
+    forbids it to. It has a token in it, so that caches keep it for one user at most."""
+
     media_type = playlists.CONTENT_TYPE
+
+    def __init__(self, playlist: str, status_code: int = 200) -> None:
+        """`status_code` is where FastAPI reads what to say of a route in the OpenAPI document."""
+        super().__init__(playlist, status_code, headers={"Cache-Control": "private, no-transform"})
 
 
 class SegmentResponse(StreamingResponse):

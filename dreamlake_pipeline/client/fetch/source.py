@@ -23,7 +23,7 @@ _LOOK_SECONDS = 0.5
 Url = Callable[[int], str]
 """A presigned URL for each further attempt: the first (0) may be the one that was signed long before."""
 
-Take = Callable[[bytes | bytearray], None]
+Take = Callable[[bytes], None]
 
 
 class Source:
@@ -50,7 +50,7 @@ class Source:
         if self._parts is None or size is None or size - start <= _PART:
             self._stream(url, start, size, take, on_bytes, is_whole=True)
             return
-        waiting: deque[Future[bytearray]] = deque()
+        waiting: deque[Future[list[bytes]]] = deque()
         at = start
         try:
             while at < size or waiting:
@@ -60,7 +60,8 @@ class Source:
                 part = self._wait(waiting[0])
                 waiting.popleft()
                 self._room.release()
-                take(part)
+                for block in part:
+                    take(block)
         finally:
             for future in waiting:
                 future.add_done_callback(lambda _: self._room.release())
@@ -84,14 +85,14 @@ class Source:
         start: int,
         end: int,
         on_bytes: Callable[[int], None],
-    ) -> Future[bytearray]:
-        """One part, by another thread."""
-        future: Future[bytearray] = Future()
+    ) -> Future[list[bytes]]:
+        """The blocks of one part, by another thread."""
+        future: Future[list[bytes]] = Future()
 
         def run() -> None:
-            part = bytearray()
+            part: list[bytes] = []
             try:
-                self._stream(url, start, end, part.extend, on_bytes)
+                self._stream(url, start, end, part.append, on_bytes)
             except BaseException as fault:
                 future.set_exception(fault)
             else:
@@ -100,7 +101,7 @@ class Source:
         parts.put(run)
         return future
 
-    def _wait(self, future: Future[bytearray]) -> bytearray:
+    def _wait(self, future: Future[list[bytes]]) -> list[bytes]:
         while True:
             try:
                 return future.result(_LOOK_SECONDS)

@@ -11,9 +11,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, RedirectRespons
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ...errors import Code, DreamlakeError
+from ...origin import is_foreign, is_navigation
 from . import pages
 from .hosts import host_of
-from .origin import is_foreign, is_navigation
 from .session import Sessions
 
 HEALTH = "/healthz"

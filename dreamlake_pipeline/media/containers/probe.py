@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -200,7 +201,7 @@ def examine(
     """`probe` of a file that is open already; `codes` are the container's names for its tracks' codecs (codecs.py),
     `headers` are needed for VIDEO."""
     sniffed = identified.sniffed
-    streams = [_describe(stream) for stream in container.streams]
+    streams = [_describe(stream) | _created(stream, container) for stream in container.streams]
     for stream, code in zip(streams, codes, strict=False):
         if code and (sniffed.demuxer == "mpegts" or "codec" not in stream or code in SOUNDS):
             stream.pop("codec", None)  # what FFmpeg took it for
@@ -342,6 +343,19 @@ def _describe(stream: Any) -> dict[str, Any]:
             "sampleFormat": context.format.name if context.format else None,
         }
     return {key: value for key, value in described.items() if value not in (None, [])}
+
+
+def _created(stream: Any, container: av.container.InputContainer) -> dict[str, str]:
+    """When the container says that the stream, or all of it, was made: RFC 3339 in UTC, to a second; nothing for a
+    time without a zone, which FFmpeg never makes of a container's own field."""
+    for tags in (stream.metadata, container.metadata):
+        try:
+            time = datetime.fromisoformat(tags.get("creation_time", ""))
+            if time.tzinfo is not None:
+                return {"created": f"{time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='seconds')}Z"}
+        except (ValueError, OverflowError):
+            continue
+    return {}
 
 
 def _tag(stream: Any) -> str | None:

@@ -16,6 +16,7 @@ import numpy as np
 
 from ...errors import Code, DreamlakeError
 from ...kinds import content_type_of
+from ...series import form as series_form
 from ..text.bad_lines import BadLine, BadLines
 from ..text.encoding import Encoding, detect_encoding, explain_no_text
 from ..text.nuls import find_nuls
@@ -25,6 +26,7 @@ from .form import Form
 from .json_lines import JsonLines, is_json_lines
 from .plot import write_plot
 from .rows import MAX_FIELDS, LabelFormat
+from .series import write_series
 from .stats import Statistics, bound
 from .times import LabelTime, find_time
 from .types import clean_text
@@ -55,13 +57,15 @@ class LabelField:
 class LabelResult:
     """A label file made into `path`, a Parquet file whose first column `_line` is the source's line number.
 
-    `time` tells when an entry was, if a field does; `plot` is a picture of the entries over that time.
+    `time` tells when an entry was, if a field does; `plot` is a picture of the entries over that time; `series` is what
+    curves of any span are read from, where the table is not small (`series/form.py`).
     `format` and `encoding` are the source's, `form` is how a CSV is written, `units` are those of its row of units, by
     field. `bad_lines` locates the first hundred of the `bad_entries`.
     """
 
     path: Path
     plot: Path | None
+    series: Path | None
     entries: int
     fields: tuple[LabelField, ...]
     time: LabelTime | None
@@ -103,13 +107,16 @@ def make_label_track(
     renamed = {column: clean_text(name) for name, column in fields.columns.items() if name != column}
     units = table.units if isinstance(table, Csv) else {}
     unnamed = table.names if isinstance(table, Csv) and table.form.header_line is None else ()
-    time, time_warnings = find_time(path, written.statistics, units, unnamed)
+    found, time_warnings = find_time(path, written.statistics, units, unnamed)
+    time = found.time if found else None
+    series = write_series(out / series_form.FILENAME, written.read(), found, written.statistics) if found else None
     plot = out / "plot.png" if time else None
     if time and plot:
         write_plot(np.array(time.counts), plot)
     return LabelResult(
         path=path,
         plot=plot,
+        series=series,
         entries=written.entries,
         fields=tuple(_describe(name, found, renamed.get(name)) for name, found in written.statistics.items()),
         time=time,

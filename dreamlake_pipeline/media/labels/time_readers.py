@@ -76,6 +76,13 @@ class Table:
                 ]
                 yield batch.column("_line").to_numpy(), arrays
 
+    def is_counted(self, field: str) -> bool:
+        """Whether a field is a column of numbers or timestamps that floats and integers hold."""
+        if field in self._nested:
+            return False
+        type_ = self._metadata.schema.to_arrow_schema().field(field).type
+        return pa.types.is_integer(type_) or pa.types.is_floating(type_) or pa.types.is_timestamp(type_)
+
     def column_of(self, field: str) -> str:
         """The column that holds a field."""
         return self._nested[field][0] if field in self._nested else field

@@ -8,7 +8,7 @@ taken. What unit a number counts is said by its name, by a row of units, or else
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain, islice
 from pathlib import Path
 
@@ -17,9 +17,9 @@ import numpy as np
 from .stats import Statistics
 from .time_candidates import decide_order, find_candidates, find_unnamed_pairs, list_readers, may_be_unix
 from .time_names import unit_of
-from .time_readers import ClockReader, Counts, Reader, Table
+from .time_readers import ClockReader, Counts, NumberReader, Reader, Table
 from .time_scale import Sample, Scale, find_scale, take_sample
-from .time_span import BARS, Span, add, count_in_parts, exactly, explain, is_time, show
+from .time_span import BARS, Span, add, count_in_parts, exactly, explain, is_time, seconds_since, show
 
 _MOST_TRIED = 50  # candidates, each of which is read as a whole
 _KEPT_ROWS = 2**21  # of whose counts 36 MB are kept
@@ -53,12 +53,33 @@ class LabelTime:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class FoundTime:
+    """The time of a track of so many `rows`, and of each of them.
+
+    `is_plain`: its times are one column of numbers or timestamps, of which `unit` and `start` are enough to read them.
+    """
+
+    time: LabelTime
+    rows: int
+    is_plain: bool
+    _series: _Series = field(repr=False)
+    _scale: Scale = field(repr=False)
+    _low: float | int = field(repr=False)
+
+    def seconds(self) -> Iterator[np.ndarray]:
+        """The seconds from the first time to that of each entry, in the order of the table, some rows at a time; NaN
+        where it has none."""
+        for _, counts in self._series:
+            yield seconds_since(self._low, counts, self._scale)
+
+
 def find_time(
     path: Path,
     statistics: Mapping[str, Statistics],
     units: Mapping[str, str] | None = None,
     unnamed: Collection[str] = (),
-) -> tuple[LabelTime | None, list[str]]:
+) -> tuple[FoundTime | None, list[str]]:
     """The time of a label track's Parquet file; and what there is to say of fields that could not be read as one.
 
     `units` are the texts of a row of units by field, such as `ms`; what is no unit of time is passed over. `unnamed`
@@ -72,12 +93,12 @@ def find_time(
         with np.errstate(over="ignore", invalid="ignore"):  # of what is no time anyway
             found = _read_time(table, fields, statistics, known, warnings)
         if found:
-            return found, [*warnings, *found.warnings]
+            return found, [*warnings, *found.time.warnings]
     numbers = (name for name in unnamed if name in statistics and may_be_unix(statistics[name]))
     for name in islice(numbers, _MOST_TRIED):
         found = _read_time(table, (name,), statistics, known, warnings)
-        if found and found.origin == "unix" and found.duration and not found.goes_back:
-            return found, [*warnings, *found.warnings]
+        if found and found.time.origin == "unix" and found.time.duration and not found.time.goes_back:
+            return found, [*warnings, *found.time.warnings]
     return None, warnings
 
 
@@ -109,7 +130,7 @@ def _read_time(
     statistics: Mapping[str, Statistics],
     units: Mapping[str, str],
     warnings: list[str],
-) -> LabelTime | None:
+) -> FoundTime | None:
     for reader in list_readers(fields, statistics, units):
         series = _Series(table, reader)
         sample = take_sample(series)
@@ -127,7 +148,7 @@ def _is_number(fields: tuple[str, ...], statistics: Mapping[str, Statistics]) ->
     return len(fields) == 1 and fields[0] in statistics and statistics[fields[0]].low is not None
 
 
-def _measure(series: _Series, scale: Scale, sample: Sample) -> LabelTime | None:
+def _measure(series: _Series, scale: Scale, sample: Sample) -> FoundTime | None:
     table, reader = series.table, series.reader
     span = Span()
     for lines, counts in series:
@@ -142,7 +163,7 @@ def _measure(series: _Series, scale: Scale, sample: Sample) -> LabelTime | None:
     if one_time:
         entries = "there is one entry" if sample.rows == 1 else "all entries have the same"
         warnings.append(f"The time of {reader.fields[0]!r} has no duration: {entries}.")
-    return LabelTime(
+    time = LabelTime(
         fields=reader.fields,
         column=table.column_of(reader.fields[0]),
         unit=scale.unit,
@@ -156,3 +177,5 @@ def _measure(series: _Series, scale: Scale, sample: Sample) -> LabelTime | None:
         counts=tuple(histogram.tolist()),
         warnings=tuple(warnings),
     )
+    is_plain = isinstance(reader, NumberReader) and table.is_counted(reader.fields[0])
+    return FoundTime(time, table.rows, is_plain, series, scale, span.low)

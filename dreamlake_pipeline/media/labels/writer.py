@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -17,7 +18,10 @@ from .stats import Statistics, share_of_budget
 from .types import JSON, column_of_cells, column_of_values
 
 _GROUP_BYTES = 16 * 2**20
+# Less where a group of so many bytes has rows enough: whoever looks at a moment of the track reads a group.
+_LESS_BYTES, _ENOUGH_ROWS = 4 * 2**20, 2**14
 _GROUP_CELLS = 5 * 10**7
+_READ_ROWS = 2**16
 
 
 class Writer:
@@ -38,9 +42,13 @@ class Writer:
         self._convert = column_of_cells if isinstance(table, Csv) else column_of_values
         columns = [pa.field(name, type_.arrow) for name, type_ in types.items()]
         self._schema = pa.schema([pa.field(LINE_COLUMN, pa.int64(), nullable=False), *columns])
-        self._file = pq.ParquetWriter(path, self._schema, compression="zstd")
+        # Measurements hardly repeat: with a dictionary of them, a file is larger and takes five times as long to write.
+        repeating = [name for name, type_ in types.items() if not _is_measured(type_.arrow)]
+        self._path = path
+        self._file = pq.ParquetWriter(path, self._schema, compression="zstd", use_dictionary=repeating or False)
         self._group: list[pa.RecordBatch] = []
-        self._group_bytes = self._group_cells = 0
+        self._group_bytes = self._group_cells = self._group_rows = 0
+        self._only_group: list[pa.RecordBatch] | None = None  # as long as no other one was written
 
     def __enter__(self) -> Writer:
         return self
@@ -70,8 +78,19 @@ class Writer:
         self._group.append(pa.RecordBatch.from_arrays(columns, schema=self._schema))
         self._group_cells += rows * len(columns)
         self.entries += rows
-        if self._group_bytes >= _GROUP_BYTES or self._group_cells >= _GROUP_CELLS:
+        self._group_rows += rows
+        is_large = self._group_bytes >= (_LESS_BYTES if self._group_rows >= _ENOUGH_ROWS else _GROUP_BYTES)
+        if is_large or self._group_cells >= _GROUP_CELLS:
             self._flush()
+
+    def read(self) -> Iterator[pa.RecordBatch]:
+        """What was written, in parts, once the file is closed; what is in memory still is not read from it."""
+        if self._only_group is not None:
+            yield from self._only_group
+            return
+        with pq.ParquetFile(self._path) as file:
+            for group in range(file.num_row_groups):
+                yield from file.iter_batches(_READ_ROWS, row_groups=[group])
 
     def _take_apart(self, part: Rows) -> tuple[dict[str, list[Any]], list[dict[str, Any] | None]]:
         """The columns of which a part has few values, and of each row what has no column."""
@@ -100,5 +119,10 @@ class Writer:
         if self._group:
             rows = pa.Table.from_batches(self._group, self._schema)
             self._file.write_table(rows, row_group_size=len(rows))
+            self._only_group = self._group if self.entries == self._group_rows else None
         self._group = []
-        self._group_bytes = self._group_cells = 0
+        self._group_bytes = self._group_cells = self._group_rows = 0
+
+
+def _is_measured(type_: pa.DataType) -> bool:
+    return pa.types.is_floating(type_.value_type if pa.types.is_list(type_) else type_)

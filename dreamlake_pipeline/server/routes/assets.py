@@ -12,6 +12,7 @@ from ...api.common import Id, Listing, Name, Owner, Project, Text
 from ...api.server import (
     Asset,
     AssetBatch,
+    AssetChange,
     AssetIn,
     AssetRef,
     AssetRefs,
@@ -27,6 +28,7 @@ from ...kinds import Kind
 from ...longlists import LongList, answer_page
 from ..assets import assets_by_id, find_asset, get_asset, list_assets, no_asset
 from ..index import upsert_assets
+from ..marks import change_asset
 from ..paging import Cursor, Limit
 from ..removal import IndexedFile, remove_asset, remove_files
 from .parameters import DEFAULT_LIMIT, NOT_FOUND, NOT_JSON, Database, EpisodeOrNone, episode_or_none, new_router
@@ -168,3 +170,15 @@ def get_asset_by_id(kind: Kind, id: Id, caller: Reader, database: Database) -> A
     if not caller.reaches(asset.namespace):
         raise no_asset(kind, id)
     return asset
+
+
+@router.patch("/assets/{kind}/{id}", summary="Shift a file in time", responses=NOT_FOUND | NOT_JSON)
+def patch_asset(kind: Kind, id: Id, body: AssetChange, caller: Writer, database: Database) -> Asset:
+    """By how many seconds it is later than its own times say; null takes that away."""
+    with database.begin() as connection:
+        asset = get_asset(connection, kind, id)
+        if not caller.reaches(asset.namespace):
+            raise no_asset(kind, id)
+        caller.require(asset.namespace, Scope.WRITE)
+        change_asset(connection, id, body)
+        return get_asset(connection, kind, id)

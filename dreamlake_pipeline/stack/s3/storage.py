@@ -2,7 +2,8 @@
 
 nanio notes the size of an object beside it, and announces that. Of a file that a full or broken disk cut off, S3's
 clients would be told another length than comes. And nanio writes an object beside its place, under a name of its own
-that it lists as any other: while bytes arrive, and for ever when the server was killed meanwhile.
+that it lists as any other: while bytes arrive, and for ever when the server was killed meanwhile. And it refuses a
+range that ends beyond the object, as other clients than ours ask for of an object whose size they do not know.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from nanio.storage.backend import ListResult, ObjectInfo
+from nanio.storage.backend import GetObjectResult, ListResult, ObjectInfo
 from nanio.storage.filesystem import FilesystemStorage
+
+from .refusals import refusal
 
 # What `FilesystemStorage.put_object` calls an object that is being written. A key that ends so is not listed either.
 _UNFINISHED = re.compile(r"\.tmp\.[0-9a-f]{32}")
@@ -25,12 +28,25 @@ _ABANDONED_AFTER = 3600.0  # seconds without another byte
 
 
 class Storage(FilesystemStorage):
-    """nanio's storage, whose sizes are those of the files, and whose lists have objects alone."""
+    """nanio's storage, whose sizes are those of the files, whose lists have objects alone, and whose ranges end where
+    the object does."""
 
     def _read_or_synthesize_metadata(self, bucket: str, key: str, opath: Path) -> ObjectInfo:
         info = super()._read_or_synthesize_metadata(bucket, key, opath)
         size = opath.stat(follow_symlinks=False).st_size
         return info if info.size == size else replace(info, size=size)
+
+    async def get_object(
+        self, bucket: str, key: str, *, range_start: int | None = None, range_end: int | None = None
+    ) -> GetObjectResult:
+        """An object, or a range of it: to its end, where the range ends beyond (RFC 9110, 14.1.2). Raises S3Error: 416
+        where it begins there (15.5.17)."""
+        if range_start is not None and range_end is not None:
+            size = self.head_object(bucket, key).size
+            if range_start >= size:
+                raise refusal(416, "InvalidRange", "The requested range is not satisfiable")
+            range_end = min(range_end, size - 1)
+        return await super().get_object(bucket, key, range_start=range_start, range_end=range_end)
 
     def list_objects(self, bucket: str, **asked: Any) -> ListResult:
         listed = super().list_objects(bucket, **asked)

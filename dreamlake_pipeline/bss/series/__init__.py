@@ -1,0 +1,1 @@
+"""Curves, marks and rows of a label track, read out of its Parquet files by ranges."""

@@ -1,0 +1,84 @@
+"""What routes are given: the session of whoever asks, and the services as that one reaches them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from fastapi import Path as InPath
+from starlette.responses import Response
+
+from ..client.services import Services
+from ..errors import Code, DreamlakeError
+from ..ids import ID_PATTERN
+from ..names import SLUG_PATTERN
+from .attempts import Attempts
+from .onetime import OnceCodes
+from .pages import Pages
+from .session import Session, Sessions
+from .statics import Statics
+from .upstream import Upstream
+
+# A header that a page of another origin can't send without being allowed to (Fetch, CORS-safelisted request-header).
+SCRIPT_HEADER = "X-Requested-With"
+SCRIPT_VALUE = "dreamlake"
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """What the application consists of. `url` is where browsers find it, `dagster_url` where they find Dagster."""
+
+    pages: Pages
+    sessions: Sessions
+    statics: Statics
+    upstream: Upstream
+    codes: OnceCodes
+    attempts: Attempts
+    url: str | None
+    dagster_url: str | None
+
+
+def viewer_of(request: Request) -> Viewer:
+    found: Viewer = request.app.state.viewer
+    return found
+
+
+async def _session_of(request: Request) -> Session:
+    session = viewer_of(request).sessions.of(request)
+    if session is None:
+        raise DreamlakeError(Code.UNAUTHENTICATED, "You are not logged in.", hint="Log in at /login.")
+    return session
+
+
+Visitor = Annotated[Session, Depends(_session_of)]
+
+
+async def _writing_session_of(request: Request, session: Visitor) -> Session:
+    if request.headers.get(SCRIPT_HEADER) != SCRIPT_VALUE:
+        raise DreamlakeError(Code.FORBIDDEN, f"The header {SCRIPT_HEADER}: {SCRIPT_VALUE} is missing.")
+    if not session.can_write:
+        raise DreamlakeError(Code.FORBIDDEN, "This key may only read.")
+    return session
+
+
+# Who may change something; the request is a script's of the viewer's own pages.
+Editor = Annotated[Session, Depends(_writing_session_of)]
+
+
+async def _services_of(request: Request, session: Visitor) -> AsyncIterator[Services]:
+    with viewer_of(request).upstream.services(session.key) as services:
+        yield services
+
+
+Lake = Annotated[Services, Depends(_services_of)]
+
+Id = Annotated[str, InPath(pattern=ID_PATTERN)]
+Slug = Annotated[str, InPath(pattern=SLUG_PATTERN)]
+
+
+def private(response: Response, seconds: int) -> Response:
+    """The answer, which the browser of who asked may keep for so long."""
+    response.headers["Cache-Control"] = f"private, max-age={seconds}"
+    return response

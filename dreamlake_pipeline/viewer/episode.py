@@ -1,0 +1,88 @@
+"""The view model of an episode: its files as tracks on one clock, from the index and from BSS."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+from ..api.bss import Record
+from ..api.server import Asset
+from ..client.services import Services
+from ..kinds import Kind
+from .alignment import align
+from .tracks import describe, has_times, timed, video_of
+
+MOST_TRACKS = 1000  # of an episode that are shown, which is also what BSS tells in one call
+
+# Of an episode with more files, a camera is worth more than one of a thousand short sounds.
+_FIRST = (Kind.VIDEO, Kind.LABEL_TRACK, Kind.TEXT_TRACK, Kind.AUDIO)
+
+
+def view_of_episode(
+    services: Services, namespace: str, project: str, episode: str | None, *, can_write: bool, dagster_url: str | None
+) -> dict[str, Any]:
+    """The view model of an episode; without a name, of the files that belong to none. Raises DreamlakeError."""
+    summary = services.index.episode(namespace, project, episode)
+    assets = _first_files(services, namespace, project, episode)
+    records = {record.id: record for record in services.bss.query([asset.bss_id for asset in assets])} if assets else {}
+    # What was deleted from BSS may be in the index a little longer.
+    files = [(asset, records[asset.bss_id]) for asset in assets if asset.bss_id in records]
+    return {
+        "namespace": namespace,
+        "project": project,
+        "episode": episode,
+        "flag": summary.flag,
+        "note": summary.note,
+        "canWrite": can_write,
+        "previous": summary.previous,
+        "next": summary.next,
+        **view_of_files(files, dagster_url=dagster_url),
+        "moreFiles": max(summary.files - len(assets), 0),
+    }
+
+
+def view_of_files(files: Sequence[tuple[Asset, Record]], *, dagster_url: str | None = None) -> dict[str, Any]:
+    """What is known of the files as tracks on one clock, in the order of their names."""
+    files = sorted(files, key=lambda file: file[1].name)
+    # A file that failed, or a table without times, does not take part in how the others are aligned.
+    placed = [file for file in files if has_times(file[1])]
+    videos = {at: record for at, (_, record) in enumerate(placed) if record.kind is Kind.VIDEO}
+    times = [
+        timed(record, offset=asset.time_offset_sec or 0.0, video=video_of(record, videos)) for asset, record in placed
+    ]
+    found = align(times)
+    starts = {record.id: at for at, (_, record) in enumerate(placed)}
+    tracks = []
+    for asset, record in files:
+        at = starts.get(record.id)
+        video = times[at].beside if at is not None else None
+        tracks.append(
+            describe(asset, record, dagster_url=dagster_url)
+            | {
+                "startSec": found.starts[at] if at is not None else 0.0,
+                "durationSec": times[at].duration if at is not None else None,
+                "offsetSec": _offset(asset),
+                "alignedBy": found.known_by[at] if at is not None else None,
+                "video": placed[video][0].id if video is not None else None,
+            }
+        )
+    return {
+        "durationSec": found.duration,
+        "alignment": {"by": found.by, "text": found.text, "epoch": found.epoch},
+        "tracks": tracks,
+        "counts": dict(Counter(record.status for _, record in files)),
+    }
+
+
+def _first_files(services: Services, namespace: str, project: str, episode: str | None) -> list[Asset]:
+    assets: list[Asset] = []
+    for kind in _FIRST:
+        some = services.index.assets(kind, namespace=namespace, project=project, episode=episode or "")
+        assets += islice(some, MOST_TRACKS - len(assets))
+    return assets
+
+
+def _offset(asset: Asset) -> float:
+    return asset.time_offset_sec or 0.0

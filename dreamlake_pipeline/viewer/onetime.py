@@ -1,0 +1,48 @@
+"""Codes that log in once: what stands in the links of `dreamlake open` in the place of the key."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections import OrderedDict
+from typing import NamedTuple
+
+from ..api.server import Me
+
+_SECONDS = 600.0
+_MOST = 1000
+
+
+class Login(NamedTuple):
+    """Whose login a code is, and which page comes after it."""
+
+    key: str
+    me: Me
+    next: str
+
+
+class OnceCodes:
+    """Codes, each of which is good once and for ten minutes. Of more than a thousand, the oldest are forgotten.
+
+    They are kept in memory alone: they end with the process. Safe to share between threads.
+    """
+
+    def __init__(self) -> None:
+        self._logins: OrderedDict[str, tuple[float, Login]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def make(self, login: Login) -> str:
+        """A code that stands for this login."""
+        code = secrets.token_urlsafe(24)
+        with self._lock:
+            self._logins[code] = (time.monotonic() + _SECONDS, login)
+            while len(self._logins) > _MOST or next(iter(self._logins.values()))[0] < time.monotonic():
+                self._logins.popitem(last=False)
+        return code
+
+    def take(self, code: str) -> Login | None:
+        """The login of a code that was not used before and is not too old."""
+        with self._lock:
+            until, login = self._logins.pop(code, (0.0, None))
+        return login if until > time.monotonic() else None

@@ -1,0 +1,62 @@
+"""Pages: templates, and what all of them can say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import Request
+from starlette.responses import HTMLResponse
+
+from .. import viewerpaths
+from ..visible import visible
+from . import units, urls
+from .session import Session, Sessions
+from .statics import Statics
+
+_FOLDER = Path(__file__).parent / "templates"
+
+
+class Pages:
+    """Renders the templates. `headers` go with every page, also with one that answers a fault of this program."""
+
+    def __init__(self, statics: Statics, sessions: Sessions, headers: Mapping[str, str]) -> None:
+        self._sessions = sessions
+        self._headers = dict(headers)
+        self._environment = Environment(
+            loader=FileSystemLoader(_FOLDER),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.globals |= {
+            "static": statics.url,
+            "project_path": viewerpaths.project_path,
+            "episode_path": viewerpaths.episode_path,
+            "file_path": viewerpaths.file_path,
+            "data_path": urls.data_path,
+            "missing_libraries": statics.missing_libraries(),
+        }
+        self._environment.filters |= {
+            "visible": visible,
+            "bytes": units.size,
+            "clock": units.clock,
+            "hours": units.hours,
+            "count": units.count,
+            "since": units.since,
+        }
+
+    def render(
+        self, request: Request, template: str, *, session: Session | None, status: int = 200, **values: Any
+    ) -> HTMLResponse:
+        """A page for who has this session. Nothing keeps it: the next one who sits here may be another."""
+        html = self._environment.get_template(template).render(
+            session=session,
+            form_token=self._sessions.form_token(session) if session else "",
+            here=urls.asked_url(request),
+            **values,
+        )
+        return HTMLResponse(html, status, self._headers | {"Cache-Control": "no-store"})

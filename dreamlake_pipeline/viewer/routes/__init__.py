@@ -1,0 +1,1 @@
+"""The routes of the viewer, by what they show or do."""

@@ -1,0 +1,286 @@
+"""The player of an episode: the time bar, keys, deep links, tiles of cameras that can't play, sounds, many cameras."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from benchmarks import barcodes
+
+from .cameras import (
+    CAMERAS,
+    DURATION,
+    View,
+    apart,
+    episode,
+    expect_synced,
+    expected,
+    open_episode,
+    seek,
+    shown,
+    start_as_told,
+    wait_for_time,
+)
+from .ingest import Lab
+
+
+@pytest.fixture
+def player(page: Page, viewer: Any, cameras: Lab) -> Page:
+    return open_episode(page, viewer, cameras.page())
+
+
+def _time(page: Page) -> float:
+    return float(episode(page).get_attribute("data-time"))
+
+
+def test_the_time_bar(player: Page) -> None:
+    slider, box = player.get_by_role("slider", name="Time in the episode"), player.get_by_role("textbox", name="Time")
+    expect(slider).to_have_attribute("aria-valuetext", "0 seconds")
+    seek(player, 9.333)
+    expect(slider).to_have_attribute("aria-valuetext", "9.3 seconds")
+    expect(box).to_have_value("00:09.333")
+    expect(player.locator("#timebar .frame")).to_have_text("frame 280")
+    box.fill("nonsense")
+    box.press("Enter")
+    expect(box).to_have_value("00:09.333")
+    slider.evaluate("slider => { slider.value = '4'; slider.dispatchEvent(new Event('input', {bubbles: true})); }")
+    expect(episode(player)).to_have_attribute("data-time", "4.000")
+    expect_synced(player)
+    assert shown(player) == expected(4.0)
+    player.get_by_role("combobox", name="Speed").select_option("2")
+    player.get_by_role("button", name="Play").click()
+    expect(episode(player)).to_have_attribute("data-playing", "true")
+    wait_for_time(player, 7.0)
+    expect_synced(player)
+    read = barcodes.read(player)
+    assert apart(read["frames"]) <= 1, read
+    player.get_by_role("button", name="Pause").click()
+    expect(episode(player)).to_have_attribute("data-playing", "false")
+
+
+def test_keys(player: Page) -> None:
+    press = player.keyboard.press
+    for key, time in {
+        "ArrowRight": 0.1,
+        "Shift+ArrowRight": 1.1,
+        "Shift+ArrowLeft": 0.1,
+        "ArrowLeft": 0.0,
+        "End": DURATION,
+        "Home": 0.0,
+    }.items():
+        press(key)
+        expect(episode(player)).to_have_attribute("data-time", f"{time:.3f}")
+    # A frame of the first camera, on and back.
+    for key, number in {".": 1, "Period": 2, ",": 1, "Comma": 0}.items():
+        press(key)
+        expect(player.locator("#timebar .frame")).to_have_text(f"frame {number}")
+        expect_synced(player)
+        assert shown(player, ["/camera/front.mp4"]) == {"/camera/front.mp4": number}
+    press("+")
+    expect(player.get_by_role("combobox", name="Speed")).to_have_value("1.5")
+    press("-")
+    press("-")
+    expect(player.get_by_role("combobox", name="Speed")).to_have_value("0.5")
+    press("?")
+    expect(player.get_by_role("dialog", name="Keys")).to_be_visible()
+    press("Escape")
+    expect(player.get_by_role("dialog", name="Keys")).not_to_be_visible()
+    # What is typed into a field is no command, and space on a button presses the button.
+    box = player.get_by_role("textbox", name="Time")
+    box.fill("1")
+    box.press("ArrowLeft")
+    box.press("Space")
+    expect(episode(player)).to_have_attribute("data-playing", "false")
+    press("Escape")
+    press("Space")
+    expect(episode(player)).to_have_attribute("data-playing", "true")
+    press("Space")
+    expect(episode(player)).to_have_attribute("data-playing", "false")
+
+
+def test_brackets_go_to_the_episodes_beside(page: Page, viewer: Any, cameras: Lab) -> None:
+    open_episode(page, viewer, cameras.page())
+    page.keyboard.press("]")
+    expect(episode(page)).to_be_visible()
+    page.locator("header").evaluate(
+        "(header, href) => header.append(Object.assign(document.createElement('a'), {rel: 'next', href}))",
+        cameras.page("heard"),
+    )
+    page.keyboard.press("]")
+    expect(page).to_have_url(re.compile(r"/e/heard"))
+
+
+def test_a_deep_link_leads_to_its_time_and_keeps_it(page: Page, viewer: Any, cameras: Lab) -> None:
+    hidden = cameras.asset("/camera/left.mp4").id
+    open_episode(page, viewer, cameras.page(), query=f"?t=6.7&hide={hidden}&zoom=1,9")
+    expect(episode(page)).to_have_attribute("data-time", "6.700")
+    expect_synced(page)
+    expect(page.locator("figure", has_text="left.mp4")).to_be_hidden()
+    names = [name for name in CAMERAS if name != "/camera/left.mp4"]
+    assert shown(page, names) == expected(6.7, names)
+    seek(page, 2.5)
+    page.wait_for_url(re.compile(r"[?&]t=2\.5(&|$)"))
+    assert f"hide={hidden}" in page.url and "zoom=1" in page.url
+    assert page.evaluate("history.length") <= 3
+    page.reload()
+    expect(episode(page)).to_have_attribute("data-time", "2.500")
+    expect(episode(page)).to_have_attribute("data-ready", "true")
+
+
+def test_a_camera_whose_playlist_cannot_be_had_says_why_and_the_rest_works(
+    page: Page, viewer: Any, cameras: Lab
+) -> None:
+    record = cameras.record("/camera/left.mp4").id
+    body = json.dumps({"error": {"code": "not_found", "message": "There is no playlist.", "hint": "Retry the file."}})
+    answer = {"status": 404, "body": body, "headers": {"Access-Control-Allow-Origin": "*"}}
+    broken = True
+    page.route(
+        re.compile(rf"/videos/{record}/stream/master\.m3u8"),
+        lambda route: route.fulfill(**answer) if broken else route.continue_(),
+    )
+    open_episode(page, viewer, cameras.page())
+    tile = page.locator("figure", has_text="left.mp4")
+    expect(tile).to_have_attribute("data-state", "unplayable")
+    expect(tile.get_by_role("status")).to_contain_text("There is no playlist. Retry the file.")
+    page.keyboard.press("Space")
+    wait_for_time(page, 2.0)
+    page.keyboard.press("Space")
+    expect_synced(page)
+    names = [name for name in CAMERAS if name != "/camera/left.mp4"]
+    assert shown(page, names) == expected(_time(page), names)
+    broken = False
+    tile.get_by_role("button", name="Try").click()
+    expect(tile).to_have_attribute("data-state", "playing")
+    expect_synced(page)
+    assert shown(page) == expected(_time(page))
+    page.problems.clear()  # type: ignore[attr-defined] - the browser says that it got 404
+
+
+def test_cameras_that_cannot_play_say_so(page: Page, viewer: Any, cameras: Lab) -> None:
+    errors = {"failed": {"code": "broken", "message": "The file is <b>cut off</b>.", "hint": "Upload it again."}}
+
+    def unplayable(view: View) -> View:
+        start_as_told(view)
+        for track, status in zip(view["tracks"], ["failed", "queued", "processing"], strict=False):
+            track.update(status=status, playable=False, error=errors.get(status))
+        return view
+
+    open_episode(page, viewer, cameras.page(), unplayable)
+    tiles = page.locator("#cameras figure")
+    said = ["The file is <b>cut off</b>. Upload it again.", "Waiting to be processed", "Being processed"]
+    for at, text in enumerate(said):
+        expect(tiles.nth(at).get_by_role("status")).to_contain_text(text)
+    expect(page.locator("video")).to_have_count(1)
+    seek(page, 4.0)
+    expect_synced(page)
+    assert shown(page, ["/camera/wrist.mkv"]) == expected(4.0, ["/camera/wrist.mkv"])
+
+
+def test_twenty_cameras_and_those_out_of_sight_do_not_load(new_page: Any, viewer: Any, cameras: Lab) -> None:
+    page = new_page(width=1000, height=600)
+
+    def twenty(view: View) -> View:
+        tracks = start_as_told(view)["tracks"]
+        view["tracks"] = [track | {"assetId": f"{track['assetId']}-{copy}"} for copy in range(5) for track in tracks]
+        return view
+
+    open_episode(page, viewer, cameras.page(), twenty)
+    videos = page.locator("#cameras video")
+    expect(videos).to_have_count(20)
+    loaded = "videos => videos.map(video => video.readyState > 0 || video.src !== '')"
+    seen = videos.evaluate_all(loaded)
+    assert seen[0] and not seen[-1] and 4 <= sum(seen) < 20, seen
+    page.keyboard.press("Space")
+    wait_for_time(page, 1.0)
+    # One that comes into sight joins the others; those that leave it pause.
+    videos.last.scroll_into_view_if_needed()
+    expect(page.locator("#cameras figure").last).to_have_attribute("data-state", "playing")
+    expect(videos.first).to_have_js_property("paused", True)
+    expect_synced(page)
+    page.keyboard.press("Space")
+    expect_synced(page)
+    assert barcodes.read(page)["frames"]["/camera/wrist.mkv"] == CAMERAS["/camera/wrist.mkv"].expected(_time(page))
+
+
+def test_an_episode_without_cameras_plays(page: Page, viewer: Any, cameras: Lab) -> None:
+    def without(view: View) -> View:
+        return view | {"tracks": [], "durationSec": 0.6}
+
+    open_episode(page, viewer, cameras.page(), without)
+    expect(page.locator("#cameras")).to_be_hidden()
+    page.keyboard.press("Space")
+    expect(episode(page)).to_have_attribute("data-time", "0.600")
+    expect(episode(page)).to_have_attribute("data-playing", "false")
+    expect_synced(page)
+
+
+def test_a_playback_url_is_asked_for_again_before_it_ends(page: Page, viewer: Any, cameras: Lab) -> None:
+    asked: list[str] = []
+
+    def answer(route: Route) -> None:
+        response = route.fetch()
+        asked.append(response.json()["url"])
+        # It has a minute and a second: each request after that second asks for another one.
+        route.fulfill(response=response, json=response.json() | {"expiresAt": response.headers["date"]})
+
+    page.route(re.compile(r"/play/video/"), answer)
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url) if ".ts?" in request.url else None)
+    open_episode(page, viewer, cameras.page())
+    assert len(asked) > len(CAMERAS)
+    tokens = {url.partition("token=")[2] for url in asked}
+    assert requests and all(url.partition("token=")[2] in tokens for url in requests)
+
+
+def test_a_token_that_was_refused_is_replaced(page: Page, viewer: Any, cameras: Lab) -> None:
+    refused: list[str] = []
+
+    def refuse_first(route: Route) -> None:
+        if refused:
+            route.continue_()
+        else:
+            refused.append(route.request.url)
+            route.fulfill(status=401, body="{}", headers={"Access-Control-Allow-Origin": "*"})
+
+    page.route(re.compile(r"/stream/[0-9a-f]{64}\.ts"), refuse_first)
+    open_episode(page, viewer, cameras.page())
+    seek(page, 4.0)
+    expect_synced(page)
+    assert refused and shown(page) == expected(4.0)
+    page.problems.clear()  # type: ignore[attr-defined] - the browser says that it got 401
+
+
+def test_sound_is_of_one_source_and_is_mixed_when_asked(page: Page, viewer: Any, cameras: Lab) -> None:
+    open_episode(page, viewer, cameras.page("heard"), lambda view: view)
+    sources = page.locator("audio, video")
+    heard = "sources => sources.filter(one => !one.muted && one.readyState > 2).map(one => one.dataset.name)"
+    page.keyboard.press("Space")
+    wait_for_time(page, 0.5)
+    assert sources.evaluate_all(heard) == ["/mic/room.wav"]
+    page.locator("summary[aria-label^=Sound]").click()
+    page.get_by_role("checkbox", name="/mic/table.wav").check()
+    page.get_by_role("checkbox", name="/mic/room.wav").uncheck()
+    expect(page.locator("audio[data-name='/mic/table.wav']")).to_have_js_property("paused", False)
+    expect(page.locator("audio[data-name='/mic/room.wav']")).to_have_js_property("paused", True)
+    expect_synced(page)
+    drift = "audio => Math.abs(audio.currentTime - Number(document.getElementById('episode').dataset.time))"
+    assert page.locator("audio[data-name='/mic/table.wav']").evaluate(drift) < 0.25
+
+
+def test_a_browser_that_refuses_sound_plays_without(page: Page, viewer: Any, cameras: Lab) -> None:
+    page.add_init_script(
+        """const play = HTMLMediaElement.prototype.play;
+        HTMLMediaElement.prototype.play = function () {
+            return this.muted ? play.call(this) : Promise.reject(new DOMException("no gesture", "NotAllowedError"));
+        };"""
+    )
+    open_episode(page, viewer, cameras.page())
+    page.keyboard.press("Space")
+    wait_for_time(page, 1.0)
+    expect(page.locator("video[data-name='/camera/front.mp4']")).to_have_js_property("muted", True)
+    page.locator("summary[aria-label='Sound: off']").click()
+    expect(page.get_by_text("The browser plays no sound before you have clicked")).to_be_visible()
