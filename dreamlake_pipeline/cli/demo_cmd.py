@@ -79,9 +79,10 @@ def demo(
         if 0 < stored <= _MOST_SHOWN or (stored and directory is None):
             tree([project])
             typer.echo()
-        if videos:
-            typer.echo(f"{'A video':<13}{lake.bss.playback(Kind.VIDEO, videos[0]).url}")
+        playback = lake.bss.playback(Kind.VIDEO, videos[0]) if videos else None
     typer.echo(describe(stack))
+    if playback:
+        typer.echo(f"{'A video':<13}{playback.url}")
     typer.echo()
     typer.echo("\n".join(f"{title:<13}{command}" for title, command in _what_next(project)))
     raise typer.Exit(code)
