@@ -26,8 +26,7 @@ def status(as_json: AsJson = False) -> None:
     from ..stack import control
 
     home = Settings().home
-    # What a person opens comes first, then the others in the order of starting.
-    processes = sorted(control.status(home), key=lambda process: process.name != "viewer")
+    processes = control.status(home)
     healthy = {process.name for process in processes if process.healthy}
     layers = control.cage_of(home) if "workers" in healthy else []
     work = control.work_of(home) if "bss" in healthy else None
@@ -54,7 +53,8 @@ def status(as_json: AsJson = False) -> None:
 
 
 def _show(processes: list[ProcessStatus]) -> None:
-    for process in processes:
+    # What a person opens comes first, then the others in the order of starting.
+    for process in sorted(processes, key=lambda process: process.name != "viewer"):
         typer.echo(_row(process))
     if any(process.state == "unsupervised" for process in processes):
         note(f"{processes[0].problem}.")
