@@ -73,6 +73,8 @@ ASKING: dict[str, Callable[[DreamLake, Any, Path], Any]] = {
     "revoked_tokens": lambda lake, _, file: lake.revoked_tokens() or _gone(),
     "revoke_tokens": lambda lake, what, _: lake.revoke_tokens([what]),
 }
+# What the others name is a record; these name a project or an episode.
+NAMED = {"files": "cups", "table": "cups", "episodes": "cups", "flag": RUN}
 # Those that ask nothing with the arguments that can be made up, or only by way of one of the others.
 OTHERS = {
     "from_environment",
@@ -130,7 +132,7 @@ def test_every_method_is_called_here() -> None:
 
 @pytest.mark.parametrize("method", ASKING)
 def test_services_that_are_away(away: DreamLake, file: Path, method: str) -> None:
-    what = {"files": "cups", "table": "cups", "episodes": "cups", "flag": RUN}.get(method, NO_RECORD)
+    what = NAMED.get(method, NO_RECORD)
     with pytest.raises(DreamlakeError) as caught:
         ASKING[method](away, what, file)
     assert caught.value.code is Code.UNREACHABLE
@@ -256,7 +258,7 @@ def test_what_is_closed_says_so(world: World, file: Path) -> None:
         "frames": lambda *_: front.frames(0, 1),
     }.items():
         with pytest.raises(DreamlakeError) as caught:
-            call(lake, "cups" if name in ("files", "table") else NO_RECORD, file)
+            call(lake, NAMED.get(name, NO_RECORD), file)
         assert (caught.value.code, "closed" in caught.value.message) == (Code.USAGE, True), name
 
 
