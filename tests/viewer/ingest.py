@@ -22,6 +22,8 @@ from dreamlake_pipeline.processing.work import Workshop
 from dreamlake_pipeline.viewerpaths import episode_path
 from tests.conftest import Services
 
+Files = Mapping[str, bytes | str]
+
 LIMITS = ClaimBatches(
     max_batches=100,
     max_files=1000,
@@ -43,9 +45,22 @@ class Lab:
     namespace: str = field(default_factory=lambda: f"o{secrets.token_hex(5)}")
     project: str = "cups"
 
-    def ingest(self, files: Mapping[str, bytes | str], episode: str | None = "run-1", *, process: bool = True) -> str:
+    def ingest(self, files: Files, episode: str | None = "run-1", *, process: bool = True) -> str:
         """Stage files, by name, and process them as a run does, unless they are to wait; the path of the episode's
         page. Files that fail are as good as others."""
+        self._stage(files, episode)
+        if process:
+            self._process()
+        return episode_path(self.namespace, self.project, episode)
+
+    def ingest_all(self, episodes: Mapping[str, Files]) -> dict[str, str]:
+        """The same of several episodes in one batch; the paths of their pages, by name."""
+        for episode, files in episodes.items():
+            self._stage(files, episode)
+        self._process()
+        return {episode: episode_path(self.namespace, self.project, episode) for episode in episodes}
+
+    def _stage(self, files: Files, episode: str | None) -> None:
         objects = []
         for name, content in files.items():
             data = content.encode() if isinstance(content, str) else content
@@ -63,12 +78,8 @@ class Lab:
                     episode=episode,
                 )
             )
-        pipeline = PipelineClient(self.clients.bss.http)
-        pipeline.adopt(objects)
+        PipelineClient(self.clients.bss.http).adopt(objects)
         self.clients.index.register_batch([asset_of(record) for record in self.records()])
-        if process:
-            self._process(pipeline)
-        return episode_path(self.namespace, self.project, episode)
 
     def records(self) -> list[Record]:
         bss: BssClient = self.clients.bss
@@ -87,7 +98,8 @@ class Lab:
         """The path of an episode's page."""
         return episode_path(self.namespace, self.project, episode)
 
-    def _process(self, pipeline: PipelineClient) -> None:
+    def _process(self) -> None:
+        pipeline = PipelineClient(self.clients.bss.http)
         for offer in pipeline.claim(LIMITS):
             if offer.owner != self.namespace:
                 continue

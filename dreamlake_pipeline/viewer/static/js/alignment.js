@@ -66,7 +66,7 @@ function offsets(view, tracks, renew) {
     const known = element("td", { class: "muted" });
     const show = () => {
       fill(starts, formatTime(track.startSec, 3));
-      fill(known, WORDS[track.alignedBy ?? "start"]);
+      fill(known, track.video && !track.offsetSec ? "with its video" : WORDS[track.alignedBy ?? "start"]);
     };
     show();
     const name = element("th", { scope: "row", title: track.name }, track.filename);

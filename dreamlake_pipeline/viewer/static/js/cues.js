@@ -12,7 +12,7 @@ import { Marks } from "./marks.js";
 /** @typedef {import("./row.js").Row} Row */
 /** @typedef {import("./view.js").Track} Track */
 
-const LANE = 30;
+const LANE = 44;
 const LIST = 156;
 
 /**

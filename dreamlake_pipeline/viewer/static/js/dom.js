@@ -70,14 +70,14 @@ export function popover(summary, content, name) {
   const elsewhere = (event) => {
     if (!box.contains(/** @type {Node} */ (event.target))) box.open = false;
   };
+  const place = () => placeBeside(body, handle.getBoundingClientRect());
   box.addEventListener("toggle", () => {
-    if (box.open) {
-      fill(body, content());
-      document.addEventListener("pointerdown", elsewhere);
-    } else {
-      fill(body);
-      document.removeEventListener("pointerdown", elsewhere);
-    }
+    const change = box.open ? "addEventListener" : "removeEventListener";
+    document[change]("pointerdown", elsewhere);
+    window[change]("resize", place);
+    window[change]("scroll", place, true);
+    fill(body, box.open && content());
+    if (box.open) place();
   });
   box.addEventListener("keydown", (event) => {
     if (event.key !== "Escape" || !box.open) return;
@@ -86,4 +86,22 @@ export function popover(summary, content, name) {
     handle.focus();
   });
   return box;
+}
+
+const EDGE = 8; // pixels that stay free at the edges of the window
+const HIGHEST = 420;
+
+/**
+ * Put something below a part of the page, or above it where there is more room, inside the window.
+ * @param {HTMLElement} body which is fixed
+ * @param {DOMRect} beside
+ */
+function placeBeside(body, { left, top, bottom }) {
+  const below = Math.min(innerHeight - bottom - 2 * EDGE, HIGHEST);
+  const above = Math.min(top - 2 * EDGE, HIGHEST);
+  const isBelow = below >= Math.min(body.scrollHeight, above);
+  body.style.maxHeight = `${isBelow ? below : above}px`;
+  body.style.top = isBelow ? `${bottom + EDGE}px` : "auto";
+  body.style.bottom = isBelow ? "auto" : `${innerHeight - top + EDGE}px`;
+  body.style.left = `${Math.max(Math.min(left, innerWidth - body.offsetWidth - EDGE), EDGE)}px`;
 }

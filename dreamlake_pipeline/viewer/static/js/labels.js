@@ -1,6 +1,6 @@
 /** A label track as a row: plots of its numbers, marks of its texts, and a table of its entries. */
 
-import { colours, firstAbove } from "./canvas.js";
+import { colours } from "./canvas.js";
 import { button, element, fill } from "./dom.js";
 import { curvesOf, facetsOf, firstFields, isList } from "./facets.js";
 import { Marks } from "./marks.js";
@@ -18,6 +18,7 @@ import { EntryTable } from "./table.js";
 
 const PLOT = 78; // pixels
 const LANE = 26;
+const ALONE = 44; // of one lane without a plot
 const LEAST = 30;
 const TABLE = 190;
 
@@ -146,27 +147,29 @@ class Labels {
   }
 
   #height() {
-    const lanes = Math.max(this.#plots.length * PLOT + this.#marks.size * LANE, LEAST);
+    const lanes = Math.max(this.#plots.length * PLOT + this.#marks.size * LANE, ALONE);
     return lanes + (this.#below.hidden ? 0 : TABLE);
   }
 
   /** @param {Facet[]} facets */
   #fillLegend(facets) {
     const units = new Map((this.#track.fields ?? []).map(({ name, unit }) => [name, unit]));
-    const line = (/** @type {string} */ name, /** @type {string | null} */ colour) => {
+    const line = (/** @type {string} */ name, /** @type {string} */ label, /** @type {string | null} */ colour) => {
       const value = element("span", { class: "value" });
       this.#values.set(name, value);
       const swatch = element("i", { class: "swatch" });
       if (colour) swatch.style.background = colour;
       const unit = units.get(name);
-      return element("li", { title: name }, swatch, element("span", { class: "field" }, name), value, unit && ` ${unit}`);
+      return element("li", { title: name }, swatch, element("span", { class: "field" }, label), value, unit && ` ${unit}`);
     };
     this.#values.clear();
-    fill(
-      this.#legend,
-      ...facets.flatMap(({ fields }) => fields.map((name, place) => line(name, colours.line(place)))),
-      ...[...this.#marks.keys()].map((name) => line(name, null)),
-    );
+    const curves = facets.flatMap((facet) => {
+      const isShort = facet.fields.length > 1 && /[._/:\s-]/.test(facet.fields[0].charAt(facet.name.length));
+      const title = isShort ? [element("li", { class: "facet", title: facet.name }, facet.name)] : [];
+      const label = (/** @type {string} */ name) => (isShort ? name.slice(facet.name.length + 1) : name);
+      return [...title, ...facet.fields.map((name, place) => line(name, label(name), colours.line(place)))];
+    });
+    fill(this.#legend, ...curves, ...[...this.#marks.keys()].map((name) => line(name, name, null)));
   }
 
   /** @param {Error | null} fault */
@@ -199,9 +202,11 @@ class Labels {
   #draw(height) {
     if (this.#uPlot) this.#loader.update();
     const isOpen = !this.#below.hidden;
-    const free = height - this.#marks.size * LANE - (isOpen ? TABLE : 0);
+    const room = height - (isOpen ? TABLE : 0);
+    const lane = this.#plots.length ? LANE : Math.max(Math.floor(room / this.#marks.size), LANE);
+    const free = room - this.#marks.size * lane;
     for (const plot of this.#plots) plot.draw(Math.max(Math.floor(free / this.#plots.length), LEAST));
-    for (const lane of this.#marks.values()) lane.draw(LANE);
+    for (const marks of this.#marks.values()) marks.draw(lane);
     this.#below.style.height = `${TABLE}px`;
   }
 
@@ -213,11 +218,11 @@ class Labels {
     if (!this.#below.hidden) this.#table?.follow(since);
     if (!series) return;
     const isWithin = since >= 0 && since <= (this.#track.durationSec ?? 0);
-    const at = isWithin ? firstAbove(series.times.length, (place) => series.times[place], since) - 1 : -1;
+    const now = isWithin ? this.#loader.at(since) : null;
     for (const [name, value] of this.#values) {
       const lane = this.#marks.get(name);
-      const found = lane ? null : valueAt(series, name, at);
-      fill(value, lane ? (lane.at(time)?.text ?? "") : found ? range(found) : "–");
+      const found = lane || !now ? null : valueAt(now.series, name, now.at);
+      fill(value, lane ? (lane.at(time)?.text ?? "") : found ? about(found) : "–");
     }
   }
 
@@ -241,8 +246,7 @@ class Labels {
   }
 }
 
-/** @param {[number, number]} bounds */
-function range([low, high]) {
-  const [from, to] = [formatNumber(low), formatNumber(high)];
-  return from === to ? from : `${from} … ${to}`;
+/** A value, or about what it is where only its bounds are known. @param {[number, number]} bounds */
+function about([low, high]) {
+  return low === high ? formatNumber(low) : `≈ ${formatNumber((low + high) / 2)}`;
 }

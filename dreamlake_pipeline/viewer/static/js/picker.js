@@ -17,7 +17,7 @@ const MANY = 15; // fields, from which on one can look for one by name
 export function picker(track, chosen, choose) {
   const total = drawable(track).length + Math.max((track.fieldsTotal ?? 0) - (track.fields?.length ?? 0), 0);
   const count = element("span", {});
-  const say = () => fill(count, `${chosen().length} of ${Math.max(total, chosen().length)} fields`);
+  const say = () => fill(count, `${chosen().length}/${Math.max(total, chosen().length)} fields`);
   say();
   /** @type {Field[] | null} */
   let all = null;

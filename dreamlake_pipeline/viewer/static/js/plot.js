@@ -50,7 +50,8 @@ export class Plot {
     this.#page = page;
     const label = `${facet.fields.join(", ")} of ${name} over time`;
     this.element = element("div", { class: "lane plot", role: "img", "aria-label": label });
-    this.element.append(this.#canvas, this.#top, this.#bottom);
+    const title = facet.fields.length > 1 ? facet.name : facet.fields[0];
+    this.element.append(this.#canvas, element("span", { class: "plot-title" }, title), this.#top, this.#bottom);
     followPointer(this.element, page.axis, page.clock);
     this.#data = [[], ...facet.fields.map(() => [])];
   }

@@ -1,6 +1,7 @@
 /** Values of a label track for the part of the time that is shown, asked for again when that is another part. */
 
 import { getJson, isAbort } from "./api.js";
+import { firstAbove } from "./canvas.js";
 
 /** @typedef {import("./axis.js").Axis} Axis */
 /** @typedef {import("./view.js").Track} Track */
@@ -41,6 +42,9 @@ export class SeriesLoader {
   #asking = null;
   #asked = "";
   #timer = 0;
+  /** Values at one time, where those of the series are of buckets. @type {{since: number, series: Series} | null} */
+  #exact = null;
+  #exactTimer = 0;
 
   /**
    * @param {Track} track
@@ -56,7 +60,7 @@ export class SeriesLoader {
   /** @param {string[]} fields empty: those that the service chooses */
   choose(fields) {
     this.#fields = fields;
-    this.series = null;
+    this.series = this.#exact = null;
     this.#asked = "";
     this.update();
   }
@@ -69,6 +73,30 @@ export class SeriesLoader {
     if (this.#does(wanted)) return;
     if (this.series) this.#timer = window.setTimeout(() => this.#ask(), REST);
     else this.#ask();
+  }
+
+  /**
+   * What the fields are at a time. Where the series has only the least and the greatest value of a bucket, these; and
+   * once the clock rests, what the entries say.
+   * @param {number} since seconds since the first time of the track
+   * @returns {{series: Series, at: number}}
+   */
+  at(since) {
+    const series = /** @type {Series} */ (this.series);
+    if (this.#exact?.since === since) return { series: this.#exact.series, at: placeOf(this.#exact.series, since) };
+    clearTimeout(this.#exactTimer);
+    if (!series.raw) this.#exactTimer = window.setTimeout(() => this.#askExactly(since), REST);
+    return { series, at: placeOf(series, since) };
+  }
+
+  /** @param {number} since */
+  async #askExactly(since) {
+    const query = new URLSearchParams({ from: exact(since), to: exact(since), width: "1" });
+    for (const field of this.#fields) query.append("fields", field);
+    const series = await getJson(`${this.track.series}?${query}`).catch(() => null);
+    if (!series?.raw) return;
+    this.#exact = { since, series };
+    this.onload(null);
   }
 
   #wanted() {
@@ -116,6 +144,15 @@ export class SeriesLoader {
       if (!isAbort(fault) && asking === this.#asking) this.onload(/** @type {Error} */ (fault));
     }
   }
+}
+
+/**
+ * The place of the last time that is not after a time.
+ * @param {Series} series
+ * @param {number} since
+ */
+function placeOf({ times }, since) {
+  return firstAbove(times.length, (place) => times[place], since + 1e-6) - 1;
 }
 
 /** @param {number} seconds */
