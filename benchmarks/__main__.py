@@ -13,7 +13,21 @@ from types import FrameType
 
 from dreamlake_pipeline.errors import DreamlakeError
 
-from . import batches, document, downloads, groups, index, latency, overhead, pages, plots, ticks, uploads, yardsticks
+from . import (
+    batches,
+    curves,
+    document,
+    downloads,
+    groups,
+    index,
+    latency,
+    overhead,
+    pages,
+    plots,
+    ticks,
+    uploads,
+    yardsticks,
+)
 from .home import REPOSITORY, running
 from .measure import BenchmarkError
 from .results import Report, Result
@@ -97,7 +111,7 @@ def _measure(report: Report, rows: list[str], root: Path) -> Iterator[Result]:
 def _idle(report: Report, rows: list[str], folder: Path) -> Iterator[Result]:
     """On a stack whose pipeline runs, and is held while something is uploaded for it."""
     sizes = report.sizes
-    if not {"4", "5", "8", "worker", "half", "most", "first", "gap"} & set(rows):
+    if not {"4", "5", "8", "worker", "half", "most", "first", "gap", "curves", "zoom"} & set(rows):
         return
     with running(folder) as home:
         if "8" in rows:
@@ -110,6 +124,10 @@ def _idle(report: Report, rows: list[str], folder: Path) -> Iterator[Result]:
             mixed = groups.mixed(home, seconds=sizes.slow_seconds, repeats=sizes.repeats)
             yield Result("half", mixed.half, ours=mixed.goes)
             yield Result("most", mixed.most)
+        if {"curves", "zoom"} & set(rows):
+            drawn = curves.shown(home, entries=sizes.curve_entries, fields=sizes.curve_fields, repeats=sizes.repeats)
+            yield Result("curves", drawn.whole)
+            yield Result("zoom", drawn.part)
         home.hold_pipeline()
         peaks = []
         if {"4", "worker"} & set(rows):

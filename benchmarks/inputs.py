@@ -7,10 +7,13 @@ import json
 import os
 import struct
 import wave
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+from pyarrow import csv
 
 from .measure import run
 from .yardsticks import ffmpeg
@@ -118,6 +121,17 @@ def write_texts(folder: Path, *, labels: int, subtitles: int, seed: int) -> None
             for cue in range(30)
         )
         (folder / f"said-{number:03}.srt").write_text("\n".join(cues))
+
+
+def write_measurements(path: Path, *, entries: int, fields: Sequence[str], seed: int) -> None:
+    """A label file (CSV) of random walks, an entry each hundredth of a second."""
+    chance = np.random.default_rng(seed)
+    walks = np.cumsum(chance.normal(size=(entries, len(fields))), axis=0)
+    table = pa.table(
+        {"timestamp": np.arange(entries) / 100}
+        | {name: np.round(walks[:, column], 4) for column, name in enumerate(fields)}
+    )
+    csv.write_csv(table, path)
 
 
 def place_objects(data: Path, bucket: str, prefix: str, contents: dict[str, bytes]) -> None:

@@ -77,6 +77,8 @@ ROWS = (
     Row("first", "2,000 small WAVs: start of `dreamlake ingest` to the first one ready", "", 3.0, "s"),
     Row("gap", "the same: longest time without a change of how many are ready", "", 2.0, "s"),
     Row("project", "page of a project of 1,000 episodes and 100,000 files in the viewer", "", 0.3, "s"),
+    Row("curves", "label track of 1,000,000 entries x 20 fields: first plot of all, 1,000 pixels", "", 0.2, "s"),
+    Row("zoom", "the same: plot of a part, from half to a thousandth", "", 0.1, "s"),
     Row("growth", "cost per file at the most files to that at 1,000 (no-op media)", "itself", 1.2),
     Row("tick-100k", "sensor tick with nothing new, 100,000 staged objects", "", 1.0, "s", is_bound=True),
     Row("tick-1m", "sensor tick with nothing new, 1,000,000 staged objects", "", 60.0, "s", is_bound=True),
@@ -101,6 +103,8 @@ class Sizes:
     folders: int = 10_000
     page_episodes: int = 1_000
     page_files: int = 100_000
+    curve_entries: int = 1_000_000
+    curve_fields: int = 20
     growth: tuple[int, ...] = (1_000, 10_000)
     ticks: tuple[int, ...] = (100_000, 1_000_000)
     tick_watch: float = 30.0
@@ -119,6 +123,7 @@ QUICK = Sizes(
     video=100_000_000,
     slow_seconds=40,
     counted_files=500,
+    curve_entries=100_000,
     assets=10_000,
     folders=1_000,
     page_episodes=100,

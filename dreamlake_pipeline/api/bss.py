@@ -490,6 +490,31 @@ class FoundUrls(Model):
     items: list[FileUrl]
 
 
+# What is under way
+
+
+class ProjectUnderway(Model):
+    """Files of a project that are not done, by how far they are; `bytes` is what those have whose size is known.
+
+    `uploading` are those whose upload was begun lately and that are not registered yet, as far as BSS was asked for it.
+    """
+
+    owner: str
+    project: str
+    uploading: int = 0
+    registered: int = 0
+    queued: int = 0
+    processing: int = 0
+    bytes: int = 0
+
+
+class Underway(Model):
+    """The projects in which something is under way, by name; `more`: not all files are counted, there are so many."""
+
+    items: list[ProjectUnderway]
+    more: bool
+
+
 # Deletion
 
 

@@ -24,8 +24,10 @@ from ..api.metadata import (
     VideoMetadata,
     model_of,
 )
+from ..viewerpaths import file_path
 
 MOST_ROWS = 200
+MOST_LINKS = 20
 MOST_PICTURE_BYTES = 48_000  # of Markdown, in one event
 
 Cell = str | int | float | bool | None
@@ -276,6 +278,18 @@ def pictures(previews: Iterable[tuple[str, bytes]]) -> MetadataValue | None:
 def commands(named: Iterable[tuple[str, str]]) -> MetadataValue:
     """Commands for a shell under their names, as Markdown."""
     return MetadataValue.md("\n".join(f"- {_plain(name)}: `{command}`" for name, command in named))
+
+
+def pages(items: Iterable[Record | BatchFile], viewer_url: str | None) -> dict[str, MetadataValue]:
+    """Links to the viewer's pages of the first files, failed ones first, as Markdown; nothing without a viewer."""
+    if not viewer_url:
+        return {}
+    base = viewer_url.rstrip("/")
+    first = sorted(items, key=lambda item: item.error is None and getattr(item, "last_error", None) is None)
+    links = [f"- [{_plain(place(item))}]({base}{file_path(item.id)})" for item in first[:MOST_LINKS]]
+    if len(first) > MOST_LINKS:
+        links.append(f"- and {len(first) - MOST_LINKS:,} more")
+    return {"pages in the viewer": MetadataValue.md("\n".join(links))} if links else {}
 
 
 def _plain(name: str) -> str:

@@ -7,6 +7,7 @@ from dagster import AssetExecutionContext, MaterializeResult, ResourceParam, ass
 
 from ..kinds import Kind
 from ..resources import BatchTools, Redo
+from ..settings import Settings
 from . import checks, display
 from .audio_renditions import audio_renditions
 from .hls_streams import hls_streams
@@ -62,6 +63,7 @@ def dreamlake_index(
             "left for the next attempt": indexed.unfinished,
             "dagster/row_count": len(found),
             **_ways_to_look(indexed.items),
+            **display.pages(indexed.items, Settings().viewer_url),
             "items": display.index_table(indexed.items),
             **_ways_to_play(indexed.items),
         },

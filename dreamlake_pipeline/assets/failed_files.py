@@ -13,6 +13,7 @@ from dagster import (
 )
 
 from ..resources import BssResource
+from ..settings import Settings
 from . import checks, display, outcome
 from .run import OWNERS, plain_failure
 
@@ -69,6 +70,7 @@ def _shown(failures: "Failures") -> dict[str, Any]:
         "reasons": MetadataValue.md(
             "\n".join(f"- {code}: {count}" for code, count in failures.by_code.items()) or "none"
         ),
+        **display.pages(failures.items, Settings().viewer_url),
         "files": display.failure_table(failures.items),
         **({"not in the table": f"{left_out} more, which failed before these"} if left_out else {}),
         "runs": MetadataValue.md(f"[the runs in whose batches files failed]({outcome.runs_with_failures()})"),

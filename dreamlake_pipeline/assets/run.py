@@ -15,6 +15,7 @@ from .. import layout
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from ..resources import BatchTools, ObjectStoreResource, Redo
+from ..settings import Settings
 from . import display
 from .outcome import tell_outcome
 from .partitions import ATTEMPT_TAG
@@ -200,6 +201,7 @@ def materialized(
         "seconds": round(processed.seconds, 2),
     }
     if items:
+        shown |= display.pages(items, Settings().viewer_url)
         shown["items"] = display.item_table(items)
         one = items[0]
         folder = f"{layout.project_prefix(one.owner, one.project)}{one.kind.spec.route}/"

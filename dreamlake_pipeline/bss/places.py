@@ -35,13 +35,29 @@ class Place(NamedTuple):
 # SQL: whether the last processing of `r` failed, also where an earlier result stands, and its name stands for it still.
 _FAILED = f"(r.status = 'failed' OR r.last_error IS NOT NULL) AND {records.HOLDS_NAME}"
 
+# SQL: whether `r` has a result of which something has to be said, and whether that is the good part of a file that was
+# cut off, which a warning always says.
+_WARNED = f"r.warnings <> '[]' AND {records.HAS_RESULT} AND {records.HOLDS_NAME}"
+_PARTIAL = f"{_WARNED} AND r.metadata->>'partial' = 'true'"
+
 
 def list_page(
-    connection: Connection, place: Place, *, failed: bool = False, cursor: str | None, limit: int
+    connection: Connection,
+    place: Place,
+    *,
+    failed: bool = False,
+    warned: bool = False,
+    partial: bool = False,
+    cursor: str | None,
+    limit: int,
 ) -> Listing[RecordRef]:
-    """One page of the records of a place, of all kinds, oldest first, without what was found in their files; with
-    `failed`, of those that their names stand for and whose last processing failed."""
-    of_those = f" AND {_FAILED}" if failed else ""
+    """One page of the records of a place, of all kinds, oldest first, without what was found in their files.
+
+    Of those that their names stand for: with `failed`, whose last processing failed; with `warned`, whose results have
+    warnings; with `partial`, whose results are of a part of the file.
+    """
+    asked = ((failed, _FAILED), (warned, _WARNED), (partial, _PARTIAL))
+    of_those = "".join(f" AND {condition}" for is_asked, condition in asked if is_asked)
     rows = connection.execute(
         text(f"""
         SELECT r.id, r.kind, r.owner, r.project, r.episode, r.name, r.size, r.status, r.uploaded_at FROM records r

@@ -26,13 +26,13 @@ def show(
 
     --verbose shows all of it to people, --json to programs.
     """
-    from ..client.lookup import entry_of, find_file
+    from ..client.lookup import find_file
     from .connection import connect
     from .output import print_columns, print_json, style
 
     with connect() as lake:
         record = find_file(lake, what, episode)
-        run, entry = _run_url(record), entry_of(lake, record)
+        run, entry = _run_url(record), lake.index.entry_of(record)
         if as_json:
             offset = {"timeOffsetSec": entry.time_offset_sec if entry else None}
             print_json(whole(record, entry.id if entry else None) | offset | ({"runUrl": run} if run else {}))
@@ -126,12 +126,10 @@ def _kept(record: Record, run: str | None, *, verbose: bool) -> Iterator[tuple[s
 def _run_url(record: Record) -> str | None:
     """Dagster's page of the runs of the record's batch; None where no batch or no Dagster is known."""
     import os
-    from urllib.parse import quote
 
     from ..client.connection import variables
+    from ..dagsterpaths import runs_of_batch
     from ..settings import Settings
 
     url = Settings().dagster_url or variables(os.environ).get("DREAMLAKE_DAGSTER_URL")
-    if not url or not record.partition:
-        return None
-    return f"{url.rstrip('/')}/runs?q%5B0%5D={quote(f'tag:dagster/partition={record.partition}', safe=':/=')}"
+    return runs_of_batch(url, record.partition)

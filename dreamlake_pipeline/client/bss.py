@@ -50,6 +50,7 @@ from ..api.bss import (
     Success,
     Undelete,
     Undeleted,
+    Underway,
     UploadComplete,
     UploadParts,
     UploadRef,
@@ -307,6 +308,33 @@ class BssClient:
         refs = self._pages("/records", Listing[RecordRef], place, failed=True)
         while some := [ref.id for ref in islice(refs, MOST_PER_CALL)]:
             yield from sorted(self.query(some), key=lambda record: record.id)
+
+    def troubled_page(
+        self,
+        place: Place,
+        *,
+        failed: bool = False,
+        warned: bool = False,
+        partial: bool = False,
+        cursor: str | None = None,
+        limit: int = 100,
+    ) -> Listing[RecordRef]:
+        """One page of the records of a place that failed, have warnings, or are of a part of their file. Oldest
+        first; see `failed`."""
+        return self.http.get(
+            "/records",
+            Listing[RecordRef],
+            **place._asdict(),
+            failed=failed or None,
+            warned=warned or None,
+            partial=partial or None,
+            cursor=cursor,
+            limit=limit,
+        )
+
+    def underway(self) -> Underway:
+        """What is under way in the projects that the caller reaches."""
+        return self.http.get("/records/underway", Underway)
 
     def list_deleted(self, place: Place) -> Iterator[DeletedRecord]:
         """The records of a place that can be restored."""

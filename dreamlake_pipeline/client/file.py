@@ -17,7 +17,6 @@ from .checked import checked
 from .cues import Cue, cues_of
 from .decoding import MARGIN, Frame, Frames, Sound, collect_frames, decode_frames, decode_sound
 from .download import download
-from .lookup import entry_of
 from .patience import Patience
 from .streaming import Segment, read_url, segments_of
 from .tables import read_table
@@ -288,7 +287,7 @@ class File:
 
     def _entry(self) -> Asset:
         """Its entry in the index, as it is now. Raises NOT_FOUND."""
-        if (entry := entry_of(self._lake, self.record)) is None:
+        if (entry := self._lake.index.entry_of(self.record)) is None:
             raise DreamlakeError(Code.NOT_FOUND, f"{self.place} is not in the index, or has other content by now.")
         return entry
 

@@ -80,6 +80,27 @@ class IndexClient:
         """One file of the index. Raises NOT_FOUND."""
         return self.http.get(f"/assets/{kind}/{asset_id}", Asset)
 
+    def asset_of_any_kind(self, asset_id: str) -> Asset | None:
+        """One file of the index; None where there is none of this id, or the caller does not reach it."""
+        for kind in Kind:
+            try:
+                return self.asset(kind, asset_id)
+            except DreamlakeError as error:
+                if error.code is not Code.NOT_FOUND:
+                    raise
+        return None
+
+    def entry_of(self, record: Record) -> Asset | None:
+        """The record's file in the index; None where its name is not there, or stands for another record."""
+        try:
+            nodes = self.nodes(record.owner, record.project, episode=record.episode, path=record.name)
+            asset = next((node.asset for node in nodes), None)
+        except DreamlakeError as error:
+            if error.code is not Code.NOT_FOUND:
+                raise
+            return None
+        return asset if asset and asset.bss_id == record.id else None
+
     def change_asset(self, kind: Kind, asset_id: str, change: AssetChange) -> Asset:
         """Say of a file by how much it is later than its own times. Raises NOT_FOUND."""
         return self.http.patch(f"/assets/{kind}/{asset_id}", change, Asset)

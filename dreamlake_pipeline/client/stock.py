@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from ..api.bss import DeletedRecord, RecordRef
 from ..errors import Code, DreamlakeError
-from ..kinds import Kind
 from ..names import split_name
 from .bss import Place, in_slices
 from .nearest import MOST_NAMES
@@ -56,13 +55,8 @@ class Indexed:
         return [one if one in known else self._of_index(one) or one for one in ids]
 
     def _of_index(self, asset_id: str) -> str | None:
-        for kind in Kind:
-            try:
-                return self._index.asset(kind, asset_id).bss_id
-            except DreamlakeError as error:
-                if error.code is not Code.NOT_FOUND:
-                    raise
-        return None
+        asset = self._index.asset_of_any_kind(asset_id)
+        return asset.bss_id if asset else None
 
     def namespaces(self) -> list[str]:
         """The namespaces that can be named."""

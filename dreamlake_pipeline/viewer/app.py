@@ -20,7 +20,7 @@ from .context import Viewer, viewer_of
 from .headers import Guard, security_headers
 from .onetime import OnceCodes
 from .pages import Pages
-from .routes import actions, episodes, login, projects, results, static
+from .routes import actions, episodes, files, login, projects, results, static
 from .session import Sessions
 from .statics import Statics
 from .upstream import Upstream
@@ -72,7 +72,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     service.state.viewer = viewer
     service.add_middleware(Guard, headers=headers, host=urlsplit(url).netloc.lower() if url else None)
-    for routes in (login, projects, episodes, results, actions, static):
+    for routes in (login, projects, episodes, files, results, actions, static):
         service.include_router(routes.router)
     return service
 

@@ -47,6 +47,8 @@ class Pages:
             "hours": units.hours,
             "count": units.count,
             "since": units.since,
+            "moment": units.moment,
+            "figure": units.figure,
         }
 
     def render(

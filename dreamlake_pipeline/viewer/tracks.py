@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import PurePosixPath
 from typing import Any
-from urllib.parse import quote
 
 from ..api.bss import Record
 from ..api.common import ErrorBody
 from ..api.server import Asset
+from ..dagsterpaths import runs_of_batch
 from ..kinds import Kind
 from ..names import split_name
 from ..subtitlenames import read_suffixes
@@ -48,7 +48,7 @@ def describe(asset: Asset, record: Record, *, dagster_url: str | None = None) ->
         "warnings": record.warnings or metadata.get("warnings", []),
         "partial": bool(metadata.get("partial")),
         "file": f"/f/{asset.id}",
-        "run": _run(record, dagster_url),
+        "run": runs_of_batch(dagster_url, record.partition),
         "streamStart": (metadata.get("timeOrigin") or {}).get("streamStart"),
         **_OF_KIND[kind](record, metadata),
     }
@@ -188,10 +188,3 @@ def _result(record: Record, filename: str) -> str:
 
 def _error(error: ErrorBody | None) -> dict[str, Any] | None:
     return None if error is None else {"code": error.code, "message": error.message, "hint": error.hint}
-
-
-def _run(record: Record, dagster_url: str | None) -> str | None:
-    """Dagster's page of the runs of its batch."""
-    if not dagster_url or not record.partition:
-        return None
-    return f"{dagster_url.rstrip('/')}/runs?q%5B0%5D={quote(f'tag:dagster/partition={record.partition}', safe=':/=')}"

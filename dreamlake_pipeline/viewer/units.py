@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 _STEPS = ("B", "kB", "MB", "GB", "TB", "PB")
 
@@ -54,3 +55,13 @@ def since(text: str) -> str:
     if seconds < 2 * 86_400:
         return f"{seconds // 3600:.0f} h ago"
     return f"{seconds // 86_400:.0f} days ago" if seconds < 8 * 86_400 else f"{then:%Y-%m-%d}"
+
+
+def figure(number: float) -> str:
+    """A number without an exponent, to six digits, and with all of them where it is large, as times are."""
+    return f"{Decimal(f'{number:.{6 if abs(number) < 1e5 else 15}g}'):f}"
+
+
+def moment(text: str) -> str:
+    """A time (RFC 3339) to the second, in UTC."""
+    return f"{datetime.fromisoformat(text).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"

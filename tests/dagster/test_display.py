@@ -87,3 +87,13 @@ def test_counts_say_what_a_batch_holds() -> None:
     items = [record("/a.mp4", Kind.VIDEO), record("/b.mp4", Kind.VIDEO), record("/c.srt")]
     assert display.counts(items) == "1 text track, 2 videos"
     assert display.counts([]) == "nothing"
+
+
+def test_pages_of_files_are_linked_those_that_failed_first() -> None:
+    items = [record(f"/{n:02}*.srt") for n in range(display.MOST_LINKS + 5)]
+    items[-1] = record("/last*.srt", status=Status.FAILED, error=ErrorBody(code="text_invalid", message="No cue."))
+    assert display.pages(items, None) == display.pages([], "http://v") == {}
+    lines = display.pages(items, "http://v:8000/")["pages in the viewer"].value.splitlines()
+    last = items[-1]
+    assert lines[0] == f"- [{display.place(last).replace('*', chr(92) + '*')}](http://v:8000/f/{last.id})"
+    assert len(lines) == display.MOST_LINKS + 1 and lines[-1] == "- and 5 more"

@@ -168,6 +168,7 @@ BSS = {
     "POST /uploads/finish": Line(WRITE_NAMED, 200, _file),
     "POST /gc/step": Line(PIPELINE, 200, _body(dryRun=True)),
     "GET /records": Line(READ_NAMED, 200, lambda world, kind: {"params": {"owner": world.owner}}),
+    "GET /records/underway": Line(ASK),
     "GET /staging": Line(READ_NAMED, 200, lambda world, kind: {"params": {"owner": world.owner}}),
     "GET /records/deleted": Line(READ_NAMED, 200, lambda world, kind: {"params": {"owner": world.owner}}),
     "POST /records/delete": Line(CHANGE, 200, _body(ids=["0" * 24])),

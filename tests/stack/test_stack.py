@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import wave
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import astuple
@@ -115,6 +116,42 @@ def test_no_process_of_the_user_finds_a_secret(running_stack: Stack, run: Run) -
         with suppress(psutil.Error):
             told = " ".join([*process.environ().values(), *process.cmdline()])
             assert not [secret for secret in secrets if secret in told], process
+
+
+def test_no_secret_is_written_outside_its_file(running_stack: Stack, run: Run, tmp_path: Path) -> None:
+    """Whatever opens something, in logs, folders of Dagster and cluster: keys, tokens, URLs that were used."""
+    wait_until_healthy(run, running_stack.home)
+    with wave.open(str(tmp_path / "tone.wav"), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(8000)
+        file.writeframes(bytes(16_000))
+    (tmp_path / "bad.wav").write_bytes(b"no sound")
+    run(running_stack.home, "ingest", str(tmp_path), "--episode", "secrets", "--wait")
+    token = run(running_stack.home, "token", "create", "-n", "local").stdout.strip()
+    url = run(running_stack.home, "play", "secrets/tone.wav").stdout.split()[-1]
+    assert url.startswith("http") and token.startswith("ey")
+    playlist = httpx.get(url, follow_redirects=True, trust_env=False)
+    assert playlist.text.startswith("#EXTM3U")
+    known = running_stack.environment()
+    for service in (known["DREAMLAKE_BSS_URL"], known["DREAMLAKE_REMOTE"]):
+        httpx.get(f"{service}/projects", params={"owner": "local", "token": token}, trust_env=False)
+        httpx.get(f"{service}/videos", headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+    session = httpx.get(running_stack.login_url, trust_env=False).cookies
+    assert run(running_stack.home, "token", "revoke", token).returncode == 0
+    play = httpx.URL(url).params["token"]
+    secrets = [
+        value for value in astuple(running_stack.credentials) if value != running_stack.credentials.s3_access_key
+    ]
+    secrets += [json.loads(running_stack.superuser_file.read_text())["password"], token, play, *session.values()]
+    secrets += [one.rpartition(".")[2] for one in (token, play, running_stack.credentials.service_token)]
+    own = {running_stack.home / "credentials.json", running_stack.superuser_file}
+    for file in running_stack.home.rglob("*"):
+        with suppress(FileNotFoundError):
+            if file.is_file() and file not in own:
+                written = file.read_bytes()
+                assert not [one for one in secrets if one.encode() in written], file
+                assert file.suffix != ".log" or b"X-Amz-Signature=" not in written, file
 
 
 def test_up_again_changes_nothing(running_stack: Stack, run: Run) -> None:

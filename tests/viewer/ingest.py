@@ -50,14 +50,14 @@ class Lab:
         page. Files that fail are as good as others."""
         self._stage(files, episode)
         if process:
-            self._process()
+            self.process()
         return episode_path(self.namespace, self.project, episode)
 
     def ingest_all(self, episodes: Mapping[str, Files]) -> dict[str, str]:
         """The same of several episodes in one batch; the paths of their pages, by name."""
         for episode, files in episodes.items():
             self._stage(files, episode)
-        self._process()
+        self.process()
         return {episode: episode_path(self.namespace, self.project, episode) for episode in episodes}
 
     def _stage(self, files: Files, episode: str | None) -> None:
@@ -78,7 +78,7 @@ class Lab:
                     episode=episode,
                 )
             )
-        PipelineClient(self.clients.bss.http).adopt(objects)
+        self.pipeline.adopt(objects)
         self.clients.index.register_batch([asset_of(record) for record in self.records()])
 
     def records(self) -> list[Record]:
@@ -98,8 +98,13 @@ class Lab:
         """The path of an episode's page."""
         return episode_path(self.namespace, self.project, episode)
 
-    def _process(self) -> None:
-        pipeline = PipelineClient(self.clients.bss.http)
+    @property
+    def pipeline(self) -> PipelineClient:
+        return PipelineClient(self.clients.bss.http)
+
+    def process(self) -> None:
+        """Process what is queued, as a run does."""
+        pipeline = self.pipeline
         for offer in pipeline.claim(LIMITS):
             if offer.owner != self.namespace:
                 continue

@@ -1,4 +1,4 @@
-"""/records: records of all kinds at once, to be deleted, restored and renamed."""
+"""/records: records of all kinds at once, to be listed, deleted, restored and renamed."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from fastapi import Query
 
 from ... import names
 from ...admission import MIB, Reader, Writer, most_bytes, new_router
-from ...api.bss import Deleted, DeletedRecord, Ids, Moved, Moves, RecordRef, Taken, Undelete, Undeleted
+from ...api.bss import Deleted, DeletedRecord, Ids, Moved, Moves, RecordRef, Taken, Undelete, Undeleted, Underway
 from ...api.common import Listing, Owner, Project, Text
-from ...auth import Scope
+from ...auth import EVERY_NAMESPACE, Scope
 from ...crashpoints import CrashPoint, reached
 from ...longlists import LongList, answer_page
-from .. import deletions, journal, moves, places, records, removal
+from .. import deletions, journal, moves, places, records, removal, underway
 from ..context import Config, Database, Store
 from ..places import Place
 
@@ -49,6 +49,8 @@ def list_records(
     failed: Annotated[
         bool, Query(description="Only those that their names stand for and whose last processing failed.")
     ] = False,
+    warned: Annotated[bool, Query(description="Only those whose results have warnings.")] = False,
+    partial: Annotated[bool, Query(description="Only those whose results are of a part of the file.")] = False,
     cursor: Cursor = None,
     limit: Limit = 100,
 ) -> Listing[RecordRef] | LongList:
@@ -58,9 +60,20 @@ def list_records(
 
     def read(cursor: str | None, limit: int) -> Listing[RecordRef]:
         with database.connect() as connection:
-            return places.list_page(connection, place, failed=failed, cursor=cursor, limit=limit)
+            return places.list_page(
+                connection, place, failed=failed, warned=warned, partial=partial, cursor=cursor, limit=limit
+            )
 
     return answer_page(read, cursor=cursor, limit=limit)
+
+
+@routes.get("/underway", summary="What is under way, by project")
+def list_underway(caller: Reader, database: Database) -> Underway:
+    """Of the namespaces that the token reaches: how many files are sent, wait and are processed."""
+    caller.require_any(Scope.READ)
+    everywhere = EVERY_NAMESPACE in caller.namespaces
+    with database.connect() as connection:
+        return underway.count(connection, None if everywhere else caller.namespaces)
 
 
 @routes.get("/deleted", summary="Records that can be restored", response_model=Listing[DeletedRecord])

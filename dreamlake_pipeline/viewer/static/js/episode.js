@@ -1,5 +1,6 @@
 /** The page of an episode: one clock, and everything that follows it. */
 
+import { arrive } from "./arrival.js";
 import { mountCameras } from "./cameras.js";
 import { Clock } from "./clock.js";
 import { follow } from "./deeplink.js";
@@ -17,6 +18,7 @@ const { sync, sound } = mountCameras(root, view, clock);
 mountTracks(root, view, clock);
 mountTimebar(root, view, clock, sound);
 mountKeys(view, clock);
+arrive(root, view);
 
 const showTime = () => (root.dataset.time = clock.time.toFixed(3));
 const showState = () => {
