@@ -37,9 +37,9 @@ $(STAMP): requirements.lock pyproject.toml
 
 # What is there already is not fetched again, also where git has given the lock a new time. Without npm's registry,
 # everything works but for what the viewer plays and plots, and the next `make setup` tries again.
-$(LIBRARIES): $(VIEWER)/package-lock.json $(VIEWER)/vendor.mjs | $(STAMP)
+$(LIBRARIES): $(VIEWER)/package-lock.json $(VIEWER)/vendor.py | $(STAMP)
 	@if cat $^ | cmp -s - $@; then touch $@; \
-	elif $(BIN)/npm ci --prefix $(VIEWER) --silent --ignore-scripts && $(BIN)/node $(VIEWER)/vendor.mjs; then cat $^ > $@; \
+	elif $(BIN)/npm ci --prefix $(VIEWER) --silent --ignore-scripts && $(BIN)/python $(VIEWER)/vendor.py; then cat $^ > $@; \
 	else echo "notice: hls.js and uPlot could not be fetched from npm's registry: the viewer plays and plots nothing" \
 		"until \`make setup\` has done so"; fi
 

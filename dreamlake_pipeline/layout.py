@@ -10,6 +10,7 @@ from .kinds import Kind
 CHUNK_PREFIX = "chunks/"
 CATALOG_PREFIX = "catalog/"
 CATALOG_KEY = CATALOG_PREFIX + "assets.parquet"
+EPISODES_KEY = CATALOG_PREFIX + "episodes.parquet"
 MASTER_PLAYLIST = "master.m3u8"
 CHUNK_TYPE = "video/mp2t"
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, model_validator
 
+from ..flags import Flag
 from ..kinds import KINDS, Kind
 from .bounded import MOST_BYTES
 from .bss import Status
@@ -164,8 +165,8 @@ class Asset(Model):
 
 
 # A hundred days each way, and some more: no recording is aligned by more, and a float holds each microsecond of it.
-_MOST_OFFSET = 1e7
-TimeOffset = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-_MOST_OFFSET, le=_MOST_OFFSET)]
+MOST_OFFSET_SEC = 1e7
+TimeOffset = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=-MOST_OFFSET_SEC, le=MOST_OFFSET_SEC)]
 
 
 class AssetChange(Change):
@@ -206,27 +207,14 @@ class ProjectInfo(Model):
 
 
 class EpisodeInfo(Model):
-    """`name` is null for files that belong to no episode."""
+    """`name` is null for files that belong to no episode, which have no flag and no note."""
 
     id: Id | None
     name: str | None
     assets: int
     created_at: Timestamp | None
-
-
-class Flag(StrEnum):
-    """What a person thinks of an episode."""
-
-    GOOD = "good"
-    BAD = "bad"
-
-
-class FlagFilter(StrEnum):
-    """Episodes of a flag, or of none."""
-
-    GOOD = "good"
-    BAD = "bad"
-    NONE = "none"
+    flag: Flag | None = None
+    note: str | None = None
 
 
 class EpisodeChange(Change):

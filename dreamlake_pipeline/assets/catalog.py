@@ -15,7 +15,8 @@ from .run import OWNERS, plain_failure
     config_schema={},
     kinds={"parquet", "s3"},
     check_specs=checks.specs("catalog", checks.EVERY_ROW_WRITTEN),
-    description="Every file of every project, one row each, as one Parquet file in the bucket. Replaced whole.",
+    description="Every file and every episode of every project, a row each, as two Parquet files in the bucket. "
+    "Replaced whole.",
 )
 def catalog(
     context: AssetExecutionContext,
@@ -23,17 +24,20 @@ def catalog(
     object_store: ObjectStoreResource,
     media_tools: MediaToolsResource,
 ) -> MaterializeResult:
-    from ..layout import CATALOG_KEY
-    from ..processing.catalog import SCHEMA, count_rows, write_catalog
+    from ..processing.catalog import EPISODES, FILES, count_rows, write_table
 
+    store, scratch = object_store.store, media_tools.scratch_folder
     with plain_failure():
-        rows = write_catalog(object_store.store, folder_tree.rows(), scratch=media_tools.scratch_folder)
-        stored = count_rows(object_store.store)
+        files = write_table(store, FILES, folder_tree.files(), scratch=scratch)
+        episodes = write_table(store, EPISODES, folder_tree.episodes(), scratch=scratch)
+        stored = count_rows(store, FILES) + count_rows(store, EPISODES)
     return MaterializeResult(
         metadata={
-            "dagster/row_count": rows,
-            "dagster/uri": object_store.uri(CATALOG_KEY),
-            "dagster/column_schema": TableSchema([TableColumn(field.name, str(field.type)) for field in SCHEMA]),
+            "dagster/row_count": files,
+            "dagster/uri": object_store.uri(FILES.key),
+            "dagster/column_schema": TableSchema([TableColumn(one.name, str(one.type)) for one in FILES.schema]),
+            "episodes": episodes,
+            "episodes_uri": object_store.uri(EPISODES.key),
         },
-        check_results=[checks.every_row_written(rows, stored)],
+        check_results=[checks.every_row_written(files + episodes, stored)],
     )

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
+from ..flags import FlagFilter
 from ..kinds import Kind
 from .completion import complete_status
 
 if TYPE_CHECKING:
     from ..api.server import Asset
+    from ..client.bss import Place
     from .listing import State
 
 
@@ -58,6 +60,10 @@ Kinds = Annotated[
         help=f"Only files of this kind ({', '.join(Kind)}), at any depth; may be given again.",
     ),
 ]
+OfFlag = Annotated[
+    FlagFilter | None,
+    typer.Option("--flag", metavar="FLAG", help="Only episodes that were called good, bad, or neither (none)."),
+]
 Long = Annotated[
     bool, typer.Option("--long", "-l", help="Also when each file last changed, its id, and reasons as they are.")
 ]
@@ -86,6 +92,20 @@ class Choice(NamedTuple):
 def choose(*, failed: bool, statuses: list[str] | None, kinds: list[Kind] | None) -> Choice:
     """What the options say."""
     return Choice(frozenset([*(statuses or ()), *(["failed"] if failed else [])]), frozenset(kinds or ()))
+
+
+def check_projects(places: Iterable[Place | None], flag: FlagFilter | None) -> None:
+    """Raise USAGE when episodes of a flag are asked for where there are none to choose from."""
+    from ..client.place import describe
+    from ..errors import Code, DreamlakeError
+
+    for place in places:
+        if flag is not None and place is not None and (place.episode, place.path) != (None, None):
+            raise DreamlakeError(
+                Code.USAGE,
+                f"{describe(place)} is no project: --flag chooses of a project's episodes.",
+                hint="Name one.",
+            )
 
 
 def key_of(order: Order) -> Callable[[Asset, State], Any]:

@@ -7,7 +7,10 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .choice import Choice, Failed, Kinds, Long, Order, Reverse, Sort, Statuses, choose, key_of
+import typer
+
+from ..flags import FlagFilter
+from .choice import Choice, Failed, Kinds, Long, OfFlag, Order, Reverse, Sort, Statuses, check_projects, choose, key_of
 from .options import AsJson, OptionalEpisode, Which
 
 if TYPE_CHECKING:
@@ -16,6 +19,8 @@ if TYPE_CHECKING:
     from ..client.bss import Place
     from .listing import Line, State
 
+_MOST_OF_NOTE = 60
+
 
 def ls(
     what: Which = None,
@@ -23,6 +28,7 @@ def ls(
     failed: Failed = False,
     status: Statuses = None,
     kind: Kinds = None,
+    flag: OfFlag = None,
     long: Long = False,
     sort: Sort = None,
     reverse: Reverse = False,
@@ -31,7 +37,8 @@ def ls(
     """List projects; the episodes of a project; or a folder of an episode.
 
     With --failed, --status or --kind, the files below it that are so, at any
-    depth. `PROJECT /` are the files that belong to no episode.
+    depth. With --flag, the episodes that were called so (`dreamlake episode
+    flag`). `PROJECT /` are the files that belong to no episode.
     """
     from ..client.place import describe
     from .connection import connect
@@ -39,12 +46,15 @@ def ls(
     from .output import note, print_json, say, style
 
     choice = choose(failed=failed, statuses=status, kinds=kind)
+    if flag is not None and not choice.is_all:
+        raise typer.BadParameter("--flag chooses episodes, --failed, --status and --kind files: give one of them.")
     shown, table = 0, Table(whole=long)
     own: list[Place] = []  # projects that have files of their own, which another path lists
     with connect() as lake:
-        places = _places(lake, list(what or ()), episode, choice)
+        places = _places(lake, list(what or ()), episode, every=not choice.is_all or flag is not None)
+        check_projects(places, flag)
         for place in places:
-            items = list(_items(lake, place, choice, long=long))
+            items = [item for item in _items(lake, place, choice, long=long) if flag is None or _has(item, flag)]
             if sort or reverse:
                 items.sort(key=lambda item: _order(item, sort or Order.NAME), reverse=reverse)
             shown += len(items)
@@ -62,7 +72,7 @@ def ls(
             for place in own:
                 note(f"`dreamlake ls {shlex.quote(spell(place, lake.namespace))} /` lists the files of no episode.")
     if not shown:
-        note("No file is there." if choice.is_all else "No file matches.")
+        note("No episode matches." if flag else "No file is there." if choice.is_all else "No file matches.")
 
 
 class _Item(NamedTuple):
@@ -75,14 +85,14 @@ class _Item(NamedTuple):
     is_own: bool = False  # the files that belong to the project itself
 
 
-def _places(lake: DreamLake, words: list[str], episode: str | None, choice: Choice) -> list[Place | None]:
-    """The places that are listed; None stands for all projects."""
+def _places(lake: DreamLake, words: list[str], episode: str | None, *, every: bool) -> list[Place | None]:
+    """The places that are listed. Where none is named, `every` project, or None, which stands for the list of them."""
     from ..client.bss import Place
     from .listing import named_places
 
     if words or episode is not None:
         return [*named_places(lake, words, episode)]
-    if choice.is_all:
+    if not every:
         return [None]
     namespaces = [namespace.name for namespace in lake.index.namespaces()]
     return [Place(namespace, project.name) for namespace in namespaces for project in lake.index.projects(namespace)]
@@ -105,11 +115,31 @@ def _items(lake: DreamLake, place: Place | None, choice: Choice, *, long: bool) 
 
 def _group(of: ProjectInfo | EpisodeInfo, name: str, *, long: bool) -> _Item:
     """A line about a project or an episode."""
+    from ..api.server import EpisodeInfo
     from .listing import Line
     from .output import as_returned, plural
 
-    since = f"since {of.created_at:%Y-%m-%d %H:%M}" if long and of.created_at else ""
-    return _Item(Line([name, plural(of.assets, "file"), since]), as_returned(of), of=of)
+    cells = [name, plural(of.assets, "file")]
+    if long:
+        cells.append(f"since {of.created_at:%Y-%m-%d %H:%M}" if of.created_at else "")
+    if isinstance(of, EpisodeInfo):
+        cells += [of.flag or "", _first_line(of.note or "", whole=long)]
+    return _Item(Line(cells), as_returned(of), of=of)
+
+
+def _first_line(text: str, *, whole: bool) -> str:
+    """A text on one line: as much of its first one as is short, or `whole`, all of it."""
+    if whole:
+        return " ".join(text.split())
+    first = next(iter(text.splitlines()), "")
+    cut = first[:_MOST_OF_NOTE]
+    return cut if cut == text else f"{cut.rstrip()}…"
+
+
+def _has(item: _Item, flag: FlagFilter) -> bool:
+    """Whether an item is an episode of the flag; the files of no episode have none."""
+    flagged: str | None = getattr(item.of, "flag", None)
+    return not item.is_own and (flagged or FlagFilter.NONE) == flag
 
 
 def _folder(lake: DreamLake, place: Place, *, long: bool) -> Iterator[_Item]:

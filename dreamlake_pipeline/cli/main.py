@@ -20,6 +20,7 @@ from .demo_cmd import demo
 from .down_cmd import down
 from .download_cmd import download
 from .env_cmd import env
+from .episode_cmd import episode
 from .failed_cmd import failed
 from .fsck_cmd import fsck
 from .gc_cmd import gc
@@ -70,6 +71,7 @@ _VERBS: dict[str, tuple[Callable[..., None], ...]] = {
 for panel, verbs in _VERBS.items():
     for verb in verbs:
         app.command(rich_help_panel=panel)(verb)
+app.add_typer(episode, name="episode", rich_help_panel="Finding files")
 app.add_typer(project, name="project", rich_help_panel="Settings")
 app.add_typer(token, name="token", rich_help_panel="Access")
 

@@ -26,17 +26,21 @@ def show(
 
     --verbose shows all of it to people, --json to programs.
     """
-    from ..client.lookup import find_file
+    from ..client.lookup import entry_of, find_file
     from .connection import connect
     from .output import print_columns, print_json, style
 
     with connect() as lake:
         record = find_file(lake, what, episode)
-        run = _run_url(record)
+        run, entry = _run_url(record), entry_of(lake, record)
         if as_json:
-            print_json(whole(record, _asset_id(lake, record)) | ({"runUrl": run} if run else {}))
+            offset = {"timeOffsetSec": entry.time_offset_sec if entry else None}
+            print_json(whole(record, entry.id if entry else None) | offset | ({"runUrl": run} if run else {}))
             return
-        rows = [*_about(record, lake.namespace), *_found(lake, record, verbose=verbose)]
+        rows = [*_about(record, lake.namespace)]
+        if entry and entry.time_offset_sec is not None:
+            rows.append(("offset", f"{entry.time_offset_sec:+g} s, as somebody said"))
+        rows += [*_found(lake, record, verbose=verbose)]
         rows += _kept(record, run, verbose=verbose)
     print_columns([[style(field, dim=True), value] for field, value in rows])
 
@@ -60,20 +64,6 @@ def whole(record: Record, asset_id: str | None = None) -> dict[str, Any]:
         "assetId": asset_id,
     }
     return as_returned(record) | fields
-
-
-def _asset_id(lake: DreamLake, record: Record) -> str | None:
-    """The id of the record's entry in the index; None where its name is not there, or stands for another record."""
-    from ..errors import Code, DreamlakeError
-
-    try:
-        nodes = lake.index.nodes(record.owner, record.project, episode=record.episode, path=record.name)
-        asset = next((node.asset for node in nodes), None)
-    except DreamlakeError as error:
-        if error.code is not Code.NOT_FOUND:
-            raise
-        return None
-    return asset.id if asset and asset.bss_id == record.id else None
 
 
 def _about(record: Record, namespace: str) -> Iterator[tuple[str, str]]:

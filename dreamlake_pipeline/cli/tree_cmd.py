@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING, Any
 
-from .choice import Choice, Failed, Kinds, Long, Order, Reverse, Sort, Statuses, choose, key_of
+from ..flags import FlagFilter
+from .choice import Choice, Failed, Kinds, Long, OfFlag, Order, Reverse, Sort, Statuses, check_projects, choose, key_of
 from .options import AsJson, OptionalEpisode, Which
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def tree(
     failed: Failed = False,
     status: Statuses = None,
     kind: Kinds = None,
+    flag: OfFlag = None,
     long: Long = False,
     sort: Sort = None,
     reverse: Reverse = False,
@@ -29,7 +31,7 @@ def tree(
     """Show a project or an episode as a tree: kind, duration, size and status of each file.
 
     With --failed, --status or --kind, only the files that are so, and their
-    folders.
+    folders. With --flag, only the episodes of a project that were called so.
     """
     from ..client.place import describe
     from .connection import connect
@@ -40,7 +42,8 @@ def tree(
     files, failures, table = 0, 0, Table(whole=long)
     with connect() as lake:
         places = named_places(lake, what or (), episode)
-        for place in (one for named in places for one in _episodes(lake, named)):
+        check_projects(places, flag)
+        for place in (one for named in places for one in _episodes(lake, named, flag)):
             nodes, states = _chosen(lake, place, choice)
             files += len(states)
             failures += sum(state.status == "failed" for state in states.values())
@@ -55,7 +58,7 @@ def tree(
                 table.show(_lines(_sorted(nodes, states, sort, reverse=reverse), states, long=long))
         if as_json:
             return
-        if not files and not choice.is_all:
+        if not files and (flag or not choice.is_all):
             note("No file matches.")
             return
         table.tell_cut(lake.namespace)
@@ -65,11 +68,13 @@ def tree(
             note(f"`dreamlake failed {whose}` says why.")
 
 
-def _episodes(lake: DreamLake, place: Place) -> list[Place]:
-    """The places of the episodes of a project; any other place is itself in one."""
+def _episodes(lake: DreamLake, place: Place, flag: FlagFilter | None) -> list[Place]:
+    """The places of the episodes of a project, or of those of a flag; any other place is itself in one."""
     if place.episode is not None or place.path is not None:
         return [place]
-    episodes = lake.index.episodes(place.owner, place.project or "")
+    episodes = list(lake.index.episodes(place.owner, place.project or ""))
+    if flag is not None:
+        episodes = [one for one in episodes if one.name and (one.flag or FlagFilter.NONE) == flag]
     return [place._replace(episode=episode.name or "") for episode in episodes]
 
 

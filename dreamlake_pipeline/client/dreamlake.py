@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Unpack
 from ..api.bss import DeletedRecord, Record, RecordRef, Status
 from ..api.garbage import Tally
 from ..api.integrity import Found
+from ..api.server import EpisodeSummary
 from ..auth import EVERY_NAMESPACE
 from ..errors import Code, DreamlakeError
 from ..filetypes import check_types
+from ..flags import Flag
 from ..ids import is_id
 from ..kinds import Kind, check_kind
 from ..names import check_owner, folder_of
 from ..settings import Settings
-from . import fsck, garbage, moving, removal, tokens, trees
+from . import episodes, fsck, garbage, moving, removal, tokens, trees
 from .bss import Place, in_slices
 from .cache import HashCache
 from .checked import checked, checking
@@ -147,6 +149,32 @@ class DreamLake:
     def labels(self, bss_id: str) -> pd.DataFrame:
         """The entries of a label track that is ready, by the id of its record. The same as `file(bss_id).labels()`."""
         return self.file(bss_id).labels()
+
+    # Episodes
+
+    def episodes(
+        self,
+        project: str | Target,
+        *,
+        flag: Flag | str | None = None,
+        status: Status | str | Sequence[Status | str] | None = None,
+        kind: Kind | str | Sequence[Kind | str] | None = None,
+        text: str | None = None,
+    ) -> Iterator[EpisodeSummary]:
+        """A project's episodes, the newest first: files, bytes, length, flag, note; asked for as they are iterated.
+
+        Those with a flag (`"none"`: with no flag); with a file of one of the kinds that has one of the statuses; with a
+        text in their name or note. Files of no episode come first, under the name None. Raises NOT_FOUND.
+        """
+        return episodes.summaries(self, self.target(project), flag, several(status), several(kind), text)
+
+    def flag(self, episode: str | Target, flag: Flag | str, *, note: str | None = None) -> EpisodeSummary:
+        """Call an episode good or bad, or neither (`"none"`), and note why; what the index knows of it then.
+
+        Without `note`, its note stays; an empty one takes it away. Raises NOT_FOUND, which names the nearest episodes,
+        and USAGE.
+        """
+        return episodes.flag(self, self.target(episode), flag, note)
 
     # Storing files
 

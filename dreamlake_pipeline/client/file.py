@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..api.bss import Record, Status
 from ..api.common import ErrorBody
+from ..api.server import MOST_OFFSET_SEC, Asset, AssetChange
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from ..layout import RESULT_FILES
@@ -16,6 +17,7 @@ from .checked import checked
 from .cues import Cue, cues_of
 from .decoding import MARGIN, Frame, Frames, Sound, collect_frames, decode_frames, decode_sound
 from .download import download
+from .lookup import entry_of
 from .patience import Patience
 from .streaming import Segment, read_url, segments_of
 from .tables import read_table
@@ -115,6 +117,25 @@ class File:
     def metadata(self) -> dict[str, Any]:
         """What was found in it (`durationSec`, `fps`, …; api/metadata.py); empty until it is processed."""
         return self.record.metadata or {}
+
+    # When it is
+
+    @property
+    def time_offset(self) -> float | None:
+        """By how many seconds it is later than its own times say, as somebody found; None: nobody said so."""
+        return self._entry().time_offset_sec
+
+    def shift(self, seconds: float | None) -> None:
+        """Say by how many seconds it is later than its own times say, in place of what was said; None: nobody knows.
+
+        The offset stays with its name, whatever is uploaded under it, and goes along when it is moved.
+        """
+        if seconds is not None and not abs(seconds) <= MOST_OFFSET_SEC:
+            raise DreamlakeError(
+                Code.USAGE, f"{seconds} seconds are no offset.", hint=f"{MOST_OFFSET_SEC:,.0f} at most."
+            )
+        change = AssetChange(time_offset_sec=None if seconds is None else float(seconds))
+        self._lake.index.change_asset(self.kind, self._entry().id, change)
 
     # What is in it
 
@@ -264,6 +285,12 @@ class File:
                     Code.NOT_READY, f"{self.place} has no result, it failed: {self.error.message}", hint=self.error.hint
                 )
             raise DreamlakeError(Code.NOT_READY, f"{self.place} is {self.status}.", hint="wait() waits for it.")
+
+    def _entry(self) -> Asset:
+        """Its entry in the index, as it is now. Raises NOT_FOUND."""
+        if (entry := entry_of(self._lake, self.record)) is None:
+            raise DreamlakeError(Code.NOT_FOUND, f"{self.place} is not in the index, or has other content by now.")
+        return entry
 
     def _duration(self) -> float:
         return float(self.metadata.get("durationSec") or 0.0)

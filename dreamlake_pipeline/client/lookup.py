@@ -11,6 +11,7 @@ from shlex import quote
 from typing import TYPE_CHECKING, NamedTuple
 
 from ..api.bss import Record
+from ..api.server import Asset
 from ..errors import Code, DreamlakeError
 from ..ids import is_id
 from .bss import Place
@@ -143,6 +144,18 @@ def file_at(lake: DreamLake, place: Place) -> Record:
         f"{describe(place)} is {what}, not a file.",
         hint=f"`dreamlake ls {quote(describe(place))}` shows what it holds; a file is named as {FORM}.",
     )
+
+
+def entry_of(lake: DreamLake, record: Record) -> Asset | None:
+    """The record's entry in the index; None where its name is not there, or stands for another record."""
+    try:
+        nodes = lake.index.nodes(record.owner, record.project, episode=record.episode, path=record.name)
+        asset = next((node.asset for node in nodes), None)
+    except DreamlakeError as error:
+        if error.code is not Code.NOT_FOUND:
+            raise
+        return None
+    return asset if asset and asset.bss_id == record.id else None
 
 
 def record_of(lake: DreamLake, either_id: str) -> Record:

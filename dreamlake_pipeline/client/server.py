@@ -23,7 +23,6 @@ from ..api.server import (
     EpisodeDetails,
     EpisodeInfo,
     EpisodeSummary,
-    FlagFilter,
     FormerName,
     Me,
     NamespaceInfo,
@@ -34,6 +33,7 @@ from ..api.server import (
     RemovedAssets,
 )
 from ..errors import Code, DreamlakeError
+from ..flags import FlagFilter
 from ..kinds import Kind
 from .bss import Place
 from .checked import checked_requests

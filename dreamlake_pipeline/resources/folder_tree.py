@@ -96,16 +96,24 @@ class FolderTreeResource(ConfigurableResource):
             )
             return {row.id: (row.bss_id, row.status, row.uploaded_at) for row in rows}
 
-    def rows(self) -> Iterator[dict[str, Any]]:
+    def files(self) -> Iterator[dict[str, Any]]:
         """Every file of the index with the names of where it is, oldest first, read as it is consumed."""
+        from ..processing.catalog import FILES
+
+        columns = ", ".join(FILES.schema.names)
+        return self._rows(f"SELECT {columns} FROM asset_details ORDER BY id")  # noqa: S608 (the columns are ours)
+
+    def episodes(self) -> Iterator[dict[str, Any]]:
+        """Every episode that holds a file, in short, oldest first, read as it is consumed."""
+        from ..server.summaries import EVERY_EPISODE
+
+        return self._rows(EVERY_EPISODE)
+
+    def _rows(self, query: str) -> Iterator[dict[str, Any]]:
         from sqlalchemy import text
 
-        from ..processing.catalog import SCHEMA
-
-        columns = ", ".join(name for name in SCHEMA.names if name != "duration_sec")
-        query = text(f"SELECT {columns} FROM asset_details ORDER BY id")  # noqa: S608 (the columns are ours)
         with self._connect() as connection:
-            rows = connection.execution_options(yield_per=_READ_AT_ONCE).execute(query)
+            rows = connection.execution_options(yield_per=_READ_AT_ONCE).execute(text(query))
             for row in rows.mappings():
                 yield dict(row)
 

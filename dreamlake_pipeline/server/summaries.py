@@ -15,8 +15,9 @@ from sqlalchemy import Connection, Row, text
 
 from ..api.bss import Status
 from ..api.common import Listing
-from ..api.server import EpisodeDetails, EpisodeSummary, FlagFilter, Poster, ProjectTotals
+from ..api.server import EpisodeDetails, EpisodeSummary, Poster, ProjectTotals
 from ..errors import Code, DreamlakeError
+from ..flags import FlagFilter
 from ..kinds import Kind
 from .paging import decode_cursor, encode_cursor, page
 from .places import find_project, find_root
@@ -30,6 +31,7 @@ _FIRST = "infinity"  # as a time: before the newest
 _TALLIED = """
     SELECT sum(files) AS files, sum(bytes) AS bytes, max(changed_at) AS updated_at,
            sum(seconds) FILTER (WHERE kind IN ('video', 'audio')) AS media_seconds,
+           coalesce(sum(files) FILTER (WHERE status = 'failed'), 0) AS failed,
            jsonb_agg(jsonb_build_array(kind, status, files)) AS groups
     FROM (SELECT kind, status, sum(files) AS files, sum(bytes) AS bytes, sum(seconds) AS seconds,
                  max(changed_at) AS changed_at
@@ -117,6 +119,23 @@ _TOTALS = text(f"""
       AND (namespace.name, project.name) > (:after, :after_project) AND tallied.files > 0
     ORDER BY namespace.name, project.name LIMIT :count
 """)  # noqa: S608 (spelled above)
+
+
+# For the catalog (processing/catalog.py), which has its columns by these names.
+EVERY_EPISODE = f"""
+    SELECT episode.id, namespace.name AS namespace, project.name AS project, episode.name AS episode,
+           episode.flag, episode.note, tallied.files::bigint, tallied.failed::bigint, tallied.bytes::bigint,
+           ({_LENGTH}) AS duration_sec, episode.created_at, tallied.updated_at
+    FROM episodes AS episode
+    JOIN projects AS project ON project.id = episode.project_id
+    JOIN namespaces AS namespace ON namespace.id = project.namespace_id
+    CROSS JOIN LATERAL (
+        SELECT id FROM nodes WHERE nodes.project_id = episode.project_id
+          AND coalesce(nodes.episode_id, '') = episode.id AND nodes.parent_id IS NULL LIMIT 1
+    ) AS root
+    CROSS JOIN LATERAL ({_TALLIED.format(place="root.id")}) AS tallied
+    WHERE tallied.files > 0 ORDER BY episode.id
+"""  # noqa: S608 (spelled above)
 
 
 class Wanted(NamedTuple):

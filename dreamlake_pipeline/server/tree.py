@@ -32,7 +32,7 @@ _PROJECTS = text("""
 
 # Files of no episode come first, as an episode without id and name.
 _EPISODES = text("""
-    SELECT episode.id, episode.name, coalesce(episode.created_at, root.created_at) AS created_at,
+    SELECT episode.id, episode.name, coalesce(episode.created_at, root.created_at) AS created_at, flag, note,
            (SELECT sum(files)::bigint FROM tallies WHERE place = root.id) AS assets
     FROM nodes AS root LEFT JOIN episodes AS episode ON episode.id = root.episode_id
     WHERE root.project_id = :project_id AND root.parent_id IS NULL
@@ -119,7 +119,14 @@ def list_episodes(
     return page(
         rows,
         limit,
-        lambda row: EpisodeInfo(id=row.id, name=row.name, assets=row.assets, created_at=row.created_at),
+        lambda row: EpisodeInfo(
+            id=row.id,
+            name=row.name,
+            assets=row.assets,
+            created_at=row.created_at,
+            flag=row.flag,
+            note=row.note,
+        ),
         lambda row: (row.name or "",),
     )
 

@@ -24,6 +24,7 @@ def view_of_episode(
     services: Services, namespace: str, project: str, episode: str | None, *, can_write: bool, dagster_url: str | None
 ) -> dict[str, Any]:
     """The view model of an episode; without a name, of the files that belong to none. Raises DreamlakeError."""
+    summary = services.index.episode(namespace, project, episode)
     assets = _first_files(services, namespace, project, episode)
     records = {record.id: record for record in services.bss.query([asset.bss_id for asset in assets])} if assets else {}
     # What was deleted from BSS may be in the index a little longer.
@@ -32,13 +33,13 @@ def view_of_episode(
         "namespace": namespace,
         "project": project,
         "episode": episode,
-        "flag": None,
-        "note": None,
+        "flag": summary.flag,
+        "note": summary.note,
         "canWrite": can_write,
-        "previous": None,
-        "next": None,
+        "previous": summary.previous,
+        "next": summary.next,
         **view_of_files(files, dagster_url=dagster_url),
-        "moreFiles": 0,
+        "moreFiles": max(summary.files - len(assets), 0),
     }
 
 

@@ -10,8 +10,8 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from ..api.bss import Status
-from ..api.server import FlagFilter
 from ..errors import Code, DreamlakeError
+from ..flags import FlagFilter
 from ..kinds import Kind
 
 _LONGEST_TEXT = 200  # characters

@@ -22,37 +22,42 @@ FOLDER = Path(__file__).parent / "static"
 
 # What `make setup` fetches (package.json), by the library that it is of.
 VENDOR = {
-    "hls.js": ("hls.mjs", "hls.worker.js", "hls.LICENSE"),
+    "hls.js": ("hls.mjs", "hls.LICENSE"),
     "uPlot": ("uplot.mjs", "uplot.css", "uplot.LICENSE"),
 }
 
 _TYPES = {".js": "text/javascript", ".mjs": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+_SERVED = frozenset({*_TYPES, ".LICENSE"})
 _TEXT = frozenset({"text/javascript", "text/css", "image/svg+xml"})
 
 
-# Comments of our own scripts and styles that have lines of their own: a third of what would be sent. Their lines stay,
-# empty, so that a fault has the number of its line.
-_COMMENT = re.compile(rb"^[ \t]*(?:/\*(?:(?!\*/).)*\*/|//[^\n]*)[ \t]*$", re.DOTALL | re.MULTILINE)
+# What our own scripts and styles have for their readers: comments on lines of their own, types within a line,
+# indentation. It is a third of what would be sent. Lines stay, empty, so that a fault has the number of its line.
+_FOR_READERS = re.compile(
+    rb"^[ \t]*(?:/\*(?:[^*]|\*(?!/))*\*/|//[^\n]*)[ \t]*$|/\*\* ?@(?:[^*]|\*(?!/))*\*/ ?|^[ \t]+", re.MULTILINE
+)
 
 
 class _File:
     def __init__(self, path: Path) -> None:
         self.content = path.read_bytes()
         if path.parent.name != "vendor" and path.suffix in (".js", ".css"):
-            self.content = _COMMENT.sub(lambda comment: b"\n" * comment[0].count(b"\n"), self.content)
+            self.content = _FOR_READERS.sub(lambda found: b"\n" * found[0].count(b"\n"), self.content)
+        packed = path.with_name(f"{path.name}.gz")
+        self._packed = packed.read_bytes() if packed.exists() else None
         self.media_type = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0] or "text/plain"
         self.etag = f'"{hashlib.sha256(self.content).hexdigest()[:24]}"'
 
     @cached_property
     def gzipped(self) -> bytes | None:
-        return gzip.compress(self.content, mtime=0) if self.media_type in _TEXT else None
+        return self._packed or (gzip.compress(self.content, mtime=0) if self.media_type in _TEXT else None)
 
 
 class Statics:
     """The files as they were when the process started; they have a few hundred kilobytes."""
 
     def __init__(self, folder: Path = FOLDER) -> None:
-        paths = sorted(path for path in folder.rglob("*") if path.is_file())
+        paths = sorted(path for path in folder.rglob("*") if path.suffix in _SERVED)
         self._files = {path.relative_to(folder).as_posix(): _File(path) for path in paths}
         digest = hashlib.sha256()
         for name, file in self._files.items():

@@ -154,6 +154,7 @@ def _labels(record: Record, metadata: Mapping[str, Any]) -> dict[str, Any]:
             "unit": units.get(field.get("name")),
             "min": field.get("min"),
             "max": field.get("max"),
+            "distinct": field.get("distinct"),
         }
         for field in metadata.get("fields", [])
     ]

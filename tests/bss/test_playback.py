@@ -102,6 +102,26 @@ def test_a_browser_plays_with_no_header(service, api, video, send: httpx.Client)
     assert service.get(f"/videos/{record}/stream/{'6' * 32}.m3u8?{token}").status_code == 404
 
 
+def test_a_player_of_another_origin_reads_why_it_is_refused(service, api, video) -> None:
+    record, _ = video
+    token = urlsplit(api.get(f"/videos/{record}/playback").json()["url"]).query
+    ended = issue_token(SECRET, sub="t", namespaces=[], scope=Scope.PLAY, ttl=-120, asset=record)
+    stream = f"/videos/{record}/stream"
+    refused = {
+        f"{stream}/master.m3u8?token={ended}": 401,
+        f"{stream}/master.m3u8": 401,
+        f"{stream}/{'6' * 32}.m3u8?{token}": 404,
+        f"{stream}/{'6' * 64}.ts?{token}": 404,
+        f"{stream}/{'6' * 64}.ts?token={ended}": 401,
+        f"{stream}/subtitles/{'6' * 24}.m3u8?{token}": 404,
+        f"/videos/{'6' * 24}/stream/master.m3u8?{token}": 403,
+    }
+    for path, status in refused.items():
+        answer = service.get(path, headers={"Origin": "https://viewer.example"})
+        assert (answer.status_code, answer.headers["Access-Control-Allow-Origin"]) == (status, "*"), path
+        assert answer.json()["error"]["message"]
+
+
 def test_hashes_that_nobody_has_are_refused_without_reading_playlists_again(service, api, video, monkeypatch) -> None:
     record, _ = video
     token = urlsplit(api.get(f"/videos/{record}/playback").json()["url"]).query

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -126,6 +127,23 @@ def test_bash_replaces_what_it_takes_for_the_word(ask: Callable[[str], list[str]
     assert ask("dreamlake ls robot:") == ["run-001", "run-002"]
     assert ask("dreamlake show robot:run-001/camera/a\\ b") == ["run-001/camera/a\\ b.srt"]
     assert ask(f"dreamlake ls robot@{owner}:run-001/c") == ["(no blank)", "run-001/camera/"]
+
+
+@pytest.mark.skipif(shutil.which("fish") is None, reason="fish is not installed")
+def test_fish_offers_the_same(environment: dict[str, str], stored: None, tmp_path: Path) -> None:
+    named = os.environ | environment | {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1", "HOME": str(tmp_path)}
+    named |= {"PATH": f"{SCRIPTS}:{os.environ['PATH']}"}
+    shown = subprocess.run(
+        [SCRIPTS / "dreamlake", "--show-completion", "fish"], env=named, capture_output=True, check=True
+    )
+    (tmp_path / "dreamlake.fish").write_bytes(shown.stdout)
+    for line, found in (
+        ("dreamlake ls robot:", ["robot:run-001", "robot:run-002"]),
+        ("dreamlake show robot:run-001 /camera/a", ["/camera/a b.srt"]),
+    ):
+        asked = ["fish", "--no-config", "-c", f"source {tmp_path}/dreamlake.fish; complete -C '{line}'"]
+        offered = subprocess.run(asked, env=named, capture_output=True, text=True, timeout=120, check=True)
+        assert offered.stdout.splitlines() == found, line
 
 
 def test_a_line_that_is_being_written_is_no_place_for_an_error(

@@ -18,8 +18,15 @@ from dagster import (
     build_sensor_context,
 )
 
+from dreamlake_pipeline.api.bss import Status
+from dreamlake_pipeline.api.server import AssetChange, BatchAsset, EpisodeChange
 from dreamlake_pipeline.definitions import defs
+from dreamlake_pipeline.flags import Flag
+from dreamlake_pipeline.ids import new_id
+from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.sensors.upkeep import partitions_to_retire
+from dreamlake_pipeline.server.index import upsert_assets
+from dreamlake_pipeline.server.marks import change_asset, change_episode
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 
@@ -80,6 +87,42 @@ def test_the_catalog_is_the_index_as_parquet(world: Any, samples: dict[str, byte
     }
     assert rows["/a.srt"]["bss_id"] == ids["/a.srt"]
     assert rows["/a.srt"]["duration_sec"] == 2.9 and '"cues": 2' in rows["/a.srt"]["metadata"]
+
+
+def test_the_catalog_has_what_people_said(world: Any, samples: dict[str, bytes]) -> None:
+    with world.resources()["folder_tree"]._connect() as connection, connection.begin():
+        [ref, _] = upsert_assets(
+            connection,
+            [
+                BatchAsset(
+                    kind=Kind.TEXT_TRACK,
+                    namespace=world.owner,
+                    project="robot",
+                    episode_name=episode,
+                    name="/a.srt",
+                    bss_text_track_id=new_id(),
+                    status=status,
+                    size=7,
+                    metadata={"durationSec": 2.5},
+                )
+                for episode, status in (("run-1", Status.READY), ("run-2", Status.FAILED))
+            ],
+        )
+        change_asset(connection, ref.id, AssetChange(time_offset_sec=-0.5))
+        change_episode(connection, world.owner, "robot", "run-1", EpisodeChange(flag=Flag.BAD, note="why\nso"))
+    world.write_catalog()
+
+    def rows(name: str) -> dict[str, dict[str, Any]]:
+        found = pq.read_table(io.BytesIO(world.store.read(f"catalog/{name}.parquet"))).to_pylist()
+        return {row["episode"]: row for row in found if row["namespace"] == world.owner}
+
+    files, episodes = rows("assets"), rows("episodes")
+    assert (files["run-1"]["time_offset_sec"], files["run-1"]["episode_flag"]) == (-0.5, "bad")
+    assert (files["run-2"]["time_offset_sec"], files["run-2"]["episode_flag"]) == (None, None)
+    told = ("id", "project", "flag", "note", "files", "failed", "bytes", "duration_sec")
+    expected = (ref.episode_id, "robot", "bad", "why\nso", 1, 0, 7, 2.5)
+    assert tuple(episodes["run-1"][name] for name in told) == expected
+    assert (episodes["run-2"]["flag"], episodes["run-2"]["failed"]) == (None, 1)
 
 
 def test_the_catalog_is_written_when_the_index_is_newer(tmp_path: Any) -> None:

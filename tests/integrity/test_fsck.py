@@ -19,7 +19,7 @@ from dreamlake_pipeline.bss.fsck import records as fsck_records
 from dreamlake_pipeline.findings import FINDINGS, Finding, Repair
 from dreamlake_pipeline.ids import new_id
 from dreamlake_pipeline.kinds import Kind
-from dreamlake_pipeline.processing.catalog import write_catalog
+from dreamlake_pipeline.processing.catalog import EPISODES, FILES, write_table
 
 from .conftest import OWNER, World, labels, sound, srt, telemetry
 
@@ -83,7 +83,8 @@ def filled(world: World, clip: bytes, tmp_path_factory: pytest.TempPathFactory) 
     world.ingest(files, tmp_path_factory.mktemp("files"))
     assert world.process() == len(files)
     assert {str(record.status) for record in world.records().values()} == {"ready"}
-    write_catalog(world.store, [])
+    for table in (FILES, EPISODES):
+        write_table(world.store, table, [])
     return world
 
 
@@ -188,8 +189,9 @@ def plant(world: World) -> Iterator[Planted]:
     staged = layout.staging_key(OWNER, "robot", "a" * 64)
     world.store.put(staged, b"staged", content_type="text/plain")
     yield Planted(Finding.STAGED_UNACCOUNTED, None, staged)
-    damage(world, layout.CATALOG_KEY, "altered")
-    yield Planted(Finding.CATALOG_ALTERED, None, layout.CATALOG_KEY)
+    for key in (layout.CATALOG_KEY, layout.EPISODES_KEY):
+        damage(world, key, "altered")
+        yield Planted(Finding.CATALOG_ALTERED, None, key)
 
 
 def is_found(planted: Planted, findings: list[Found]) -> bool:

@@ -11,9 +11,10 @@ import pytest
 
 from dreamlake_pipeline.api.bss import Move
 from dreamlake_pipeline.api.pipeline import ClaimBatches
-from dreamlake_pipeline.api.server import AssetChange, EpisodeChange, Flag
+from dreamlake_pipeline.api.server import AssetChange, EpisodeChange
 from dreamlake_pipeline.client.server import asset_of
 from dreamlake_pipeline.errors import Code, DreamlakeError
+from dreamlake_pipeline.flags import Flag
 from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.processing.batch import BatchWork
 from dreamlake_pipeline.processing.deletions import tell_deletions

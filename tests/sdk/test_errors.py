@@ -43,6 +43,8 @@ ASKING: dict[str, Callable[[DreamLake, Any, Path], Any]] = {
     "files": lambda lake, what, _: list(lake.files(what)),
     "table": lambda lake, what, _: lake.table(what),
     "labels": lambda lake, what, _: lake.labels(what),
+    "episodes": lambda lake, what, _: list(lake.episodes(what)),
+    "flag": lambda lake, what, _: lake.flag(what, "bad", note="why"),
     "upload": lambda lake, _, file: lake.upload(file, episode="robot", timeout=0.5),
     "upload_events": lambda lake, _, file: list(lake.upload_events(file, episode="robot", timeout=0.5)),
     "ingest": lambda lake, _, file: lake.ingest(file.parent, episode="robot", timeout=0.5),
@@ -128,7 +130,7 @@ def test_every_method_is_called_here() -> None:
 
 @pytest.mark.parametrize("method", ASKING)
 def test_services_that_are_away(away: DreamLake, file: Path, method: str) -> None:
-    what = "cups" if method in ("files", "table") else NO_RECORD
+    what = {"files": "cups", "table": "cups", "episodes": "cups", "flag": RUN}.get(method, NO_RECORD)
     with pytest.raises(DreamlakeError) as caught:
         ASKING[method](away, what, file)
     assert caught.value.code is Code.UNREACHABLE

@@ -1,4 +1,4 @@
-"""An episode of four cameras that say which frame they show (barcodes.py), and what they have to show at a time."""
+"""An episode of four cameras that say which frame they show, and what they have to show at a time."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.sync_api import Page, expect
 
+from benchmarks import barcodes
 from dreamlake_pipeline.media.run import ffmpeg
-
-from . import barcodes
 
 if TYPE_CHECKING:
     from .conftest import Seen

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from . import barcodes
+from benchmarks import barcodes
+
 from .cameras import (
     CAMERAS,
     DURATION,

@@ -1,4 +1,4 @@
-"""The catalog: is it there, is it what was written, and is it written again when files become ready?"""
+"""The catalog: are its files there, are they what was written, and are they written again when files become ready?"""
 
 from __future__ import annotations
 
@@ -14,9 +14,14 @@ _PATIENCE_HOURS = 3  # it is written every hour in which something was indexed
 
 
 def check(world: World, after: str) -> Progress:
-    """The hash and the size of the catalog are in its own user metadata (`processing/catalog.py`)."""
+    """The hash and the size of each file are in its own user metadata (`processing/catalog.py`)."""
     done = Progress()
-    key = layout.CATALOG_KEY
+    for key in (layout.CATALOG_KEY, layout.EPISODES_KEY):
+        _check_file(world, key, done)
+    return done
+
+
+def _check_file(world: World, key: str, done: Progress) -> None:
     stored = world.store.head(key)
     with world.database.connect() as connection:
         is_due = connection.execute(
@@ -31,7 +36,7 @@ def check(world: World, after: str) -> Progress:
         detail = "it is not there" if stored is None else f"it was written {stored.last_modified:%Y-%m-%d %H:%M} UTC"
         done.findings.append(Found(code=Finding.CATALOG_OUT_OF_DATE, what=key, detail=detail))
     if stored is None or not (noted := stored.metadata.get("sha256")):
-        return done
+        return
     if str(stored.size) != stored.metadata.get("size"):
         detail = f"{stored.size} bytes in the place of {stored.metadata.get('size')}"
         done.findings.append(Found(code=Finding.CATALOG_ALTERED, what=key, detail=detail))
@@ -40,4 +45,3 @@ def check(world: World, after: str) -> Progress:
         if (sha256 := sha256_of(world.store, key)) != noted:
             detail = CUT if sha256 is None else "its SHA-256 is another one than was noted"
             done.findings.append(Found(code=Finding.CATALOG_ALTERED, what=key, detail=detail))
-    return done

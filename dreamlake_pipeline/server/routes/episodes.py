@@ -10,9 +10,10 @@ from fastapi import Query
 from ...admission import Reader, Writer
 from ...api.bss import Status
 from ...api.common import Instant, Listing, Owner, Project, Text
-from ...api.server import EpisodeChange, EpisodeDetails, EpisodeSummary, FlagFilter, ProjectTotals
+from ...api.server import EpisodeChange, EpisodeDetails, EpisodeSummary, ProjectTotals
 from ...auth import EVERY_NAMESPACE, Scope
 from ...errors import Code, DreamlakeError
+from ...flags import FlagFilter
 from ...kinds import Kind
 from ..marks import change_episode
 from ..paging import Cursor, Limit

@@ -64,7 +64,8 @@ export function inNextFrame(action) {
  */
 export function popover(summary, content, name) {
   const body = element("div", { class: "popover-body" });
-  const box = element("details", { class: `popover ${name}` }, element("summary", {}, summary), body);
+  const handle = element("summary", {}, summary);
+  const box = element("details", { class: `popover ${name}` }, handle, body);
   /** @param {Event} event */
   const elsewhere = (event) => {
     if (!box.contains(/** @type {Node} */ (event.target))) box.open = false;
@@ -82,7 +83,7 @@ export function popover(summary, content, name) {
     if (event.key !== "Escape" || !box.open) return;
     event.stopPropagation();
     box.open = false;
-    /** @type {HTMLElement} */ (box.firstElementChild).focus();
+    handle.focus();
   });
   return box;
 }

@@ -23,9 +23,21 @@ export function sortOf({ type }) {
   return /^(bool|string|large_string)/.test(type) ? "mark" : null;
 }
 
-/** Whether a field is a list, whose items are fields by themselves: `pose[0]`. @param {Field} field */
+/** Whether a field is a list, whose items are drawn by themselves: `pose[0]`. @param {Field} field */
 export function isList({ type }) {
   return type.startsWith("list<");
+}
+
+/**
+ * The curves of chosen fields: of a list those of its items, whose number only the values tell.
+ * @param {string[]} names
+ * @param {string[]} told names of the curves that the service has told of
+ */
+export function curvesOf(names, told) {
+  return names.flatMap((name) => {
+    const items = told.filter((item) => item.startsWith(`${name}[`));
+    return items.length && !told.includes(name) ? items : [name];
+  });
 }
 
 /**
@@ -70,7 +82,7 @@ function prefixOf(name) {
  */
 export function firstFields(track) {
   const fields = drawable(track);
-  const numbers = fields.filter((field) => sortOf(field) === "number" && !isList(field)).map(({ name }) => name);
+  const numbers = fields.filter((field) => sortOf(field) === "number").map(({ name }) => name);
   const curves = facetsOf(numbers).slice(0, FIRST_FACETS).flatMap(({ fields }) => fields);
   const marks = fields.filter((field) => sortOf(field) === "mark" && hasFewTexts(field, track.entries ?? 0));
   return [...curves.slice(0, FIRST_FIELDS), ...marks.slice(0, FIRST_MARKS).map(({ name }) => name)];

@@ -2,7 +2,7 @@
 
 import { colours, firstAbove } from "./canvas.js";
 import { button, element, fill } from "./dom.js";
-import { facetsOf, firstFields, isList } from "./facets.js";
+import { curvesOf, facetsOf, firstFields, isList } from "./facets.js";
 import { Marks } from "./marks.js";
 import { picker } from "./picker.js";
 import { loadLibrary, Plot } from "./plot.js";
@@ -66,9 +66,9 @@ class Labels {
     this.#track = track;
     this.#page = page;
     this.#row = row;
-    this.#chosen = page.store.of("fields", track.name) ?? firstFields(track);
+    this.#chosen = this.#kept() ?? firstFields(track);
     this.#loader = new SeriesLoader(track, page.axis, (fault) => this.#loaded(fault));
-    this.#picker = picker(track, () => this.#chosen, () => this.#items(), (fields) => this.#choose(fields));
+    this.#picker = picker(track, () => this.#chosen, (fields) => this.#choose(fields));
     const table = button("table", `Table of the entries of ${track.name}`, () => this.#showTable(table), {
       class: "quiet",
       "aria-expanded": "false",
@@ -97,10 +97,14 @@ class Labels {
       );
   }
 
-  /** Names of items of lists, which only the values tell. */
-  #items() {
-    const names = new Set((this.#track.fields ?? []).map(({ name }) => name));
-    return Object.keys(this.#loader.series?.fields ?? {}).filter((name) => !names.has(name));
+  /** What a person chose for this name, in this episode or in another one, as far as the file has these fields. */
+  #kept() {
+    const { fields = [], fieldsTotal, name } = this.#track;
+    const kept = this.#page.store.of("fields", name);
+    if (!kept || (fieldsTotal ?? 0) > fields.length) return kept;
+    const names = new Set(fields.map((field) => field.name));
+    const found = kept.filter((field) => names.has(field));
+    return found.length || !kept.length ? found : undefined;
   }
 
   /** @param {string[]} fields */
@@ -112,9 +116,7 @@ class Labels {
   }
 
   #ask() {
-    // The items of lists have names that nobody knows before the service has chosen some.
-    const isUnknown = !this.#chosen.length && (this.#track.fields ?? []).some(isList);
-    if (this.#chosen.length || isUnknown) this.#loader.choose(this.#chosen);
+    if (this.#chosen.length) this.#loader.choose(this.#chosen);
     else this.#say("No field is chosen.");
   }
 
@@ -123,7 +125,8 @@ class Labels {
     const uPlot = this.#uPlot;
     if (!uPlot) return;
     const texts = new Set(this.#textFields());
-    const facets = facetsOf(this.#chosen.filter((name) => !texts.has(name)));
+    const curves = this.#chosen.filter((name) => !texts.has(name));
+    const facets = facetsOf(curvesOf(curves, Object.keys(this.#loader.series?.fields ?? {})));
     this.#plots.forEach((plot) => plot.forget());
     this.#plots = facets.map((facet) => new Plot(uPlot, this.#track.name, facet, this.#page));
     this.#marks = new Map(
@@ -172,14 +175,11 @@ class Labels {
       this.#say(fault.message);
       return;
     }
-    const { series } = this.#loader;
-    if (series && !this.#chosen.length) {
-      this.#chosen = Object.keys(series.fields);
-      this.#arrange();
-    }
     this.#note.hidden = true;
-    this.#picker.say();
-    this.#place();
+    const lists = new Set((this.#track.fields ?? []).filter(isList).map(({ name }) => name));
+    const isNew = this.#chosen.some((name) => lists.has(name) && this.#values.has(name));
+    if (isNew) this.#arrange();
+    else this.#place();
   }
 
   /** Put the values that are there where they belong. */

@@ -2,7 +2,7 @@
 
 import { getJson } from "./api.js";
 import { element, fill, popover } from "./dom.js";
-import { drawable, facetsOf, isList, MOST_FIELDS, sortOf } from "./facets.js";
+import { drawable, facetsOf, MOST_FIELDS, sortOf } from "./facets.js";
 
 /** @typedef {import("./view.js").Field} Field */
 /** @typedef {import("./view.js").Track} Track */
@@ -12,10 +12,9 @@ const MANY = 15; // fields, from which on one can look for one by name
 /**
  * @param {Track} track
  * @param {() => string[]} chosen
- * @param {() => string[]} items names of fields that are items of lists, as far as they are known
  * @param {(fields: string[]) => void} choose
  */
-export function picker(track, chosen, items, choose) {
+export function picker(track, chosen, choose) {
   const total = drawable(track).length + Math.max((track.fieldsTotal ?? 0) - (track.fields?.length ?? 0), 0);
   const count = element("span", {});
   const say = () => fill(count, `${chosen().length} of ${Math.max(total, chosen().length)} fields`);
@@ -24,7 +23,7 @@ export function picker(track, chosen, items, choose) {
   let all = null;
   const content = () => {
     const box = element("div", { class: "picker-fields" });
-    const show = () => fill(box, fieldList(track, all ?? track.fields ?? [], chosen, items(), change));
+    const show = () => fill(box, fieldList(track, all ?? track.fields ?? [], chosen, change));
     const change = (/** @type {string[]} */ fields) => {
       choose(fields);
       say();
@@ -47,14 +46,13 @@ export function picker(track, chosen, items, choose) {
  * @param {Track} track
  * @param {Field[]} fields
  * @param {() => string[]} chosen
- * @param {string[]} items
  * @param {(fields: string[]) => void} change
  */
-function fieldList(track, fields, chosen, items, change) {
+function fieldList(track, fields, chosen, change) {
   const able = drawable(track, fields);
   const marks = able.filter((field) => sortOf(field) === "mark").map(({ name }) => name);
-  const curves = able.filter((field) => sortOf(field) === "number" && !isList(field)).map(({ name }) => name);
-  const groups = facetsOf([...new Set([...curves, ...items])]);
+  const curves = able.filter((field) => sortOf(field) === "number").map(({ name }) => name);
+  const groups = facetsOf(curves);
   if (marks.length) groups.push({ name: "texts", fields: marks });
   const full = element("p", { class: "warn", hidden: true }, `${MOST_FIELDS} fields at the most are drawn.`);
   const set = (/** @type {string[]} */ names, /** @type {boolean} */ isOn) => {
@@ -86,7 +84,7 @@ function fieldList(track, fields, chosen, items, change) {
     }
   }
   const search = element("input", { type: "search", placeholder: "Find a field", "aria-label": "Find a field" });
-  search.hidden = able.length + items.length < MANY;
+  search.hidden = able.length < MANY;
   search.addEventListener("input", () => {
     for (const label of list.querySelectorAll("label"))
       label.hidden = !(label.dataset.field ?? "").includes(search.value.trim().toLowerCase());

@@ -10,6 +10,8 @@ import { formatNumber } from "./series.js";
 /** @typedef {import("./series.js").Series} Series */
 /** @typedef {import("../vendor/uplot.mjs").default} UPlot */
 
+/** Times, and the values of each field at them. @typedef {[number[], ...(number | null)[][]]} Columns */
+
 /** @type {Promise<typeof import("../vendor/uplot.mjs").default> | null} */
 let library = null;
 
@@ -31,8 +33,10 @@ export class Plot {
   #canvas = element("div", { class: "plot-canvas" });
   /** @type {UPlot | null} */
   #chart = null;
-  /** @type {(number | null)[][]} */
+  /** @type {Columns} */
   #data = [[]];
+  /** From where to where each field has no values, on the clock. @type {[number, number][][]} */
+  #gaps = [];
 
   /**
    * @param {typeof import("../vendor/uplot.mjs").default} uPlot
@@ -57,7 +61,10 @@ export class Plot {
    */
   set(series, start) {
     this.#data = columns(series, this.#facet.fields, start);
-    this.#chart?.setData(/** @type {any} */ (this.#data), false);
+    this.#gaps = this.#facet.fields.map((name) =>
+      (series.gaps?.[name] ?? []).map(([from, to]) => [from + start, to + start]),
+    );
+    this.#chart?.setData(this.#data, false);
   }
 
   /** @param {number} height */
@@ -89,6 +96,8 @@ export class Plot {
       stroke: colours.line(place),
       width: 1.25,
       spanGaps: false,
+      // Null is no gap where only other fields have a value: the service says which are.
+      gaps: (/** @type {UPlot} */ chart) => this.#gaps[place].map((gap) => inPixels(chart, gap)),
       points: { size: 4 },
     }));
     return new this.#uPlot(
@@ -102,10 +111,19 @@ export class Plot {
         scales: { x: { time: false }, y: { range: (_, min, max) => withEdges(min, max) } },
         series: [{}, ...lines],
       },
-      /** @type {any} */ (this.#data),
+      this.#data,
       this.#canvas,
     );
   }
+}
+
+/**
+ * @param {UPlot} chart
+ * @param {[number, number]} gap seconds of the clock
+ * @returns {[number, number]}
+ */
+function inPixels(chart, [from, to]) {
+  return [Math.round(chart.valToPos(from, "x", true)), Math.round(chart.valToPos(to, "x", true))];
 }
 
 /**
@@ -125,7 +143,7 @@ function withEdges(min, max) {
  * @param {Series} series
  * @param {string[]} fields
  * @param {number} start
- * @returns {(number | null)[][]}
+ * @returns {Columns}
  */
 export function columns({ raw, times, fields: found }, fields, start) {
   if (raw) return [times.map((time) => time + start), ...fields.map((name) => found[name]?.values ?? [])];

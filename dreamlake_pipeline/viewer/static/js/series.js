@@ -14,7 +14,8 @@ import { getJson, isAbort } from "./api.js";
  * @property {number} to
  * @property {boolean} raw whether each value is one of the file's; else there are the least and the greatest of a bucket
  * @property {number[]} times
- * @property {Record<string, {values?: Values, min?: Values, max?: Values}>} fields
+ * @property {Record<string, {values?: Values, min?: Values, max?: Values}>} fields null also where another field has a value
+ * @property {Record<string, [number, number][]>} [gaps] of each field, from where to where it really has no values
  * @property {Record<string, {start: number, end: number, text: string, count?: number}[]>} marks
  */
 
@@ -24,6 +25,8 @@ const REST = 120;
 const MARGIN = 0.5;
 /** Buckets a pixel: each has two points, the least and the greatest value. */
 const DENSITY = 1;
+/** Most pixels that the service takes. */
+const WIDEST = 8192;
 
 export class SeriesLoader {
   /** @type {Series | null} */
@@ -76,11 +79,9 @@ export class SeriesLoader {
     const room = (to - from) * MARGIN;
     const [first, last] = [Math.max(from - room, 0), Math.min(to + room, duration)];
     const perSecond = (axis.width / axis.span) * DENSITY;
-    const width = Math.max(Math.round((last - first) * perSecond), 1);
+    const width = Math.min(Math.max(Math.round((last - first) * perSecond), 1), WIDEST);
     const query = new URLSearchParams({ from: exact(first), to: exact(last), width: String(width) });
-    // A name may hold a comma: of names that are repeated, each is taken as it is.
-    const fields = this.#fields.length === 1 ? [this.#fields[0], this.#fields[0]] : this.#fields;
-    for (const field of fields) query.append("fields", field);
+    for (const field of this.#fields) query.append("fields", field);
     return {
       url: `${track.series}?${query}`,
       from: Math.max(from, 0),
@@ -124,19 +125,27 @@ function exact(seconds) {
 
 /**
  * What a field is at a time: its last value before it, or the least and the greatest of the bucket; null where it has
- * none. `at` is the place of the time among those of the series.
+ * none, or in a gap. `at` is the place of the time among those of the series.
  * @param {Series} series
  * @param {string} field
  * @param {number} at
  * @returns {[number, number] | null}
  */
-export function valueAt(series, field, at) {
-  const found = series.fields[field];
+export function valueAt({ times, fields, gaps }, field, at) {
+  const found = fields[field];
   if (!found || at < 0) return null;
-  const low = (found.values ?? found.min)?.[at];
-  const high = (found.values ?? found.max)?.[at];
-  return low == null || high == null ? null : [low, high];
+  const lows = found.values ?? found.min ?? [];
+  const highs = found.values ?? found.max ?? [];
+  let place = at;
+  while (place > 0 && lows[place] == null && at - place < FURTHEST) place--;
+  const [low, high] = [lows[place], highs[place]];
+  if (low == null || high == null) return null;
+  const isGap = gaps?.[field]?.some(([from, to]) => times[place] <= from && times[at] >= from && times[at] < to);
+  return place !== at && isGap ? null : [low, high];
 }
+
+/** Entries of other fields between two values of one. */
+const FURTHEST = 5000;
 
 /** @param {number} value */
 export function formatNumber(value) {

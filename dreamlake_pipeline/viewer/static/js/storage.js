@@ -6,16 +6,16 @@
 export class Store {
   /** @type {Arrangement} */
   #kept = {};
-  #key;
+  #place;
 
   /**
    * @param {string} namespace
    * @param {string} project
    */
   constructor(namespace, project) {
-    this.#key = `dreamlake:${namespace}/${project}`;
+    this.#place = `dreamlake:${namespace}/${project}`;
     try {
-      const kept = JSON.parse(localStorage.getItem(this.#key) ?? "{}");
+      const kept = JSON.parse(localStorage.getItem(this.#place) ?? "{}");
       if (kept && typeof kept === "object") this.#kept = kept;
     } catch {
       // Storage is forbidden, or holds something else: the page is arranged as at first.
@@ -51,7 +51,7 @@ export class Store {
   set(name, value) {
     this.#kept[name] = value;
     try {
-      localStorage.setItem(this.#key, JSON.stringify(this.#kept));
+      localStorage.setItem(this.#place, JSON.stringify(this.#kept));
     } catch {
       // It is full or forbidden: what was arranged lasts as long as the page.
     }

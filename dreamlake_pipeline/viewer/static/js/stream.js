@@ -15,8 +15,8 @@ const WRAP = 2 ** 33 / 90_000;
 const RECOVERY = 5_000;
 
 const CONFIG = {
-  // A file, since the page's policy allows no worker out of a blob.
-  workerPath: new URL("../vendor/hls.worker.js", import.meta.url).href,
+  // The worker is a script of 40 kB more, which a page has no room for (issue 13: 250 kB of script and style).
+  enableWorker: false,
   autoStartLoad: false,
   // Many cameras share the memory of a page.
   maxBufferLength: 12,

@@ -8,7 +8,7 @@ import { element, fill } from "./dom.js";
 /** @typedef {import("./clock.js").Clock} Clock */
 /** @typedef {import("./view.js").Track} Track */
 
-/** @typedef {{fields: string[], rows: unknown[][], times: (number | null)[], first: number}} Entries */
+/** @typedef {{fields: string[], rows: unknown[][], times?: (number | null)[] | null, first: number}} Entries */
 
 const ROWS = 50;
 const COLUMNS = 40;
@@ -71,8 +71,11 @@ export class EntryTable {
   async #ask(query) {
     this.#asking?.abort();
     const asking = (this.#asking = new AbortController());
+    const columns = this.#columns().map((name) => `&fields=${encodeURIComponent(name)}`);
     try {
-      const entries = /** @type {Entries} */ (await getJson(`${this.#track.rows}?${query}`, asking.signal));
+      const entries = /** @type {Entries} */ (
+        await getJson(`${this.#track.rows}?${query}${columns.join("")}`, asking.signal)
+      );
       if (asking === this.#asking) this.#show(entries);
     } catch (fault) {
       if (isAbort(fault)) return;
@@ -81,16 +84,21 @@ export class EntryTable {
     }
   }
 
+  /** Columns that are shown: first those that are drawn, then the others as far as there is room. */
+  #columns() {
+    const names = (this.#track.fields ?? []).map(({ name }) => name);
+    const drawn = this.#track.series ? this.#chosen() : [];
+    return [...new Set([...drawn, ...names])].slice(0, COLUMNS);
+  }
+
   /** @param {Entries} entries */
   #show(entries) {
     this.#entries = entries;
     const { fields, rows, times, first } = entries;
-    const chosen = this.#chosen().filter((name) => fields.includes(name));
-    const shown = [...chosen, ...fields.filter((name) => !chosen.includes(name))].slice(0, COLUMNS);
-    const places = shown.map((name) => fields.indexOf(name));
-    this.#note.hidden = shown.length === fields.length;
-    fill(this.#note, `${shown.length} of ${fields.length} fields; the file’s page has all.`);
-    const heads = ["#", ...(this.#track.series ? ["time"] : []), ...shown];
+    const total = this.#track.fieldsTotal ?? fields.length;
+    this.#note.hidden = fields.length >= total;
+    fill(this.#note, `${fields.length} of ${total} fields.`);
+    const heads = ["#", ...(this.#track.series ? ["clock"] : []), ...fields];
     fill(this.#head, element("tr", {}, ...heads.map((name) => element("th", { scope: "col", title: name }, name))));
     const start = this.#track.startSec;
     fill(
@@ -99,7 +107,7 @@ export class EntryTable {
         const time = times?.[place] ?? null;
         const go = time === null ? formatTime(0) : formatTime(time + start, 3);
         const goTo = () => time !== null && this.#clock.seek(time + start, "user");
-        const cells = places.map((at) => element("td", {}, cellText(row[at])));
+        const cells = row.map((cell) => element("td", {}, cellText(cell)));
         const when = this.#track.series
           ? element("td", {}, time === null ? "–" : element("button", { type: "button", class: "line", onclick: goTo }, go))
           : null;

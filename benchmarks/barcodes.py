@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Page
 
-from dreamlake_pipeline.media.run import ffmpeg
+from .yardsticks import ffmpeg
 
 WIDTH, HEIGHT = 320, 180
 BITS = 16
@@ -54,7 +54,7 @@ def make(path: Path, *, fps: float, seconds: float, options: str, sound: bool = 
     if sound:
         words += ["-f", "lavfi", "-i", f"sine=440:sample_rate=48000:duration={seconds}", "-c:a", "aac"]
     words += ["-pix_fmt", "yuv420p", *options.split(), str(path)]
-    with subprocess.Popen([ffmpeg.build().path, *words], stdin=subprocess.PIPE) as process:
+    with subprocess.Popen([ffmpeg(), *words], stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
         for number in range(round(fps * seconds)):
             process.stdin.write(frame(number).tobytes())
