@@ -285,6 +285,7 @@ export class Player extends EventTarget {
    */
   inStep(time) {
     const phase = this.phase(time);
+    if (!this.clock.playing) return this.shows(time, 0);
     if (!this.clock.running || phase === "before") return this.shows(time, 1);
     if (phase === "after") return this.media.ended || this.place(time) + this.track.startSec - this.time < 2 * this.frame;
     if (!this.joined || this.media.seeking) return false;
