@@ -26,7 +26,7 @@ export function ruler(axis, clock) {
   const centre = () => (clock.time >= axis.from && clock.time <= axis.to ? clock.time : (axis.from + axis.to) / 2);
   const closer = button("+", "Show less time", () => axis.zoom(FACTOR, centre()), { class: "quiet" });
   const wider = button("−", "Show more time", () => axis.zoom(1 / FACTOR, centre()), { class: "quiet" });
-  const all = button("fit", "Show all of the episode", () => axis.fit(), { class: "quiet" });
+  const all = button("fit", "Fit: show all of the episode", () => axis.fit(), { class: "quiet" });
   const head = element("div", { class: "row-head ruler-head" }, wider, closer, all);
 
   const draw = inNextFrame(() => {
