@@ -173,8 +173,8 @@ class Services:
     bss_url: str
     remote: str
 
-    def token(self, *namespaces: str, scope: Scope = Scope.WRITE) -> str:
-        return issue_token(SECRET, sub="test", namespaces=list(namespaces), scope=scope, ttl=600)
+    def token(self, *namespaces: str, scope: Scope = Scope.WRITE, ttl: int = 600) -> str:
+        return issue_token(SECRET, sub="test", namespaces=list(namespaces), scope=scope, ttl=ttl)
 
 
 @contextmanager

@@ -18,9 +18,10 @@ from ..web import create_service
 from .attempts import Attempts
 from .context import Viewer, viewer_of
 from .headers import Guard, security_headers
+from .ingest import Progress
 from .onetime import OnceCodes
 from .pages import Pages
-from .routes import actions, episodes, files, login, projects, results, static
+from .routes import actions, episodes, failed, files, ingest, login, projects, results, static
 from .session import Sessions
 from .statics import Statics
 from .upstream import Upstream
@@ -49,6 +50,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         upstream=Upstream(remote=remote, bss_url=bss_url),
         codes=OnceCodes(),
         attempts=Attempts(),
+        progress=Progress(),
         url=url,
         dagster_url=settings.dagster_url.rstrip("/") if settings.dagster_url else None,
     )
@@ -72,7 +74,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     service.state.viewer = viewer
     service.add_middleware(Guard, headers=headers, host=urlsplit(url).netloc.lower() if url else None)
-    for routes in (login, projects, episodes, files, results, actions, static):
+    for routes in (login, projects, episodes, files, failed, ingest, results, actions, static):
         service.include_router(routes.router)
     return service
 

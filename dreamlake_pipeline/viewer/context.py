@@ -15,6 +15,7 @@ from ..errors import Code, DreamlakeError
 from ..ids import ID_PATTERN
 from ..names import SLUG_PATTERN
 from .attempts import Attempts
+from .ingest import Progress
 from .onetime import OnceCodes
 from .pages import Pages
 from .session import Session, Sessions
@@ -36,6 +37,7 @@ class Viewer:
     upstream: Upstream
     codes: OnceCodes
     attempts: Attempts
+    progress: Progress
     url: str | None
     dagster_url: str | None
 

@@ -209,6 +209,8 @@ _SPELLED: tuple[tuple[str, tuple[str, ...], Callable[[Mapping[str, Any]], str]],
     ("entries left out", ("badEntries",), _field_of("badEntries", lambda count: f"{count:,}")),
     ("fields in all", ("fieldsTotal",), _field_of("fieldsTotal", lambda count: f"{count:,}")),
     ("time", ("time",), _time),
+    ("first time", ("start",), _field_of("start")),
+    ("last time", ("end",), _field_of("end")),
     ("cues", ("cues",), _field_of("cues", lambda count: f"{count:,}")),
     ("cues left out", ("badCues",), _field_of("badCues", lambda count: f"{count:,}")),
     ("language", ("language",), _field_of("language")),
@@ -225,7 +227,8 @@ _IN_TABLES = frozenset({"fields", "renditions", "audioTracks", "telemetry", "tim
 
 
 def _has(metadata: Mapping[str, Any], name: str) -> bool:
-    return all(metadata.get(field) not in (None, {}, 0) for field in _FIELDS_OF[name])
+    nothing: tuple[Any, ...] = (None, {}, 0) if name.endswith("left out") else (None, {})
+    return all(metadata.get(field) not in nothing for field in _FIELDS_OF[name])
 
 
 def _flat(name: str, value: Any) -> Iterator[tuple[str, str]]:

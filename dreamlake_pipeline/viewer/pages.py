@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse
 
 from .. import viewerpaths
 from ..visible import visible
-from . import units, urls
+from . import advice, units, urls
 from .session import Session, Sessions
 from .statics import Statics
 
@@ -47,6 +47,8 @@ class Pages:
             "hours": units.hours,
             "count": units.count,
             "since": units.since,
+            "next": advice.what_next,
+            "named": lambda fields: {name: value for name, value in fields.items() if value is not None},
             "moment": units.moment,
             "figure": units.figure,
         }

@@ -169,8 +169,8 @@ def test_zoom_asks_for_what_is_shown_at_two_points_a_pixel(viewer: Seen, pages: 
     # A bucket a pixel, which is two points.
     assert int(first["width"][0]) == pytest.approx(width, abs=1)
     assert int(zoomed["width"][0]) == pytest.approx(2 * width, abs=20)
-    page.get_by_label("Show all of the episode").click()
-    expect(page.get_by_label("Show all of the episode")).to_be_disabled()
+    page.get_by_label("Fit: show all of the episode").click()
+    expect(page.get_by_label("Fit: show all of the episode")).to_be_disabled()
     expect(page).not_to_have_url(re.compile("zoom"))
 
 

@@ -31,8 +31,8 @@ class Retried(Model):
 @router.post("/actions/retry")
 def retry(session: Editor, services: Lake, asked: Retry) -> Retried:
     """Queue failed files again; those that are not failed stay as they are."""
-    queued = [record.id for some in in_slices(asked.ids) for record in services.bss.requeue(some)]
-    return Retried(ids=queued)
+    found = (record for some in in_slices(asked.ids) for record in services.bss.requeue(some))
+    return Retried(ids=[record.id for record in found if not record.status.is_final])
 
 
 class Offset(Model):

@@ -1,0 +1,61 @@
+"""What a person does about an error that a page meets, for each code; where the error has a hint, that one."""
+
+from __future__ import annotations
+
+from ..errors import Code, DreamlakeError
+
+_BY_ITSELF = "Try again in a moment; it usually passes by itself."
+_OPERATOR = "Tell whoever runs this DreamLake, with the id of the request: the log of the service has the details."
+_FILE = "The page of the file says more; `Try again` there processes it anew."
+_UPLOAD = "Send the file again: `dreamlake ingest` goes on where it stopped."
+_ADDRESS = "Check the address, or start from the list of projects."
+
+NEXT: dict[Code, str] = {
+    Code.INVALID_REQUEST: _ADDRESS,
+    Code.INVALID_NAME: _ADDRESS,
+    Code.UNKNOWN_KIND: _FILE,
+    Code.SYSTEM_FILE: "Leave it out; it holds nothing that anybody recorded.",
+    Code.USAGE: _OPERATOR,
+    Code.REQUEST_TOO_LARGE: "Ask for less at once, such as fewer files.",
+    Code.REQUEST_TIMEOUT: _BY_ITSELF,
+    Code.UNAUTHENTICATED: "Log in again.",
+    Code.FORBIDDEN: "Log in with a key that reaches this and may do it: whoever runs this DreamLake makes one.",
+    Code.NOT_FOUND: "It was deleted or renamed, or this key does not reach it. Start from the list of projects.",
+    Code.NOT_READY: "Wait until it is processed: the page of ingests shows how far that is.",
+    Code.CONFLICT: "Load the page again: something has changed since.",
+    Code.STAGED_OBJECT_MISSING: _UPLOAD,
+    Code.UPLOAD_EXPIRED: _UPLOAD,
+    Code.FILE_MISSING: _ADDRESS,
+    Code.FILE_EMPTY: "Look at what recorded it: nothing arrived.",
+    Code.FILE_UNREADABLE: _UPLOAD,
+    Code.FILE_CHANGED: _UPLOAD,
+    Code.HASH_MISMATCH: _UPLOAD,
+    Code.NOT_MEDIA: "Check what the file is: its content is not what its name says.",
+    Code.NO_VIDEO: _FILE,
+    Code.NO_AUDIO: _FILE,
+    Code.MEDIA_CORRUPT: "Record or copy it again, if it can be had.",
+    Code.MEDIA_TRUNCATED: "Copy it again, if the whole of it can be had.",
+    Code.MEDIA_UNSUPPORTED: "Convert it to a common codec, such as H.264, and send that.",
+    Code.MEDIA_ENCRYPTED: "Send it without encryption.",
+    Code.MEDIA_TOO_LARGE: "Cut it into parts, and send these.",
+    Code.MEDIA_TIMEOUT: _FILE,
+    Code.OUTPUT_INVALID: _FILE,
+    Code.TEXT_INVALID: _FILE,
+    Code.LABELS_INVALID: _FILE,
+    Code.CRASHES_WORKER: _FILE,
+    Code.RUN_DIED: _BY_ITSELF,
+    Code.UNREACHABLE: "Try again in a moment. `dreamlake status` shows which process of an embedded stack is down.",
+    Code.STORAGE_FAILED: _BY_ITSELF,
+    Code.STORAGE_FULL: "Whoever runs this DreamLake has to make room; what is there can be read meanwhile.",
+    Code.STACK_FAILED: _OPERATOR,
+    Code.MACHINE_FAILED: _OPERATOR,
+    Code.OVERLOADED: _BY_ITSELF,
+    Code.TIMED_OUT: _BY_ITSELF,
+    Code.SCHEMA_NEWER: "Whoever runs this DreamLake has to start the newer version of it.",
+    Code.INTERNAL: _OPERATOR,
+}  # fmt: skip
+
+
+def what_next(error: DreamlakeError) -> str:
+    """What to do about it, as a sentence for a person."""
+    return error.hint or NEXT[error.code]
