@@ -34,7 +34,7 @@ log = logging.getLogger("dreamlake.audit")
 _NAMED = frozenset({
     *("owner", "namespace", "project", "episode", "episodeName", "name", "path", "prefix", "kind", "hash"),
     *("stagingHash", "key", "uploadId", "partition", "runId", "id", "ids", "recordIds", "videoId", "audioId", "force"),
-    *("replace", "cursor", "dryRun"),
+    *("replace", "cursor", "dryRun", "flag", "timeOffsetSec"),
     *("only", "bssId", "bssVideoId", "bssAudioId", "bssLabelId", "bssTextTrackId"),
 })  # fmt: skip
 _COUNTED = frozenset({"files", "assets", "objects", "results", "chunks", "parts", "deletions"})

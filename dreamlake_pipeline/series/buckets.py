@@ -32,7 +32,7 @@ class Buckets:
 
     def wider(self, factor: int) -> Buckets:
         """The same values in buckets that are `factor` times as wide."""
-        return _joined(self.number // factor, self.count, self.low, self.high)
+        return Grouping(self.number // factor).of_buckets(self.count, self.low, self.high)
 
 
 def numbers_of(seconds: np.ndarray, width: float) -> np.ndarray:
@@ -41,9 +41,44 @@ def numbers_of(seconds: np.ndarray, width: float) -> np.ndarray:
     return numbers
 
 
+class Grouping:
+    """Which values lie in one bucket, found once for all fields whose values have these bucket numbers."""
+
+    def __init__(self, numbers: np.ndarray) -> None:
+        self._order: np.ndarray | None = None
+        step = np.diff(numbers)
+        if (step < 0).any():
+            self._order = np.argsort(numbers, kind="stable")
+            numbers = numbers[self._order]
+            step = np.diff(numbers)
+        self._begins = np.flatnonzero(np.concatenate(([True], step > 0))) if len(numbers) else np.empty(0, np.int64)
+        self._all_alone = len(self._begins) == len(numbers)
+        self.numbers = numbers[self._begins]
+        self.sizes = np.diff(self._begins, append=len(numbers))
+
+    def of_values(self, values: np.ndarray) -> Buckets:
+        """The buckets of values."""
+        return Buckets(self.numbers, self.sizes, *self._bounds(values, values))
+
+    def of_buckets(self, count: np.ndarray, low: np.ndarray, high: np.ndarray) -> Buckets:
+        """The buckets of what is in smaller ones, or in parts of the same."""
+        if self._order is not None:
+            count = count[self._order]
+        if not self._all_alone:
+            count = np.add.reduceat(count, self._begins)
+        return Buckets(self.numbers, count, *self._bounds(low, high))
+
+    def _bounds(self, low: np.ndarray, high: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        if self._order is not None:
+            low, high = low[self._order], high[self._order]
+        if self._all_alone:
+            return low, high
+        return np.minimum.reduceat(low, self._begins), np.maximum.reduceat(high, self._begins)
+
+
 def fill(numbers: np.ndarray, values: np.ndarray) -> Buckets:
     """The buckets of values, each of which lies in the bucket of this number."""
-    return _joined(numbers, None, values, values)
+    return Grouping(numbers).of_values(values)
 
 
 def join(parts: Iterable[Buckets]) -> Buckets:
@@ -51,24 +86,7 @@ def join(parts: Iterable[Buckets]) -> Buckets:
     given = list(parts)
     if len(given) == 1:
         return given[0]
-    columns = [[part.number for part in given], [part.count for part in given]]
-    columns += [[part.low for part in given], [part.high for part in given]]
-    return _joined(*map(np.concatenate, columns))
-
-
-def _joined(number: np.ndarray, count: np.ndarray | None, low: np.ndarray, high: np.ndarray) -> Buckets:
-    """One bucket a number, in order. Without `count`, each item is one value."""
-    step = np.diff(number)
-    if (step < 0).any():
-        order = np.argsort(number, kind="stable")
-        number, low, high = number[order], low[order], high[order]
-        count = None if count is None else count[order]
-        step = np.diff(number)
-    begins = np.flatnonzero(np.concatenate(([True], step > 0))) if len(number) else np.empty(0, np.int64)
-    if count is None:
-        count = np.diff(begins, append=len(number))
-    elif len(begins) < len(number):
-        count = np.add.reduceat(count, begins)
-    if len(begins) == len(number):
-        return Buckets(number, count, low, high)
-    return Buckets(number[begins], count, np.minimum.reduceat(low, begins), np.maximum.reduceat(high, begins))
+    number, count, low, high = (
+        np.concatenate([getattr(part, name) for part in given]) for name in ("number", "count", "low", "high")
+    )
+    return Grouping(number).of_buckets(count, low, high)

@@ -16,6 +16,9 @@ from .tracks import describe, has_times, timed, video_of
 
 MOST_TRACKS = 1000  # of an episode that are shown, which is also what BSS tells in one call
 
+_MOST_FIELDS = 5000  # of all label tracks together; a page of a thousand of them would have 12 MB else
+_LEAST_FIELDS = 10  # of each
+
 # Of an episode with more files, a camera is worth more than one of a thousand short sounds.
 _FIRST = (Kind.VIDEO, Kind.LABEL_TRACK, Kind.TEXT_TRACK, Kind.AUDIO)
 
@@ -54,12 +57,14 @@ def view_of_files(files: Sequence[tuple[Asset, Record]], *, dagster_url: str | N
     ]
     found = align(times)
     starts = {record.id: at for at, (_, record) in enumerate(placed)}
+    labels = sum(record.kind is Kind.LABEL_TRACK for _, record in files)
+    most_fields = max(_MOST_FIELDS // max(labels, 1), _LEAST_FIELDS)
     tracks = []
     for asset, record in files:
         at = starts.get(record.id)
         video = times[at].beside if at is not None else None
         tracks.append(
-            describe(asset, record, dagster_url=dagster_url)
+            describe(asset, record, dagster_url=dagster_url, most_fields=most_fields)
             | {
                 "startSec": found.starts[at] if at is not None else 0.0,
                 "durationSec": times[at].duration if at is not None else None,

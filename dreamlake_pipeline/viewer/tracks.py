@@ -26,8 +26,8 @@ _CLOCKS = {
 }
 
 
-def describe(asset: Asset, record: Record, *, dagster_url: str | None = None) -> dict[str, Any]:
-    """A file as JSON has it; its times are added by whoever aligns it with the others.
+def describe(asset: Asset, record: Record, *, dagster_url: str | None = None, most_fields: int = 100) -> dict[str, Any]:
+    """A file as JSON has it, with so many fields of a label track; whoever aligns it with others adds its times.
 
     `kind` is that of the content: a video that holds sound only is `audio`. `recordKind` is the one that routes take.
     URLs are paths of the viewer, null for what the file does not have.
@@ -51,6 +51,7 @@ def describe(asset: Asset, record: Record, *, dagster_url: str | None = None) ->
         "run": runs_of_batch(dagster_url, record.partition),
         "streamStart": (metadata.get("timeOrigin") or {}).get("streamStart"),
         **_OF_KIND[kind](record, metadata),
+        **({"fields": _fields(metadata, most_fields)} if kind is Kind.LABEL_TRACK else {}),
     }
 
 
@@ -146,29 +147,25 @@ def _audio(record: Record, metadata: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _labels(record: Record, metadata: Mapping[str, Any]) -> dict[str, Any]:
-    units = (metadata.get("csv") or {}).get("units") or {}
-    fields = [
-        {
-            "name": field.get("name"),
-            "type": field.get("type"),
-            "unit": units.get(field.get("name")),
-            "min": field.get("min"),
-            "max": field.get("max"),
-            "distinct": field.get("distinct"),
-        }
-        for field in metadata.get("fields", [])
-    ]
     has_time = metadata.get("timeField") is not None
     return {
         "entries": metadata.get("entries"),
-        "fields": fields,
-        "fieldsTotal": metadata.get("fieldsTotal") or len(fields),
+        "fieldsTotal": metadata.get("fieldsTotal") or len(metadata.get("fields", [])),
         "allFields": _result(record, "fields.json") if metadata.get("fieldsUrl") else None,
         "timeField": metadata.get("timeField"),
         "timeFields": (metadata.get("time") or {}).get("fields", []),
         "series": f"/series/{record.id}" if has_time else None,
         "rows": f"/rows/{record.id}" if metadata else None,
     }
+
+
+def _fields(metadata: Mapping[str, Any], most: int) -> list[dict[str, Any]]:
+    units = (metadata.get("csv") or {}).get("units") or {}
+    told = ("name", "type", "min", "max", "distinct")
+    return [
+        {name: field.get(name) for name in told} | {"unit": units.get(field.get("name"))}
+        for field in metadata.get("fields", [])[:most]
+    ]
 
 
 def _text(record: Record, metadata: Mapping[str, Any]) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def test_what_a_route_does_not_read_is_in_no_line(services: Any, lines: Any, ser
     """Otherwise a caller has it written of his changes that they were somebody else's."""
     url, headers = getattr(services, service), bearer(services.token("*"))
     forged = dict.fromkeys(audit._NAMED | audit._COUNTED, "forged")
-    values = {"id": "0" * 24, "kind": "video", "owner": "o", "project": "p"}
+    values = {"id": "0" * 24, "kind": "video", "owner": "o", "namespace": "o", "project": "p"}
     document = httpx.get(f"{url}/openapi.json").json()
     seen = 0
     for path, methods in document["paths"].items():

@@ -10,7 +10,7 @@ from dreamlake_pipeline import layout
 from dreamlake_pipeline.api.bss import Record
 from dreamlake_pipeline.api.pipeline import ClaimBatches, StagedObject
 from dreamlake_pipeline.api.server import Asset
-from dreamlake_pipeline.client.bss import BssClient, Place
+from dreamlake_pipeline.client.bss import BssClient, Place, in_slices
 from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.client.server import asset_of
 from dreamlake_pipeline.client.services import Services as Clients
@@ -83,7 +83,8 @@ class Lab:
 
     def records(self) -> list[Record]:
         bss: BssClient = self.clients.bss
-        return bss.query([ref.id for ref in bss.list_refs(Place(self.namespace, self.project))])
+        ids = [ref.id for ref in bss.list_refs(Place(self.namespace, self.project))]
+        return [record for some in in_slices(ids) for record in bss.query(some)]
 
     def record(self, name: str) -> Record:
         [found] = [record for record in self.records() if record.name == name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,11 +10,14 @@ import pytest
 
 from dreamlake_pipeline.api.bss import Record, Status
 from dreamlake_pipeline.api.common import ErrorBody
-from dreamlake_pipeline.api.server import Asset
+from dreamlake_pipeline.api.server import Asset, AssetChange
+from dreamlake_pipeline.errors import DreamlakeError
 from dreamlake_pipeline.ids import new_id
 from dreamlake_pipeline.kinds import Kind, kind_of
 from dreamlake_pipeline.names import split_name
-from dreamlake_pipeline.viewer.episode import view_of_files
+from dreamlake_pipeline.viewer import episode as episode_module
+from dreamlake_pipeline.viewer.episode import view_of_episode, view_of_files
+from tests.viewer.ingest import Lab
 
 NOW = datetime(2025, 11, 30, 12, tzinfo=UTC)
 
@@ -158,7 +162,14 @@ def test_fields_come_with_their_units() -> None:
     fields = [{"name": "t", "type": "double"}, {"name": "force", "type": "double", "min": -1.5, "max": 2}]
     metadata = labels(0.0, fields=fields, fieldsTotal=1000, fieldsUrl="x", csv={"units": {"force": "N"}})
     [track] = view_of_files([file("/a.csv", metadata)])["tracks"]
-    assert track["fields"][1] == {"name": "force", "type": "double", "unit": "N", "min": -1.5, "max": 2}
+    assert track["fields"][1] == {
+        "name": "force",
+        "type": "double",
+        "unit": "N",
+        "min": -1.5,
+        "max": 2,
+        "distinct": None,
+    }
     assert (track["fieldsTotal"], track["timeFields"]) == (1000, ["t"])
     assert track["allFields"] == f"/results/label-track/{track['recordId']}/fields.json"
 
@@ -166,3 +177,54 @@ def test_fields_come_with_their_units() -> None:
 def test_the_run_is_dagsters_page_of_the_batch() -> None:
     [track] = view_of_files([file("/a.csv", {}, partition="lab/cups 1")], dagster_url="http://d:3000/")["tracks"]
     assert track["run"] == "http://d:3000/runs?q%5B0%5D=tag:dagster/partition=lab/cups%201"
+
+
+def test_a_thousand_label_files_of_many_fields_are_no_page_of_megabytes() -> None:
+    fields = [
+        {"name": f"joint_{n}.position", "type": "float64", "min": -1.23456789, "max": 1.23456789} for n in range(100)
+    ]
+    view = view_of_files([file(f"/{n}.csv", labels(0.0, fields=fields)) for n in range(1000)])
+    assert len(json.dumps(view)) < 3_000_000
+    assert {(len(track["fields"]), track["fieldsTotal"]) for track in view["tracks"]} == {(10, 100)}
+
+
+def test_the_view_model_of_an_episode_that_was_ingested(lab: Lab) -> None:
+    """Through both services: a stamped log, a log of seconds, subtitles, and a file that fails."""
+    lab.ingest(
+        {
+            "/labels/stamped.csv": "time,x\n2025-11-30T12:00:00Z,1\n2025-11-30T12:00:02Z,2\n",
+            "/labels/later.csv": "time,x\n2025-11-30T12:00:01.5Z,1\n2025-11-30T12:00:02Z,2\n",
+            "/labels/broken.csv": "",
+            "/text/a.vtt": "WEBVTT\n\n00:01.000 --> 00:03.500\nHello\n",
+        }
+    )
+    view = view_of_episode(lab.clients, lab.namespace, lab.project, "run-1", can_write=True, dagster_url=None)
+    tracks = by_name(view)
+    assert (tracks["/labels/later.csv"]["startSec"], tracks["/labels/later.csv"]["alignedBy"]) == (1.5, "absolute")
+    assert (view["durationSec"], view["alignment"]["by"], view["alignment"]["epoch"]) == (3.5, "mixed", NOW.timestamp())
+    assert tracks["/labels/broken.csv"]["error"]["code"] == "file_empty"
+    assert view["counts"] == {"ready": 3, "failed": 1}
+    assert (view["flag"], view["note"], view["previous"], view["next"], view["moreFiles"]) == (
+        None,
+        None,
+        None,
+        None,
+        0,
+    )
+    later = tracks["/labels/later.csv"]
+    lab.clients.index.change_asset(Kind.LABEL_TRACK, later["assetId"], AssetChange(time_offset_sec=-2.0))
+    moved = view_of_episode(lab.clients, lab.namespace, lab.project, "run-1", can_write=True, dagster_url=None)
+    assert by_name(moved)["/labels/stamped.csv"]["startSec"] == 0.5
+    assert moved["alignment"]["text"].endswith("later.csv -2 s")
+
+
+def test_an_episode_of_ten_thousand_files_is_shown_with_its_cameras(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first files of the kinds that matter, whatever their names; here the bound is 3 and not 1,000."""
+    monkeypatch.setattr(episode_module, "MOST_TRACKS", 3)
+    sounds = {f"/audio/{n}.wav": b"RIFF" + bytes([n]) for n in range(6)}
+    lab.ingest(sounds | {"/camera/front.mp4": b"mp4", "/z/joints.csv": "t,x\n0,1\n1,2\n"}, process=False)
+    view = view_of_episode(lab.clients, lab.namespace, lab.project, "run-1", can_write=False, dagster_url=None)
+    assert [track["name"] for track in view["tracks"]] == ["/audio/0.wav", "/camera/front.mp4", "/z/joints.csv"]
+    assert view["moreFiles"] == 5
+    with pytest.raises(DreamlakeError, match="run-2"):
+        view_of_episode(lab.clients, lab.namespace, lab.project, "run-2", can_write=False, dagster_url=None)

@@ -27,6 +27,7 @@ from ...series.fields import Field, find_fields, nested_columns
 from ...series.form import Described, Description
 from ...series.gaps import Distances
 from ...series.runs import Runs
+from ...series.seconds import seconds_since
 from .tables import Footers, StoredTable
 
 MOST_SMALL = 2**17  # entries of a track without a series.parquet
@@ -309,8 +310,7 @@ def _seconds(values: np.ndarray, known: np.ndarray, unit: tuple[int, int], start
     known = known & (absolute >= start - _BLUR) & (absolute <= end + _BLUR) & np.isfinite(absolute)
     if not known.any():
         return np.full(len(values), np.nan)
-    since = (values - values[known].min()).astype(np.float64)
-    return np.where(known, np.round(since * numerator / denominator, 9), np.nan)
+    return np.where(known, seconds_since(values, values[known].min().item(), numerator, denominator), np.nan)
 
 
 def _since_1970(told: float | str | None) -> float | None:

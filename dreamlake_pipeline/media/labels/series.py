@@ -13,16 +13,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ...series.buckets import Buckets, fill, join, numbers_of
+from ...series.buckets import Buckets, Grouping, fill, join, numbers_of
 from ...series.fields import Field, Sort, Values, find_fields
 from ...series.form import ENTRIES, LEAST_ROWS, MARKS, MOST_MARKS, SCHEMA, Described, Description
 from ...series.gaps import Distances
-from ...series.runs import Runs, RunsOfParts
+from ...series.runs import Runs, RunsOfParts, join_runs
 from .rows import LINE_COLUMN, OTHER_COLUMN
 from .stats import Statistics
 from .times import FoundTime
 
 _ROWS_OF_BUCKET = 16
+_OCTAVES = 48  # between the width of a bucket and the duration, at the most
+_LEAST_EXPONENT = -60
 _TOP_BUCKETS = 512  # of the highest level, at the most
 _GROUP_ROWS = 2**16
 _LEAST_BUCKETS = 512  # of each field, that are written at a time
@@ -76,11 +78,9 @@ def _width(distances: Distances, known: int, duration: float) -> float:
     buckets without any left out."""
     if not duration:
         return 1.0
-    exponent = math.floor(math.log2(duration / max(known, 1)))
-    exponent = max(min(exponent, math.floor(math.log2(duration))), math.floor(math.log2(duration)) - 60)
-    while distances.expected_buckets(2.0 ** (exponent - 1)) <= known / _ROWS_OF_BUCKET and exponent > -60:
-        exponent -= 1
-    while distances.expected_buckets(2.0**exponent) > known / _ROWS_OF_BUCKET and 2.0**exponent < duration:
+    highest = math.floor(math.log2(duration))
+    exponent = max(highest - _OCTAVES, _LEAST_EXPONENT)
+    while exponent < highest and distances.expected_buckets(2.0**exponent) > known / _ROWS_OF_BUCKET:
         exponent += 1
     return 2.0**exponent
 
@@ -164,7 +164,8 @@ class _File:
             return
         values_of = Values(part)
         lowest, bucket = self._levels[0], numbers_of(times, self._width)
-        lowest.add(ENTRIES, fill(bucket, np.zeros(len(bucket))))
+        together = Grouping(bucket)
+        lowest.add(ENTRIES, together.of_values(np.zeros(len(bucket))))
         for at, field in enumerate(self._fields, 1):
             if field.sort is Sort.MARK:
                 texts = values_of.texts(field)
@@ -178,7 +179,7 @@ class _File:
                 self._gap_of(at, times[known], gap)
                 lowest.add(at, fill(bucket[known], values[known]))
             else:
-                lowest.add(at, fill(bucket, values))
+                lowest.add(at, together.of_values(values))
         lowest.flush()
 
     def add_times(self, seconds: np.ndarray) -> None:
@@ -243,17 +244,16 @@ class _File:
         self._write_rows(level, columns)
 
     def _write_marks(self, runs: dict[int, Runs]) -> None:
-        for at, found in runs.items():
-            self._write_rows(
-                MARKS,
-                {
-                    "field": np.full(len(found), at, np.int32),
-                    "time": found.start,
-                    "end": found.end,
-                    "text": found.text,
-                    "count": found.count,
-                },
-            )
+        waiting: dict[int, Runs] = {}
+        for at, found in [*runs.items(), (0, None)]:
+            if waiting and (found is None or sum(map(len, waiting.values())) + len(found) > _GROUP_ROWS):
+                together = join_runs(list(waiting.values()))
+                field = np.repeat(np.array(list(waiting), np.int32), [len(one) for one in waiting.values()])
+                columns = {"field": field, "time": together.start, "end": together.end}
+                self._write_rows(MARKS, columns | {"text": together.text, "count": together.count})
+                waiting = {}
+            if found is not None:
+                waiting[at] = found
 
     def _write_rows(self, level: int, columns: dict[str, Any]) -> None:
         rows = len(next(iter(columns.values())))

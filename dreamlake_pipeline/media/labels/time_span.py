@@ -85,18 +85,6 @@ def show(value: float | int, scale: Scale) -> float | str:
     return format_time(round(seconds / SECONDS_OF_UNIT[unit]), "ns" if exact else "us", zone=scale.zone)
 
 
-def seconds_since(low: float | int, counts: Counts, scale: Scale) -> np.ndarray:
-    """The seconds from `low` to each count, NaN where it is no time; to the nanosecond, which is more than floats keep
-    of most times."""
-    values, per = counts.values, scale.per
-    if values.dtype.kind == "i" and abs(int(low)) < 2**62:
-        since = (values - int(low)).astype(np.float64)
-    else:
-        since = values.astype(np.float64) - float(low)
-    seconds = np.round(since * per.numerator / per.denominator, 9)
-    return np.where(is_time(counts, scale), seconds, np.nan)
-
-
 def explain(span: Span, scale: Scale, fields: tuple[str, ...], rows: int) -> Iterator[str]:
     name = " and ".join(map(repr, fields))
     if span.unset:

@@ -14,12 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
+from ...series.seconds import seconds_since
 from .stats import Statistics
 from .time_candidates import decide_order, find_candidates, find_unnamed_pairs, list_readers, may_be_unix
 from .time_names import unit_of
 from .time_readers import ClockReader, Counts, NumberReader, Reader, Table
 from .time_scale import Sample, Scale, find_scale, take_sample
-from .time_span import BARS, Span, add, count_in_parts, exactly, explain, is_time, seconds_since, show
+from .time_span import BARS, Span, add, count_in_parts, exactly, explain, is_time, show
 
 _MOST_TRIED = 50  # candidates, each of which is read as a whole
 _KEPT_ROWS = 2**21  # of whose counts 36 MB are kept
@@ -71,7 +72,9 @@ class FoundTime:
         """The seconds from the first time to that of each entry, in the order of the table, some rows at a time; NaN
         where it has none."""
         for _, counts in self._series:
-            yield seconds_since(self._low, counts, self._scale)
+            per = self._scale.per
+            seconds = seconds_since(counts.values, self._low, per.numerator, per.denominator)
+            yield np.where(is_time(counts, self._scale), seconds, np.nan)
 
 
 def find_time(

@@ -3,7 +3,7 @@
 import { getJson } from "./api.js";
 import { formatTime } from "./axis.js";
 import { button, element, fill } from "./dom.js";
-import { LongList } from "./list.js";
+import { LINE, LongList } from "./list.js";
 import { Marks } from "./marks.js";
 
 /** @typedef {import("./marks.js").Mark} Mark */
@@ -33,7 +33,7 @@ export function cues(track, page, row) {
   const tool = button("list", `List the cues of ${track.name}`, () => {
     box.hidden = !box.hidden;
     tool.setAttribute("aria-expanded", String(!box.hidden));
-    content.height = box.hidden ? LANE : LANE + LIST;
+    content.height = box.hidden ? LANE : LANE + Math.min(LIST, marks.marks.length * LINE + 1);
     row.draw();
     tick(page.clock.time);
   }, { class: "quiet", "aria-expanded": "false" });

@@ -2,7 +2,8 @@
 
 import { element, fill, inNextFrame } from "./dom.js";
 
-const LINE = 26; // pixels, as in tracks.css
+/** Pixels of a line, as in tracks.css. */
+export const LINE = 26;
 const MORE = 6; // lines beyond those that can be seen
 
 export class LongList {

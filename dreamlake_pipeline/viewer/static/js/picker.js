@@ -89,6 +89,8 @@ function fieldList(track, fields, chosen, change) {
     for (const label of list.querySelectorAll("label"))
       label.hidden = !(label.dataset.field ?? "").includes(search.value.trim().toLowerCase());
   });
+  const isCut = fields.length < (track.fieldsTotal ?? 0) && !track.allFields;
+  const rest = isCut ? element("p", { class: "muted" }, "The file’s page has the other fields.") : null;
   const none = groups.length ? null : element("p", { class: "muted" }, "It has no field that can be drawn.");
-  return element("div", {}, search, full, none, list);
+  return element("div", {}, search, full, none, list, rest);
 }

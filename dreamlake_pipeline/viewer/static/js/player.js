@@ -1,6 +1,6 @@
 /** One camera or microphone that follows the clock: where it is, what it shows, whether it can go on. */
 
-import { Samples } from "./samples.js";
+import { Lag } from "./lag.js";
 import { Stream } from "./stream.js";
 
 /** @typedef {import("./clock.js").Clock} Clock */
@@ -9,14 +9,17 @@ import { Stream } from "./stream.js";
 /** Seconds behind the beginning of a frame that are sought: a time on the border of two is one or the other by rounding. */
 const INSIDE = 0.001;
 
+/** Seconds by which browsers, that count microseconds, round the time of a frame. */
+const ROUNDING = 0.00001;
+
 /** Seconds that a picture of unknown rate, or a piece of sound, is taken to last. */
 const FRAME = 1 / 30;
 
 /** Milliseconds after a seek within which its picture is shown, if it is another one than before. */
 const SHOWN = 300;
 
-/** Milliseconds after it began to play, or the clock was moved, in which the element's time says little. */
-const SETTLED = 300;
+/** Milliseconds after it began to play in which the element's time says little. */
+const SETTLED = 200;
 
 /** Seconds of sound that nobody hears. */
 const SOUND_TOLERANCE = 0.03;
@@ -29,8 +32,9 @@ const TOO_LITTLE = 0.25;
 export const DRIFT_RATE = 0.03;
 export const DRIFT_SEEK = 0.25;
 
-/** How much its rate may differ from the clock's. */
+/** How much its rate may differ from the clock's, and the seconds in which it takes a drift back where that allows it. */
 const MOST_CORRECTION = 0.05;
+const CORRECTED_IN = 0.5;
 
 /**
  * Events: `change`, when anything that decides whether it can go on may have changed; `failed`.
@@ -56,7 +60,8 @@ export class Player extends EventTarget {
   /** The element's time of the picture that is shown. */
   #shown = NaN;
   #correcting = false;
-  #samples = new Samples();
+  #lag = new Lag();
+  #playedAt = 0;
   #startSec;
 
   /**
@@ -170,7 +175,7 @@ export class Player extends EventTarget {
    * @param {number} time
    */
   seek(time) {
-    this.#samples.clear();
+    this.#lag.clear();
     if (this.media.readyState < HTMLMediaElement.HAVE_METADATA || this.media.seeking) {
       this.#next = time;
       return;
@@ -192,7 +197,7 @@ export class Player extends EventTarget {
     if (this.media.seeking || this.#next !== null || this.media.readyState < HTMLMediaElement.HAVE_CURRENT_DATA) return false;
     const place = this.stream.origin + this.place(time);
     if (!this.isVideo) return Math.abs(this.media.currentTime - place) <= SOUND_TOLERANCE;
-    const late = place + 2 * INSIDE - this.#shown;
+    const late = place + INSIDE + ROUNDING - this.#shown;
     const tolerance = frames * this.frame;
     if (late >= -tolerance && late < this.frame + tolerance) return true;
     // Frames of an uneven rate last as long as they do: what a seek to this very time showed is right.
@@ -226,8 +231,9 @@ export class Player extends EventTarget {
 
   /** Go with the clock from now on. @returns {Promise<void>} rejected where the browser refuses sound */
   play() {
-    this.#samples.clear();
+    this.#lag.clear();
     this.#correcting = false;
+    this.#playedAt = performance.now();
     this.joined = true;
     this.joinsAt = null;
     this.#setRate(this.clock.rate);
@@ -238,7 +244,7 @@ export class Player extends EventTarget {
   stop() {
     this.joined = false;
     this.joinsAt = null;
-    this.#samples.clear();
+    this.#lag.clear();
     if (!this.media.paused) this.media.pause();
   }
 
@@ -249,22 +255,14 @@ export class Player extends EventTarget {
     return hasMoved;
   }
 
-  /** What was measured is no measure any more: somebody moved the clock. */
-  forget() {
-    this.#samples.clear();
-  }
-
   /**
-   * Seconds that it is ahead of the clock, or null where that is not known.
-   *
-   * Judged by the pictures that were presented, and when; where there are few of them, by the element's time.
+   * Seconds that what it shows is ahead of the clock, or null where that is not known yet: by the element's time, and by
+   * the pictures that were presented, which may be others.
+   * @returns {number | null}
    */
   get drift() {
-    const now = performance.now();
-    const measured = this.#samples.median(now);
-    if (measured !== null) return measured;
-    if (this.#samples.age(now) < SETTLED) return null;
-    return this.time - this.clock.time;
+    if (performance.now() - this.#playedAt < SETTLED) return null;
+    return this.time - this.clock.time + this.#lag.lead;
   }
 
   /** Take a small drift back by its rate. @returns {number | null} the drift */
@@ -275,7 +273,8 @@ export class Player extends EventTarget {
     const bound = Math.min(DRIFT_RATE, 0.75 * this.frame) * Math.max(1, this.clock.rate);
     if (Math.abs(drift) > bound) this.#correcting = true;
     else if (Math.abs(drift) < bound / 4) this.#correcting = false;
-    const correction = this.#correcting ? Math.min(Math.max(-drift, -MOST_CORRECTION), MOST_CORRECTION) : 0;
+    const wanted = this.#correcting ? -drift / CORRECTED_IN / this.clock.rate : 0;
+    const correction = Math.min(Math.max(wanted, -MOST_CORRECTION), MOST_CORRECTION);
     this.#setRate(this.clock.rate * (1 + correction));
     return drift;
   }
@@ -286,12 +285,12 @@ export class Player extends EventTarget {
    */
   inStep(time) {
     const phase = this.phase(time);
+    if (!this.clock.playing) return this.shows(time, 0);
     if (!this.clock.running || phase === "before") return this.shows(time, 1);
     if (phase === "after") return this.media.ended || this.place(time) + this.track.startSec - this.time < 2 * this.frame;
     if (!this.joined || this.media.seeking) return false;
     const { drift } = this;
-    // A picture is presented with the next refresh of the screen, and not before its time.
-    return drift !== null && Math.abs(drift) <= this.frame + Samples.REFRESH * this.clock.rate;
+    return drift !== null && Math.abs(drift) <= this.frame;
   }
 
   /** @param {number} rate */
@@ -313,17 +312,10 @@ export class Player extends EventTarget {
     const onFrame = (/** @type {number} */ _, /** @type {VideoFrameCallbackMetadata} */ frame) => {
       this.#shown = frame.mediaTime;
       this.#fresh = !video.seeking;
-      if (this.joined && !video.paused && !video.seeking) this.#measure(frame);
+      if (this.joined && !video.paused && !video.seeking) this.#lag.add(video, frame);
       video.requestVideoFrameCallback(onFrame);
     };
     video.requestVideoFrameCallback(onFrame);
-  }
-
-  /** @param {VideoFrameCallbackMetadata} frame */
-  #measure(frame) {
-    const shows = frame.mediaTime - this.stream.origin + this.track.startSec;
-    const wanted = this.clock.timeAt(frame.expectedDisplayTime);
-    this.#samples.add(frame.expectedDisplayTime, shows - wanted + (Samples.REFRESH / 2) * this.clock.rate);
   }
 
   /** @param {string} reason */

@@ -11,6 +11,9 @@ const INTERVAL = 100;
 /** Milliseconds in which a player that was told to play has to move, before all wait for it again. */
 const START_PATIENCE = 2_000;
 
+/** Milliseconds after the start for which it is seen how far they came apart by it. */
+const SETTLING = 1_000;
+
 /** Milliseconds between two looks at whether it moves. */
 const START_INTERVAL = 8;
 
@@ -48,7 +51,7 @@ export class Sync extends EventTarget {
   #toStart = [];
   /** How patient to be with those that have to join others, or drifted. @type {WeakMap<Player, Patience>} */
   #patience = new WeakMap();
-  #rate = 1;
+  #wasPlaying = false;
   #isTicking = false;
   #told = "";
 
@@ -60,11 +63,7 @@ export class Sync extends EventTarget {
       const { source } = /** @type {CustomEvent<import("./clock.js").TimeDetail>} */ (event).detail;
       if (source === "user") this.#gather();
     });
-    clock.addEventListener("state", () => {
-      if (clock.rate !== this.#rate) this.#forget();
-      this.#rate = clock.rate;
-      this.tick();
-    });
+    clock.addEventListener("state", () => this.tick());
     clock.addEventListener("tracks", () => {
       if ([...this.#players].filter((player) => player.hasMoved()).length) this.#gather();
     });
@@ -83,6 +82,9 @@ export class Sync extends EventTarget {
     // What is done here is heard of by events, some of them at once.
     if (this.#isTicking) return;
     this.#isTicking = true;
+    // Whoever starts to play waits for all.
+    if (this.clock.playing && !this.#wasPlaying) this.clock.hold();
+    this.#wasPlaying = this.clock.playing;
     if (!this.clock.playing) this.#stand();
     else if (this.#starting) this.#start(this.#starting);
     else if (this.clock.held) this.#wait();
@@ -93,10 +95,6 @@ export class Sync extends EventTarget {
 
   get #taking() {
     return [...this.#players].filter((player) => player.takesPart);
-  }
-
-  #forget() {
-    for (const player of this.#players) player.forget();
   }
 
   /** Go to the clock's time, all together. */
@@ -168,7 +166,6 @@ export class Sync extends EventTarget {
     this.#starting = null;
     if (still.length) return this.#hold(still);
     if (started.length) this.clock.seek(median(started.map((player) => player.time)), "player");
-    this.#forget();
     this.clock.release();
   }
 
@@ -183,11 +180,25 @@ export class Sync extends EventTarget {
     const stalled = taking.filter((player) => player.joined && !player.canGoOn(time, false));
     if (stalled.length) return this.#hold(stalled);
     this.waitingFor = [];
+    const following = taking.filter((player) => player.joined && !player.media.paused && player.phase(time) === "in");
+    const drifted = following.filter((player) => this.#hasDrifted(player));
+    if (drifted.length) return this.#hold(drifted);
+    if (performance.now() - this.#startedAt < SETTLING) this.#centre(following);
     for (const player of taking) {
       if (player.phase(time) !== "in") this.#rest(player, time);
-      else if (player.joined && !player.media.paused) this.#follow(player, time);
-      else this.#enter(player, time);
+      else if (!following.includes(player)) this.#enter(player, time);
     }
+  }
+
+  /**
+   * Where some began later than others, as those with sound do, the clock goes between them: each has half of the way.
+   * @param {Player[]} players
+   */
+  #centre(players) {
+    const drifts = players.map((player) => player.drift).filter((drift) => drift !== null);
+    if (!drifts.length || drifts.length < players.length) return;
+    const middle = (Math.min(...drifts) + Math.max(...drifts)) / 2;
+    this.clock.seek(this.clock.time + middle, "player");
   }
 
   /** @param {Player[]} stalled */
@@ -213,7 +224,7 @@ export class Sync extends EventTarget {
   }
 
   /**
-   * One that begins, or becomes visible, or lost the others. It goes ahead of them, waits, and starts when they come;
+   * One that begins, or becomes visible, or was paused by the browser. It goes ahead of them, waits, and starts when they come;
    * nobody waits for it.
    * @param {Player} player
    * @param {number} time
@@ -244,22 +255,20 @@ export class Sync extends EventTarget {
   }
 
   /**
-   * One that plays: a small drift is taken back by its rate, a large one by a seek.
+   * One that plays: a small drift is taken back by its rate, a large one by a seek, for which the others wait.
    * @param {Player} player
-   * @param {number} time
+   * @returns {boolean} whether it has to be sought
    */
-  #follow(player, time) {
+  #hasDrifted(player) {
     const drift = player.correct();
-    if (drift === null || Math.abs(drift) <= DRIFT_SEEK * Math.max(1, this.clock.rate)) return;
+    if (drift === null || Math.abs(drift) <= DRIFT_SEEK * Math.max(1, this.clock.rate)) return false;
     const patience = this.#patienceWith(player);
     const now = performance.now();
-    if (now < patience.until) return;
+    if (now < patience.until) return false;
     // More seeks do not help a machine that can't decode so much: they become rarer.
     patience.until = now + patience.quiet;
     patience.quiet = Math.min(2 * patience.quiet, LONGEST_QUIET);
-    player.joinsAt = null;
-    player.joined = false;
-    this.#enter(player, time);
+    return true;
   }
 
   /** @param {Player} player @returns {Patience} */
