@@ -56,6 +56,12 @@ NEXT: dict[Code, str] = {
 }  # fmt: skip
 
 
+def next_for_file(code: str, hint: str | None) -> str | None:
+    """What to do about a file that failed, for who sees all that is known of it."""
+    known = NEXT[Code(code)] if code in [*Code] else _FILE
+    return hint or (None if known in (_FILE, _ADDRESS) else known)
+
+
 def what_next(error: DreamlakeError) -> str:
     """What to do about it, as a sentence for a person."""
     return error.hint or NEXT[error.code]

@@ -16,7 +16,7 @@ from .file import explained
 
 PAGE = 100  # files
 
-_UNKNOWN = {"code": Code.INTERNAL, "message": "Nothing more is known.", "hint": None, "meaning": None}
+_UNKNOWN = {"code": Code.INTERNAL, "message": "Nothing more is known.", "hint": None, "meaning": None, "next": None}
 
 
 class What(StrEnum):

@@ -16,6 +16,7 @@ from ..errors import ERRORS, Code, DreamlakeError
 from ..kinds import MEDIA, Kind
 from ..names import split_name
 from ..viewerpaths import episode_path
+from .advice import next_for_file
 from .facts import facts_of, tables_of
 
 # What is made of files of a kind, whatever is in them.
@@ -96,6 +97,7 @@ def explained(error: ErrorBody) -> dict[str, Any]:
         "message": error.message,
         "hint": error.hint,
         "meaning": known.meaning if known else None,
+        "next": next_for_file(error.code, error.hint),
         "retryable": known.retryable if known else True,
     }
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
@@ -42,6 +43,7 @@ class Pages:
         }
         self._environment.filters |= {
             "visible": visible,
+            "said": _said,
             "bytes": units.size,
             "clock": units.clock,
             "hours": units.hours,
@@ -64,3 +66,11 @@ class Pages:
             **values,
         )
         return HTMLResponse(html, status, self._headers | {"Cache-Control": "no-store"})
+
+
+def _said(text: str) -> Markup:
+    """A sentence of the services as markup: what stands between backticks is code, and no more of it is markup."""
+    parts = visible(text).split("`")
+    if len(parts) % 2 == 0:  # one of them is no sign of code
+        return escape(visible(text))
+    return Markup("").join(Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from dreamlake_pipeline.auth import Scope
 from dreamlake_pipeline.errors import ERRORS, Code, DreamlakeError
 from dreamlake_pipeline.viewer.advice import NEXT, what_next
 from dreamlake_pipeline.viewer.app import create_app
+from dreamlake_pipeline.viewer.pages import _said
 from tests.conftest import serving
 from tests.viewer.conftest import Seen, viewer_settings
 from tests.viewer.ingest import Lab
@@ -39,7 +42,8 @@ def test_every_code_has_a_page(viewer: Seen, code: Code) -> None:
     assert f'data-code="{code}"' in answer.text
     assert "It is &lt;b&gt;so&lt;/b&gt;." in answer.text and "<b>so" not in answer.text
     assert ERRORS[code].meaning.split("'")[0] in answer.text
-    assert what_next(DreamlakeError(code, "")) in answer.text.replace("&#39;", "'").replace("&#34;", '"')
+    text = re.sub("</?code>", "`", html.unescape(answer.text))
+    assert what_next(DreamlakeError(code, "")) in text
 
 
 def test_every_code_says_what_next() -> None:
@@ -74,3 +78,9 @@ def test_a_key_that_ends_while_one_looks_leads_to_the_login_and_back(viewer: See
     page.get_by_role("button", name="Log in").click()
     expect(page.locator("[data-page=ingest]")).to_be_visible()
     page.problems.clear()  # type: ignore[attr-defined] - the browser reports a 401 that the page expects
+
+
+def test_what_services_say_has_its_commands_as_code_and_no_markup_of_its_own() -> None:
+    assert _said("Run `a <b>` now.") == "Run <code>a &lt;b&gt;</code> now."
+    assert _said("<i>` alone") == "&lt;i&gt;` alone"
+    assert _said("none") == "none"
