@@ -175,9 +175,9 @@ def test_fields_come_with_their_units() -> None:
 
 
 def test_a_file_that_was_processed_again_has_other_addresses() -> None:
-    before = file("/a.mp4", {"posterUrl": "x"})
+    asset, before = file("/a.mp4", {"posterUrl": "x"})
     again = before.model_copy(update={"ready_at": NOW + timedelta(minutes=1)})
-    posters = {view_of_files([one])["tracks"][0]["poster"] for one in (before, again)}
+    posters = {view_of_files([(asset, record)])["tracks"][0]["poster"] for record in (before, again)}
     assert len(posters) == 2, "a browser keeps what it was given for an hour"
 
 
