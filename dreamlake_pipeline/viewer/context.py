@@ -81,6 +81,7 @@ Slug = Annotated[str, InPath(pattern=SLUG_PATTERN)]
 
 
 def private(response: Response, seconds: int) -> Response:
-    """The answer, which the browser of who asked may keep for so long."""
+    """The answer, which the browser of who asked may keep for so long, and gives to nobody who logs in after that."""
     response.headers["Cache-Control"] = f"private, max-age={seconds}"
+    response.headers["Vary"] = "Cookie"
     return response

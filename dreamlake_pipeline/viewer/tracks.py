@@ -172,7 +172,7 @@ def _text(record: Record, metadata: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "cues": metadata.get("cues"),
         "language": metadata.get("language"),
-        "cuesUrl": f"/cues/{record.id}" if metadata else None,
+        "cuesUrl": f"/cues/{record.id}{_version(record)}" if metadata else None,
     }
 
 
@@ -180,7 +180,12 @@ _OF_KIND = {Kind.VIDEO: _video, Kind.AUDIO: _audio, Kind.LABEL_TRACK: _labels, K
 
 
 def _result(record: Record, filename: str) -> str:
-    return f"/results/{record.kind}/{record.id}/{filename}"
+    return f"/results/{record.kind}/{record.id}/{filename}{_version(record)}"
+
+
+def _version(record: Record) -> str:
+    """The end of the address of what browsers keep: a file that is processed again has another."""
+    return f"?v={record.ready_at.timestamp():.0f}" if record.ready_at else ""
 
 
 def _error(error: ErrorBody | None) -> dict[str, Any] | None:

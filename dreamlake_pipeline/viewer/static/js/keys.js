@@ -55,7 +55,8 @@ function isTaken({ target, key }) {
  * @param {"prev" | "next"} relation
  */
 function followLink(relation) {
-  /** @type {HTMLAnchorElement | null} */ (document.querySelector(`a[rel="${relation}"]`))?.click();
+  const link = /** @type {HTMLAnchorElement | null} */ (document.querySelector(`a[rel="${relation}"]`));
+  link?.click();
 }
 
 /**
