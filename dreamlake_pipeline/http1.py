@@ -212,6 +212,19 @@ class StreamedResponse:
         self._left -= len(data)
         return data
 
+    def read_into(self, memory: memoryview) -> int:
+        """The same into memory, as much as it has room for; how many bytes."""
+        if self._is_chunked or self._left is None:
+            data = self.read(len(memory))
+            memory[: len(data)] = data
+            return len(data)
+        size = min(len(memory), self._left)
+        count = self._connection.read_into(memory[:size])
+        if count < size:
+            raise ConnectionError("the connection was closed before the answer was whole")
+        self._left -= count
+        return count
+
     def _read_chunks(self, size: int) -> bytes:
         blocks, read = [], 0
         while read < size and self._is_chunked:
@@ -350,6 +363,9 @@ class _Connection:
 
     def read(self, size: int) -> bytes:
         return self._answers.read(size)
+
+    def read_into(self, memory: memoryview) -> int:
+        return cast(io.BufferedReader, self._answers).readinto(memory)
 
     def close(self) -> None:
         self._answers.close()

@@ -27,11 +27,13 @@ _SENDS = 5  # of bytes that arrive damaged
 
 
 class _Answer(NamedTuple):
-    """What the store said; `read` gives up to so many bytes of the body, none at its end."""
+    """What the store said; `read` gives up to so many bytes of the body, none at its end; `read_into` fills memory with
+    them and says with how many."""
 
     status: int
     headers: Mapping[str, str]
     read: Callable[[int], bytes]
+    read_into: Callable[[memoryview], int]
 
 
 class Transfer:
@@ -83,6 +85,21 @@ class Transfer:
         undone, which any uploader may have set. Raises StoreAway when the connection fails or breaks off, without
         another attempt; Stopped when the patience is stopped meanwhile; DreamlakeError(NOT_FOUND, STORAGE_FAILED).
         """
+        with self._get(url, start, end) as answer:
+            while block := answer.read(_BLOCK):
+                yield block
+                self._go_on()
+
+    def get_into(self, memory: memoryview, url: str, *, start: int = 0, end: int | None = None) -> Iterator[int]:
+        """The same, with each block at the beginning of `memory`; how many bytes it has."""
+        with self._get(url, start, end) as answer:
+            while count := answer.read_into(memory):
+                yield count
+                self._go_on()
+
+    @contextmanager
+    def _get(self, url: str, start: int, end: int | None) -> Iterator[_Answer]:
+        """The answer to a GET of bytes that are there, whose body is still to be read. Raises as `get` does."""
         place = urlsplit(url).netloc
         is_part = bool(start) or end is not None
         headers = {"Accept-Encoding": "identity"}
@@ -92,15 +109,14 @@ class Transfer:
             room = _BLOCK if end is None else end - start
             with self._pace.slot(room, self._go_on), self._open(url, headers) as answer:
                 if start and answer.status == 416:  # nothing is left after `start`
+                    yield _Answer(416, {}, lambda _: b"", lambda _: 0)
                     return
                 if answer.status != (206 if is_part else 200):
                     if answer.status == 404:
                         raise DreamlakeError(Code.NOT_FOUND, "The file is no longer stored.")
                     text, retry_after = answer.read(2000), seconds_of(answer.headers)
                     raise refusal(answer.status, text, place, retry_after=retry_after)
-                while block := answer.read(_BLOCK):
-                    yield block
-                    self._go_on()
+                yield answer
         except UrlExpired as fault:
             reason = f"The object store at {place} refuses the signed URL ({fault})."
             raise StoreAway(Code.STORAGE_FAILED, reason) from None
@@ -152,14 +168,20 @@ class Transfer:
         """The answer to a GET, whose body is still to be read."""
         if self._pools.proxy_of(urlsplit(url)) is None:
             with self._direct.open("GET", url, headers) as answer:
-                yield _Answer(answer.status, answer.headers, answer.read)
+                yield _Answer(answer.status, answer.headers, answer.read, answer.read_into)
             return
         response = self._pools.of(url).request(
             "GET", url, headers=dict(headers), retries=False, redirect=False, timeout=_TIMEOUT, preload_content=False
         )
         try:
             fields = {name.lower(): value for name, value in response.headers.items()}
-            yield _Answer(response.status, fields, lambda size: response.read(size, decode_content=False))
+
+            def read_into(memory: memoryview) -> int:
+                block = response.read(len(memory), decode_content=False)
+                memory[: len(block)] = block
+                return len(block)
+
+            yield _Answer(response.status, fields, lambda size: response.read(size, decode_content=False), read_into)
         finally:
             response.close()
 

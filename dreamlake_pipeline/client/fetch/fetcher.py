@@ -207,7 +207,8 @@ class Fetcher:
                     self._bss, self._transfer, self._patience, wanted.stored.kind, wanted.stored.id
                 )
                 partial.start_anew()
-                partial.write(data)
+                partial.place(0, data)
+                partial.follow(len(data))
                 self._counters.fetched(job, len(data))
             else:
                 self._fill(job, partial)

@@ -36,9 +36,14 @@ def fill(
         partial.start_anew()
     had = partial.written
     on_had(had)
+
+    def arrived(at: int, block: memoryview) -> None:
+        partial.place(at, block)
+        on_bytes(len(block))
+
     while True:
         try:
-            source.read(url, partial.written, size, partial.write, on_bytes)
+            source.read(url, partial.written, size, arrived, partial.follow)
         except DreamlakeError as error:
             if error.code is not Code.HASH_MISMATCH:
                 raise

@@ -8,22 +8,27 @@ import fcntl
 import filecmp
 import hashlib
 import os
+import threading
 from pathlib import Path
 
 from ...errors import Code, DreamlakeError
+from ..stages import Stopped
 from ..walk import show_path
+from .block import OwnBlock
 
-_BLOCK = 1 << 20
+_GRAIN = 1 << 20  # bytes; no file system has larger blocks
 _LEAST_KEPT = 1 << 20  # bytes; less is fetched again rather than left lying about
+_own = OwnBlock()
 _NO_LINKS = (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK, errno.EXDEV, errno.EACCES)
 
 
 class Partial:
-    """The file `.NAME.KEY.part` in the folder of `path`: the beginning of the bytes, and nothing behind it.
+    """The file `.NAME.KEY.part` in the folder of `path`: the beginning of the bytes, and blocks further on.
 
-    `key` is another one for every content. A context: only one process has it at a time, and at its end, what did not
-    become the file is kept if it is worth it. `written` counts its bytes, `digest` is of them. Raises OSError, and
-    CONFLICT when another process has it.
+    Blocks are placed in any order; the hash follows over what the file has. `written` counts the bytes that it came
+    over, `digest` is of them. `key` is another one for every content. A context: only one process has it at a time, and
+    at its end, what did not become the file is cut to `written` bytes, and kept if that is worth it. Raises OSError,
+    and CONFLICT when another process has it.
     """
 
     def __init__(self, path: str, key: str) -> None:
@@ -33,18 +38,22 @@ class Partial:
         self._beside = str(Path(folder, f".{shown}.{key}.part"))
         self.written = 0
         self.digest = hashlib.sha256()
+        self._descriptor = -1
+        self._placing = threading.Lock()  # so that nothing is written once it is closed
 
     def __enter__(self) -> Partial:
         self._descriptor = self._open()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._descriptor < 0:
-            return
-        if self.written < _LEAST_KEPT:
-            with contextlib.suppress(OSError):
+        with self._placing, contextlib.suppress(OSError):
+            if self._descriptor < 0:
+                return
+            if self.written < _LEAST_KEPT:
                 Path(self._beside).unlink()
-        os.close(self._descriptor)
+            else:
+                os.ftruncate(self._descriptor, self.written)
+        self._close()
 
     def _open(self) -> int:
         while True:
@@ -62,26 +71,49 @@ class Partial:
             os.close(descriptor)
 
     def recover(self, most: int) -> None:
-        """Go on behind what is there, which is read; what has more than `most` bytes is thrown away."""
+        """Go on behind the beginning that is there, which is read; what has more than `most` bytes is thrown away."""
         if os.fstat(self._descriptor).st_size > most:
             self.start_anew()
-        while block := os.pread(self._descriptor, _BLOCK, self.written):
-            self.digest.update(block)
-            self.written += len(block)
+        beginning = self._beginning()
+        os.ftruncate(self._descriptor, beginning)
+        self.follow(beginning)
+
+    def _beginning(self) -> int:
+        """How many bytes are before the first gap, as a process leaves one that is killed while several parts arrive.
+
+        A gap is a hole in the file (lseek(2), SEEK_HOLE), which begins behind the file system's block in which the
+        bytes end. A file system that does not tell of holes has the whole file count, and its hash decides.
+        """
+        size = os.fstat(self._descriptor).st_size
+        hole = os.lseek(self._descriptor, 0, os.SEEK_HOLE) if size else 0
+        return size if hole >= size else max(0, hole - 1) // _GRAIN * _GRAIN
 
     def start_anew(self) -> None:
         """Throw away what is there."""
         os.ftruncate(self._descriptor, 0)
         self.written, self.digest = 0, hashlib.sha256()
 
-    def write(self, block: bytes | bytearray) -> None:
-        """Add the next bytes."""
-        self.digest.update(block)
+    def place(self, at: int, block: bytes | memoryview) -> None:
+        """Write bytes that begin at the offset `at`. Safe to call from several threads. Raises Stopped once it is
+        closed."""
         rest = memoryview(block)
-        while rest:
-            count = os.pwrite(self._descriptor, rest, self.written)
+        with self._placing:
+            if self._descriptor < 0:
+                raise Stopped
+            while rest:
+                count = os.pwrite(self._descriptor, rest, at)
+                at += count
+                rest = rest[count:]
+
+    def follow(self, end: int) -> None:
+        """Hash what the file has up to the offset `end`. Raises OSError where it has less."""
+        while self.written < end:
+            room = _own.memory[: end - self.written]
+            count = os.preadv(self._descriptor, [room], self.written)
+            if not count:
+                raise OSError(errno.EIO, "it was cut off by somebody else")
+            self.digest.update(room[:count])
             self.written += count
-            rest = rest[count:]
 
     def put_in_place(self, *, replace: bool) -> bool:
         """It becomes the file. Without `replace`, only where there is none: False when one of the same content is.
@@ -126,8 +158,10 @@ class Partial:
         self._close()
 
     def _close(self) -> None:
-        os.close(self._descriptor)
-        self._descriptor = -1
+        with self._placing:
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+            self._descriptor = -1
 
 
 def exists(path: str) -> DreamlakeError:

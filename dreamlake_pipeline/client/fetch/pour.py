@@ -40,15 +40,15 @@ def pour(bss: BssClient, stored: Stored, what: What, out: Writable, patience: Pa
             return
         digest, found = hashlib.sha256(), signed_url(bss, stored.id, stored.name, what)
 
-        def take(block: bytes | bytearray) -> None:
+        def arrived(_: int, block: memoryview) -> None:
             digest.update(block)
-            out.write(block)
+            out.write(bytes(block))  # which a stream may keep
 
         def url(attempt: int) -> str:
             return (found if attempt == 0 else signed_url(bss, stored.id, stored.name, what)).url or ""
 
         try:
-            Source(transfer, patience).read(url, 0, found.size, take, lambda _: None)
+            Source(transfer, patience).read(url, 0, found.size, arrived)
         except DreamlakeError as error:
             if error.code is Code.NOT_FOUND and what is not What.RAW:
                 raise has_none(stored.name, what) from None

@@ -1,8 +1,7 @@
-"""Bytes from the store: of large files several parts at once, given on in their order."""
+"""Bytes from the store, given on as they arrive: of large files several parts at once."""
 
 from __future__ import annotations
 
-import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -13,17 +12,22 @@ from ..patience import Patience
 from ..refusal import StoreAway
 from ..stages import Channel, Stopped
 from ..transfer import STORE, Transfer
+from .block import OwnBlock
 
 _PART = 8 * 2**20
 _AHEAD = 4  # parts of one file that are fetched at once
-PARTS = 12  # in memory at once, of all files
+PARTS = 12  # that are fetched at once, of all files
 _REFUSALS = 3  # of URLs that were signed just before
 _LOOK_SECONDS = 0.5
 
 Url = Callable[[int], str]
 """A presigned URL for each further attempt: the first (0) may be the one that was signed long before."""
 
-Take = Callable[[bytes], None]
+Arrived = Callable[[int, memoryview], None]
+"""Called with each block, which is gone afterwards, and its offset in the object."""
+
+Reached = Callable[[int], None]
+"""Called with an offset before which all bytes have arrived."""
 
 
 class Source:
@@ -36,89 +40,69 @@ class Source:
         self._transfer = transfer
         self._patience = patience
         self._parts = parts
-        self._room = threading.BoundedSemaphore(PARTS)
+        self._own = OwnBlock()
 
-    def read(self, url: Url, start: int, size: int | None, take: Take, on_bytes: Callable[[int], None]) -> None:
-        """Give `take` the object's bytes from `start` on in order; `on_bytes` hears of them as they arrive.
+    def read(self, url: Url, start: int, size: int | None, arrived: Arrived, reached: Reached = lambda _: None) -> None:
+        """Give the object's bytes from `start` on to `arrived`: where there are `parts`, in any order and by several
+        threads at once. The calling thread tells `reached` how far they came without a gap.
 
-        `size`: the bytes that the whole object has; None where that is not known. What `take` raises ends it.
+        `size`: the bytes that the whole object has; None where that is not known. What `arrived` and `reached` raise
+        ends it. Then, `arrived` may be called once more by each thread, and ends what it does by raising Stopped.
         Raises NOT_FOUND, STORAGE_FAILED, StoreAway, Stopped; HASH_MISMATCH for an object of another size, whose message
         is the rest of a sentence about it.
         """
         if start == size:
             return
         if self._parts is None or size is None or size - start <= _PART:
-            self._stream(url, start, size, take, on_bytes, is_whole=True)
+            self._stream(url, start, size, arrived, reached, is_whole=True)
             return
-        waiting: deque[Future[list[bytes]]] = deque()
+        waiting: deque[tuple[int, Future[None]]] = deque()
         at = start
-        try:
-            while at < size or waiting:
-                while at < size and len(waiting) < _AHEAD and self._has_room(must_wait=not waiting):
-                    waiting.append(self._fetch(self._parts, url, at, min(at + _PART, size), on_bytes))
-                    at = min(at + _PART, size)
-                part = self._wait(waiting[0])
-                waiting.popleft()
-                self._room.release()
-                for block in part:
-                    take(block)
-        finally:
-            for future in waiting:
-                future.add_done_callback(lambda _: self._room.release())
-
-    def _has_room(self, *, must_wait: bool) -> bool:
-        """Take room for a part, if there is any; with `must_wait`, there will be. Raises Stopped."""
-        while not self._room.acquire(timeout=_LOOK_SECONDS if must_wait else 0):
-            if not must_wait:
-                return False
-            self._go_on()
-        return True
-
-    def _go_on(self) -> None:
-        if self._patience.stopping.is_set():
-            raise Stopped
+        while at < size or waiting:
+            while at < size and len(waiting) < _AHEAD:
+                end = min(at + _PART, size)
+                waiting.append((end, self._fetch(self._parts, url, at, end, arrived)))
+                at = end
+            end, part = waiting.popleft()
+            self._wait(part)
+            reached(end)
 
     def _fetch(
-        self,
-        parts: Channel[Callable[[], None]],
-        url: Url,
-        start: int,
-        end: int,
-        on_bytes: Callable[[int], None],
-    ) -> Future[list[bytes]]:
-        """The blocks of one part, by another thread."""
-        future: Future[list[bytes]] = Future()
+        self, parts: Channel[Callable[[], None]], url: Url, start: int, end: int, arrived: Arrived
+    ) -> Future[None]:
+        """One part, by another thread."""
+        future: Future[None] = Future()
 
         def run() -> None:
-            part: list[bytes] = []
             try:
-                self._stream(url, start, end, part.append, on_bytes)
+                self._stream(url, start, end, arrived)
             except BaseException as fault:
                 future.set_exception(fault)
             else:
-                future.set_result(part)
+                future.set_result(None)
 
         parts.put(run)
         return future
 
-    def _wait(self, future: Future[list[bytes]]) -> list[bytes]:
+    def _wait(self, future: Future[None]) -> None:
         while True:
             try:
                 return future.result(_LOOK_SECONDS)
             except NotYet:
-                self._go_on()
+                if self._patience.stopping.is_set():
+                    raise Stopped from None
 
     def _stream(
         self,
         url: Url,
         start: int,
         end: int | None,
-        take: Take,
-        on_bytes: Callable[[int], None],
+        arrived: Arrived,
+        reached: Reached = lambda _: None,
         *,
         is_whole: bool = False,
     ) -> None:
-        """The bytes up to `end`, in blocks; `is_whole`: the object ends there."""
+        """The bytes up to `end`, in their order; `is_whole`: the object ends there."""
         at, attempts, refusals = start, 0, 0
 
         def attempt() -> bool:
@@ -127,12 +111,14 @@ class Source:
             before = at
             attempts += 1
             try:
-                for block in self._transfer.get(url(attempts - 1), start=at, end=None if is_whole else end):
-                    if end is not None and at + len(block) > end:
+                room = self._own.memory
+                until = None if is_whole else end
+                for count in self._transfer.get_into(room, url(attempts - 1), start=at, end=until):
+                    if end is not None and at + count > end:
                         raise DreamlakeError(Code.HASH_MISMATCH, f"has more than its {end:,} bytes")
-                    take(block)
-                    at += len(block)
-                    on_bytes(len(block))
+                    arrived(at, room[:count])
+                    at += count
+                    reached(at)
             except StoreAway as away:
                 refusals += away.code is Code.STORAGE_FAILED
                 if refusals >= _REFUSALS:
