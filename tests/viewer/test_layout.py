@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 
 import pytest
@@ -33,13 +33,13 @@ def labels(services: Services, object_store: ObjectStore) -> Iterator[str]:
         yield Lab(services, object_store, clients).ingest({"/line.csv": f"time,line\n{lines}"} | LAST)
 
 
-def box(locator: Locator) -> dict[str, float]:
+def box(locator: Locator) -> Mapping[str, float]:
     found = locator.bounding_box()
     assert found is not None, locator
-    return dict(found)
+    return {name: float(found[name]) for name in ("x", "y", "width", "height")}
 
 
-def is_inside(inner: dict[str, float], outer: dict[str, float]) -> bool:
+def is_inside(inner: Mapping[str, float], outer: Mapping[str, float]) -> bool:
     """Whether it is, but for rounding."""
     return all(
         outer[at] - 1 <= inner[at] and inner[at] + inner[size] <= outer[at] + outer[size] + 1
