@@ -27,7 +27,9 @@ export function fit(count, width, height, aspect) {
   }
   if (best.width >= Math.min(SMALLEST, width)) return best;
   const columns = Math.max(1, Math.min(count, Math.floor((width + GAP) / (SMALLEST + GAP))));
-  return { columns, width: Math.floor((width - GAP * (columns - 1)) / columns) };
+  const across = (width - GAP * (columns - 1)) / columns;
+  const whole = (height - CAPTION) * aspect; // so that one is seen with its caption
+  return { columns, width: Math.floor(Math.min(across, Math.max(whole, SMALLEST))) };
 }
 
 /**

@@ -86,11 +86,12 @@ export class Marks {
       const mark = this.marks[place];
       if (mark.start > axis.to) break;
       if (mark.end < axis.from) continue;
-      const left = Math.max(axis.xOf(mark.start), -2);
+      const left = Math.min(Math.max(axis.xOf(mark.start), -2), axis.width - 2);
       const right = Math.min(axis.xOf(mark.end), axis.width + 2);
-      if (right < edge && right - left < 2) continue; // nothing of it would be seen
+      const end = Math.max(right, left + 2); // what has no length is a line
+      if (end <= edge && right - left < 2) continue; // nothing of it would be seen
       this.#drawMark(context, mark, left, right, place);
-      edge = Math.max(edge, Math.ceil(right));
+      edge = Math.max(edge, Math.ceil(end));
     }
   }
 

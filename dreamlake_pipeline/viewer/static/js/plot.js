@@ -77,8 +77,9 @@ export class Plot {
       chart.setScale("x", { min: axis.from, max: axis.to });
     });
     const { min, max } = chart.scales.y;
-    fill(this.#top, min == null || max == null ? "" : formatNumber(max - (max - min) * EDGE));
-    fill(this.#bottom, min == null || max == null ? "" : formatNumber(min + (max - min) * EDGE));
+    const [least, most] = min == null || max == null ? ["", ""] : withoutEdges(min, max).map(formatNumber);
+    fill(this.#top, most);
+    fill(this.#bottom, least);
   }
 
   /** Draw in other colours the next time. */
@@ -136,6 +137,16 @@ function withEdges(min, max) {
   if (min == null || max == null) return [null, null];
   const room = max > min ? ((max - min) * EDGE) / (1 - 2 * EDGE) : Math.abs(max) * EDGE || 1;
   return [min - room, max + room];
+}
+
+/**
+ * The values that `withEdges` has put edges to. What is left of 0 by rounding is 0.
+ * @param {number} min
+ * @param {number} max
+ */
+function withoutEdges(min, max) {
+  const room = (max - min) * EDGE;
+  return [min + room, max - room].map((value) => (Math.abs(value) < room * 1e-9 ? 0 : value));
 }
 
 /**

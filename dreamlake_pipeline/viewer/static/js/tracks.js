@@ -76,8 +76,16 @@ function contentOf(track, page, row) {
 /** @param {Track} track */
 function subtitle(track) {
   if (track.kind === "audio") return track.lufs == null ? "" : `${track.lufs.toFixed(1)} LUFS`;
-  if (track.kind === "label-track") return `${(track.entries ?? 0).toLocaleString("en")} rows`;
-  return [track.language, `${(track.cues ?? 0).toLocaleString("en")} cues`].filter(Boolean).join(" · ");
+  if (track.kind === "label-track") return counted(track.entries, "row");
+  return [track.language, counted(track.cues, "cue")].filter(Boolean).join(" · ");
+}
+
+/**
+ * @param {number | null | undefined} number
+ * @param {string} one
+ */
+function counted(number, one) {
+  return `${(number ?? 0).toLocaleString("en")} ${one}${number === 1 ? "" : "s"}`;
 }
 
 /** Why there are no rows. @param {View} view */
