@@ -34,6 +34,9 @@ from dreamlake_pipeline.stack.state import Stack
 
 SECRET = "a secret for tests only, 32 bytes or more"
 
+# Set where a browser has to be there, as in `.ci/run`: without one, tests that need it fail instead of being skipped.
+NEEDS_BROWSER = "DREAMLAKE_NEEDS_BROWSER"
+
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[str]:
@@ -245,8 +248,11 @@ def pytest_configure(config: pytest.Config) -> None:
     """Have what tests start behave as in a shell of its own, however this run was started.
 
     Shells ignore Ctrl-C in what they run in the background. A make that runs inside of another one, as in `make test`,
-    takes over its flags and says which directory it enters.
+    takes over its flags and says which directory it enters. What `eval "$(dreamlake env)"` left in a shell is about
+    another DreamLake than the tests' own.
     """
+    for name in [name for name in os.environ if name.startswith("DREAMLAKE_") and name != NEEDS_BROWSER]:
+        del os.environ[name]
     for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "GNUMAKEFLAGS", "MAKE_TERMOUT", "MAKE_TERMERR"):
         os.environ.pop(name, None)
     for number in (signal.SIGINT, signal.SIGQUIT):

@@ -19,7 +19,7 @@ from dreamlake_pipeline.client.services import Services as Clients
 from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.settings import Settings
 from dreamlake_pipeline.viewer.app import create_app
-from tests.conftest import Services, serving
+from tests.conftest import NEEDS_BROWSER, Services, serving
 
 from .cameras import make_all, make_sounds
 from .ingest import Lab
@@ -100,7 +100,7 @@ def browser(playwright_: Playwright) -> Iterator[Browser]:
     chromium = shutil.which("chromium")
     if chromium is None:
         message = "chromium is not installed (apt-get install chromium): no page was looked at"
-        if os.environ.get("CI") or os.environ.get("DREAMLAKE_NEEDS_BROWSER"):
+        if os.environ.get("CI") or os.environ.get(NEEDS_BROWSER):
             pytest.fail(message)
         pytest.skip(message)
     browser = playwright_.chromium.launch(executable_path=chromium, args=FLAGS, timeout=PATIENCE)
