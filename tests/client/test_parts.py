@@ -29,12 +29,16 @@ SHA256 = hashlib.sha256(BODY).hexdigest()
 
 
 class Store:
-    """Answers ranges of `body`. `before` is called with the first byte of each, and may wait, or raise to break the
-    connection in the middle of the part. `asked` are the first bytes, `most` how many were answered at once."""
+    """Answers ranges of `body`, and knows the first bytes that were `asked`, and the `most` answered at once.
+
+    `before` is called with the first byte of each, and may wait, or raise to break the connection in the middle of the
+    part; `after` when it was sent.
+    """
 
     def __init__(self) -> None:
         self.body, self.most = BODY, 0
         self.before: Callable[[int], None] = lambda _: None
+        self.after: Callable[[int], None] = lambda _: None
         self.asked: list[int] = []
         store, running, lock = self, 0, threading.Lock()
 
@@ -67,6 +71,7 @@ class Store:
                     self.close_connection = True
                 else:
                     self.wfile.write(part)
+                    store.after(start)
 
             def log_message(self, *_: Any) -> None:
                 pass
@@ -114,15 +119,20 @@ def part_file(path: Path) -> Path:
 
 
 def test_parts_arrive_in_any_order(store: Store, tmp_path: Path) -> None:
-    all_asked = threading.Event()
+    asked, behind = threading.Barrier(4), threading.Barrier(4)
 
     def late(start: int) -> None:
-        """The first part comes only when the three behind it were asked for."""
-        if len(store.asked) == 4:
-            all_asked.set()
+        """Four parts are asked for before any of them comes, and the first one comes after the next three."""
+        if start < 4 * PART:
+            asked.wait(60)
         if start == 0:
-            assert all_asked.wait(60)
+            behind.wait(60)
 
+    def sent(start: int) -> None:
+        if 0 < start < 4 * PART:
+            behind.wait(60)
+
+    store.after = sent
     store.before = late
     fetch(store, tmp_path / "a")
     assert (tmp_path / "a").read_bytes() == BODY

@@ -208,6 +208,24 @@ def test_an_answer_is_read_as_it_comes(serve: Callable[..., Server], connections
     assert server.connections == 1
 
 
+@pytest.mark.parametrize(
+    "form",
+    [
+        b"Content-Length: 10\r\n\r\n0123456789",
+        b"Transfer-Encoding: chunked\r\n\r\n3\r\n012\r\n7\r\n3456789\r\n0\r\n\r\n",
+    ],
+)
+def test_an_answer_is_read_into_memory(serve: Callable[..., Server], connections: Connections, form: bytes) -> None:
+    server = serve(b"HTTP/1.1 200 OK\r\n" + form, OK)
+    memory = bytearray(b"........")
+    with connections.open("GET", server.url, {}) as answer:
+        assert (answer.read_into(memoryview(memory)), bytes(memory)) == (8, b"01234567")
+        assert (answer.read_into(memoryview(memory)), bytes(memory)) == (2, b"89234567")
+        assert answer.read_into(memoryview(memory)) == 0
+    assert connections.request("PUT", server.url, headers(1), b"x").status == 200
+    assert server.connections == 1
+
+
 def test_an_answer_that_nobody_read_to_its_end_takes_its_connection_with_it(
     serve: Callable[..., Server], connections: Connections
 ) -> None:
@@ -235,6 +253,14 @@ def test_an_answer_that_ends_too_early_is_an_error(serve: Callable[..., Server],
     server = serve(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\nX-Note: close\r\n\r\n0123", OK)
     with connections.open("GET", server.url, {}) as answer, pytest.raises(ConnectionError):
         answer.read(10)
+
+
+def test_an_answer_that_ends_too_early_is_no_memory_full(
+    serve: Callable[..., Server], connections: Connections
+) -> None:
+    server = serve(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\nX-Note: close\r\n\r\n0123", OK)
+    with connections.open("GET", server.url, {}) as answer, pytest.raises(ConnectionError):
+        answer.read_into(memoryview(bytearray(100)))
 
 
 def test_the_answer_to_a_head_has_no_body(serve: Callable[..., Server], connections: Connections) -> None:
