@@ -34,7 +34,7 @@ BOUNDS = {
         "episodes": "episodes that ever had a file",
         "nodes": "folders that ever had a file: they stay, also empty ones",
         "assets": "one row for each name that stands for a file",
-        "tallies": "by project and episode a row for each kind and status, and up to 64 changes: then they are put together",
+        "tallies": "by project and episode a row for each kind and status, and up to 64 changes beside them",
         "time_offsets": "names that a person gave an offset to, one row each",
         "revoked_tokens": "as many tokens as people revoked: a row is what ends a token that may be valid for ever",
         "alembic_version": "one row",
