@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -51,7 +51,7 @@ class Filters:
             "min_length_sec": self.min_length,
             "max_length_sec": self.max_length,
             "since": self.since and datetime.combine(self.since, time(), UTC),
-            "until": self.until and datetime.combine(self.until, time(), UTC) + timedelta(days=1),
+            "until": self.until and datetime.combine(self.until, time.max, UTC),
             "q": self.q,
             "flag": self.flag,
         }

@@ -115,6 +115,7 @@ def test_episodes_come_newest_first_page_by_page(owner: str, browser_: httpx.Cli
         ("q=run-054&kind=label-track", ["run-054"]),
         ("since=2100-01-01", []),
         ("until=2000-01-01", []),
+        ("until=2199-12-31&q=run-001", ["run-001"]),  # the last day that there is
         ("status=&kind=&min_length=&q=run-001&since=&flag=", ["run-001"]),
     ],
 )

@@ -51,8 +51,8 @@ async function ask(url, options) {
   const answer = await response.json().catch(() => null);
   if (response.ok && answer !== null) return answer;
   const said = answer?.error;
-  const message = typeof said === "string" ? said : said?.message;
-  throw new RequestError(response.status, message ?? `The viewer answers ${response.status}.`);
+  const message = typeof said === "string" ? said : [said?.message, said?.hint].filter(Boolean).join(" ");
+  throw new RequestError(response.status, message || `The viewer answers ${response.status}.`);
 }
 
 /**
