@@ -423,7 +423,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, extension: str) -> N
     """Five times the file takes as much memory, but for less than half of what the rest of it weighs.
 
     Blocks and row groups are a sixteenth of their size, so that a small file has many of them: what memory holds of
-    each is there from the first few on.
+    each is there from the first five on.
     """
     script = (
         "import re, sys; from pathlib import Path; from dreamlake_pipeline.media.labels import make, writer\n"
@@ -433,7 +433,7 @@ def test_memory_does_not_grow_with_the_file(tmp_path: Path, extension: str) -> N
         "print(result.entries, re.search(r'VmHWM:\\s+(\\d+)', Path('/proc/self/status').read_text())[1])"
     )
     peaks = []  # in KiB
-    for blocks in (2, 10):
+    for blocks in (5, 25):
         source = tmp_path / f"labels.{extension}"
         with source.open("w") as file:
             if extension == "csv":

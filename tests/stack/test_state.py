@@ -6,7 +6,9 @@ import re
 import shutil
 import socket
 import subprocess
+import tempfile
 import threading
+from collections.abc import Iterator
 from dataclasses import asdict, astuple, replace
 from pathlib import Path
 
@@ -15,6 +17,13 @@ import pytest
 from dreamlake_pipeline.auth import Scope, verify_token
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.stack import control, state
+
+
+@pytest.fixture
+def tmp_path() -> Iterator[Path]:
+    """A folder that has room for the path of a socket, however deep pytest's own folders lie."""
+    with tempfile.TemporaryDirectory(prefix="dl-") as folder:
+        yield Path(folder)
 
 
 @pytest.fixture
