@@ -23,13 +23,10 @@ import jwt
 from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from .errors import Code, DreamlakeError
-from .ids import ID_PATTERN, is_id, new_id
-from .names import SLUG_PATTERN
+from .ids import ID_PATTERN, TOKEN_ID_PATTERN, is_id, new_id
+from .names import EVERY_NAMESPACE, SLUG_PATTERN
 
 _ALGORITHM = "HS256"
-EVERY_NAMESPACE = "*"
-
-TOKEN_ID_PATTERN = r"^[A-Za-z0-9._:-]{1,128}$"  # noqa: S105 - a form, and no secret
 _LONGEST_TOKEN = 16_384  # characters
 
 # Seconds by which the clock of the machine that made a token may differ from the clock of the one that checks it

@@ -11,6 +11,9 @@ from datetime import UTC, datetime
 ID_PATTERN = r"^[0-9a-f]{24}$"
 _ID = re.compile(r"[0-9a-f]{24}")
 
+# Ids of tokens, which other programs may have made (`jti`: RFC 7519, 4.1.7).
+TOKEN_ID_PATTERN = r"^[A-Za-z0-9._:-]{1,128}$"  # noqa: S105 - a form, and no secret
+
 
 _lock = threading.Lock()
 _last_second = 0

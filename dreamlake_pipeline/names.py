@@ -23,6 +23,9 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # Unicode's category Cc
 MAX_NAME_BYTES = 1024
 MAX_EPISODE_CHARS = 255
 
+# What stands in a token in the place of namespaces, where it reaches all of them.
+EVERY_NAMESPACE = "*"
+
 # Top-level folders of the bucket that are not owners (see layout.py).
 RESERVED_OWNERS = frozenset({"chunks", "catalog"})
 

@@ -19,8 +19,9 @@ from .admission import Holder, Reader, new_router
 from .api.bss import Success
 from .api.common import Listing
 from .api.tokens import RevokedToken, RevokeTokens, TokenId
-from .auth import EVERY_NAMESPACE, Principal, Scope
+from .auth import Principal, Scope
 from .errors import Code, DreamlakeError
+from .names import EVERY_NAMESPACE
 
 FRESH_SECONDS = 3.0
 

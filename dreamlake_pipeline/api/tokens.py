@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ..auth import TOKEN_ID_PATTERN
+from ..ids import TOKEN_ID_PATTERN
 from .common import Model, Timestamp
 
 TokenId = Annotated[str, Field(pattern=TOKEN_ID_PATTERN, examples=["6b0cfb853f63a552ed01e219"])]

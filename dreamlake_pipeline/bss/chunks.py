@@ -13,8 +13,9 @@ from collections.abc import Collection, Mapping, Sequence
 from sqlalchemy import Connection, text
 
 from ..api.pipeline import Chunk
-from ..auth import EVERY_NAMESPACE, Principal, Scope
+from ..auth import Principal, Scope
 from ..errors import Code, DreamlakeError
+from ..names import EVERY_NAMESPACE
 
 
 def lease(connection: Connection, chunks: Sequence[Chunk], seconds: float) -> list[str]:

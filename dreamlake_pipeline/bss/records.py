@@ -18,10 +18,11 @@ from .. import logs
 from ..api.bss import Record, Status
 from ..api.common import Listing
 from ..api.pipeline import ResultKey
-from ..auth import EVERY_NAMESPACE, Principal
+from ..auth import Principal
 from ..errors import Code, DreamlakeError
 from ..ids import is_id, new_id
 from ..kinds import Kind
+from ..names import EVERY_NAMESPACE
 from .values import to_jsonb
 
 _COLUMNS = ", ".join(f"r.{name}" for name in Record.model_fields)

@@ -44,8 +44,8 @@ def create(
     embedded stack."""
     from datetime import UTC, datetime, timedelta
 
-    from ..auth import EVERY_NAMESPACE, Scope, issue_token, token_id
-    from ..names import check_owner
+    from ..auth import Scope, issue_token, token_id
+    from ..names import EVERY_NAMESPACE, check_owner
     from .output import print_json
 
     for namespace in namespaces:

@@ -12,13 +12,12 @@ from ..api.bss import DeletedRecord, Record, RecordRef, Status
 from ..api.garbage import Tally
 from ..api.integrity import Found
 from ..api.server import EpisodeSummary
-from ..auth import EVERY_NAMESPACE
 from ..errors import Code, DreamlakeError
 from ..filetypes import check_types
 from ..flags import Flag
 from ..ids import is_id
 from ..kinds import Kind, check_kind
-from ..names import check_owner, folder_of
+from ..names import EVERY_NAMESPACE, check_owner, folder_of
 from ..settings import Settings
 from . import episodes, fsck, garbage, moving, removal, tokens, trees
 from .bss import Place, in_slices

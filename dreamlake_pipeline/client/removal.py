@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..api.bss import DeletedRecord, Record, RecordRef
 from ..api.server import AssetName
-from ..auth import EVERY_NAMESPACE
 from ..errors import Code, DreamlakeError
 from ..ids import is_id
+from ..names import EVERY_NAMESPACE
 from .bss import MOST_PER_CALL, BssClient, Place, in_slices
 from .lookup import find_places
 from .missing import no_ids

@@ -340,7 +340,8 @@ def make_home(home: Path) -> Path:
 
 def _new_credentials() -> Credentials:
     # Imported here: every process of the stack reads this module before it starts (become.py).
-    from ..auth import EVERY_NAMESPACE, Scope, issue_token
+    from ..auth import Scope, issue_token
+    from ..names import EVERY_NAMESPACE
 
     secret = secrets.token_hex(32)
 

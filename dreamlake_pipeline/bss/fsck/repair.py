@@ -9,8 +9,9 @@ from sqlalchemy import Connection, Engine, text
 
 from ... import layout, names
 from ...api.integrity import Found, LookedUp, Repaired
-from ...auth import EVERY_NAMESPACE, Principal
+from ...auth import Principal
 from ...findings import FINDINGS, Finding, Repair
+from ...names import EVERY_NAMESPACE
 from ...objectstore import ObjectStore
 from .. import records
 from ..side_by_side import side_by_side

@@ -11,9 +11,10 @@ from ... import names
 from ...admission import MIB, Reader, Writer, most_bytes, new_router
 from ...api.bss import Deleted, DeletedRecord, Ids, Moved, Moves, RecordRef, Taken, Undelete, Undeleted, Underway
 from ...api.common import Listing, Owner, Project, Text
-from ...auth import EVERY_NAMESPACE, Scope
+from ...auth import Scope
 from ...crashpoints import CrashPoint, reached
 from ...longlists import LongList, answer_page
+from ...names import EVERY_NAMESPACE
 from .. import deletions, journal, moves, places, records, removal, underway
 from ..context import Config, Database, Store
 from ..places import Place

@@ -13,8 +13,9 @@ from ...api.integrity import (
     Repaired,
     StoredProjects,
 )
-from ...auth import EVERY_NAMESPACE, Scope
+from ...auth import Scope
 from ...errors import Code, DreamlakeError
+from ...names import EVERY_NAMESPACE
 from .. import fsck, projects
 from ..context import Database, Store
 

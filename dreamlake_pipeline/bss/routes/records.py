@@ -11,10 +11,11 @@ from ... import layout
 from ...admission import Reader, Writer, new_router
 from ...api.bss import Record, Register, Registered, Status
 from ...api.common import Episode, Listing, Owner, Project
-from ...auth import EVERY_NAMESPACE, Scope
+from ...auth import Scope
 from ...errors import Code, DreamlakeError
 from ...kinds import Kind, KindSpec, content_type_of
 from ...longlists import LongList, answer_page
+from ...names import EVERY_NAMESPACE
 from .. import access, condemned, journal, records, removal, staged
 from ..context import SOUND, Config, Database, RecordId, Store
 from ..downloads import raw_url

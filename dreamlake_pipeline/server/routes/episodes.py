@@ -11,10 +11,11 @@ from ...admission import Reader, Writer
 from ...api.bss import Status
 from ...api.common import Instant, Listing, Owner, Project, Text
 from ...api.server import EpisodeChange, EpisodeDetails, EpisodeSummary, ProjectTotals
-from ...auth import EVERY_NAMESPACE, Scope
+from ...auth import Scope
 from ...errors import Code, DreamlakeError
 from ...flags import FlagFilter
 from ...kinds import Kind
+from ...names import EVERY_NAMESPACE
 from ..marks import change_episode
 from ..paging import Cursor, Limit
 from ..summaries import Wanted, get_episode, list_summaries, list_totals

@@ -10,8 +10,9 @@ from ... import names
 from ...admission import Reader
 from ...api.common import Listing, Owner, Project
 from ...api.server import EpisodeInfo, NamespaceInfo, Node, ProjectInfo
-from ...auth import EVERY_NAMESPACE, Scope
+from ...auth import Scope
 from ...longlists import LongList, answer_page
+from ...names import EVERY_NAMESPACE
 from .. import tree
 from ..paging import Cursor, Limit
 from .parameters import DEFAULT_LIMIT, NOT_FOUND, Database, EpisodeOrNone, episode_or_none, new_router
