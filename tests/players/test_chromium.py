@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+from tests.chromium import FLAGS
+
 # One process plays them all: what they play is made once.
 pytestmark = pytest.mark.xdist_group("players")
 
@@ -18,16 +20,6 @@ Play = Callable[[str], dict[str, Any]]
 
 PATIENCE = 90_000  # milliseconds, for a machine that has other things to do
 
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",
-]
 PAGE = b'<!doctype html><title>player</title><video id="video"></video>'
 # Plays to the end, twice as fast as it was taken; what the element knows then, or why it stopped.
 PLAY = """([url, patience]) => new Promise(resolve => {

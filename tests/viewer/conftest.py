@@ -19,6 +19,7 @@ from dreamlake_pipeline.client.services import Services as Clients
 from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.settings import Settings
 from dreamlake_pipeline.viewer.app import create_app
+from tests.chromium import FLAGS
 from tests.conftest import NEEDS_BROWSER, Services, serving
 
 from .cameras import make_all, make_sounds
@@ -28,17 +29,6 @@ VIEWER_SECRET = "a secret of the viewer, for tests only"
 
 PATIENCE = 60_000  # milliseconds, for a machine that has other things to do
 expect.set_options(timeout=PATIENCE)
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--autoplay-policy=no-user-gesture-required",
-]
 
 # Reports of the Content Security Policy, kept where a test can read them; the page itself can't be told by a script in
 # it, which the policy would refuse.

@@ -32,12 +32,12 @@ def player(page: Page, viewer: Any, cameras: Lab) -> Page:
     return open_episode(page, viewer, cameras.page())
 
 
-@pytest.mark.parametrize("time", [0.0, 0.7, 4.0, 6.7, 9.333, 12.5, 15.99, DURATION])
-def test_a_seek_shows_the_frame_of_its_time_in_all(player: Page, time: float) -> None:
+@pytest.mark.parametrize("moment", [0.0, 0.7, 4.0, 6.7, 9.333, 12.5, 15.99, DURATION])
+def test_a_seek_shows_the_frame_of_its_time_in_all(player: Page, moment: float) -> None:
     seek(player, 2.0)
-    seek(player, time)
+    seek(player, moment)
     expect_synced(player)
-    assert shown(player) == expected(time)
+    assert shown(player) == expected(moment)
 
 
 def read_in_step(player: Page) -> dict[str, Any]:
