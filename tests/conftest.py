@@ -31,11 +31,9 @@ from dreamlake_pipeline.objectstore import ObjectStore, client_config, open_clie
 from dreamlake_pipeline.settings import Settings
 from dreamlake_pipeline.stack import control, leftovers, state
 from dreamlake_pipeline.stack.state import Stack
+from tests.chromium import NEEDS_BROWSER
 
 SECRET = "a secret for tests only, 32 bytes or more"
-
-# Set where a browser has to be there, as in `.ci/run`: without one, tests that need it fail instead of being skipped.
-NEEDS_BROWSER = "DREAMLAKE_NEEDS_BROWSER"
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -11,7 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.chromium import FLAGS
+from tests import chromium
 
 # One process plays them all: what they play is made once.
 pytestmark = pytest.mark.xdist_group("players")
@@ -40,13 +39,8 @@ PLAY = """([url, patience]) => new Promise(resolve => {
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("chromium is not installed (apt-get install chromium): nothing was played in a browser")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS, timeout=PATIENCE)
+    with sync_playwright() as playwright, chromium.launched(playwright, patience=PATIENCE) as browser:
         yield browser
-        browser.close()
 
 
 class Page(BaseHTTPRequestHandler):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import re
-import shutil
 import subprocess
 import threading
 import time
@@ -23,6 +22,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from dreamlake_pipeline.stack import dagster_home
 from dreamlake_pipeline.stack.processes import CODE_LOCATION
 from dreamlake_pipeline.stack.state import Stack
+from tests import chromium
 
 # One worker of a parallel run has the stack.
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack"), pytest.mark.timeout(400)]
@@ -30,7 +30,6 @@ pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack"), pytest.mark.t
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
 PATIENCE = 90_000  # milliseconds, for a machine that has other things to do
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 
 JOB = {"repositoryName": "__repository__", "repositoryLocationName": CODE_LOCATION, "jobName": "process_batch"}
 LAUNCH = """mutation ($asked: ExecutionParams!) { launchRun(executionParams: $asked) {
@@ -104,20 +103,15 @@ def test_nobody_else_reads_what_dagster_keeps_in_files(running_stack: Stack) -> 
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    path = shutil.which("chromium")
-    if path is None:
-        pytest.skip("chromium is not installed (apt-get install chromium): nothing was opened in a browser")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=FLAGS, timeout=PATIENCE)
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright, chromium.launched(playwright, patience=PATIENCE) as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
-def visitor(chromium: Browser) -> Iterator[BrowserContext]:
+def visitor(browser: Browser) -> Iterator[BrowserContext]:
     """A browser with no session yet."""
-    context = chromium.new_context()
+    context = browser.new_context()
     context.set_default_timeout(PATIENCE)
     yield context
     context.close()

@@ -3,8 +3,6 @@ fails."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -19,8 +17,8 @@ from dreamlake_pipeline.client.services import Services as Clients
 from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.settings import Settings
 from dreamlake_pipeline.viewer.app import create_app
-from tests.chromium import FLAGS
-from tests.conftest import NEEDS_BROWSER, Services, serving
+from tests import chromium
+from tests.conftest import Services, serving
 
 from .cameras import make_all, make_sounds
 from .ingest import Lab
@@ -87,15 +85,8 @@ def playwright_() -> Iterator[Playwright]:
 
 @pytest.fixture(scope="session")
 def browser(playwright_: Playwright) -> Iterator[Browser]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        message = "chromium is not installed (apt-get install chromium): no page was looked at"
-        if os.environ.get("CI") or os.environ.get(NEEDS_BROWSER):
-            pytest.fail(message)
-        pytest.skip(message)
-    browser = playwright_.chromium.launch(executable_path=chromium, args=FLAGS, timeout=PATIENCE)
-    yield browser
-    browser.close()
+    with chromium.launched(playwright_, patience=PATIENCE) as browser:
+        yield browser
 
 
 @contextmanager
