@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Browser, Playwright
 
 # Set where a browser has to be there, as in `.ci/run`: without one, tests that need it fail instead of being skipped.
-NEEDS_BROWSER = "DREAMLAKE_NEEDS_BROWSER"
+NEEDS_BROWSER = "DREAMLAKE_TEST_NEEDS_BROWSER"
 
 _FLAGS = [
     "--no-sandbox",

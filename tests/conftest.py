@@ -31,9 +31,9 @@ from dreamlake_pipeline.objectstore import ObjectStore, client_config, open_clie
 from dreamlake_pipeline.settings import Settings
 from dreamlake_pipeline.stack import control, leftovers, state
 from dreamlake_pipeline.stack.state import Stack
-from tests.chromium import NEEDS_BROWSER
 
 SECRET = "a secret for tests only, 32 bytes or more"
+FOR_TESTS = "DREAMLAKE_TEST_"
 
 
 @pytest.fixture(scope="session")
@@ -247,9 +247,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
     Shells ignore Ctrl-C in what they run in the background. A make that runs inside of another one, as in `make test`,
     takes over its flags and says which directory it enters. What `eval "$(dreamlake env)"` left in a shell is about
-    another DreamLake than the tests' own.
+    another DreamLake than the tests' own; variables for the tests themselves have names that begin with `FOR_TESTS`.
     """
-    for name in [name for name in os.environ if name.startswith("DREAMLAKE_") and name != NEEDS_BROWSER]:
+    for name in [name for name in os.environ if name.startswith("DREAMLAKE_") and not name.startswith(FOR_TESTS)]:
         del os.environ[name]
     for name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES", "GNUMAKEFLAGS", "MAKE_TERMOUT", "MAKE_TERMERR"):
         os.environ.pop(name, None)
