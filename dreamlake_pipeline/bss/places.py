@@ -32,8 +32,8 @@ class Place(NamedTuple):
         return self._asdict()
 
 
-# The indexes `records_failing`, `records_warned`, `records_partial`, and those of the same names `_of_project`, have the
-# records of these conditions, but for whether their names stand for them.
+# The indexes `records_failing`, `records_warned` and `records_partial`, and those called so and `_of_project`, have the
+# records of these conditions, whether or not their names stand for them.
 
 # SQL: whether the last processing of `r` failed, also where an earlier result stands, and its name stands for it still.
 _FAILED = f"(r.status = 'failed' OR r.last_error IS NOT NULL) AND {records.HOLDS_NAME}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -30,7 +30,7 @@ _SHOWN_BY = {"failed": ["failed"], "failed before": ["failed"], "warned": ["warn
 
 
 @pytest.fixture(scope="module")
-def database(service) -> Iterator[Engine]:
+def database(service) -> Engine:
     """5,000 records for each kind of trouble in the project `all` of its namespace, and 50 in `few` among 5,000."""
     engine = service.app.state.database
     for trouble in _SHOWN_BY:
@@ -39,7 +39,7 @@ def database(service) -> Iterator[Engine]:
                 _insert(connection, owner_of(trouble), project, trouble)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.execute(text("VACUUM ANALYZE records"))
-    yield engine
+    return engine
 
 
 def owner_of(trouble: str) -> str:
@@ -58,7 +58,7 @@ def _insert(connection: Any, owner: str, project: str, trouble: str) -> None:
             error, last_error, warnings, metadata)
         SELECT :start || lpad(to_hex(n), 12, '0'), 'video', :owner, :project, '/f' || n || '.mp4',
             :owner || '/x/staging/' || n, 1, 'video/mp4', {status}, now(), {error}, {last_error}, {warnings}, {metadata}
-        FROM generate_series(1, {RECORDS}) n"""),  # noqa: S608 (spelled above)
+        FROM generate_series(1, {RECORDS}) n"""),
         {"start": secrets.token_hex(6), "owner": owner, "project": project},
     )
 

@@ -1,4 +1,4 @@
-"""Records with warnings, of a part of their file, and whose last processing failed are listed by indexes of just these."""
+"""Records with warnings, of a part of their file, or whose last processing failed are listed by indexes of these."""
 
 from alembic import op
 
