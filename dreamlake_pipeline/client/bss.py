@@ -16,6 +16,7 @@ from ..api.bss import (
     Difference,
     Differences,
     DonePart,
+    FileLogs,
     FileUrl,
     FileUrls,
     FinishedFile,
@@ -24,6 +25,7 @@ from ..api.bss import (
     FoundUrls,
     HlsSplit,
     Ids,
+    LogsOf,
     Move,
     Moved,
     Moves,
@@ -287,6 +289,12 @@ class BssClient:
     def query(self, ids: Sequence[str]) -> list[Record]:
         """Those of the records that exist and that the caller may read."""
         return self.http.post("/records/query", Ids(ids=list(ids)), Records).items
+
+    def logs(self, ids: Sequence[str]) -> dict[str, list[str]]:
+        """A few lines that were logged of each of these files that failed, at most 100, by id; of some there are
+        none."""
+        found = self.http.post("/records/logs", LogsOf(ids=list(ids)), FileLogs).items
+        return {one.id: one.lines for one in found}
 
     def file_urls(self, ids: Sequence[str], file: str = "raw") -> list[FileUrl]:
         """Presigned URLs of raw files, or of one result of each; ids of no record are left out. See `FileUrl`."""
