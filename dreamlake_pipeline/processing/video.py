@@ -34,6 +34,7 @@ def _process_pictures(job: Job) -> Product:
             bounds=bounds.VIDEO.of(job.source.size),
             filename=job.filename,
             ladder=job.ladder,
+            playback=job.playback,
             on_segment=pool.add,
         )
         chunks = pool.finish(segments_of(made.all_streams))
@@ -61,6 +62,7 @@ def _process_pictures(job: Job) -> Product:
             for stream in made.streams
         ],
         ladder=list(job.ladder),
+        playback=job.playback,
         audio_tracks=[
             AudioTrack(
                 name=track.name,

@@ -33,7 +33,7 @@ def make_stills(written: Written, out: Path, subject: str) -> Stills:
     However long the video is, little is decoded of it: the first picture of twelve segments, or the keyframes of a
     few. Only a video of a single keyframe, which lasts some seconds, is decoded whole: one picture says little of it.
     """
-    chosen = _spread(len(written.files))
+    chosen = spread(len(written.files))
     frames, options = len(chosen), {}
     heads_alone = frames >= _ENOUGH
     if not heads_alone:
@@ -42,9 +42,14 @@ def make_stills(written: Written, out: Path, subject: str) -> Stills:
         if frames == 1:
             frames, options = sum(len(found.pts) for found in pictures), {}
     _cut(written, chosen, out / _CHOSEN, heads_alone=heads_alone)
-    picked_frames = _spread(frames)
-    cells, picks = len(picked_frames), "+".join(f"eq(n,{n})" for n in picked_frames)
     node = ffmpeg.source_input("mpegts", threads=1 if options else ffmpeg.THREADS, **options)
+    return draw(node, frames, out / _CHOSEN, out, subject)
+
+
+def draw(node: Any, frames: int, chosen: Path, out: Path, subject: str) -> Stills:
+    """The stills of the `frames` pictures of a file, which is deleted then; `node` is the input that reads it."""
+    picked_frames = spread(frames)
+    cells, picks = len(picked_frames), "+".join(f"eq(n,{n})" for n in picked_frames)
     picked = node.video.filter("select", picks).filter_multi_output("split", 2)
     poster = picked[0].filter("scale", -2, f"min({_POSTER_HEIGHT},ih)").filter("thumbnail", max(2, cells))
     columns = min(_COLUMNS, cells)
@@ -56,17 +61,17 @@ def make_stills(written: Written, out: Path, subject: str) -> Stills:
             ffmpeg_python.output(poster, "poster.jpg", f="image2", **still),
             ffmpeg_python.output(sheet, "contact-sheet.jpg", f="image2", **still),
         ],
-        source=out / _CHOSEN,
+        source=chosen,
         cwd=out,
         limits=ffmpeg.Limits(seconds=300, output_bytes=2**40),
         subject=subject,
         lenient=True,  # counters jump where segments were left out
     )
-    (out / _CHOSEN).unlink()
+    chosen.unlink()
     return Stills(_if_there(out / "poster.jpg"), _if_there(out / "contact-sheet.jpg"))
 
 
-def _spread(count: int) -> list[int]:
+def spread(count: int) -> list[int]:
     """Up to twelve of `count` things, evenly spread."""
     cells = min(_CELLS, count)
     return [math.floor((i + 0.5) * count / cells) for i in range(cells)]
