@@ -11,7 +11,7 @@ from typing import NamedTuple
 from ..api.server import Me
 
 _SECONDS = 600.0
-_MOST = 1000
+_MOST, _MOST_OF_KEY = 1000, 20
 
 
 class Login(NamedTuple):
@@ -23,7 +23,8 @@ class Login(NamedTuple):
 
 
 class OnceCodes:
-    """Codes, each of which is good once and for ten minutes. Of more than a thousand, the oldest are forgotten.
+    """Codes, each of which is good once and for ten minutes. Of more than twenty of one key, and of more than a
+    thousand, the oldest are forgotten.
 
     They are kept in memory alone: they end with the process. Safe to share between threads.
     """
@@ -37,6 +38,9 @@ class OnceCodes:
         code = secrets.token_urlsafe(24)
         with self._lock:
             self._logins[code] = (time.monotonic() + _SECONDS, login)
+            of_key = [other for other, (_, kept) in self._logins.items() if kept.key == login.key]
+            for other in of_key[:-_MOST_OF_KEY]:
+                del self._logins[other]
             while len(self._logins) > _MOST or next(iter(self._logins.values()))[0] < time.monotonic():
                 self._logins.popitem(last=False)
         return code

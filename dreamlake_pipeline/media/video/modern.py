@@ -131,7 +131,7 @@ def _copy(source: Path, found: Probe, folder: Path, filename: str, on_segment: O
         span=(last - video.start) * video.time_base,
     )
     conformance = verify(written, stream, expected, filename)
-    shots = fragment_stills.make_stills(written, folder, filename)
+    shots = fragment_stills.make_stills(written)
     assert stream.width and stream.height
     origin = timing.origin(video, audio, lead)
     return VideoResult(

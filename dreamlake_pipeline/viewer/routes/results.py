@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
+from pydantic_core import to_json
 
 from ... import layout
 from ...admission import new_router
 from ...client.cues import cues_of
 from ...errors import Code, DreamlakeError
 from ...kinds import Kind
+from ...longlists import answer_whole
 from ..context import Id, Lake, Visitor, private
 from ..fetching import fetch
 
@@ -38,7 +40,7 @@ def result(session: Visitor, services: Lake, kind: Kind, record_id: Id, filename
     if media_type is None:
         raise DreamlakeError(Code.NOT_FOUND, f"Files of this kind have no {filename[:80]!r}.")
     content = fetch(services.bss.result_url(kind, record_id, filename), most=_MOST_BYTES)
-    return private(Response(content, media_type=media_type), _KEPT_SECONDS)
+    return private(answer_whole(content, media_type), _KEPT_SECONDS)
 
 
 @router.get("/cues/{record_id}")
@@ -46,7 +48,8 @@ def cues(session: Visitor, services: Lake, record_id: Id) -> Response:
     """`{cues: [{start, end, text}]}` of a text track, in seconds of its own clock."""
     url = services.bss.result_url(Kind.TEXT_TRACK, record_id, "track.vtt")
     found = cues_of(fetch(url, most=_MOST_BYTES).decode("utf-8", "replace"))
-    return private(JSONResponse({"cues": [cue._asdict() for cue in found]}), _KEPT_SECONDS)
+    told = to_json({"cues": [cue._asdict() for cue in found]})
+    return private(answer_whole(told, "application/json"), _KEPT_SECONDS)
 
 
 @router.get("/series/{record_id}")
@@ -63,4 +66,4 @@ def rows(request: Request, session: Visitor, services: Lake, record_id: Id) -> R
 
 def _passed_on(services: Lake, record_id: str, what: str, query: str) -> Response:
     text = services.bss.http.text(f"/{Kind.LABEL_TRACK.spec.route}/{record_id}/{what}" + (f"?{query}" if query else ""))
-    return Response(text, media_type="application/json")
+    return answer_whole(text.encode(), "application/json")
