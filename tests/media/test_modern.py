@@ -75,7 +75,7 @@ def pictures(content: str | io.BytesIO) -> tuple[list[float], list[str]]:
     """Times of all pictures, and what is in them."""
     with av.open(content) as container:
         frames = [
-            (float(one.time), hashlib.sha256(one.to_ndarray().tobytes()).hexdigest())
+            (float(one.time), hashlib.sha256(one.to_ndarray(format="rgb24").tobytes()).hexdigest())
             for one in container.decode(video=0)
         ]
     return [time for time, _ in frames], [digest for _, digest in frames]
