@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import Field
 
 from ..kinds import Kind
+from ..playback import PlaybackMode
 from .common import Model
 
 
@@ -104,6 +105,10 @@ class VideoMetadata(Model):
         default_factory=list,
         description="Heights that were asked for; those of the source's or more have no rendition.",
     )
+    playback: PlaybackMode = Field(
+        PlaybackMode.EVERYWHERE,
+        description="For which browsers it was asked for; `renditions` say what came of that by their codecs.",
+    )
     audio_tracks: list[AudioTrack] = Field(default_factory=list, description="When there are several.")
     chunks: Chunks
     poster_url: str | None = None
@@ -160,6 +165,7 @@ class SoundOnlyMetadata(AudioMetadata):
 
     has_audio: bool = True
     ladder: list[int] = Field(default_factory=list)
+    playback: PlaybackMode = PlaybackMode.EVERYWHERE
 
 
 class BadLine(Model):

@@ -12,6 +12,8 @@ from pydantic import Field, model_validator
 from .. import names
 from ..errors import DreamlakeError
 from ..kinds import Kind
+from ..layout import ChunkForm
+from ..playback import PlaybackMode
 from .bss import Record, Success
 from .common import (
     Bytes,
@@ -251,6 +253,7 @@ class BatchItems(Model):
     begun: int
     ladder: tuple[int, ...] | None = Field(None, description="The project's, for videos without their own.")
     csv: dict[str, str] | None = Field(None, description="The project's, for label files without their own.")
+    playback: PlaybackMode | None = Field(None, description="The project's, for videos without their own.")
     items: list[Record]
 
 
@@ -292,6 +295,7 @@ class Postpone(Model):
 class Chunk(Model):
     sha256: str = Field(pattern=_SHA256)
     size: int = Field(ge=1, le=2**40)
+    form: ChunkForm = Field(ChunkForm.TS, description="How the name of its object ends.")
 
 
 class LeaseChunks(Model):

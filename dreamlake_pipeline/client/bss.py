@@ -77,6 +77,7 @@ from ..api.integrity import (
 from ..api.staging import StagedFile
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
+from ..playback import PlaybackMode
 from .checked import checked_requests
 from .http import ServiceClient
 
@@ -300,9 +301,11 @@ class BssClient:
         """Presigned URLs of raw files, or of one result of each; ids of no record are left out. See `FileUrl`."""
         return self.http.post("/records/urls", FileUrls(ids=list(ids), file=file), FoundUrls).items
 
-    def requeue(self, ids: Sequence[str], *, force: bool = False) -> list[Record]:
-        """Queue again what failed or was never processed; with `force`, also what is ready."""
-        return self.http.post("/records/requeue", Requeue(ids=list(ids), force=force), Records).items
+    def requeue(self, ids: Sequence[str], *, force: bool = False, playback: PlaybackMode | None = None) -> list[Record]:
+        """Queue again what failed or was never processed; with `force`, also what is ready. With `playback`, videos are
+        made for these browsers as well."""
+        body = Requeue(ids=list(ids), force=force, playback=playback)
+        return self.http.post("/records/requeue", body, Records).items
 
     # Deletion
 

@@ -19,6 +19,7 @@ from ..api.bss import Record
 from ..api.metadata import Chunks
 from ..kinds import Kind
 from ..media.results import AudioResult, VideoResult
+from ..playback import PlaybackMode
 from . import audio, video
 from .fetch import Source, fetch, is_small
 from .hls import segments_of
@@ -43,8 +44,10 @@ _SHORT_VIDEOS = {".mp4", ".m4v", ".mov"}
 
 def fits(shop: Workshop, record: Record) -> bool:
     """Whether a record should be in a bundle, as far as one knows before it is read."""
-    if record.kind is Kind.VIDEO and (shop.ladder_of(record) or _suffix(record) not in _SHORT_VIDEOS):
-        return False
+    if record.kind is Kind.VIDEO:
+        needs_ffmpeg = shop.ladder_of(record) or shop.playback_of(record) is not PlaybackMode.EVERYWHERE
+        if needs_ffmpeg or _suffix(record) not in _SHORT_VIDEOS:
+            return False
     return is_small(record)
 
 

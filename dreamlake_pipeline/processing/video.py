@@ -9,6 +9,7 @@ from ..media.results import SoundOnly, VideoResult
 from ..media.run import bounds
 from ..media.video.make import make_long_video, make_short_video
 from ..media.video.short import MOST_BYTES, may_be_short
+from ..playback import PlaybackMode
 from .audio import process_audio
 from .hls import hashes_of, segments_of, source_of, time_origin_of
 from .pool import EarlyChunks, store_chunks
@@ -31,7 +32,7 @@ def process_video(job: Job) -> Product:
 
 def make_short(job: Job) -> VideoResult | None:
     """Make and verify a short video that needs no ffmpeg, in a worker process; None for any other."""
-    if job.ladder or job.source.size > MOST_BYTES:
+    if job.ladder or job.playback is not PlaybackMode.EVERYWHERE or job.source.size > MOST_BYTES:
         return None
     data = job.source.read()
     if not may_be_short(data):
@@ -52,6 +53,7 @@ def _process_long(job: Job) -> Product:
             bounds=bounds.VIDEO.of(job.source.size),
             filename=job.filename,
             ladder=job.ladder,
+            playback=job.playback,
             on_segment=pool.add,
         )
         chunks = pool.finish(segments_of(made.all_streams))
@@ -85,6 +87,7 @@ def publish(job: Job, made: VideoResult, chunks: Chunks, seconds: float) -> Prod
             for stream in made.streams
         ],
         ladder=list(job.ladder),
+        playback=job.playback,
         audio_tracks=[
             AudioTrack(
                 name=track.name,

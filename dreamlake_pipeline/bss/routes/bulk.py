@@ -88,6 +88,8 @@ def requeue(body: Requeue, caller: Writer, database: Database, store: Store) -> 
     with database.begin() as connection:
         reachable = records.reachable(connection, body.ids, caller)
         queued = records.queue(connection, reachable, records.SETTLED if body.force else records.UNPROCESSED)
+        if body.playback is not None:
+            records.add_playback(connection, queued, body.playback)
     journal.note(database, store, sorted(queued))
     return _answer(reachable, caller, database)
 

@@ -55,22 +55,22 @@ def make_stills(written: Written) -> Stills:
     chosen = list(_chosen(written))
     if not chosen:
         return Stills(None, None)
-    return Stills(*_drawn(chosen))
+    return Stills(*drawn(chosen))
 
 
 def _chosen(written: Written) -> Iterator[VideoFrame]:
     """Up to twelve pictures, evenly spread."""
-    segments = _spread(len(written.files))
+    segments = spread(len(written.files))
     if len(segments) >= _ENOUGH:
         yield from _decoded(_first_picture(written, n) for n in segments)
         return
     keyframes = [(n, number) for n in segments for number in range(len(_pictures(written, n).keyframes))]
     if len(keyframes) > 1:
-        wanted = {keyframes[place] for place in _spread(len(keyframes))}
+        wanted = {keyframes[place] for place in spread(len(keyframes))}
         yield from _decoded(_keyframes(written, wanted))
         return
     times = sorted(written.all_times(mpegts.H264))
-    due = [times[place] for place in _spread(len(times))]
+    due = [times[place] for place in spread(len(times))]
     last = None
     for last in _decoded(_all_pictures(written), skip="NONREF" if len(times) > _MANY else "DEFAULT"):
         if due and last.pts is not None and last.pts >= due[0]:
@@ -129,13 +129,13 @@ def _decoded(units: Iterator[mpegts.AccessUnit], skip: str = "DEFAULT") -> Itera
         yield from decoder.decode(None)
 
 
-def _spread(count: int) -> list[int]:
+def spread(count: int) -> list[int]:
     """Up to twelve of `count` things, evenly spread."""
     cells = min(_CELLS, count)
     return [math.floor((i + 0.5) * count / cells) for i in range(cells)]
 
 
-def _drawn(frames: Sequence[VideoFrame]) -> tuple[bytes, bytes]:
+def drawn(frames: Sequence[VideoFrame]) -> tuple[bytes, bytes]:
     """The poster, and the contact sheet of all frames."""
     first, cells = frames[0], len(frames)
     columns = min(_COLUMNS, cells)
