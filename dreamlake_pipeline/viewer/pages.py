@@ -50,6 +50,7 @@ class Pages:
             "count": units.count,
             "since": units.since,
             "next": advice.what_next,
+            "meaning": lambda error: advice.meaning_of(error.code),
             "named": lambda fields: {name: value for name, value in fields.items() if value is not None},
             "moment": units.moment,
             "figure": units.figure,

@@ -67,6 +67,7 @@ VIEWER = {
     "GET /static/{name:path}": Line(PUBLIC),
     "GET /favicon.ico": Line(PUBLIC),
     "GET /.json": Line(PUBLIC, 307),
+    "GET /{path:path}": Line(PUBLIC, 404),
     "GET /": Line(ANY),
     "GET /projects.json": Line(ANY),
     "GET /p/{namespace}/{project}": Line(NAMED),
@@ -84,7 +85,9 @@ VIEWER = {
     "GET /results/{kind}/{record_id}/{filename}": Line(BY_ID, values={"filename": "plot.png"}),
     "GET /cues/{record_id}": Line(BY_ID, values={"record_id": "0" * 24}, ok=404),
     "GET /series/{record_id}": Line(BY_ID),
+    "GET /series/{kind}/{record_id}": Line(BY_ID),
     "GET /rows/{record_id}": Line(BY_ID),
+    "GET /rows/{kind}/{record_id}": Line(BY_ID),
     "POST /actions/retry": Line("403 200 403 200", json={"ids": ["record"]}),
     "POST /actions/offset": Line(
         "403 404 403 200", json={"assetId": "asset", "kind": "label-track", "timeOffsetSec": 1.0}
@@ -139,7 +142,7 @@ def world(viewer: Seen, object_store: ObjectStore) -> Iterator[World]:
         names = {
             "namespace": lab.namespace, "project": lab.project, "episode": "run-1", "kind": "label-track",
             "record_id": record.id, "file_id": record.id, "filename": "data.parquet", "name": "css/base.css",
-            "code": "made-up",
+            "code": "made-up", "path": "nowhere/at/all",
         }  # fmt: skip
         led = http.get(f"/f/{record.id}", headers={"Cookie": f"{COOKIE}={_session(services.token('*'), write=True)}"})
         names["file_id"] = led.headers["location"].rpartition("/")[2]
@@ -278,7 +281,7 @@ def test_no_page_leads_to_another_server(viewer: Seen, path: str) -> None:
 
 
 def test_links_of_one_key_push_out_its_own_alone() -> None:
-    codes = OnceCodes()
+    codes = OnceCodes(VIEWER_SECRET)
     me = Me(sub="x", namespaces=["*"], scope="read", expires_at=None)
     other = codes.make(Login("another key", me, "/"))
     made = [codes.make(Login("key", me, "/")) for _ in range(1000)]
