@@ -65,6 +65,9 @@ def plan(database: Engine, store: ObjectStore, asked: PlanUploads, *, part_size:
         key for file, key in zip(asked.files, keys, strict=True) if sizes.get(key) == file.size or key in verified
     }
     missing = [(file, key) for file, key in zip(asked.files, keys, strict=True) if key not in staged_keys]
+    in_one = {key for file, key in zip(asked.files, keys, strict=True) if file.size <= part_size}
+    if came_in_parts := staged_keys - in_one:
+        uploads.end_completed(database, store, came_in_parts)
     in_parts = uploads.start_many(
         database,
         store,

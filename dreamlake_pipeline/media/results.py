@@ -111,7 +111,8 @@ class VideoResult:
     `frames` is the number of pictures that the source presents. The output has as many, at the same times, unless it
     has more than 60 a second: `streams` then show fewer, each at its time, and a warning says so.
     `codec` is the source's. `container` is what the content is, whatever the file's extension says.
-    `streams` go from the best to the smallest. `audio` lists the sound tracks when there are several.
+    `streams` go from the best to the smallest. `audio` lists the sound tracks when there are several. `poster` and
+    `contact_sheet` are JPEGs; None where no picture of the segments could be decoded.
     `partial`: the file was cut off, and this is its good part; a warning says how much.
     """
 
@@ -124,8 +125,8 @@ class VideoResult:
     has_audio: bool
     streams: tuple[Stream, ...]
     audio: tuple[AudioRendition, ...]
-    poster: Path | None
-    contact_sheet: Path | None
+    poster: bytes | None
+    contact_sheet: bytes | None
     time_origin: TimeOrigin
     container: str
     source_streams: list[dict[str, Any]]

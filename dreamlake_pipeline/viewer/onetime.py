@@ -13,7 +13,7 @@ from typing import NamedTuple
 from ..api.server import Me
 
 _SECONDS = 600
-_MOST = 1000
+_MOST, _MOST_OF_KEY = 1000, 20
 
 
 class Login(NamedTuple):
@@ -25,7 +25,8 @@ class Login(NamedTuple):
 
 
 class OnceCodes:
-    """Codes, each of which is good once and for ten minutes. Of more than a thousand, the oldest are forgotten.
+    """Codes, each of which is good once and for ten minutes. Of more than twenty of one key, and of more than a
+    thousand, the oldest are forgotten.
 
     Logins are kept in memory alone: they end with the process, and no other one has them. A code says, signed by
     `secret`, which process made it and until when it is good; so one that reached another process of the same viewer is
@@ -44,6 +45,9 @@ class OnceCodes:
         code = f"{said}.{self._signature(said)}"
         with self._lock:
             self._logins[code] = (time.monotonic() + _SECONDS, login)
+            of_key = [other for other, (_, kept) in self._logins.items() if kept.key == login.key]
+            for other in of_key[:-_MOST_OF_KEY]:
+                del self._logins[other]
             while len(self._logins) > _MOST or next(iter(self._logins.values()))[0] < time.monotonic():
                 self._logins.popitem(last=False)
         return code

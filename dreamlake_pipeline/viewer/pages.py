@@ -63,7 +63,7 @@ class Pages:
         html = self._environment.get_template(template).render(
             session=session,
             form_token=self._sessions.form_token(session) if session else "",
-            here=urls.asked_url(request),
+            here=urls.local_path(urls.asked_url(request)),
             **values,
         )
         return HTMLResponse(html, status, self._headers | {"Cache-Control": "no-store"})

@@ -23,7 +23,7 @@ from ...layout import result_key
 from ...objectstore import ObjectStore
 from ...series import form
 from ...series.buckets import Buckets, join
-from ...series.fields import Field, find_fields, nested_columns
+from ...series.fields import LOOKED_AT, MOST_ITEMS, Field, find_fields, nested_columns
 from ...series.form import Described, Description
 from ...series.gaps import Distances
 from ...series.runs import Runs
@@ -105,7 +105,9 @@ class SmallTrack:
     @cached_property
     def fields(self) -> Sequence[Field]:
         schema = self.table.schema
-        return find_fields(schema, self.table.read_all(nested_columns(schema)), self._left_out)
+        lists, objects = nested_columns(schema)
+        found = self.table.read_all(lists, items=MOST_ITEMS), self.table.read_first(LOOKED_AT, objects)
+        return find_fields(schema, {name: part[name] for part in found for name in part.column_names}, self._left_out)
 
     def between(self, start: float, end: float) -> Entries:
         """All of them: what is usual in a field is told by all of its values."""

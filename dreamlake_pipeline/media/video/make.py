@@ -18,13 +18,13 @@ from ..audio.codec import DAMAGED, aac_options, audio_reasons, output_rate
 from ..audio.forms import COUNTED, Form, change_warnings, changes, counted
 from ..containers import mpegts
 from ..containers.claims import read_claims
-from ..containers.probe import Probe, VideoTrack, probe, recognise
+from ..containers.probe import Probe, VideoTrack, probe, probe_video, recognise
 from ..containers.salvage import LEAST_SALVAGED, salvage
 from ..hls import segments
 from ..hls.verify import Expected, verify
 from ..results import AudioRendition, Mode, SoundOnly, Stream, TimeOrigin, VideoResult
 from ..run import ffmpeg
-from . import stills
+from . import short, stills
 from .damage import LEFT_OUT, damage_warning, pictures_are_whole
 from .fit import size_changes
 from .reasons import MAX_KEYFRAME_GAP, video_reasons
@@ -80,6 +80,41 @@ def make_video(
     Raises DreamlakeError with a media code; what `out` holds then is worthless.
     """
     out.mkdir(parents=True, exist_ok=True)
+    if not ladder and source.stat().st_size <= short.MOST_BYTES:
+        made = make_short_video(source.read_bytes(), filename=filename)
+        if made is not None:
+            return made
+    return make_long_video(source, out, filename=filename, ladder=ladder, on_segment=on_segment)
+
+
+def make_short_video(data: bytes, *, filename: str) -> VideoResult | None:
+    """`make_video` of the bytes of a file that needs no ffmpeg (see short.py), in memory; None for any other, and for
+    whatever is wrong with one: `make_long_video` says that."""
+    if not short.may_be_short(data):
+        return None
+    try:
+        found = probe_video(data, filename, short.may_be_copied)
+        copied = short.copy(data, found, filename) if found is not None and short.is_short(found) else None
+        if found is None or found.video is None or copied is None:
+            return None
+        way, warnings = _Way(found, filename, [], []), list(found.warnings)
+        pictures = _copied_pictures(found.video)
+        best, conformance = _verify_best(way, segments.in_memory(copied, filename), pictures, warnings)
+        return _describe(way, best, pictures, (best.stream,), (), conformance, warnings)
+    except DreamlakeError:
+        return None
+
+
+def make_long_video(
+    source: Path,
+    out: Path,
+    *,
+    filename: str,
+    ladder: tuple[int, ...] = (),
+    on_segment: segments.OnSegment | None = None,
+) -> VideoResult:
+    """`make_video` of a file that `make_short_video` makes nothing of."""
+    out.mkdir(parents=True, exist_ok=True)
     order = _Order(out, filename, ladder, on_segment)
     try:
         return _make_whole(source, probe(source, filename, wanted=Kind.VIDEO), order)
@@ -113,7 +148,7 @@ def _make_whole(source: Path, found: Probe, order: _Order) -> VideoResult:
         # Of its own each time: whoever hears of segments may still read those of the last one.
         folder = Path(tempfile.mkdtemp(prefix=_ATTEMPT, dir=order.out))
         try:
-            return _make(_Attempt(source, found, order, folder, reasons, sound, lenient))
+            return _make(_Attempt(found, order.filename, reasons, sound, source, order, folder, lenient))
         except DreamlakeError as error:
             # What no probe foresees, such as a picture size that changes on the way, or pictures that do not come out.
             if error.code is Code.MEDIA_CORRUPT and found.audio:
@@ -184,18 +219,14 @@ def _make_part(source: Path, order: _Order) -> VideoResult | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Attempt:
-    """One way to make a file, in a folder of its own: with `reasons` to transcode the picture, and those for its
-    `sound`; none for a copy. `lenient`: damage in the sound does not end it; that there is none in the pictures is
-    known then."""
+class _Way:
+    """One way to make a file that messages call `filename`: with `reasons` to transcode the picture, and those for its
+    `sound`; none for a copy."""
 
-    source: Path
     found: Probe
-    order: _Order
-    folder: Path
+    filename: str
     reasons: list[str]
     sound: list[str]
-    lenient: bool
 
     @property
     def mode(self) -> Mode:
@@ -207,6 +238,23 @@ class _Attempt:
         return self.found.video
 
     @property
+    def sound_rate(self) -> int:
+        """Samples a second that come out; 0 without sound."""
+        audio = self.found.audio
+        return 0 if audio is None else output_rate(audio) if self.sound else audio.sample_rate
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt(_Way):
+    """A way that is gone by ffmpeg, in a folder of its own. `lenient`: damage in the sound does not end it; that there
+    is none in the pictures is known then."""
+
+    source: Path
+    order: _Order
+    folder: Path
+    lenient: bool
+
+    @property
     def sound_options(self) -> dict[str, Any]:
         if self.found.audio is None:
             return {}
@@ -214,12 +262,6 @@ class _Attempt:
             return aac_options(self.found.audio) | {"bsf:a": segments.DROP_PRIMING}
         apart = self.found.audio.flow.apart
         return {"c:a": "copy", "bsf:a": segments.DROP_PRIMING + (f"+lt(n\\,{apart})" if apart else "")}
-
-    @property
-    def sound_rate(self) -> int:
-        """Samples a second that come out; 0 without sound."""
-        audio = self.found.audio
-        return 0 if audio is None else output_rate(audio) if self.sound else audio.sample_rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,8 +287,21 @@ def _make(attempt: _Attempt) -> VideoResult:
         warnings.append(changes)
     best, conformance = _verify_best(attempt, written, pictures, warnings)
     smaller, tracks, conformance = _make_others(attempt, best, conformance, warnings)
-    shots = stills.make_stills(written, attempt.folder, attempt.order.filename)
-    stream, video = best.stream, attempt.video
+    return _describe(attempt, best, pictures, (best.stream, *smaller), tracks, conformance, warnings)
+
+
+def _describe(
+    way: _Way,
+    best: Best,
+    pictures: _Pictures,
+    streams: tuple[Stream, ...],
+    tracks: tuple[AudioRendition, ...],
+    conformance: dict[str, Any],
+    warnings: list[str],
+) -> VideoResult:
+    """What was made and verified, and pictures of it."""
+    shots = stills.make_stills(best.written)
+    stream, video = best.stream, way.video
     assert stream.width and stream.height
     return VideoResult(
         duration=float(sum(segment.duration for segment in stream.segments)),
@@ -255,16 +310,16 @@ def _make(attempt: _Attempt) -> VideoResult:
         width=stream.width,
         height=stream.height,
         codec=video.codec,
-        has_audio=written.audio is not None,
-        streams=(stream, *smaller),
+        has_audio=best.written.audio is not None,
+        streams=streams,
         audio=tracks,
         poster=shots.poster,
         contact_sheet=shots.contact_sheet,
         time_origin=_time_origin(video, best),
-        container=attempt.found.sniffed.container,
-        source_streams=attempt.found.streams,
-        mode=attempt.mode,
-        transcode_reasons=(*attempt.reasons, *attempt.sound),
+        container=way.found.sniffed.container,
+        source_streams=way.found.streams,
+        mode=way.mode,
+        transcode_reasons=(*way.reasons, *way.sound),
         warnings=tuple(warnings),
         conformance=conformance,
         partial=video.partial,
@@ -315,7 +370,7 @@ def _pictures(attempt: _Attempt, finished: ffmpeg.Finished, warnings: list[str])
     """What the source presents and what has to come out of it."""
     video = attempt.video
     if attempt.mode == "copy":
-        return _Pictures(video.frames, _rate(video, video.frames), video.pts)
+        return _copied_pictures(video)
     frames, times = _frames(finished, video, warnings), preview_times(video)
     if len(times) < video.frames:
         warnings.append(
@@ -324,13 +379,17 @@ def _pictures(attempt: _Attempt, finished: ffmpeg.Finished, warnings: list[str])
     return _Pictures(frames, _rate(video, frames), times)
 
 
+def _copied_pictures(video: VideoTrack) -> _Pictures:
+    return _Pictures(video.frames, _rate(video, video.frames), video.pts)
+
+
 def _verify_best(
-    attempt: _Attempt, written: segments.Written, pictures: _Pictures, warnings: list[str]
+    way: _Way, written: segments.Written, pictures: _Pictures, warnings: list[str]
 ) -> tuple[Best, dict[str, Any]]:
     """The stream that was written, and the report on it; raises DreamlakeError(OUTPUT_INVALID)."""
-    video, last = attempt.video, int(pictures.times[-1])
+    video, last = way.video, int(pictures.times[-1])
     assert written.video is not None
-    end = _end(written, video, last, attempt.sound_rate, warnings)
+    end = _end(written, video, last, way.sound_rate, warnings)
     stream = segments.to_stream(written, end, fps=_shown_rate(written, pictures.fps), independent=True)
     lead = _lead(written.video - written.start)
     expected = Expected(
@@ -338,15 +397,15 @@ def _verify_best(
         tolerance=video.frame_seconds + Fraction(2, mpegts.CLOCK),
         frames=len(pictures.times) if len(pictures.times) < video.frames else pictures.frames,
         span=(last - video.start) * video.time_base,
-        keyframe_seconds=Fraction(KEYFRAME_SECONDS) if attempt.mode == "transcode" else None,
+        keyframe_seconds=Fraction(KEYFRAME_SECONDS) if way.mode == "transcode" else None,
     )
-    conformance = verify(written, stream, expected, attempt.order.filename)
-    return Best(written, stream, end, _origin(attempt, lead), expected, copied=attempt.mode == "copy"), conformance
+    conformance = verify(written, stream, expected, way.filename)
+    return Best(written, stream, end, _origin(way, lead), expected, copied=way.mode == "copy"), conformance
 
 
-def _origin(attempt: _Attempt, lead: Fraction) -> Fraction:
+def _origin(way: _Way, lead: Fraction) -> Fraction:
     """The time in the source, in seconds, at which playback starts: `lead` before the first picture."""
-    video, audio = attempt.video, attempt.found.audio
+    video, audio = way.video, way.found.audio
     origin = video.start * video.time_base - lead
     if not video.times_stored and audio is not None and audio.start is not None:
         # Where a decoder puts the first picture is a guess; nothing starts before both tracks do.

@@ -9,12 +9,14 @@ from typing import Literal
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, Response
+from pydantic_core import to_json
 
 from ... import layout
 from ...admission import new_router
 from ...client.cues import cues_of
 from ...errors import Code, DreamlakeError
 from ...kinds import Kind
+from ...longlists import answer_whole
 from .. import waveforms
 from ..context import Id, Lake, Visitor, private
 from ..fetching import blocks, fetch
@@ -47,7 +49,7 @@ def result(session: Visitor, services: Lake, kind: Kind, record_id: Id, filename
         content = waveforms.for_page(blocks(url, most=waveforms.MOST_BYTES))
     else:
         content = fetch(url, most=_MOST_BYTES)
-    return private(Response(content, media_type=media_type), _KEPT_SECONDS)
+    return private(answer_whole(content, media_type), _KEPT_SECONDS)
 
 
 @router.get("/cues/{record_id}")
@@ -55,7 +57,8 @@ def cues(session: Visitor, services: Lake, record_id: Id) -> Response:
     """`{cues: [{start, end, text}]}` of a text track, in seconds of its own clock."""
     url = services.bss.result_url(Kind.TEXT_TRACK, record_id, "track.vtt")
     found = cues_of(fetch(url, most=_MOST_BYTES).decode("utf-8", "replace"))
-    return private(JSONResponse({"cues": [cue._asdict() for cue in found]}), _KEPT_SECONDS)
+    told = to_json({"cues": [cue._asdict() for cue in found]})
+    return private(answer_whole(told, "application/json"), _KEPT_SECONDS)
 
 
 @router.get("/series/{record_id}")
@@ -78,4 +81,4 @@ def rows(
 
 def _passed_on(services: Lake, kind: Kind, record_id: str, what: str, query: str) -> Response:
     text = services.bss.http.text(f"/{kind.spec.route}/{record_id}/{what}" + (f"?{query}" if query else ""))
-    return Response(text, media_type="application/json")
+    return answer_whole(text.encode(), "application/json")

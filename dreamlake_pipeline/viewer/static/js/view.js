@@ -22,6 +22,7 @@
  * @property {string | null} [mode]
  * @property {string | null} [poster]
  * @property {boolean} [hasAudio]
+ * @property {{name: string}[]} [audioTracks] of a camera that has several
  * @property {{code: string, message: string, hint?: string | null} | null} [error]
  * @property {boolean} [partial]
  * @property {string[]} [warnings]
@@ -78,10 +79,10 @@
  * @property {Track[]} tracks
  */
 
-/**
- * The view model that the page carries.
- * @returns {View}
- */
+/** @type {View | null} */
+let view = null;
+
+/** The view model that the page carries, the same one for all who ask. */
 export function readView() {
-  return JSON.parse(/** @type {HTMLElement} */ (document.getElementById("view")).textContent ?? "");
+  return (view ??= /** @type {View} */ (JSON.parse(/** @type {HTMLElement} */ (document.getElementById("view")).textContent ?? "")));
 }
