@@ -56,7 +56,7 @@ browser: ## Install Debian's Chromium for the tests that play in a browser, wher
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
 	} || echo "notice: chromium is missing and could not be installed; tests that play in a browser will be skipped"
 
-bench: setup ## Measure against s5cmd, ffmpeg and COPY, a quarter of an hour (QUICK=1: three minutes; FULL=1: 21)
+bench: setup ## Measure against s5cmd, ffmpeg, DuckDB and COPY, three quarters of an hour (QUICK=1: small sizes; FULL=1: more)
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick,--document $(if $(FULL),--full))
 
 fuzz: setup ## Feed every parser with broken files for MINUTES=5; findings are kept in fuzz/findings

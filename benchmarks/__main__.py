@@ -6,7 +6,7 @@ import argparse
 import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
@@ -16,6 +16,7 @@ from dreamlake_pipeline.errors import DreamlakeError
 from . import (
     batches,
     curves,
+    directories,
     document,
     downloads,
     groups,
@@ -28,8 +29,8 @@ from . import (
     uploads,
     yardsticks,
 )
-from .home import REPOSITORY, running
-from .measure import BenchmarkError
+from .home import REPOSITORY, Home, running
+from .measure import BenchmarkError, Pairs
 from .results import Report, Result
 from .rows import BY_KEY, FULL, QUICK, STANDARD
 
@@ -104,18 +105,20 @@ def _measure(report: Report, rows: list[str], root: Path) -> Iterator[Result]:
     What they wrote stays below `root` until the end: ext4 without a journal gives the inodes of files that were deleted
     in the last minutes to nobody, and looks at each of them for every new file.
     """
-    for group in (_idle, _held, _without_media, _with_many_objects):
+    for group in (_idle, _directories, _held, _without_media, _with_many_objects):
         yield from group(report, rows, root / group.__name__)
 
 
 def _idle(report: Report, rows: list[str], folder: Path) -> Iterator[Result]:
     """On a stack whose pipeline runs, and is held while something is uploaded for it."""
     sizes = report.sizes
-    if not {"4", "5", "8", "worker", "half", "most", "first", "gap", "curves", "zoom"} & set(rows):
+    if not {"4", "5", "8", "15", "worker", "half", "most", "first", "gap", "curves", "zoom"} & set(rows):
         return
     with running(folder) as home:
-        if "8" in rows:
-            yield Result.of_pairs("8", latency.one_file(home, repeats=sizes.repeats + 2))
+        if {"8", "15"} & set(rows):
+            one = latency.one_file(home, repeats=sizes.repeats + 2)
+            yield Result.of_pairs("8", one.ready)
+            yield Result.of_pairs("15", one.command)
         if {"first", "gap"} & set(rows):
             counted = groups.counted(home, files=sizes.counted_files, repeats=sizes.repeats)
             yield Result("first", counted.first, ours=counted.goes)
@@ -140,6 +143,27 @@ def _idle(report: Report, rows: list[str], folder: Path) -> Iterator[Result]:
             yield Result.of_pairs("5", done.pairs)
         if peaks:
             yield Result("worker", peaks)
+
+
+def _directories(report: Report, rows: list[str], folder: Path) -> Iterator[Result]:
+    """On a stack whose pipeline runs: from a directory to ready."""
+    sizes, repeats = report.sizes, report.sizes.repeats
+    measured: dict[str, Callable[[Home], Pairs]] = {
+        "9": lambda home: directories.camera_clips(home, episodes=sizes.clip_episodes, repeats=repeats),
+        "10": lambda home: directories.clips_to_transcode(home, clips=sizes.foreign_clips, repeats=repeats),
+        "12": lambda home: directories.small_audio(home, files=sizes.small_files, repeats=repeats),
+        "13": lambda home: directories.label_files(
+            home, files=sizes.label_files, rows=sizes.label_rows, repeats=repeats
+        ),
+        "14": lambda home: directories.episodes(home, episodes=sizes.mixed_episodes, repeats=repeats),
+    }
+    if not measured.keys() & set(rows):
+        return
+    with running(folder) as home:
+        directories.wake(home)
+        for key, measure in measured.items():
+            if key in rows:
+                yield Result.of_pairs(key, measure(home))
 
 
 def _held(report: Report, rows: list[str], folder: Path) -> Iterator[Result]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from dreamlake_pipeline.stack.state import BUCKET
 
-from . import inputs, yardsticks
+from . import inputs, shell, yardsticks
 from .home import Home
 from .measure import BenchmarkError, Pairs, PeakMemory, Sample, by_turns, sampling
 
@@ -71,10 +71,10 @@ def small_audio(home: Home, *, files: int, repeats: int) -> Processed:
         return sample
 
     def yardstick(turn: int) -> Sample:
-        folder, name = home.scratch / f"theirs-{turn}", secrets.token_hex(4)
+        folder = home.scratch / f"theirs-{turn}"
         inputs.write_wavs(folder, files, seed=2 * turn + 1)
         with sampling(home.root) as passed:
-            yardsticks.audio_pipeline(home, folder, f"yardstick/{name}/", f"yardstick_{name}")
+            shell.make_and_store(home, folder)
             return passed()
 
     done.pairs = by_turns(repeats, ours, yardstick)

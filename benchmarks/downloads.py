@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,8 +23,7 @@ def many_small_files(home: Home, *, files: int, repeats: int) -> Pairs:
 def _fetch(home: Home, repeats: int, write: Callable[[Path], object]) -> Pairs:
     """Store a project, and fetch all of it, each time into a new folder: by its names, and by the keys of its
     objects."""
-    folder, project = home.scratch / secrets.token_hex(4), home.new_project()
-    folder.mkdir()
+    folder, project = home.new_folder(), home.new_project()
     write(folder)
     home.dreamlake("ingest", folder, "--episode", project)
     name, _, owner = project.partition("@")

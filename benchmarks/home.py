@@ -20,7 +20,7 @@ from dreamlake_pipeline.stack import control, dagster_home, leftovers, postgres
 from dreamlake_pipeline.stack.processes import CODE_LOCATION
 from dreamlake_pipeline.stack.state import DATABASE, Stack
 
-from .measure import BenchmarkError, peak_of, run, wait_until
+from .measure import BenchmarkError, disk_bandwidth, peak_of, run, wait_until
 
 BIN = Path(sys.executable).parent
 REPOSITORY = Path(__file__).parents[1]
@@ -42,6 +42,17 @@ class Home:
     def root(self) -> psutil.Process:
         """The supervisor: every process of the stack descends from it."""
         return psutil.Process(int((self.stack.run / "supervisord.pid").read_text()))
+
+    @property
+    def disk_bandwidth(self) -> float:
+        """Bytes a second that the disk takes for good, measured once."""
+        return disk_bandwidth(self.scratch)
+
+    def new_folder(self) -> Path:
+        """An empty one in the scratch."""
+        folder = self.scratch / secrets.token_hex(4)
+        folder.mkdir()
+        return folder
 
     def dreamlake(self, *arguments: str | Path) -> None:
         """Run the command line as a process of its own."""

@@ -21,6 +21,7 @@ from .yardsticks import ffmpeg
 MB = 1_000_000
 _RATE = 16_000
 _WAV_HEADER = 44
+WAV_BYTES = 7000
 _MOST_LINKS = 60_000  # of one file: ext4 allows 65,000
 
 
@@ -39,7 +40,7 @@ def write_wav(path: Path, size: int, seed: int) -> None:
             left -= block
 
 
-def write_wavs(folder: Path, files: int, seed: int, *, per_folder: int = 100, size: int = 7000) -> None:
+def write_wavs(folder: Path, files: int, seed: int, *, per_folder: int = 100, size: int = WAV_BYTES) -> None:
     """Small WAV files, each a tone of its own with some noise, in folders."""
     noise = np.random.default_rng(seed)
     frames = (size - _WAV_HEADER) // 2

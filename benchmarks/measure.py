@@ -10,12 +10,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from statistics import median
 
 import psutil
 
 _SAMPLE_SECONDS = 0.5
+_DISK_BLOCK, _DISK_BLOCKS, _DISK_GOES = 2**23, 32, 3
 
 
 class BenchmarkError(Exception):
@@ -24,19 +26,28 @@ class BenchmarkError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One go at one side: wall seconds, and CPU seconds (user and system) of all processes that took part."""
+    """One go at one side: wall seconds, CPU seconds (user and system) of all processes that took part, and the share
+    of the time in which the machine's cores did nothing at all, for whomever."""
 
     seconds: float
     cpu_seconds: float
+    idle: float = 0.0
 
 
 @dataclass(slots=True)
 class Pairs:
-    """The goes at both sides, by turns; `allowance` in seconds is added to the yardstick."""
+    """The goes at both sides, by turns; `allowance` in seconds is added to the yardstick. `floors` has the seconds of
+    each turn below which nothing that does the work can be, where that was measured."""
 
     ours: list[Sample] = field(default_factory=list)
     yardstick: list[Sample] = field(default_factory=list)
     allowance: float = 0.0
+    floors: list[float] = field(default_factory=list)
+
+    @property
+    def times_floor(self) -> list[float]:
+        """Ours to the floor, turn by turn."""
+        return [ours.seconds / floor for ours, floor in zip(self.ours, self.floors, strict=False)]
 
     @property
     def ratios(self) -> list[float]:
@@ -59,15 +70,23 @@ class Spread:
 
 
 def by_turns(
-    repeats: int, ours: Callable[[int], Sample], yardstick: Callable[[int], Sample], *, allowance: float = 0.0
+    repeats: int,
+    ours: Callable[[int], Sample],
+    yardstick: Callable[[int], Sample],
+    *,
+    allowance: float = 0.0,
+    floors: Callable[[int], float] | None = None,
 ) -> Pairs:
-    """A B A B …: each side is given the number of the turn, so that it can take content that is new."""
+    """A B A B …: each side is given the number of the turn, so that it can take content that is new. `floors` is asked
+    after both."""
     pairs = Pairs(allowance=allowance)
     for turn in range(repeats):
         os.sync()  # what was written before is not to be flushed at the expense of what comes
         pairs.ours.append(ours(turn))
         os.sync()
         pairs.yardstick.append(yardstick(turn))
+        if floors is not None:
+            pairs.floors.append(floors(turn))
     return pairs
 
 
@@ -81,8 +100,21 @@ def sampling(*roots: psutil.Process, itself: bool = False) -> Iterator[Callable[
     def used() -> float:
         return cpu_seconds(roots) + (time.process_time() if itself else 0)
 
-    cpu, started = used(), time.perf_counter()
-    yield lambda: Sample(time.perf_counter() - started, used() - cpu)
+    cpu, (idle, whole), started = used(), _machine_seconds(), time.perf_counter()
+
+    def passed() -> Sample:
+        seconds, (idle_now, whole_now) = time.perf_counter() - started, _machine_seconds()
+        return Sample(seconds, used() - cpu, (idle_now - idle) / max(whole_now - whole, 1e-9))
+
+    yield passed
+
+
+def _machine_seconds() -> tuple[float, float]:
+    """Seconds in which the machine's cores were idle (for a disk, too), and all of their seconds."""
+    times = psutil.cpu_times()
+    # What guests used is in `user` already (proc(5)).
+    counted = {name: value for name, value in times._asdict().items() if not name.startswith("guest")}
+    return counted["idle"] + counted.get("iowait", 0.0), sum(counted.values())
 
 
 def cpu_seconds(roots: Sequence[psutil.Process]) -> float:
@@ -102,6 +134,28 @@ def cpu_seconds(roots: Sequence[psutil.Process]) -> float:
             times = process.cpu_times()
             total += times.user + times.system + times.children_user + times.children_system
     return float(total)
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@cache
+def disk_bandwidth(folder: Path) -> float:
+    """Bytes a second that the disk of a folder takes for good: the best of some goes."""
+    block, path = os.urandom(_DISK_BLOCK), folder / "disk-bandwidth"
+    seconds = []
+    for _ in range(_DISK_GOES):
+        started = time.perf_counter()
+        with path.open("wb") as out:
+            for _ in range(_DISK_BLOCKS):
+                out.write(block)
+            out.flush()
+            os.fsync(out.fileno())
+        seconds.append(time.perf_counter() - started)
+        path.unlink()
+    return _DISK_BLOCKS * _DISK_BLOCK / min(seconds)
 
 
 def run(command: Sequence[str | Path], *, environment: Mapping[str, str], folder: Path) -> str:

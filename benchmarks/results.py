@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import re
 import subprocess
@@ -11,29 +10,33 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import psutil
 
 from . import yardsticks
 from .home import REPOSITORY
-from .measure import Pairs, Sample, Spread
+from .measure import Pairs, Sample, Spread, cores
 from .rows import BY_KEY, Row, Sizes, show
 
 
 @dataclass(slots=True)
 class Result:
-    """The values of one row, in its unit (memory in MB of a million bytes); both sides' goes where there are two."""
+    """The values of one row, in its unit (memory in MB of a million bytes); both sides' goes where there are two.
+    `floors` are in seconds; `times_floor` has ours to them."""
 
     key: str
     values: list[float]
     ours: list[Sample] = field(default_factory=list)
     yardstick: list[Sample] = field(default_factory=list)
     note: str = ""
+    floors: list[float] = field(default_factory=list)
+    times_floor: list[float] = field(default_factory=list)
 
     @classmethod
     def of_pairs(cls, key: str, pairs: Pairs) -> Result:
-        return cls(key, pairs.ratios, pairs.ours, pairs.yardstick)
+        return cls(key, pairs.ratios, pairs.ours, pairs.yardstick, floors=pairs.floors, times_floor=pairs.times_floor)
 
     @property
     def row(self) -> Row:
@@ -47,6 +50,11 @@ class Result:
     def is_reached(self) -> bool:
         held = self.spread.greatest if self.row.is_bound else self.spread.median
         return held <= self.row.target
+
+    @property
+    def idle(self) -> float | None:
+        """The share of the time of our goes in which cores were idle; None where that was not measured."""
+        return median(one.idle for one in self.ours) if self.ours else None
 
     @property
     def line(self) -> str:
@@ -65,7 +73,10 @@ class Result:
             f" ({Spread.of([one.cpu_seconds for one in side]).median:.2f} CPU s)"
             for side in sides
         ]
-        return f"\n{'':<13}{' to '.join(medians)}"
+        told = f"{' to '.join(medians)}; cores idle {self.idle:.0%}"
+        if self.floors:
+            told += f"; floor {show(median(self.floors), 's')}, ours {median(self.times_floor):.1f} times that"
+        return f"\n{'':<13}{told}"
 
 
 @dataclass(slots=True)
@@ -92,7 +103,7 @@ class Report:
 def machine() -> dict[str, str]:
     """What the figures depend on."""
     return {
-        "cores": str(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()),
+        "cores": str(cores()),
         "cpu": _cpu(),
         "memory": f"{psutil.virtual_memory().total / 1e9:.0f} GB",
         "system": f"{platform.system()} {platform.release()}",

@@ -36,9 +36,12 @@ def show(value: float, unit: Unit) -> str:
             return f"{value * 1000:.1f} ms" if value < 1 else f"{value:.1f} s"
 
 
+_EMPTY_RUN = "a run of an empty asset, by a sensor and the default launcher"
+_SHELL = "s5cmd up, {}, s5cmd up, COPY into Postgres"
+
 ROWS = (
-    Row("1", "upload one 1 GiB file, hashing included", "`s5cmd cp` of it", 1.10),
-    Row("2", "upload and register 3,000 small WAVs", "`s5cmd cp DIR/` of them, 32 workers", 1.25),
+    Row("1", "upload one 1 GiB file, hashing included", "`s5cmd cp` of it", 1.00),
+    Row("2", "upload and register 3,000 small WAVs", "`s5cmd cp DIR/` of them, 32 workers", 1.00),
     Row("3", "second ingest of an unchanged tree of 10,000 files", "`find` and `stat` of it, plus 2 s", 1.5),
     Row("out-large", "download a project of one 1 GiB file, SHA-256 verified", "`s5cmd cp` of the same object", 1.2),
     Row(
@@ -64,9 +67,35 @@ ROWS = (
     Row(
         "8",
         "one file: upload finished to playable, idle stack",
-        "a run of an empty asset, by a sensor and the default launcher",
-        0.5,
+        _EMPTY_RUN,
+        0.25,
     ),
+    Row(
+        "9",
+        "400 camera clips of 100 episodes (H.264, 640x480, 6 s, one keyframe): directory to ready",
+        _SHELL.format("`xargs` of `ffmpeg -c copy -f hls`"),
+        1.5,
+    ),
+    Row(
+        "10",
+        "40 such clips in AV1 (a keyframe each second picture), Motion JPEG, HEVC, VP9: directory to ready",
+        _SHELL.format("`xargs` of ffmpeg to HLS with the same x264 settings"),
+        1.05,
+    ),
+    Row("12", "3,000 small WAVs: directory to ready", _SHELL.format("`xargs` of ffmpeg to AAC HLS"), 0.70),
+    Row(
+        "13",
+        "300 label files of 20,000 rows x 12 fields, CSV and JSON Lines: directory to ready",
+        _SHELL.format("DuckDB's `COPY` to Parquet in one process"),
+        1.3,
+    ),
+    Row(
+        "14",
+        "50 episodes of 4 cameras, 2 microphones, 3 label files, 1 subtitle file: directory to ready",
+        _SHELL.format("`xargs` of ffmpeg, DuckDB"),
+        1.0,
+    ),
+    Row("15", "one file, `dreamlake upload --wait` from its start to its end, idle stack", _EMPTY_RUN, 0.35),
     Row(
         "half",
         "250 sounds, 50 text files, a video of a minute's transcoding in one ingest: half of them ready",
@@ -97,6 +126,11 @@ class Sizes:
     small_files: int = 3_000
     tree_files: int = 10_000
     video: int = 500_000_000
+    clip_episodes: int = 100
+    foreign_clips: int = 40
+    label_files: int = 300
+    label_rows: int = 20_000
+    mixed_episodes: int = 50
     slow_seconds: int = 150
     counted_files: int = 2_000
     assets: int = 100_000
@@ -121,6 +155,10 @@ QUICK = Sizes(
     small_files=500,
     tree_files=1_000,
     video=100_000_000,
+    clip_episodes=6,
+    foreign_clips=4,
+    label_files=20,
+    mixed_episodes=4,
     slow_seconds=40,
     counted_files=500,
     curve_entries=100_000,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-from pathlib import Path
 
 from . import inputs, yardsticks
 from .home import Home
@@ -12,7 +11,7 @@ from .measure import Pairs, Sample, by_turns, sampling
 
 def one_large_file(home: Home, *, size: int, repeats: int) -> Pairs:
     """Row 1."""
-    folder = _folder(home)
+    folder = home.new_folder()
 
     def ours(turn: int) -> Sample:
         path = folder / f"ours-{turn}.wav"
@@ -32,12 +31,12 @@ def one_large_file(home: Home, *, size: int, repeats: int) -> Pairs:
         path.unlink()
         return sample
 
-    return by_turns(repeats, ours, yardstick)
+    return by_turns(repeats, ours, yardstick, floors=lambda _: size / home.disk_bandwidth)
 
 
 def many_small_files(home: Home, *, files: int, repeats: int) -> Pairs:
     """Row 2."""
-    folder = _folder(home)
+    folder = home.new_folder()
 
     def ours(turn: int) -> Sample:
         inputs.write_wavs(folder / f"ours-{turn}", files, seed=2 * turn)
@@ -56,12 +55,12 @@ def many_small_files(home: Home, *, files: int, repeats: int) -> Pairs:
             )
             return passed()
 
-    return by_turns(repeats, ours, yardstick)
+    return by_turns(repeats, ours, yardstick, floors=lambda _: files * inputs.WAV_BYTES / home.disk_bandwidth)
 
 
 def unchanged_tree(home: Home, *, files: int, repeats: int) -> Pairs:
     """Row 3: the yardstick is allowed two seconds more."""
-    folder, project = _folder(home), home.new_project()
+    folder, project = home.new_folder(), home.new_project()
     inputs.write_wavs(folder, files, seed=7, size=400)
     home.dreamlake("ingest", folder, "--episode", project)
 
@@ -80,7 +79,7 @@ def unchanged_tree(home: Home, *, files: int, repeats: int) -> Pairs:
 
 def memory_of_large_file(home: Home, *, size: int) -> int:
     """Peak memory in bytes of the client that uploads one file; most of it is a hole, which is read as zeros."""
-    path = _folder(home) / "sparse.mp4"
+    path = home.new_folder() / "sparse.mp4"
     inputs.write_sparse_mp4(path, size, home.scratch)
     peak = home.peak_of_dreamlake("upload", path, "--episode", home.new_project())
     path.unlink()
@@ -89,12 +88,6 @@ def memory_of_large_file(home: Home, *, size: int) -> int:
 
 def memory_of_small_files(home: Home, *, files: int) -> int:
     """Peak memory in bytes of the client that ingests so many files."""
-    folder = _folder(home)
+    folder = home.new_folder()
     inputs.write_wavs(folder, files, seed=11, per_folder=1000, size=400)
     return home.peak_of_dreamlake("ingest", folder, "--episode", home.new_project())
-
-
-def _folder(home: Home) -> Path:
-    folder = home.scratch / secrets.token_hex(4)
-    folder.mkdir()
-    return folder

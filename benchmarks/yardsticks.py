@@ -14,7 +14,6 @@ from .home import BIN, Home
 from .measure import BenchmarkError, run
 
 SMALL_FILE_WORKERS = 32
-_AAC_HLS = '-nostdin -v error -i "$1" -c:a aac -f hls -hls_time 6 -hls_playlist_type vod "$2/$1/index.m3u8"'
 
 
 @cache
@@ -78,24 +77,6 @@ def video_pipeline(home: Home, key: str, folder: Path, target: str) -> None:
     run(make, environment=environment, folder=scratch)
     upload(home, folder / "out", target, workers=SMALL_FILE_WORKERS)
     shutil.rmtree(folder)
-
-
-def audio_pipeline(home: Home, source: Path, target: str, table: str) -> None:
-    """Each file below `source` to AAC in HLS by an ffmpeg of its own, two at a time; the results up with s5cmd; a row
-    for each by COPY."""
-    out = source.with_name(f"{source.name}-hls")
-    out.mkdir()
-    make = f'mkdir -p "$2/$1" && {shlex.quote(str(ffmpeg()))} {_AAC_HLS}'
-    each = f"cd {shlex.quote(str(source))} && find . -type f -printf '%P\\0' | "
-    each += f"xargs -0 -P2 -I{{}} sh -c {shlex.quote(make)} sh {{}} {shlex.quote(str(out))}"
-    run(["sh", "-c", each], environment=home.environment, folder=home.scratch)
-    upload(home, out, target, workers=SMALL_FILE_WORKERS)
-    with home.connect() as connection:
-        connection.execute(f"CREATE TABLE {table} (path text PRIMARY KEY, playlist text, bytes bigint)")
-        with connection.cursor() as cursor, cursor.copy(f"COPY {table} FROM STDIN") as copy:
-            for path in sorted(source.rglob("*.wav")):
-                name = str(path.relative_to(source))
-                copy.write_row((name, f"{target}{name}/index.m3u8", path.stat().st_size))
 
 
 def _copy(source: Path, url: str) -> list[str | Path]:

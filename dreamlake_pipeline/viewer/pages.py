@@ -50,6 +50,7 @@ class Pages:
             "count": units.count,
             "since": units.since,
             "next": advice.what_next,
+            "meaning": lambda error: advice.meaning_of(error.code),
             "named": lambda fields: {name: value for name, value in fields.items() if value is not None},
             "moment": units.moment,
             "figure": units.figure,
@@ -62,7 +63,7 @@ class Pages:
         html = self._environment.get_template(template).render(
             session=session,
             form_token=self._sessions.form_token(session) if session else "",
-            here=urls.asked_url(request),
+            here=urls.local_path(urls.asked_url(request)),
             **values,
         )
         return HTMLResponse(html, status, self._headers | {"Cache-Control": "no-store"})

@@ -22,7 +22,7 @@ FOLDER = Path(__file__).parent / "static"
 
 # What `make setup` fetches (package.json), by the library that it is of.
 VENDOR = {
-    "hls.js": ("hls.mjs", "hls.LICENSE"),
+    "hls.js": ("hls.mjs", "hls.light.mjs", "hls.LICENSE"),
     "uPlot": ("uplot.mjs", "uplot.css", "uplot.LICENSE"),
 }
 

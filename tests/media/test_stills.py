@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from dreamlake_pipeline.media.video.make import make_video
 WIDTH, HEIGHT, PADDING = 64, 48, 4
 
 
-def brightness(picture: Path) -> np.ndarray:
-    with av.open(str(picture)) as container:
+def brightness(picture: bytes) -> np.ndarray:
+    with av.open(io.BytesIO(picture)) as container:
         return next(container.decode(video=0)).to_ndarray(format="gray").astype(float)
 
 

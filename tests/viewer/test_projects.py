@@ -18,9 +18,11 @@ from dreamlake_pipeline.client.server import IndexClient
 from dreamlake_pipeline.ids import new_id
 from dreamlake_pipeline.kinds import kind_of
 from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.viewer.running import view_of_running
 from tests.conftest import SECRET
 from tests.security.world import World
 from tests.viewer.conftest import Seen
+from tests.viewer.ingest import Lab
 
 MARKUP = '<img src=x onerror="alert(1)"></script><b>&amp;'
 EPISODES = 57  # more than a page
@@ -202,6 +204,22 @@ def test_pictures_come_through_the_viewer(
     assert address == f"/results/video/{video}/poster.jpg"
     with viewer.browser(viewer.reader("somebody-else")) as other:
         assert other.get(address).status_code == 404
+
+
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_what_is_running_is_asked_for_once(lab: Lab, is_busy: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.ingest({"/a.csv": "time,q\n0,1\n"}, process=not is_busy)
+    http, asked = lab.clients.bss.http, []
+    get = http.get
+
+    def noted(path: str, *rest: Any, **more: Any) -> Any:
+        asked.append(path)
+        return get(path, *rest, **more)
+
+    monkeypatch.setattr(http, "get", noted)
+    running = view_of_running(lab.clients, lab.namespace, lab.project)
+    assert running == {"counts": {"processing": 0, "queued": int(is_busy)}, "more": False, "files": []}
+    assert asked == ["/records/underway"]
 
 
 def test_what_is_running_is_shown_while_it_runs(

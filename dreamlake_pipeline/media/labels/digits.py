@@ -27,7 +27,16 @@ _TINY = 1e-290
 _HUGE = 1e308
 _MOST_DIGITS_OF_A_FLOAT = 767
 _EXACT = Context(prec=10**6, Emax=10**9, Emin=-(10**9))
+# What is between a number of JSON and the next sign is ASCII: longer numbers, longer exponents, and a zero below zero.
+_UNUSUAL = r"[0-9.]{16}|[0-9.][eE][+-]?[0-9]{3}|-0[\s,\]}]"
 _PARTS = r"^[+-]?(?P<whole>[0-9]*)\.?(?P<fraction>[0-9]*)(?:[eE][+]?(?P<exponent>-?[0-9]{1,6}))?$"
+
+
+def may_not_be_kept(text: str) -> bool:
+    """Whether a text of JSON may have numbers that a float does not keep as they are written, or a minus zero, within
+    strings or not: 16 digits or points that follow each other, or an exponent of three digits."""
+    octets = pa.scalar(text.encode(errors="surrogatepass"), pa.binary())
+    return bool(pc.match_substring_regex(octets, _UNUSUAL).as_py())
 
 
 @dataclass(frozen=True, slots=True)

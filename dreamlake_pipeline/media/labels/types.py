@@ -113,9 +113,30 @@ class Inference:
     digits: Digits = field(default_factory=Digits)
     unmeasured: bool = False
 
-    def see_values(self, values: list[Any]) -> None:
+    def see_values(self, values: list[Any] | pa.Array) -> None:
         """Values of JSON."""
         begun = bool(self.forms) and Form.DECIMAL not in self.forms
+        if isinstance(values, pa.Array):
+            self._see_column(values)
+        else:
+            self._see_objects(values)
+        if Form.DECIMAL in self.forms:
+            self.unmeasured |= begun
+            self.measure_values(values)
+
+    def _see_column(self, values: pa.Array) -> None:
+        """Values of one kind, none of them null."""
+        if pa.types.is_boolean(values.type):
+            self.forms.add(Form.BOOL)
+        elif pa.types.is_floating(values.type):
+            self.forms.add(Form.FLOAT)
+        elif pa.types.is_integer(values.type):
+            bounds = pc.min_max(values).as_py()
+            self._see_integers(bounds["min"], bounds["max"], Form.INT)
+        else:
+            self._see_text(values[0].as_py(), values)
+
+    def _see_objects(self, values: list[Any]) -> None:
         for kind in set(map(type, values)) - {type(None)}:
             if kind is bool:
                 self.forms.add(Form.BOOL)
@@ -124,19 +145,19 @@ class Inference:
             elif kind is Decimal:
                 self.forms.add(Form.DECIMAL)
             elif kind is int:
-                self._see_integers([value for value in values if type(value) is int], Form.INT)
+                integers = [value for value in values if type(value) is int]
+                self._see_integers(min(integers), max(integers), Form.INT)
             elif kind is str:
-                self._see_text([value for value in values if type(value) is str])
+                texts = [value for value in values if type(value) is str]
+                self._see_text(texts[0], texts)
             else:
                 self._see_nested([value for value in values if type(value) is kind])
-        if Form.DECIMAL in self.forms:
-            self.unmeasured |= begun
-            self.measure_values(values)
 
-    def measure_values(self, values: list[Any]) -> None:
+    def measure_values(self, values: list[Any] | pa.Array) -> None:
         """Measure the digits of values of JSON."""
         if self.forms <= _NUMBERS and self.digits.fit:
-            self.digits |= measure_numbers(value for value in values if value is not None)
+            plain = values.to_pylist() if isinstance(values, pa.Array) else values
+            self.digits |= measure_numbers(value for value in plain if value is not None)
 
     def see_cells(self, cells: pa.Array) -> None:
         """Cells of a CSV, as strings."""
@@ -167,6 +188,8 @@ class Inference:
         if not len(values):
             return
         form = self._form_of_cells(values)
+        if form is Form.INT and self.exact and self.forms & {Form.FLOAT, Form.DECIMAL}:
+            return  # integers among fractions, as `_form_of_plain_numbers` has them
         self.forms.add(form)
         if form is Form.STRING and pc.any(pc.match_substring_regex(values, _FLOAT_CELL)).as_py():
             self.forms.add(Form.NUMBER)
@@ -203,16 +226,15 @@ class Inference:
             return None
         return ", ".join(sorted(self.forms))
 
-    def _see_integers(self, values: list[int], form: Form) -> None:
-        low, high = min(values), max(values)
+    def _see_integers(self, low: int, high: int, form: Form) -> None:
         fits = low in _INT64 and high in _INT64
         self.forms.add(form if fits else Form.BIG_INT if form is Form.INT else Form.NESTED)
         self.exact &= low >= -_EXACT and high <= _EXACT
 
-    def _see_text(self, values: list[str]) -> None:
+    def _see_text(self, first: str, texts: list[str] | pa.Array) -> None:
         form = None
-        if Form.STRING not in self.forms and len(values[0]) <= 40 and values[0][:4].isdigit():
-            form = self._form_of_times(_to_strings(values))
+        if Form.STRING not in self.forms and len(first) <= 40 and first[:4].isdigit():
+            form = self._form_of_times(_to_strings(texts))
         self.forms.add(form or Form.STRING)
 
     def _see_nested(self, values: list[Any]) -> None:
@@ -226,7 +248,8 @@ class Inference:
             self.forms.add(Form.NESTED)
             return
         if int in kinds:
-            self._see_integers([item for item in chain.from_iterable(values) if type(item) is int], Form.INT_LIST)
+            integers = [item for item in chain.from_iterable(values) if type(item) is int]
+            self._see_integers(min(integers), max(integers), Form.INT_LIST)
         if float in kinds:
             self.forms.add(Form.FLOAT_LIST)
         elif int not in kinds:
@@ -312,8 +335,14 @@ def column_of_cells(cells: pa.Array, type_: FieldType) -> pa.Array:
     return _to_times(known, type_.arrow) if pa.types.is_timestamp(type_.arrow) else pc.cast(known, type_.arrow)
 
 
-def column_of_values(values: list[Any], type_: FieldType) -> pa.Array:
+def column_of_values(values: list[Any] | pa.Array, type_: FieldType) -> pa.Array:
     """Values of JSON as a column of the type that was inferred for all of them."""
+    if isinstance(values, pa.Array):
+        if values.type == type_.arrow:
+            return values
+        if pa.types.is_string(values.type) and pa.types.is_timestamp(type_.arrow):
+            return _to_times(values, type_.arrow)
+        values = values.to_pylist()
     if type_ is JSON:
         return pa.ExtensionArray.from_storage(type_.arrow, _to_strings(_to_json(values)))
     if type_ is STRING:
@@ -352,7 +381,9 @@ def _to_json(values: list[Any]) -> list[str | None]:
     return [None if value is None else next(texts)[1:-1] for value in values]
 
 
-def _to_strings(values: Sequence[str | None]) -> pa.Array:
+def _to_strings(values: Sequence[str | None] | pa.Array) -> pa.Array:
+    if isinstance(values, pa.Array):
+        return values
     try:
         return pa.array(values, pa.string())
     except UnicodeEncodeError:
