@@ -22,6 +22,7 @@ from . import (
     groups,
     index,
     latency,
+    opened,
     overhead,
     pages,
     plots,
@@ -112,7 +113,11 @@ def _measure(report: Report, rows: list[str], root: Path) -> Iterator[Result]:
 def _idle(report: Report, rows: list[str], folder: Path) -> Iterator[Result]:
     """On a stack whose pipeline runs, and is held while something is uploaded for it."""
     sizes = report.sizes
-    if not {"4", "5", "8", "15", "worker", "half", "most", "first", "gap", "curves", "zoom"} & set(rows):
+    asked = set(rows)
+    if (
+        not {"4", "5", "8", "15", "worker", "half", "most", "first", "gap", "episode", "frames", "curves", "zoom"}
+        & asked
+    ):
         return
     with running(folder) as home:
         if {"8", "15"} & set(rows):
@@ -131,6 +136,16 @@ def _idle(report: Report, rows: list[str], folder: Path) -> Iterator[Result]:
             drawn = curves.shown(home, entries=sizes.curve_entries, fields=sizes.curve_fields, repeats=sizes.repeats)
             yield Result("curves", drawn.whole)
             yield Result("zoom", drawn.part)
+        if {"episode", "frames"} & set(rows):
+            seen = opened.opened(
+                home,
+                cameras=sizes.opened_cameras,
+                labels=sizes.opened_labels,
+                seconds=sizes.opened_seconds,
+                repeats=sizes.repeats + 2,
+            )
+            yield Result("episode", seen.ready)
+            yield Result("frames", seen.frames)
         home.hold_pipeline()
         peaks = []
         if {"4", "worker"} & set(rows):
