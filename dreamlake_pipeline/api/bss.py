@@ -475,6 +475,29 @@ class Records(Model):
     items: list[Record]
 
 
+MOST_LOGS = 100  # files of a call
+
+
+class LogsOf(Model):
+    """Files of which it is asked what was logged."""
+
+    ids: list[Id] = Field(min_length=1, max_length=MOST_LOGS)
+
+
+class FileLog(Model):
+    """A few lines that were logged of a file whose last processing failed: what ffmpeg complained of, or the traceback
+    of a fault that nobody expected."""
+
+    id: Id
+    lines: list[str]
+
+
+class FileLogs(Model):
+    """Those of the ids that exist, that the caller may read and of which a line was kept."""
+
+    items: list[FileLog]
+
+
 # Bytes of many files
 
 

@@ -188,9 +188,14 @@ class TelemetryField(Model):
 
 
 class Telemetry(Model):
-    """The measurements that the cues of a text track hold, as a table: a row a cue, with its `start` and `end`."""
+    """The measurements that the cues of a text track hold, as a table: a row a cue, with its `start` and `end`.
+
+    `start_sec` and `end_sec` are the earliest and the latest `start`; null: an earlier version processed it.
+    """
 
     entries: int
+    start_sec: float | None = None
+    end_sec: float | None = None
     fields: list[TelemetryField]
     data_url: str
 

@@ -34,6 +34,8 @@ from .stored import Outputs
 
 _SHA256 = r"^[0-9a-f]{64}$"
 Seconds = Annotated[float, Field(ge=0, le=30 * 86400, allow_inf_nan=False)]
+MOST_LOG_LINES, MOST_LOG_CHARS = 40, 300  # of a file's excerpt of a log
+LogLine = Annotated[Text, Field(max_length=MOST_LOG_CHARS)]
 UnixTime = Annotated[float, Field(ge=0, le=2**33, allow_inf_nan=False)]
 Sha256 = Annotated[str, Field(pattern=_SHA256)]
 
@@ -328,6 +330,9 @@ class ItemResult(Model):
     metadata: dict[str, Any] | None = None
     warnings: list[str] = Field(default_factory=list)
     error: ErrorBody | None = None
+    log: list[LogLine] = Field(
+        default_factory=list, max_length=MOST_LOG_LINES, description="What was logged of it, beside an error."
+    )
     chunks: list[Sha256] = Field(default_factory=list)
     outputs: Outputs = Field(
         default_factory=dict, description="What lies in the record's folder of the bucket, meta.json too."

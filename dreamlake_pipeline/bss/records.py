@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, text
 
 from .. import logs
-from ..api.bss import Record, Status
+from ..api.bss import FileLog, Record, Status
 from ..api.common import Listing
 from ..api.pipeline import ResultKey
 from ..auth import Principal
@@ -45,7 +45,8 @@ HOLDS_NAME = """NOT EXISTS (SELECT FROM records later
 HAS_RESULT = "(r.ready_at IS NOT NULL AND r.metadata IS NOT NULL)"
 IS_PLAYABLE = f"(r.status = 'ready' OR (r.status IN ('queued', 'processing') AND {HAS_RESULT}))"
 
-# SQL: what an UPDATE of `r` writes when an attempt at it has failed for the reason {error}. See `Status`.
+# SQL: what an UPDATE of `r` writes when an attempt at it has failed for the reason {error}, an ErrorBody and, as `log`,
+# lines that were logged of it. See `Status`.
 FAILURE = f"""
     status = CASE WHEN {HAS_RESULT} THEN 'ready' ELSE 'failed' END,
     error = CASE WHEN NOT {HAS_RESULT} THEN {{error}} END,
@@ -286,6 +287,19 @@ def reachable(connection: Connection, ids: Sequence[str], caller: Principal) -> 
         {"ids": list(dict.fromkeys(ids))} | reach(caller),
     )
     return list(rows.scalars())
+
+
+def logged(connection: Connection, ids: Sequence[str], caller: Principal) -> list[FileLog]:
+    """What was logged of those of the ids that failed and that lie in a namespace that the caller reaches."""
+    rows = connection.execute(
+        text("""
+        SELECT r.id, coalesce(r.error, r.last_error)->'log' AS lines
+        FROM unnest(CAST(:ids AS text[])) WITH ORDINALITY AS asked(id, n) JOIN records r USING (id)
+        WHERE (:everywhere OR r.owner = ANY(:namespaces)) AND coalesce(r.error, r.last_error)->'log' IS NOT NULL
+        ORDER BY asked.n"""),
+        {"ids": list(dict.fromkeys(ids))} | reach(caller),
+    )
+    return [FileLog(id=row.id, lines=row.lines) for row in rows]
 
 
 def list_page(

@@ -137,7 +137,7 @@ def outcome_of_fault(record: Record, fault: Exception) -> Outcome:
         raise fault
     verdict = judge(record, fault)
     if verdict.is_final:
-        return Outcome(record, ItemResult(id=record.id, error=verdict.reason))
+        return Outcome(record, ItemResult(id=record.id, error=verdict.reason, log=verdict.log))
     return Outcome(record, None, reason=verdict.reason)
 
 

@@ -14,7 +14,7 @@ from ..admission import Gate, caller_of, let_in
 from ..client.services import Services
 from ..errors import Code, DreamlakeError
 from ..ids import ID_PATTERN
-from ..names import SLUG_PATTERN
+from ..names import is_slug
 from .attempts import Attempts
 from .ingest import Progress
 from .onetime import OnceCodes
@@ -89,7 +89,12 @@ async def _services_of(request: Request) -> AsyncIterator[Services]:
 Lake = Annotated[Services, Depends(_services_of)]
 
 Id = Annotated[str, InPath(pattern=ID_PATTERN)]
-Slug = Annotated[str, InPath(pattern=SLUG_PATTERN)]
+
+
+def check_project(namespace: str, project: str) -> None:
+    """Raises NOT_FOUND where an address names what can be no project: nothing is asked of the services then."""
+    if not (is_slug(namespace) and is_slug(project)):
+        raise DreamlakeError(Code.NOT_FOUND, f"There is no project {namespace[:80]!r} / {project[:80]!r}.")
 
 
 def private(response: Response, seconds: int) -> Response:

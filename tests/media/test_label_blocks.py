@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from dreamlake_pipeline.errors import DreamlakeError
 from dreamlake_pipeline.media.labels import blocks as label_blocks
 from dreamlake_pipeline.media.labels.delimited import Csv, open_csv
 from dreamlake_pipeline.media.labels.dialect import Dialect
+from dreamlake_pipeline.media.labels.flat_objects import parse_flat
 from dreamlake_pipeline.media.labels.form import Form
 from dreamlake_pipeline.media.labels.json_lines import JsonLines
 from dreamlake_pipeline.media.labels.make import make_label_track
@@ -87,6 +89,107 @@ def test_json_lines(source: Path, content: list[tuple[str, str]]) -> None:
     same(source, "".join(map("".join, content)), csv=False)
 
 
+FLAT_VALUES = [
+    *("0", "7", "-12", "1.5", "-0.25", "1e3", "1.5e-05", "2E+2", "-0.0", "true", "false", '"x"', '"é"', '"2024-01-01"'),
+    *('"a.b"', '" 5e"', '"{"', '""'),
+]
+UNUSUAL_VALUES = [
+    *("-0", "01", "+1", ".5", "5.", "1e400", "1e999", "NaN", "Infinity", "-Infinity", "Inf", "nan", "null", "9" * 15),
+    *(
+        "9" * 16,
+        "9" * 25,
+        "0.12345678901234567",
+        "[1]",
+        '{"a": 1}',
+        '"\\u00e9"',
+        '"\\ud83d"',
+        '"\t"',
+        '"\x01"',
+        '"a": 1.5',
+    ),
+    *('"2024-01-01T00:00:00Z"', "1 2", "", "'x'", "1, 2", "True"),
+]
+_FLAT = st.fixed_dictionaries(
+    {name: st.sampled_from(FLAT_VALUES) for name in ("a", "x.y", "é")}
+    | {"number": st.sampled_from(["1.5", "2e-5", "7.0", "-0.125"]), "count": st.integers(-(10**14), 10**14).map(str)}
+    | {"sentence": st.text("ab .5e:{", max_size=6).map(json.dumps)}
+)
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    first=_FLAT,
+    rows=st.lists(_FLAT, max_size=5),
+    odd=st.none()
+    | st.tuples(st.integers(0, 5), st.sampled_from(["number", "count", "a"]), st.sampled_from(UNUSUAL_VALUES)),
+    space=st.sampled_from(["", " ", "  ", "\t"]),
+    end=ENDS,
+)
+def test_flat_objects(
+    source: Path,
+    first: dict[str, str],
+    rows: list[dict[str, str]],
+    odd: tuple[int, str, str] | None,
+    space: str,
+    end: str,
+) -> None:
+    """Lines that pyarrow reads at once, and such as are almost like them."""
+    # Most rows have values of the kind of those of the first.
+    alike = [
+        {name: value if name in ("number", "count") else first[name] for name, value in row.items()} for row in rows
+    ]
+    written = [first, *alike, *rows[:1]]
+    if odd:
+        written[odd[0] % len(written)][odd[1]] = odd[2]
+    content = "".join(
+        "{"
+        + f",{space}".join(f"{json.dumps(name, ensure_ascii=False)}:{space}{value}" for name, value in row.items())
+        + "}"
+        + end
+        for row in written
+    )
+    same(source, content, csv=False)
+
+
+@pytest.mark.parametrize("value", FLAT_VALUES)
+def test_flat_objects_are_read_at_once(value: str) -> None:
+    block = f'{{"t": 1.0, "n": 1, "x.y": {value}}}\n' * 5
+    found = parse_flat(block)
+    if "{" in value:
+        assert found is None  # it might be an object
+        return
+    assert found is not None
+    rows = [json.loads(line) for line in block.splitlines()]
+    assert repr(
+        [dict(zip(found, row, strict=True)) for row in zip(*(c.to_pylist() for c in found.values()), strict=True)]
+    ) == repr(rows)
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ['{"a": 1}', '{"a": 1.5}'],
+        ['{"a": 1.5}', '{"a": 1}'],
+        ['{"a": 1.5, "s": "x"}', '{"a": 1, "s": "."}'],
+        ['{"a": 1.5, "s": " 1e"}', '{"a": 1, "s": "."}'],
+        ['{"a": 1.5}', '{"a": null}'],
+        ['{"a": 1.5}', "{}"],
+        ['{"a": 1, "b": 2}', '{"a": 1}'],
+        ['{"a": 1}', '{"a": 1, "b": 2}'],
+        ['{"a": 1, "b": 2}', '{"a": 1, "a": 2}'],
+        ['{"a": 1.5}', '{"a": NaN}'],
+        ['{"a": 1.5}', '{"a": Inf}'],
+        ['{"a": 1.5}', '{"a": "2.5"}'],
+        ['{"a": "x"}', '{"a": "\x01"}'],
+        ['{"a": 1} {"a": 2}', ""],
+        ['{"a": [1.5]}', '{"a": [2.5]}'],
+        ['{"a": 1}', "", '{"a": 2}'],
+    ],
+)
+def test_what_is_not_flat_or_of_several_kinds_is_not_read_at_once(lines: list[str]) -> None:
+    assert parse_flat("\n".join(lines) + "\n") is None
+
+
 NUMBERS = st.sampled_from(
     [
         "0",
@@ -118,6 +221,7 @@ columns = st.lists(
 @settings(max_examples=200, deadline=None)
 @given(chunks=columns)
 @example(chunks=[["1", "2"], ["1.5"], ["9007199254740993"]])
+@example(chunks=[["1.5"], ["0"], ["007"]])
 def test_numbers_are_what_the_patterns_say(chunks: list[list[str]]) -> None:
     """Casts, which are fast, say the same of cells as the patterns that define what a number is."""
     fast, careful = Inference(), Inference(plain=False)

@@ -175,6 +175,7 @@ BSS = {
     "POST /records/move": Line(CHANGE, 200, _body(moves=[{"id": "0" * 24, "name": "/a.csv"}])),
     "POST /records/undelete": Line(CHANGE, 200, _body(ids=["0" * 24])),
     "POST /records/urls": Line(ASK, 200, _body(ids=["0" * 24])),
+    "POST /records/logs": Line(ASK, 200, _body(ids=["0" * 24])),
     "POST /records/query": Line(ASK, 200, _body(ids=["0" * 24])),
     "POST /records/requeue": Line(CHANGE, 200, _body(ids=["0" * 24])),
     "POST /pipeline/staged/unknown": Line(PIPELINE, 200, _body(keys=[])),

@@ -111,5 +111,5 @@ def _result(result: ItemResult) -> dict[str, Any]:
     if result.metadata is not None:
         body["metadata"] = result.metadata
     if result.error is not None:
-        body["error"] = result.error.wire()
+        body["error"] = result.error.wire() | ({"log": result.log} if result.log else {})
     return body

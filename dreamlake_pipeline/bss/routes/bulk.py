@@ -10,9 +10,11 @@ from ...admission import MIB, Reader, Writer, most_bytes, new_router
 from ...api.bss import (
     CompareFiles,
     Differences,
+    FileLogs,
     FinishedUploads,
     FinishUploads,
     Ids,
+    LogsOf,
     PlannedUploads,
     PlanUploads,
     Record,
@@ -70,6 +72,14 @@ def finish(body: FinishUploads, caller: Writer, database: Database, store: Store
 def query(body: Ids, caller: Reader, database: Database) -> LongList:
     """Those that exist and that the caller may read, in the order of the ids."""
     return _answer(body.ids, caller, database)
+
+
+@routes.post("/records/logs", summary="What was logged of files that failed")
+def logs(body: LogsOf, caller: Reader, database: Database) -> FileLogs:
+    """A few lines of each, without secrets, in the order of the ids. What failed without a line of its own, as where
+    its run was killed, is left out."""
+    with database.connect() as connection:
+        return FileLogs(items=records.logged(connection, body.ids, caller))
 
 
 @routes.post("/records/requeue", summary="Process again", response_model=Records)

@@ -27,7 +27,16 @@ _TINY = 1e-290
 _HUGE = 1e308
 _MOST_DIGITS_OF_A_FLOAT = 767
 _EXACT = Context(prec=10**6, Emax=10**9, Emin=-(10**9))
+# What is between a number of JSON and the next sign is ASCII: longer numbers, longer exponents, and a zero below zero.
+_UNUSUAL = r"[0-9.]{16}|[0-9.][eE][+-]?[0-9]{3}|-0[\s,\]}]"
 _PARTS = r"^[+-]?(?P<whole>[0-9]*)\.?(?P<fraction>[0-9]*)(?:[eE][+]?(?P<exponent>-?[0-9]{1,6}))?$"
+
+
+def may_not_be_kept(text: str) -> bool:
+    """Whether a text of JSON may have numbers that a float does not keep as they are written, or a minus zero, within
+    strings or not: 16 digits or points that follow each other, or an exponent of three digits."""
+    octets = pa.scalar(text.encode(errors="surrogatepass"), pa.binary())
+    return bool(pc.match_substring_regex(octets, _UNUSUAL).as_py())
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +116,17 @@ def keeps_all(cells: pa.Array, values: pa.Array) -> bool:
     numbers = pc.match_substring_regex(cells, "[0-9]")
     rest = pc.and_(numbers, pc.invert(as_printed))
     return all(map(_is_kept_quickly, cells.filter(rest).to_pylist(), values.filter(rest).to_pylist()))
+
+
+def has_odd_number(cells: pa.Array) -> bool:
+    """Whether one of the cells, which a cast takes for numbers, begins with a plus, or with a zero before a digit."""
+    _, offsets, data = cells.buffers()
+    octets = np.frombuffer(data, np.uint8)
+    starts, ends = (np.frombuffer(offsets, np.int32)[cells.offset :][at : len(cells) + at] for at in (0, 1))
+    first = octets[starts]
+    starts = starts + (first == ord("-"))
+    zeros = starts[(octets[np.minimum(starts, ends - 1)] == ord("0")) & (starts + 1 < ends)] + 1
+    return bool((first == ord("+")).any() or (octets[zeros] - np.uint8(ord("0")) <= 9).any())
 
 
 def measure_cells(cells: pa.Array) -> Digits:

@@ -46,7 +46,7 @@ class Inferred:
         for name, values in part.columns.items():
             self._see(self._inferences[name], values)
             if self._is_json:
-                self._counts[name] += len(values) - values.count(None)
+                self._counts[name] += len(values) - (values.count(None) if isinstance(values, list) else 0)
         if not part.others:
             return
         values, beyond = self._sparse_values(part)

@@ -1,7 +1,7 @@
 """JSON Lines: the rows of a file of one JSON object a line, in parts of bounded size, each with its line number.
 
-A block of lines in which nothing is out of the ordinary is parsed at once; any other is parsed line by line, so that
-what is wrong can be located. Both give the same rows:
+A block of lines in which nothing is out of the ordinary is parsed at once, to columns of Arrow where its objects are
+flat (`flat_objects`); any other is parsed line by line, so that what is wrong can be located. All give the same rows:
 
 - A number that a 64-bit float does not keep is a Decimal of all its digits (`digits.parse_number`).
 - An object with a name twice keeps both values, under numbered names (RFC 8259 section 4 leaves the meaning open).
@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import gc
 import json
-import re
 import secrets
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -31,7 +30,8 @@ from ..text.bad_lines import BadLines, Lines
 from ..text.encoding import Encoding
 from ..text.file import Blocks, problem_of, read_lines, split_lines
 from ..text.marks import is_whole
-from .digits import parse_number
+from .digits import may_not_be_kept, parse_number
+from .flat_objects import parse_flat
 from .rows import MAX_FIELDS, Rows, is_sparse
 
 MAX_DEPTH = 256  # of lists and objects in each other; Python's own parser and encoder give up near 1,000
@@ -43,16 +43,13 @@ _GROUP = 64  # lines that are tried at once where a block holds a bad one
 _SNIFFED_LINES = 100
 
 # Stands between the objects of joined lines. No line can hold it, so none can pass for another number of objects; and
-# it has nothing of a number, which `_look_at` would find.
+# it has nothing of a number, which `may_not_be_kept` would find.
 _BETWEEN = "".join(secrets.choice("abcdfghijklmnopqrstuvwxyz") for _ in range(32))
 _SEPARATOR = f',"{_BETWEEN}",'
 
-# Numbers of fewer characters have 15 digits at the most, which a float keeps.
-_LONG_NUMBER = 16
 _OPENING, _CLOSING = b"[{", b"]}"
 # What may stand around an object: RFC 7464 puts a record separator before each; joined texts have byte order marks.
 _AROUND = " \t\r\n\x1e\ufeff"
-_MINUS_ZERO = re.compile(r"-0[\s,\]}]")
 
 
 @dataclass(slots=True)
@@ -117,6 +114,11 @@ class JsonLines:
         number = 1
         with Blocks(self.path, self.encoding) as blocks:
             while block := blocks.take():
+                if fast and is_whole(block) and (flat := parse_flat(block)) and len(known.keys() | flat) <= MAX_FIELDS:
+                    known.update(dict.fromkeys(flat))
+                    yield from _to_parts(number, flat)
+                    number += len(next(iter(flat.values())))
+                    continue
                 lines = split_lines(block)
                 if fast and is_whole(block) and (rows := parse_lines(lines)) is not None:
                     numbers: Sequence[int] = range(number, number + len(rows))
@@ -213,8 +215,7 @@ def is_json_lines(path: Path, encoding: Encoding) -> bool:
 def parse_lines(lines: list[str]) -> list[dict[str, Any]] | None:
     """The objects of lines whose text is whole; None unless each line is one object with fields, each name once."""
     text = f"[{_SEPARATOR.join(lines)}]"
-    look = _look_at(text)
-    if look.deep:
+    if _may_be_deep(text):
         return None
     names = 0
 
@@ -224,7 +225,7 @@ def parse_lines(lines: list[str]) -> list[dict[str, Any]] | None:
         return found
 
     numbers: dict[str, Any] = {}
-    if look.odd_numbers:
+    if may_not_be_kept(text):
         numbers = {"parse_float": parse_number, "parse_int": _parse_integer}
     try:
         with no_collection():
@@ -252,16 +253,10 @@ def no_collection() -> Iterator[None]:
             gc.enable()
 
 
-@dataclass(frozen=True, slots=True)
-class _Look:
-    """Whether a text may be nested too deeply, and whether it may have numbers that a float does not keep."""
-
-    deep: bool
-    odd_numbers: bool
-
-
-def _look_at(text: str) -> _Look:
-    """What the characters of a text tell, whether they are within strings or not, in little time."""
+def _may_be_deep(text: str) -> bool:
+    """Whether a text may be nested too deeply, by its brackets, whether they are within strings or not."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return False
     octets = np.frombuffer(text.encode(errors="surrogatepass"), dtype=np.uint8)
     opening, closing = (
         (octets == _OPENING[0]) | (octets == _OPENING[1]),
@@ -269,34 +264,7 @@ def _look_at(text: str) -> _Look:
     )
     steps = opening.view(np.int8) - closing.view(np.int8)
     depth = np.cumsum(steps[np.flatnonzero(steps)], dtype=np.int64).max(initial=0)
-    return _Look(
-        deep=bool(depth > MAX_DEPTH),
-        odd_numbers=_has_long_number(octets) or _has_long_exponent(octets) or bool(_MINUS_ZERO.search(text)),
-    )
-
-
-def _has_long_number(octets: np.ndarray) -> bool:
-    """Whether `_LONG_NUMBER` digits or points follow each other."""
-    run = _is_digit(octets) | (octets == ord("."))
-    length = 1
-    while length < _LONG_NUMBER and len(run) > length:
-        run = run[:-length] & run[length:]
-        length *= 2
-    return bool(length == _LONG_NUMBER and run.any())
-
-
-def _has_long_exponent(octets: np.ndarray) -> bool:
-    """Whether a number has an exponent of three digits or more, which may be beyond those of a float."""
-    at = np.flatnonzero((octets | 0x20) == ord("e"))
-    at = at[(at > 0) & (at < len(octets) - 4)]
-    at = at[_is_digit(octets[at - 1]) | (octets[at - 1] == ord("."))]
-    signed = (octets[at + 1] == ord("+")) | (octets[at + 1] == ord("-"))
-    at = at + signed
-    return bool((_is_digit(octets[at + 1]) & _is_digit(octets[at + 2]) & _is_digit(octets[at + 3])).any())
-
-
-def _is_digit(octets: np.ndarray) -> np.ndarray:
-    return octets - np.uint8(ord("0")) <= 9
+    return bool(depth > MAX_DEPTH)
 
 
 def _has_names(text: str, count: int) -> bool:
@@ -354,6 +322,16 @@ def _to_rows(numbers: Sequence[int], rows: list[dict[str, Any]], known: dict[str
             ]
         found = pa.array(numbers[start : start + step], pa.int64())
         yield Rows(found, _columns_of(some, fields), others, sparse)
+
+
+def _to_parts(number: int, columns: dict[str, pa.Array]) -> Iterator[Rows]:
+    """The columns of rows that begin with line `number`, in the parts that `_to_rows` gives of such."""
+    rows = len(next(iter(columns.values())))
+    step = max(1, _PART_CELLS // len(columns))
+    for start in range(0, rows, step):
+        some = {name: column.slice(start, step) for name, column in columns.items()}
+        lines = np.arange(number + start, number + min(start + step, rows))
+        yield Rows(pa.array(lines, pa.int64()), some)
 
 
 def _columns_of(rows: list[dict[str, Any]], names: list[str]) -> dict[str, list[Any]]:

@@ -31,9 +31,10 @@ _CELLS_OF_VALUE = 16
 class Rows:
     """Rows in source order: `lines` their line numbers (1-based), `columns` their values by source field name.
 
-    The values of JSON are a list of Python's; those of a CSV are an Arrow array of strings. `others` is None, or what
-    each row has beside the columns, None for a row that has nothing else: fields beyond the first `MAX_FIELDS` of the
-    file, and those that few of the rows have. The latter are `sparse`, in the order in which they come.
+    The values of JSON are a list of Python's, or an Arrow array of int64, double, string or bool without nulls; those
+    of a CSV are an Arrow array of strings. `others` is None, or what each row has beside the columns, None for a row
+    that has nothing else: fields beyond the first `MAX_FIELDS` of the file, and those that few of the rows have. The
+    latter are `sparse`, in the order in which they come.
     """
 
     lines: pa.Array

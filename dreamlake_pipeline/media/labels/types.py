@@ -32,7 +32,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .clock import to_iso
-from .digits import MAX_DIGITS, Digits, keeps_all, measure_cells, measure_numbers, to_decimal
+from .digits import MAX_DIGITS, Digits, has_odd_number, keeps_all, measure_cells, measure_numbers, to_decimal
 
 
 class Form(StrEnum):
@@ -60,7 +60,6 @@ _INT_CELL = r"^(?:0|-?[1-9][0-9]*)$"
 _FRACTION = r"[+-]?(?:(?:0|[1-9][0-9]*)?\.[0-9]+|(?:0|[1-9][0-9]*)\.)(?:[eE][+-]?[0-9]+)?"
 _EXPONENT = r"[+-]?(?:0|[1-9][0-9]*)[eE][+-]?[0-9]+"
 _FLOAT_CELL = rf"{_INT_CELL}|^(?:-0|{_FRACTION}|{_EXPONENT}|(?i:[+-]?inf(?:inity)?|nan))$"
-_ODD_NUMBER = r"^(?:\+|-?0[0-9])"  # that a cast takes for one all the same
 _BOOL_CELL = r"^(?i:true|false)$"
 _TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"
 _LOCAL_TIME = _TIME + r")?$"
@@ -113,9 +112,30 @@ class Inference:
     digits: Digits = field(default_factory=Digits)
     unmeasured: bool = False
 
-    def see_values(self, values: list[Any]) -> None:
+    def see_values(self, values: list[Any] | pa.Array) -> None:
         """Values of JSON."""
         begun = bool(self.forms) and Form.DECIMAL not in self.forms
+        if isinstance(values, pa.Array):
+            self._see_column(values)
+        else:
+            self._see_objects(values)
+        if Form.DECIMAL in self.forms:
+            self.unmeasured |= begun
+            self.measure_values(values)
+
+    def _see_column(self, values: pa.Array) -> None:
+        """Values of one kind, none of them null."""
+        if pa.types.is_boolean(values.type):
+            self.forms.add(Form.BOOL)
+        elif pa.types.is_floating(values.type):
+            self.forms.add(Form.FLOAT)
+        elif pa.types.is_integer(values.type):
+            bounds = pc.min_max(values).as_py()
+            self._see_integers(bounds["min"], bounds["max"], Form.INT)
+        else:
+            self._see_text(values[0].as_py(), values)
+
+    def _see_objects(self, values: list[Any]) -> None:
         for kind in set(map(type, values)) - {type(None)}:
             if kind is bool:
                 self.forms.add(Form.BOOL)
@@ -124,19 +144,19 @@ class Inference:
             elif kind is Decimal:
                 self.forms.add(Form.DECIMAL)
             elif kind is int:
-                self._see_integers([value for value in values if type(value) is int], Form.INT)
+                integers = [value for value in values if type(value) is int]
+                self._see_integers(min(integers), max(integers), Form.INT)
             elif kind is str:
-                self._see_text([value for value in values if type(value) is str])
+                texts = [value for value in values if type(value) is str]
+                self._see_text(texts[0], texts)
             else:
                 self._see_nested([value for value in values if type(value) is kind])
-        if Form.DECIMAL in self.forms:
-            self.unmeasured |= begun
-            self.measure_values(values)
 
-    def measure_values(self, values: list[Any]) -> None:
+    def measure_values(self, values: list[Any] | pa.Array) -> None:
         """Measure the digits of values of JSON."""
         if self.forms <= _NUMBERS and self.digits.fit:
-            self.digits |= measure_numbers(value for value in values if value is not None)
+            plain = values.to_pylist() if isinstance(values, pa.Array) else values
+            self.digits |= measure_numbers(value for value in plain if value is not None)
 
     def see_cells(self, cells: pa.Array) -> None:
         """Cells of a CSV, as strings."""
@@ -162,11 +182,14 @@ class Inference:
             self.forms.add(numbers)
             return
         self.plain = False
+        given = pc.unique(given)  # of texts, most files repeat a few
         values = _known_cells(given)
         self.spelled_nulls |= pc.any(pc.is_in(clean_cells(given), _NULL_CELLS)).as_py()
         if not len(values):
             return
         form = self._form_of_cells(values)
+        if form is Form.INT and self.exact and self.forms & {Form.FLOAT, Form.DECIMAL}:
+            return  # integers among fractions, as `_form_of_plain_numbers` has them
         self.forms.add(form)
         if form is Form.STRING and pc.any(pc.match_substring_regex(values, _FLOAT_CELL)).as_py():
             self.forms.add(Form.NUMBER)
@@ -203,16 +226,15 @@ class Inference:
             return None
         return ", ".join(sorted(self.forms))
 
-    def _see_integers(self, values: list[int], form: Form) -> None:
-        low, high = min(values), max(values)
+    def _see_integers(self, low: int, high: int, form: Form) -> None:
         fits = low in _INT64 and high in _INT64
         self.forms.add(form if fits else Form.BIG_INT if form is Form.INT else Form.NESTED)
         self.exact &= low >= -_EXACT and high <= _EXACT
 
-    def _see_text(self, values: list[str]) -> None:
+    def _see_text(self, first: str, texts: list[str] | pa.Array) -> None:
         form = None
-        if Form.STRING not in self.forms and len(values[0]) <= 40 and values[0][:4].isdigit():
-            form = self._form_of_times(_to_strings(values))
+        if Form.STRING not in self.forms and len(first) <= 40 and first[:4].isdigit():
+            form = self._form_of_times(_to_strings(texts))
         self.forms.add(form or Form.STRING)
 
     def _see_nested(self, values: list[Any]) -> None:
@@ -226,7 +248,8 @@ class Inference:
             self.forms.add(Form.NESTED)
             return
         if int in kinds:
-            self._see_integers([item for item in chain.from_iterable(values) if type(item) is int], Form.INT_LIST)
+            integers = [item for item in chain.from_iterable(values) if type(item) is int]
+            self._see_integers(min(integers), max(integers), Form.INT_LIST)
         if float in kinds:
             self.forms.add(Form.FLOAT_LIST)
         elif int not in kinds:
@@ -244,7 +267,7 @@ class Inference:
         if (fractions := _cast(cells, pa.float64())) is not None:
             # Between these bounds, which NaN and infinities are not, integers among fractions are exact.
             small = pc.all(pc.less(pc.abs(fractions), _EXACT)).as_py()
-            if small and not pc.any(pc.match_substring_regex(cells, _ODD_NUMBER)).as_py():
+            if small and not has_odd_number(cells):
                 return self._form_of_fractions(cells, fractions)
         return None
 
@@ -312,8 +335,14 @@ def column_of_cells(cells: pa.Array, type_: FieldType) -> pa.Array:
     return _to_times(known, type_.arrow) if pa.types.is_timestamp(type_.arrow) else pc.cast(known, type_.arrow)
 
 
-def column_of_values(values: list[Any], type_: FieldType) -> pa.Array:
+def column_of_values(values: list[Any] | pa.Array, type_: FieldType) -> pa.Array:
     """Values of JSON as a column of the type that was inferred for all of them."""
+    if isinstance(values, pa.Array):
+        if values.type == type_.arrow:
+            return values
+        if pa.types.is_string(values.type) and pa.types.is_timestamp(type_.arrow):
+            return _to_times(values, type_.arrow)
+        values = values.to_pylist()
     if type_ is JSON:
         return pa.ExtensionArray.from_storage(type_.arrow, _to_strings(_to_json(values)))
     if type_ is STRING:
@@ -352,7 +381,9 @@ def _to_json(values: list[Any]) -> list[str | None]:
     return [None if value is None else next(texts)[1:-1] for value in values]
 
 
-def _to_strings(values: Sequence[str | None]) -> pa.Array:
+def _to_strings(values: Sequence[str | None] | pa.Array) -> pa.Array:
+    if isinstance(values, pa.Array):
+        return values
     try:
         return pa.array(values, pa.string())
     except UnicodeEncodeError:

@@ -6,10 +6,11 @@ a bearer token, and is given a link with a code in its place.
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated, NamedTuple
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote
 
-from fastapi import Depends, Request
+from fastapi import Depends, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 
@@ -25,7 +26,10 @@ from ..urls import local_path
 
 router = new_router()
 
+log = logging.getLogger(__name__)
+
 _MOST_FORM_BYTES = 16 * 1024  # no cookie holds a key of more than 4,000
+_MOST_TIMES = 15  # that a link is followed again; browsers follow 20 redirects
 
 
 @router.get("/login")
@@ -101,13 +105,29 @@ async def make_link(
 
 
 @router.get("/login/once/{code}")
-async def log_in_once(request: Request, code: str) -> Response:
+async def log_in_once(request: Request, code: str, again: Annotated[int, Query(ge=0)] = 0) -> Response:
     """Who follows the link from a page of another site is led on once more by the page behind it: browsers send no
-    SameSite=Strict cookie with a redirect of such a link."""
+    SameSite=Strict cookie with a redirect of such a link.
+
+    Of several processes behind a balancer, one has made the code: the others lead here again, over another connection,
+    until the balancer chooses that one, or `again` has become _MOST_TIMES.
+    """
     viewer = viewer_of(request)
     login = viewer.codes.take(code)
     if login is None:
-        return viewer.pages.render(request, "link_used.html", session=viewer.sessions.of(request), status=410)
+        is_of_another = viewer.codes.is_of_another(code)
+        if is_of_another and again < _MOST_TIMES:
+            here = quote(code, safe="")
+            return RedirectResponse(f"/login/once/{here}?again={again + 1}", 303, {"Connection": "close"})
+        if is_of_another:
+            log.warning("A link of another process of the viewer came here %d times: see `ip_hash` in deploy/.", again)
+        return viewer.pages.render(
+            request,
+            "link_used.html",
+            session=viewer.sessions.of(request),
+            status=410,
+            is_of_another=is_of_another,
+        )
     response: Response = RedirectResponse(login.next, 303)
     viewer.sessions.open(response, login.key, login.me, secure=_is_secure(request))
     return response
