@@ -67,11 +67,10 @@ VIEWER = {
     "GET /static/{name:path}": Line(PUBLIC),
     "GET /favicon.ico": Line(PUBLIC),
     "GET /.json": Line(PUBLIC, 307),
-    "GET /{path:path}": Line(PUBLIC, 404),
     "GET /": Line(ANY),
     "GET /projects.json": Line(ANY),
     "GET /p/{namespace}/{project}": Line(NAMED),
-    "GET /p/{namespace}/{project}/running.json": Line(ANY),  # of what the key does not reach, nothing is under way
+    "GET /p/{namespace}/{project}/running.json": Line(NAMED),
     "GET /p/{namespace}/{project}/e/{episode:path}": Line(NAMED),
     "GET /f/{file_id}": Line(BY_ID),
     "GET /download/{kind}/{record_id}": Line(LED),
@@ -85,9 +84,10 @@ VIEWER = {
     "GET /results/{kind}/{record_id}/{filename}": Line(BY_ID, values={"filename": "plot.png"}),
     "GET /cues/{record_id}": Line(BY_ID, values={"record_id": "0" * 24}, ok=404),
     "GET /series/{record_id}": Line(BY_ID),
-    "GET /series/{kind}/{record_id}": Line(BY_ID),
     "GET /rows/{record_id}": Line(BY_ID),
+    "GET /series/{kind}/{record_id}": Line(BY_ID),
     "GET /rows/{kind}/{record_id}": Line(BY_ID),
+    "GET /{path:path}": Line(PUBLIC, 404, values={"path": "nowhere"}),
     "POST /actions/retry": Line("403 200 403 200", json={"ids": ["record"]}),
     "POST /actions/offset": Line(
         "403 404 403 200", json={"assetId": "asset", "kind": "label-track", "timeOffsetSec": 1.0}
@@ -142,7 +142,7 @@ def world(viewer: Seen, object_store: ObjectStore) -> Iterator[World]:
         names = {
             "namespace": lab.namespace, "project": lab.project, "episode": "run-1", "kind": "label-track",
             "record_id": record.id, "file_id": record.id, "filename": "data.parquet", "name": "css/base.css",
-            "code": "made-up", "path": "nowhere/at/all",
+            "code": "made-up",
         }  # fmt: skip
         led = http.get(f"/f/{record.id}", headers={"Cookie": f"{COOKIE}={_session(services.token('*'), write=True)}"})
         names["file_id"] = led.headers["location"].rpartition("/")[2]
@@ -260,8 +260,8 @@ def test_a_change_is_audited_with_the_address_of_who_asked_for_it(
         body = {"namespace": "other", "project": "p", "episode": "e", "flag": "good", "note": "a secret"}
         assert client.post("/actions/episode", json=body, headers=SCRIPT).status_code == 403
     told = [json.loads(record.getMessage()) for record in caplog.records if record.name == "dreamlake.audit"]
-    [line] = [line for line in told if line["from"] == "192.0.2.7"]
-    assert (line["service"], line["sub"], line["route"], line["status"]) == ("Viewer", "test", "/actions/episode", 403)
+    [line] = [line for line in told if line["service"] == "Viewer" and line["from"] == "192.0.2.7"]
+    assert (line["from"], line["sub"], line["route"], line["status"]) == ("192.0.2.7", "test", "/actions/episode", 403)
     assert line["what"] == {"namespace": "other", "project": "p", "episode": "e", "flag": "good"}
 
 
