@@ -343,9 +343,9 @@ class BssClient:
             limit=limit,
         )
 
-    def underway(self) -> Underway:
-        """What is under way in the projects that the caller reaches."""
-        return self.http.get("/records/underway", Underway)
+    def underway(self, owner: str | None = None) -> Underway:
+        """What is under way in the projects that the caller reaches, or in those of one owner."""
+        return self.http.get("/records/underway", Underway, owner=owner)
 
     def list_deleted(self, place: Place) -> Iterator[DeletedRecord]:
         """The records of a place that can be restored."""

@@ -35,6 +35,7 @@ class Pages:
         )
         self._environment.globals |= {
             "static": statics.url,
+            "modules": statics.modules,
             "project_path": viewerpaths.project_path,
             "episode_path": viewerpaths.episode_path,
             "file_path": viewerpaths.file_path,

@@ -14,7 +14,7 @@ _SHOWN = 20  # files that are named
 
 def view_of_running(services: Services, namespace: str, project: str) -> dict[str, Any]:
     """How many files are processed and wait for it (`more`: at least so many), and some that are processed."""
-    found = services.bss.underway()
+    found = services.bss.underway(namespace)
     here = next((one for one in found.items if (one.owner, one.project) == (namespace, project)), None)
     processing, queued = (here.processing, here.queued) if here else (0, 0)
     return {

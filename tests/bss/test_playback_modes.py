@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import Engine
 
 from dreamlake_pipeline import layout
+from dreamlake_pipeline.bss import chunks
 
 Finish = Callable[..., dict[str, Any]]
 
@@ -115,11 +117,13 @@ def test_only_a_video_has_it(api: TestClient, files: Any, owner: str) -> None:
     assert refused.status_code == 422 and "playback" in refused.text
 
 
-def test_a_chunk_has_its_form(pipeline: TestClient, sql: Any) -> None:
+def test_a_chunk_has_its_form(pipeline: TestClient, database: Engine) -> None:
     hashes = {secrets.token_hex(32): str(form) for form in layout.ChunkForm}
     leased = [{"sha256": sha256, "size": 9, "form": form} for sha256, form in hashes.items()]
     assert pipeline.post("/pipeline/chunks/lease", json={"chunks": leased}).json()["missing"] == sorted(hashes)
-    assert dict(sql("SELECT sha256, form FROM chunks WHERE sha256 = ANY(:hashes)", hashes=list(hashes))) == hashes
+    with database.connect() as connection:
+        keys = chunks.keys(connection, hashes)
+    assert keys == {sha256: f"chunks/{sha256}.{form}" for sha256, form in hashes.items()}
 
 
 def test_a_chunk_is_told_by_its_first_bytes_and_parsed_by_its_name() -> None:

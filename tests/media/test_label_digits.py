@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dreamlake_pipeline.media.labels import json_lines, stats
-from dreamlake_pipeline.media.labels.digits import is_kept, parse_number
+from dreamlake_pipeline.media.labels.digits import has_odd_number, is_kept, may_not_be_kept, parse_number
 from dreamlake_pipeline.media.labels.json_lines import MAX_DEPTH, parse_lines
 from dreamlake_pipeline.media.labels.make import LabelResult, make_label_track
 
@@ -200,3 +202,20 @@ def test_time_grows_no_faster_than_the_file(make: Make, shape: str) -> None:
     seconds(100)  # imports
     small, large = seconds(1_000), seconds(4_000)
     assert large < 8 * max(small, 0.01)
+
+
+@settings(deadline=None)
+@given(cells=st.lists(st.text("+-012.e", min_size=1, max_size=5), min_size=1, max_size=4))
+def test_odd_numbers_are_found_by_their_first_signs(cells: list[str]) -> None:
+    expected = any(re.match(r"\+|-?0[0-9]", cell) for cell in cells)
+    assert has_odd_number(pa.array(["+", *cells, "+"])[1:-1]) == expected
+
+
+@settings(deadline=None)
+@given(text=st.text("0123456789.eE+- ,}]", max_size=40))
+@example(text="1234567890.12345}")
+@example(text="1e+100,")
+@example(text="-0]")
+def test_numbers_that_may_not_be_kept_are_found_by_their_signs(text: str) -> None:
+    long = re.search(r"[0-9.]{16}", text)
+    assert may_not_be_kept(text) == bool(long or re.search(r"[0-9.][eE][+-]?[0-9]{3}|-0[ ,\]}]", text))

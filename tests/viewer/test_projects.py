@@ -266,3 +266,22 @@ def test_a_key_that_ends_while_one_looks_leads_to_the_form_and_back(owner: str, 
 def test_a_project_that_is_not_there_says_so(owner: str, browser_: httpx.Client) -> None:
     missing = browser_.get(f"/p/{owner}/nothing")
     assert missing.status_code == 404 and 'data-page="error"' in missing.text
+
+
+def test_filters_fold_away_in_a_narrow_window(viewer: Seen, new_page: Callable[..., Page], owner: str) -> None:
+    page = new_page(width=390, height=844)
+    page.goto(viewer.link(f"/p/{owner}/cups"))
+    form, status = page.get_by_role("search"), page.get_by_label("Status")
+    expect(status).to_be_hidden()
+    folded = form.bounding_box()
+    assert folded and folded["height"] < 100  # two rows
+    form.get_by_text("Filters", exact=True).click()
+    status.select_option("failed")
+    form.get_by_role("button", name="Filter").click()
+    expect(page.locator("table.episodes tbody tr")).to_have_count(1)
+    expect(form.locator("summary")).to_have_text("Filters · 1 set")
+    expect(status).to_be_hidden()
+    # A wide window has them all beside each other, and needs no summary.
+    page.set_viewport_size({"width": 1280, "height": 800})
+    expect(status).to_be_visible()
+    expect(form.locator("summary")).to_be_hidden()

@@ -86,4 +86,5 @@ def test_the_sound_track_that_is_chosen_is_heard(page: Page, viewer: Any, dubbed
     page.get_by_role("button", name="Play").click()
     wait_for_time(page, 13.0)
     video.evaluate(HEARD, PITCHES["fra"])
+    page.locator("summary[aria-label^=Sound]").click()
     expect(choice).to_have_value("1")

@@ -85,6 +85,9 @@ VIEWER = {
     "GET /cues/{record_id}": Line(BY_ID, values={"record_id": "0" * 24}, ok=404),
     "GET /series/{record_id}": Line(BY_ID),
     "GET /rows/{record_id}": Line(BY_ID),
+    "GET /series/{kind}/{record_id}": Line(BY_ID),
+    "GET /rows/{kind}/{record_id}": Line(BY_ID),
+    "GET /{path:path}": Line(PUBLIC, 404, values={"path": "nowhere"}),
     "POST /actions/retry": Line("403 200 403 200", json={"ids": ["record"]}),
     "POST /actions/offset": Line(
         "403 404 403 200", json={"assetId": "asset", "kind": "label-track", "timeOffsetSec": 1.0}
@@ -257,7 +260,7 @@ def test_a_change_is_audited_with_the_address_of_who_asked_for_it(
         body = {"namespace": "other", "project": "p", "episode": "e", "flag": "good", "note": "a secret"}
         assert client.post("/actions/episode", json=body, headers=SCRIPT).status_code == 403
     told = [json.loads(record.getMessage()) for record in caplog.records if record.name == "dreamlake.audit"]
-    [line] = [line for line in told if line["service"] == "Viewer"]
+    [line] = [line for line in told if line["service"] == "Viewer" and line["from"] == "192.0.2.7"]
     assert (line["from"], line["sub"], line["route"], line["status"]) == ("192.0.2.7", "test", "/actions/episode", 403)
     assert line["what"] == {"namespace": "other", "project": "p", "episode": "e", "flag": "good"}
 
@@ -278,7 +281,7 @@ def test_no_page_leads_to_another_server(viewer: Seen, path: str) -> None:
 
 
 def test_links_of_one_key_push_out_its_own_alone() -> None:
-    codes = OnceCodes()
+    codes = OnceCodes(VIEWER_SECRET)
     me = Me(sub="x", namespaces=["*"], scope="read", expires_at=None)
     other = codes.make(Login("another key", me, "/"))
     made = [codes.make(Login("key", me, "/")) for _ in range(1000)]

@@ -118,6 +118,17 @@ def keeps_all(cells: pa.Array, values: pa.Array) -> bool:
     return all(map(_is_kept_quickly, cells.filter(rest).to_pylist(), values.filter(rest).to_pylist()))
 
 
+def has_odd_number(cells: pa.Array) -> bool:
+    """Whether one of the cells, which a cast takes for numbers, begins with a plus, or with a zero before a digit."""
+    _, offsets, data = cells.buffers()
+    octets = np.frombuffer(data, np.uint8)
+    starts, ends = (np.frombuffer(offsets, np.int32)[cells.offset :][at : len(cells) + at] for at in (0, 1))
+    first = octets[starts]
+    starts = starts + (first == ord("-"))
+    zeros = starts[(octets[np.minimum(starts, ends - 1)] == ord("0")) & (starts + 1 < ends)] + 1
+    return bool((first == ord("+")).any() or (octets[zeros] - np.uint8(ord("0")) <= 9).any())
+
+
 def measure_cells(cells: pa.Array) -> Digits:
     """The room that all of the cells need, `TOO_MANY` where one is no finite number."""
     parts = pc.extract_regex(cells, _PARTS)

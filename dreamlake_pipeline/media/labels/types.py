@@ -32,7 +32,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .clock import to_iso
-from .digits import MAX_DIGITS, Digits, keeps_all, measure_cells, measure_numbers, to_decimal
+from .digits import MAX_DIGITS, Digits, has_odd_number, keeps_all, measure_cells, measure_numbers, to_decimal
 
 
 class Form(StrEnum):
@@ -60,7 +60,6 @@ _INT_CELL = r"^(?:0|-?[1-9][0-9]*)$"
 _FRACTION = r"[+-]?(?:(?:0|[1-9][0-9]*)?\.[0-9]+|(?:0|[1-9][0-9]*)\.)(?:[eE][+-]?[0-9]+)?"
 _EXPONENT = r"[+-]?(?:0|[1-9][0-9]*)[eE][+-]?[0-9]+"
 _FLOAT_CELL = rf"{_INT_CELL}|^(?:-0|{_FRACTION}|{_EXPONENT}|(?i:[+-]?inf(?:inity)?|nan))$"
-_ODD_NUMBER = r"^(?:\+|-?0[0-9])"  # that a cast takes for one all the same
 _BOOL_CELL = r"^(?i:true|false)$"
 _TIME = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?"
 _LOCAL_TIME = _TIME + r")?$"
@@ -183,6 +182,7 @@ class Inference:
             self.forms.add(numbers)
             return
         self.plain = False
+        given = pc.unique(given)  # of texts, most files repeat a few
         values = _known_cells(given)
         self.spelled_nulls |= pc.any(pc.is_in(clean_cells(given), _NULL_CELLS)).as_py()
         if not len(values):
@@ -267,7 +267,7 @@ class Inference:
         if (fractions := _cast(cells, pa.float64())) is not None:
             # Between these bounds, which NaN and infinities are not, integers among fractions are exact.
             small = pc.all(pc.less(pc.abs(fractions), _EXACT)).as_py()
-            if small and not pc.any(pc.match_substring_regex(cells, _ODD_NUMBER)).as_py():
+            if small and not has_odd_number(cells):
                 return self._form_of_fractions(cells, fractions)
         return None
 
