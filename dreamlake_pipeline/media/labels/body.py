@@ -17,7 +17,9 @@ _PLAIN_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
 
 def fit(row: Row, width: int) -> bool:
     """Whether a row has so many cells, and behind them none but empty ones."""
-    return row.cells is not None and len(row.cells) >= width and not any(map(str.strip, row.cells[width:]))
+    if row.cells is None or len(row.cells) <= width:
+        return row.cells is not None and len(row.cells) == width
+    return not any(map(str.strip, row.cells[width:]))
 
 
 def find_body(rows: Sequence[Row], start: int, width: int, sorts: Sequence[Sort | None]) -> int:
@@ -77,10 +79,8 @@ def _agreeing(row: Row, width: int, typed: Sequence[int], sorts: Sequence[Sort |
     """How many cells of a row are of the sort of their column, and how many of another."""
     if row.cells is None or not fit(row, width) or _is_pandas_header(row.cells):
         return 0, 1
-    found = [(sort_of(row.cells[column]), sorts[column]) for column in typed]
-    return sum(one is sort for one, sort in found), sum(
-        one is not sort and one is not Sort.EMPTY for one, sort in found
-    )
+    others = [one for column in typed if (one := sort_of(row.cells[column])) is not sorts[column]]
+    return len(typed) - len(others), len(others) - others.count(Sort.EMPTY)
 
 
 def _is_pandas_header(cells: Sequence[str]) -> bool:
