@@ -260,7 +260,7 @@ def test_a_change_is_audited_with_the_address_of_who_asked_for_it(
         body = {"namespace": "other", "project": "p", "episode": "e", "flag": "good", "note": "a secret"}
         assert client.post("/actions/episode", json=body, headers=SCRIPT).status_code == 403
     told = [json.loads(record.getMessage()) for record in caplog.records if record.name == "dreamlake.audit"]
-    [line] = [line for line in told if line["service"] == "Viewer"]
+    [line] = [line for line in told if line["service"] == "Viewer" and line["from"] == "192.0.2.7"]
     assert (line["from"], line["sub"], line["route"], line["status"]) == ("192.0.2.7", "test", "/actions/episode", 403)
     assert line["what"] == {"namespace": "other", "project": "p", "episode": "e", "flag": "good"}
 

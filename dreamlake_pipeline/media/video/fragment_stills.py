@@ -31,7 +31,7 @@ def make_stills(written: cmaf.Written) -> stills.Stills:
         times = sorted(written.times)
         due = {times[place] for place in stills.spread(len(times))}
         frames = _decoded(written.init_file.read() + written.files[0].read(), due)
-    return stills.Stills(*stills.drawn(frames)) if frames else stills.Stills(None, None)
+    return stills.drawn(frames)
 
 
 def _fragments(

@@ -7,7 +7,7 @@ pictures that are needed.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
@@ -52,10 +52,20 @@ def make_stills(written: Written) -> Stills:
     of a few. Only a video of a single keyframe, which lasts some seconds, is decoded whole: one picture says little of
     it. What no other picture refers to is passed over then, unless there is little else.
     """
-    chosen = list(_chosen(written))
-    if not chosen:
+    return drawn(_chosen(written))
+
+
+def drawn(chosen: Iterable[VideoFrame]) -> Stills:
+    """Poster and contact sheet of up to twelve pictures. Nothing, of none."""
+    # Large pictures are made smaller as they come: twelve of them would be gigabytes.
+    pictures = list(_filtered(_numbered(chosen), ("scale", f"-2:min({_POSTER_HEIGHT}\\,ih)")))
+    if not pictures:
         return Stills(None, None)
-    return Stills(*drawn(chosen))
+    cells = list(_filtered(pictures, ("scale", f"min({_CELL_WIDTH}\\,iw):-2")))
+    typical = next(_filtered(cells, ("thumbnail", str(max(2, len(cells))))))
+    columns = min(_COLUMNS, len(cells))
+    grid = f"{columns}x{math.ceil(len(cells) / columns)}:padding={_PADDING}"
+    return Stills(_jpeg(pictures[typical.pts or 0]), _jpeg(next(_filtered(cells, ("tile", grid)))))
 
 
 def _chosen(written: Written) -> Iterator[VideoFrame]:
@@ -70,7 +80,9 @@ def _chosen(written: Written) -> Iterator[VideoFrame]:
         yield from _decoded(_keyframes(written, wanted))
         return
     times = sorted(written.all_times(mpegts.H264))
-    due = [times[place] for place in spread(len(times))]
+    # Where each twelfth begins: nothing of the last one has to be decoded but that.
+    cells = min(_CELLS, len(times))
+    due = [times[cell * len(times) // cells] for cell in range(cells)]
     last = None
     for last in _decoded(_all_pictures(written), skip="NONREF" if len(times) > _MANY else "DEFAULT"):
         if due and last.pts is not None and last.pts >= due[0]:
@@ -135,46 +147,43 @@ def spread(count: int) -> list[int]:
     return [math.floor((i + 0.5) * count / cells) for i in range(cells)]
 
 
-def drawn(frames: Sequence[VideoFrame]) -> tuple[bytes, bytes]:
-    """The poster, and the contact sheet of all frames."""
-    first, cells = frames[0], len(frames)
-    columns = min(_COLUMNS, cells)
-    graph = av.filter.Graph()
-    graph.threads = 1
-    source = graph.add_buffer(
-        width=first.width, height=first.height, format=first.format, time_base=Fraction(1, mpegts.CLOCK)
-    )
-    split = graph.add("split", "2")
-    source.link_to(split)
-    ends = []
-    for number, filters in enumerate(
-        (
-            [("scale", f"-2:min({_POSTER_HEIGHT}\\,ih)"), ("thumbnail", str(max(2, cells)))],
-            [
-                ("scale", f"min({_CELL_WIDTH}\\,iw):-2"),
-                ("tile", f"{columns}x{math.ceil(cells / columns)}:padding={_PADDING}"),
-            ],
-        )
-    ):
-        before, output = split, number
-        for name, arguments in (*filters, ("scale", "out_range=full"), ("format", "yuvj420p"), ("buffersink", "")):
-            following = graph.add(name, arguments or None)
-            before.link_to(following, output)
-            before, output = following, 0
-        ends.append(before)
-    graph.configure()
-    for at, frame in enumerate(frames):
-        frame.pts, frame.time_base = at, _CLOCK
-        source.push(frame)
-    source.push(None)
-    poster, sheet = (_jpeg(cast("VideoFrame", end.pull())) for end in ends)
-    return poster, sheet
+def _numbered(frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
+    """The frames with their numbers for times."""
+    for number, frame in enumerate(frames):
+        frame.pts, frame.time_base = number, _CLOCK
+        yield frame
 
 
-def _jpeg(frame: VideoFrame) -> bytes:
+def _filtered(frames: Iterable[VideoFrame], *filters: tuple[str, str]) -> Iterator[VideoFrame]:
+    """What comes out of a row of FFmpeg's filters, each with its arguments; all frames have one size and form."""
+    graph = None
+    for frame in frames:
+        if graph is None:
+            graph = av.filter.Graph()
+            graph.threads = 1
+            source = graph.add_buffer(
+                width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+            )
+            row = [source, *(graph.add(name, arguments) for name, arguments in filters), graph.add("buffersink")]
+            graph.link_nodes(*row).configure()
+        graph.push(frame)
+        yield from _pulled(graph)
+    if graph is not None:
+        graph.push(None)
+        yield from _pulled(graph)
+
+
+def _pulled(graph: av.filter.Graph) -> Iterator[VideoFrame]:
+    with suppress(av.error.BlockingIOError, av.error.EOFError):
+        while True:
+            yield cast("VideoFrame", graph.pull())
+
+
+def _jpeg(picture: VideoFrame) -> bytes:
+    frame = next(_filtered([picture], ("scale", "out_range=full"), ("format", "yuvj420p")))
     encoder: Any = CodecContext.create("mjpeg", "w")
     encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, "yuvj420p"
-    encoder.time_base = Fraction(1, 25)
+    encoder.time_base = _CLOCK
     encoder.thread_count = 1
     encoder.flags |= Flags.bitexact
     encoder.options = {"qmin": str(_QUALITY), "qmax": str(_QUALITY)}
