@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from dreamlake_pipeline.api.pipeline import MOST_LOG_CHARS, MOST_LOG_LINES
@@ -67,3 +69,19 @@ def test_an_excerpt_has_few_lines_of_bounded_length_that_a_terminal_obeys_in_not
 def test_an_error_that_has_no_log_has_no_excerpt() -> None:
     assert excerpt_of(DreamlakeError(Code.TEXT_INVALID, "No cue.")) == []
     assert excerpt_of(DreamlakeError(Code.TEXT_INVALID, "No cue.", log=7)) == []
+
+
+@pytest.mark.parametrize(
+    "token", ["a.", "a-", "token", "token=", "eyJ-", "eyJa.", "http://", "http://a@", "api_", 'k: "']
+)
+def test_a_long_line_of_a_stranger_takes_no_time(token: str) -> None:
+    """The run looks for secrets in what its workers say: each line in proportion to what of it is shown."""
+    started = time.process_time()
+    [line] = excerpt_of(DreamlakeError(Code.MEDIA_CORRUPT, "x", log=[token * 300_000]))
+    assert time.process_time() - started < 5 and len(line) <= MOST_LOG_CHARS
+
+
+@pytest.mark.parametrize("ahead", ["", "x.", "token-", "a-b.", "(", "=", "...", "/"])
+def test_a_token_is_found_wherever_a_word_begins(ahead: str) -> None:
+    [line] = excerpt_of(DreamlakeError(Code.MEDIA_CORRUPT, "x", log=[f"{KEPT} {ahead}{TOKEN} {KEPT}"]))
+    assert not any(part in line for part in TOKEN.split(".")) and line.count(KEPT) == 2
