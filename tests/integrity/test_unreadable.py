@@ -60,7 +60,7 @@ def test_what_breaks_off_again_and_again_is_told_and_the_others_are_checked(
     cutter.after = {key_of(world, f"/{name}.wav"): after for name in "ab"}
     begun = time.monotonic()
     found = {one.name: one for one in world.fsck(PROJECT)}
-    assert time.monotonic() - begun < 60
+    assert time.monotonic() - begun < 600  # and not the hour for which a store that is away is waited for
     assert cutter.cuts >= 2 * 5
     wanted = {"/a.wav": Finding.UNREADABLE, "/b.wav": Finding.UNREADABLE, "/c.wav": Finding.RAW_ALTERED}
     assert {name: one.code for name, one in found.items()} == wanted
