@@ -59,9 +59,12 @@ def test_a_suspect_is_alone(sized: Any, claim: Any) -> None:
     assert len(suspects) == 2
 
 
-def test_a_claim_does_not_read_what_is_put_off(files: Files, pipeline: TestClient, claim: Any) -> None:
+def test_a_claim_does_not_read_what_is_put_off(
+    files: Files, pipeline: TestClient, claim: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A hundred thousand records that wait for the object store cost a claim, several of which come each second,
     nothing."""
+    monkeypatch.setattr("dreamlake_pipeline.bss.batches.postponing._MOST", 3600.0)  # a backoff that outlasts the test
     files.queued(1)
     with pipeline.app.state.database.begin() as connection:
         connection.execute(

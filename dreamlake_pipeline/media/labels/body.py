@@ -17,7 +17,9 @@ _PLAIN_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
 
 def fit(row: Row, width: int) -> bool:
     """Whether a row has so many cells, and behind them none but empty ones."""
-    return row.cells is not None and len(row.cells) >= width and not any(map(str.strip, row.cells[width:]))
+    if row.cells is None or len(row.cells) <= width:
+        return row.cells is not None and len(row.cells) == width
+    return not any(map(str.strip, row.cells[width:]))
 
 
 def find_body(rows: Sequence[Row], start: int, width: int, sorts: Sequence[Sort | None]) -> int:
@@ -77,10 +79,8 @@ def _agreeing(row: Row, width: int, typed: Sequence[int], sorts: Sequence[Sort |
     """How many cells of a row are of the sort of their column, and how many of another."""
     if row.cells is None or not fit(row, width) or _is_pandas_header(row.cells):
         return 0, 1
-    found = [(sort_of(row.cells[column]), sorts[column]) for column in typed]
-    return sum(one is sort for one, sort in found), sum(
-        one is not sort and one is not Sort.EMPTY for one, sort in found
-    )
+    others = [one for column in typed if (one := sort_of(row.cells[column])) is not sorts[column]]
+    return len(typed) - len(others), len(others) - others.count(Sort.EMPTY)
 
 
 def _is_pandas_header(cells: Sequence[str]) -> bool:
@@ -91,11 +91,8 @@ def _is_pandas_header(cells: Sequence[str]) -> bool:
 def _find_body_of_text(rows: Sequence[Row], start: int, width: int) -> int:
     """The row behind the header, where all is text: the first row is one unless what is below tells the opposite."""
     first = cells_of(rows[start], width)
-    return (
-        min(start + 1, len(rows))
-        if not first or names_columns(first, rows_below(rows, start, width)) is not False
-        else start
-    )
+    is_row = first is not None and names_columns(first, rows_below(rows, start, width)) is False
+    return start if is_row else min(start + 1, len(rows))
 
 
 def _lacks_values(rows: Sequence[Row], at: int, width: int, sorts: Sequence[Sort | None]) -> bool:
@@ -104,13 +101,14 @@ def _lacks_values(rows: Sequence[Row], at: int, width: int, sorts: Sequence[Sort
     if not row or not below or not any(map(str.strip, row)):
         return False
     of_text = [column for column, sort in enumerate(sorts) if sort is None]
-    if any(cell.strip() for column, cell in enumerate(row) if column not in of_text):
+    of_values = [column for column, sort in enumerate(sorts) if sort is not None]
+    if any(row[column].strip() for column in of_values):
         return False
-    if names := names_columns([row[at] for at in of_text], [[cells[at] for at in of_text] for cells in below]):
-        return False
-    typed = [column for column, sort in enumerate(sorts) if sort is not None]
+    texts = [[cells[column] for column in of_text] for cells in (row, *below)]
+    if (names := names_columns(texts[0], texts[1:])) is not None:
+        return not names
     # Above an index, nothing is usual: R and pandas name none.
-    return names is False or not all(is_index([cells[column] for cells in below]) for column in typed)
+    return not all(is_index([cells[column] for cells in below]) for column in of_values)
 
 
 def rows_below(rows: Sequence[Row], at: int, width: int, most: int | None = None) -> list[list[str]]:

@@ -167,6 +167,9 @@ class Sort(Enum):
     ODD = 6  # text that a wrong delimiter would have left
     QUOTED = 7  # text in quotes that are none of the dialect
 
+    # Enum's own hashes the name; many thousands are counted.
+    __hash__ = object.__hash__
+
 
 _SPELLED_EMPTY = frozenset(["null", "none", "na", "n/a", "#n/a", "-", "--"])
 _SPELLED_NUMBERS = re.compile(r"[+-]?(?:inf(?:inity)?|nan)", re.IGNORECASE)

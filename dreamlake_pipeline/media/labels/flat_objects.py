@@ -11,10 +11,12 @@ import pyarrow.compute as pc
 import pyarrow.json
 
 from ..text.file import MAX_LINE_CHARS
-from .digits import may_not_be_kept
+from .digits import as_one_value, may_not_be_kept
 from .rows import MAX_FIELDS
 
 _ORDINARY = (str, int, float, bool)
+# What pyarrow holds of the text as numbers and texts of its own at a time; a longer line is no ordinary one.
+_PIECE_BYTES = 2**16
 # The beginning of a number with an exponent and without a point.
 _WHOLE_WITH_EXPONENT = r"[: ]-?[0-9]+[eE]"
 
@@ -29,10 +31,12 @@ def parse_flat(block: str) -> dict[str, pa.Array] | None:
     if "\r" in block:
         block = block.replace("\r\n", "\n")
     lines = _count_objects(block)
-    if not lines or may_not_be_kept(block):
+    if not lines:
         return None
     try:
         data = block.encode()
+        if may_not_be_kept(data):
+            return None
         first = json.loads(block[: block.find("\n") + 1] or block)
     except ValueError:  # a lone half of a surrogate pair, or no JSON
         return None
@@ -43,10 +47,10 @@ def parse_flat(block: str) -> dict[str, pa.Array] | None:
     try:
         table = pyarrow.json.read_json(
             pa.BufferReader(data),
-            pyarrow.json.ReadOptions(use_threads=False, block_size=len(data) + 1),
+            pyarrow.json.ReadOptions(use_threads=False, block_size=_PIECE_BYTES),
             pyarrow.json.ParseOptions(explicit_schema=texts),
         )
-    except pa.ArrowException:  # an error in the JSON, a name twice in an object, values of several kinds
+    except pa.ArrowException:  # an error in the JSON, a long line, a name twice in an object, values of several kinds
         return None
     if table.num_rows != lines or set(table.column_names) != set(first):
         return None
@@ -61,7 +65,7 @@ def _count_objects(block: str) -> int:
     block = block.removesuffix("\n")
     lines = block.count("{")
     is_flat = block.startswith("{") and block.endswith("}") and block.count("}\n{") == lines - 1
-    return lines if is_flat and block.count("}") == lines else 0
+    return lines if is_flat else 0
 
 
 def _are_of_one_kind(columns: dict[str, pa.Array], data: bytes) -> bool:
@@ -78,7 +82,7 @@ def _are_of_one_kind(columns: dict[str, pa.Array], data: bytes) -> bool:
     left = sum(map(len, doubles)) - data.count(b".") + _count_in_texts(columns, r"\.")
     if not left:
         return True
-    found = pc.count_substring_regex(pa.scalar(data, pa.binary()), _WHOLE_WITH_EXPONENT).as_py()
+    found = pc.count_substring_regex(as_one_value(data), _WHOLE_WITH_EXPONENT)[0].as_py()
     return bool(left == found - _count_in_texts(columns, _WHOLE_WITH_EXPONENT))
 
 

@@ -177,7 +177,7 @@ def _likely(filled: Sequence[str]) -> list[str]:
         times = {line.count(one) for line in filled}
         if len(times) == 1 and times != {0}:
             found.append(one)
-    if sum(bool(re.search(r"\S[ \t]+\S", line)) for line in filled) >= enough:
+    if sum((" " in line or "\t" in line) and bool(re.search(r"\S[ \t]+\S", line)) for line in filled) >= enough:
         found.append(BLANK)
     # What is cut by no delimiter is one column.
     return [*found, NO_DELIMITER] if found else [","]

@@ -225,7 +225,7 @@ def parse_lines(lines: list[str]) -> list[dict[str, Any]] | None:
         return found
 
     numbers: dict[str, Any] = {}
-    if may_not_be_kept(text):
+    if may_not_be_kept(text.encode(errors="surrogatepass")):
         numbers = {"parse_float": parse_number, "parse_int": _parse_integer}
     try:
         with no_collection():

@@ -6,7 +6,6 @@ Pure Python and light: the client uses it too.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import cache
 
 from .dialect import Dialect, Row, Sort, is_value, sort_of
@@ -17,13 +16,17 @@ _OPENS = {quote: re.compile(rf"(?<![^\s(\[{{:=,;|]){quote}") for quote in _QUOTE
 _CLOSES = {quote: re.compile(rf"{quote}(?![^\s)\]}}:,;|.!?])") for quote in _QUOTES}
 
 
-def sorts_in(row: Row, width: int, dialect: Dialect) -> Iterator[Sort]:
+def sorts_in(row: Row, width: int, dialect: Dialect) -> list[Sort]:
     """What the first cells of a row look like; in quotes, they may hold delimiters, line ends and quotes, as text."""
     cells = (row.cells or [])[:width]
     sorts = [sort_of(cell) for cell in cells]
-    quoted = _in_quotes(row, dialect) if Sort.ODD in sorts or Sort.QUOTED in sorts else ()
-    for cell, sort in zip(cells, sorts, strict=True):
-        yield Sort.TEXT if sort in (Sort.ODD, Sort.QUOTED) and cell in quoted else sort
+    if Sort.ODD not in sorts and Sort.QUOTED not in sorts:
+        return sorts
+    quoted = _in_quotes(row, dialect)
+    return [
+        Sort.TEXT if sort in (Sort.ODD, Sort.QUOTED) and cell in quoted else sort
+        for cell, sort in zip(cells, sorts, strict=True)
+    ]
 
 
 def is_torn(row: Row, dialect: Dialect) -> bool:
