@@ -20,6 +20,7 @@ from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.media.run import ffmpeg
 from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.playback import PlaybackMode
 from dreamlake_pipeline.processing.batch import BatchWork
 from dreamlake_pipeline.processing.bundle import bundles, fits
 from dreamlake_pipeline.processing.hold import Hold
@@ -196,9 +197,10 @@ def test_clips_come_out_as_if_alone(
 
 
 def test_what_is_known_to_take_longer_is_in_no_bundle(shop: Workshop) -> None:
-    def fitting(name: str, size: int | None, kind: Kind = Kind.VIDEO, ladder: tuple[int, ...] | None = None) -> bool:
-        return fits(shop, Record.model_construct(id="1", name=name, kind=kind, size=size, ladder=ladder))
+    def fitting(name: str, size: int | None, kind: Kind = Kind.VIDEO, **more: Any) -> bool:
+        return fits(shop, Record.model_construct(id="1", name=name, kind=kind, size=size, **more))
 
     assert fitting("/a.mp4", 2_000_000) and fitting("/A.MOV", 2_000_000) and fitting("/a.wav", 9_000, Kind.AUDIO)
     assert not fitting("/a.mp4", 80_000_000) and not fitting("/a.mp4", None) and not fitting("/a.webm", 2_000_000)
+    assert not fitting("/a.mp4", 2_000_000, playback=PlaybackMode.MODERN)
     assert not fitting("/a.mp4", 2_000_000, ladder=(240,)) and not fitting("/a.csv", 9_000, Kind.LABEL_TRACK)
