@@ -22,6 +22,7 @@ from . import (
     groups,
     index,
     latency,
+    opened,
     overhead,
     pages,
     plots,
@@ -112,32 +113,46 @@ def _measure(report: Report, rows: list[str], root: Path) -> Iterator[Result]:
 def _idle(report: Report, rows: list[str], folder: Path) -> Iterator[Result]:
     """On a stack whose pipeline runs, and is held while something is uploaded for it."""
     sizes = report.sizes
-    if not {"4", "5", "8", "15", "worker", "half", "most", "first", "gap", "curves", "zoom"} & set(rows):
+    asked = set(rows)
+    if (
+        not {"4", "5", "8", "15", "worker", "half", "most", "first", "gap", "episode", "frames", "curves", "zoom"}
+        & asked
+    ):
         return
     with running(folder) as home:
-        if {"8", "15"} & set(rows):
+        if {"8", "15"} & asked:
             one = latency.one_file(home, repeats=sizes.repeats + 2)
             yield Result.of_pairs("8", one.ready)
             yield Result.of_pairs("15", one.command)
-        if {"first", "gap"} & set(rows):
+        if {"first", "gap"} & asked:
             counted = groups.counted(home, files=sizes.counted_files, repeats=sizes.repeats)
             yield Result("first", counted.first, ours=counted.goes)
             yield Result("gap", counted.gap)
-        if {"half", "most"} & set(rows):
+        if {"half", "most"} & asked:
             mixed = groups.mixed(home, seconds=sizes.slow_seconds, repeats=sizes.repeats)
             yield Result("half", mixed.half, ours=mixed.goes)
             yield Result("most", mixed.most)
-        if {"curves", "zoom"} & set(rows):
+        if {"curves", "zoom"} & asked:
             drawn = curves.shown(home, entries=sizes.curve_entries, fields=sizes.curve_fields, repeats=sizes.repeats)
             yield Result("curves", drawn.whole)
             yield Result("zoom", drawn.part)
+        if {"episode", "frames"} & asked:
+            seen = opened.opened(
+                home,
+                cameras=sizes.opened_cameras,
+                labels=sizes.opened_labels,
+                seconds=sizes.opened_seconds,
+                repeats=sizes.repeats + 2,
+            )
+            yield Result("episode", seen.ready)
+            yield Result("frames", seen.frames)
         home.hold_pipeline()
         peaks = []
-        if {"4", "worker"} & set(rows):
+        if {"4", "worker"} & asked:
             done = batches.video(home, size=sizes.video, repeats=sizes.repeats)
             peaks.append(done.peak_bytes / _MB)
             yield Result.of_pairs("4", done.pairs)
-        if {"5", "worker"} & set(rows):
+        if {"5", "worker"} & asked:
             done = batches.small_audio(home, files=sizes.small_files, repeats=sizes.repeats)
             peaks.append(done.peak_bytes / _MB)
             yield Result.of_pairs("5", done.pairs)

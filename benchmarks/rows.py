@@ -106,6 +106,14 @@ ROWS = (
     Row("first", "2,000 small WAVs: start of `dreamlake ingest` to the first one ready", "", 3.0, "s"),
     Row("gap", "the same: longest time without a change of how many are ready", "", 2.0, "s"),
     Row("project", "page of a project of 1,000 episodes and 100,000 files in the viewer", "", 0.3, "s"),
+    Row(
+        "episode",
+        "an episode of 8 cameras of 60 s and 10 label tracks in Chromium: every camera can play",
+        "",
+        1.5,
+        "s",
+    ),
+    Row("frames", "the same: all cameras have shown a frame", "", 3.0, "s"),
     Row("curves", "label track of 1,000,000 entries x 20 fields: first plot of all, 1,000 pixels", "", 0.2, "s"),
     Row("zoom", "the same: plot of a part, from half to a thousandth", "", 0.1, "s"),
     Row("growth", "cost per file at the most files to that at 1,000 (no-op media)", "itself", 1.2),
@@ -139,6 +147,9 @@ class Sizes:
     page_files: int = 100_000
     curve_entries: int = 1_000_000
     curve_fields: int = 20
+    opened_cameras: int = 8
+    opened_labels: int = 10
+    opened_seconds: int = 60
     growth: tuple[int, ...] = (1_000, 10_000)
     ticks: tuple[int, ...] = (100_000, 1_000_000)
     tick_watch: float = 30.0
@@ -166,6 +177,8 @@ QUICK = Sizes(
     folders=1_000,
     page_episodes=100,
     page_files=2_000,
+    opened_cameras=4,
+    opened_seconds=10,
     growth=(200, 1_000),
     ticks=(10_000, 50_000),
     tick_watch=8.0,

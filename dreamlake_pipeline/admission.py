@@ -1,9 +1,9 @@
 """Who may call a route, and how much it reads: decided before a byte of the body is read.
 
-A route says who may call it by the type of a parameter, `caller: Reader` or `caller: Writer`, or by a dependency of its
-router. `Route` finds that, and answers 401 or 403 from the request's head alone. Then it reads the body whole, within
-the bytes that the route takes (`most_bytes`, by default `DEFAULT_BYTES`) and within `BODY_SECONDS`; FastAPI, which by
-itself reads and parses a body of any size before it asks who sent it, finds it read and checked.
+A route says who may call it by a `Gate`: the type of a parameter, `caller: Reader` or `caller: Writer`, or a dependency
+of its router. `Route` finds that, and answers 401 or 403 from the request's head alone. Then it reads the body whole,
+within the bytes that the route takes (`most_bytes`, by default `DEFAULT_BYTES`) and within `BODY_SECONDS`; FastAPI,
+which by itself reads and parses a body of any size before it asks who sent it, finds it read and checked.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.dependencies.models import Dependant
@@ -47,11 +47,36 @@ _CALLER, _WRITES, _BODY = "caller", "writes", "body"
 _bearer = HTTPBearer(auto_error=False, description="A token made by `dreamlake token create`.")
 
 
-class Admission:
-    """A dependency that gives the caller, and by which a route says who may call it.
+class Caller(Protocol):
+    """Somebody who calls a route: whom they speak for, the id by which their token is revoked, and whose share of the
+    service's room they use."""
 
-    `check` raises FORBIDDEN for a principal who may not, whatever the request names. `writes`: the route changes
-    something, and its requests are audited. `in_url`: a playback token may come as `?token=`.
+    @property
+    def sub(self) -> str: ...
+
+    @property
+    def token_id(self) -> str: ...
+
+    @property
+    def tenant(self) -> str: ...
+
+
+class Gate:
+    """A dependency by which a route says who may call it. `writes`: the route changes something, and its requests are
+    audited."""
+
+    writes = False
+
+    async def admit(self, request: Request) -> None:
+        """Find out from the head of the request who calls, and `let_in`. Raises UNAUTHENTICATED, FORBIDDEN."""
+        raise NotImplementedError
+
+
+class Admission(Gate):
+    """A gate for tokens, which gives the caller.
+
+    `check` raises FORBIDDEN for a principal who may not, whatever the request names. `in_url`: a playback token may
+    come as `?token=`.
     """
 
     def __init__(self, check: Callable[[Principal], None], *, writes: bool = False, in_url: bool = False) -> None:
@@ -65,14 +90,12 @@ class Admission:
         principal: Principal = request.scope["state"][_CALLER]
         return principal
 
-    async def admit(self, request: Request) -> Principal:
-        """Who calls. Raises UNAUTHENTICATED, FORBIDDEN."""
+    async def admit(self, request: Request) -> None:
         principal = verify_token(request.app.state.keys, self._token(request))
         if (revocations := request.app.state.revocations) is not None:
             await revocations.check(principal)
-        request.scope["state"][_CALLER] = principal
+        let_in(request, principal)
         self.check(principal)
-        return principal
 
     def _token(self, request: Request) -> str:
         scheme, _, token = request.headers.get("Authorization", "").partition(" ")
@@ -110,9 +133,14 @@ def most_bytes(count: int) -> dict[str, Any]:
     return {_LIMIT: count}
 
 
-def caller_of(scope: Any) -> Principal | None:
+def let_in(request: Request, caller: Caller) -> None:
+    """Remember who sent the request, also one that is refused then."""
+    request.scope["state"][_CALLER] = caller
+
+
+def caller_of(scope: Any) -> Caller | None:
     """Who sent the request of this ASGI scope, as far as it was found out."""
-    found: Principal | None = scope.get("state", {}).get(_CALLER)
+    found: Caller | None = scope.get("state", {}).get(_CALLER)
     return found
 
 
@@ -131,20 +159,20 @@ class Route(APIRoute):
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()
-        admission = next(_admissions(self.dependant), None)
+        gate = next(_gates(self.dependant), None)
         reads_body = self.body_field is not None
         most = (self.openapi_extra or {}).get(_LIMIT, DEFAULT_BYTES)
 
         async def admitted(request: Request) -> Response:
-            if admission is not None:
-                request.scope.setdefault("state", {})[_WRITES] = admission.writes and request.method != "GET"
-                await admission.admit(request)
+            if gate is not None:
+                request.scope.setdefault("state", {})[_WRITES] = gate.writes and request.method != "GET"
+                await gate.admit(request)
             # What asks for no token is the service's own: its health must be told when there is no place left.
-            with _place_of(request.scope) if admission is not None else nullcontext():
+            with _place_of(request.scope) if gate is not None else nullcontext():
                 if not reads_body:
                     return await _answer(handle, request)
                 with room_of(request.scope, _announced_bytes(request, most)):
-                    return await _answer(handle, _ReadRequest(request, await _read(request, most)))
+                    return await _answer(handle, _ReadRequest(request, await read_body(request, most)))
 
         return admitted
 
@@ -165,12 +193,12 @@ def new_router(**options: Any) -> APIRouter:
     return APIRouter(route_class=Route, **options)
 
 
-def _admissions(dependant: Dependant) -> Iterator[Admission]:
+def _gates(dependant: Dependant) -> Iterator[Gate]:
     """The first is what the router says of all its routes, if it does."""
     for needed in dependant.dependencies:
-        if isinstance(needed.call, Admission):
+        if isinstance(needed.call, Gate):
             yield needed.call
-        yield from _admissions(needed)
+        yield from _gates(needed)
 
 
 class _ReadRequest(Request):
@@ -206,7 +234,7 @@ def _announced_bytes(request: Request, most: int) -> int:
     return int(announced)
 
 
-async def _read(request: Request, most: int) -> bytes:
+async def read_body(request: Request, most: int) -> bytes:
     """The body. Raises REQUEST_TOO_LARGE as soon as there are more bytes than `most`, whatever the head said, and
     REQUEST_TIMEOUT."""
     body = bytearray()

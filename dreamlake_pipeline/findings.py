@@ -32,6 +32,8 @@ class Finding(StrEnum):
     RAW_MISSING = "raw_missing"
     RAW_WRONG_SIZE = "raw_wrong_size"
     RAW_ALTERED = "raw_altered"
+    # Either of them
+    UNREADABLE = "unreadable"
     # What was made from them
     OUTPUT_MISSING = "output_missing"
     OUTPUT_WRONG_SIZE = "output_wrong_size"
@@ -100,6 +102,12 @@ FINDINGS: dict[Finding, Spec] = {
     Finding.RAW_MISSING: _lost("The uploaded bytes are not in the bucket."),
     Finding.RAW_WRONG_SIZE: _lost("The uploaded bytes are more or fewer than the record says."),
     Finding.RAW_ALTERED: _lost("The uploaded bytes have another SHA-256 than the record says."),
+    Finding.UNREADABLE: _damage(
+        "An object could not be read: the object store is there, and does not give its bytes.",
+        Repair.NONE,
+        "See the logs of the object store and of proxies before it, and check again. Of what the store has lost, "
+        "uploaded bytes can be uploaded again, and what was made of them can be made again (`dreamlake retry`).",
+    ),
     Finding.OUTPUT_MISSING: _damage("A file that was made is not in the bucket.", Repair.AGAIN, _AGAIN),
     Finding.OUTPUT_WRONG_SIZE: _damage("A file that was made has more or fewer bytes.", Repair.AGAIN, _AGAIN),
     Finding.OUTPUT_ALTERED: _damage("A file that was made has other bytes.", Repair.AGAIN, _AGAIN),

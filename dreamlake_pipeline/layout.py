@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from enum import StrEnum
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
+from . import names
 from .kinds import Kind
 
 CHUNK_PREFIX = "chunks/"
@@ -107,19 +110,55 @@ def result_key(owner: str, project: str, kind: Kind, asset_id: str, filename: st
     return asset_prefix(owner, project, kind, asset_id) + filename
 
 
-def chunk_key(sha256: str) -> str:
-    return f"{CHUNK_PREFIX}{sha256}.ts"
+class ChunkForm(StrEnum):
+    """What a chunk is, as its name ends: a segment of MPEG-TS, one of fragmented MP4, an initialization segment."""
+
+    TS = "ts"
+    FRAGMENT = "m4s"
+    INIT = "mp4"
+
+    @property
+    def content_type(self) -> str:
+        return _CHUNK_TYPES[self]
 
 
-def chunk_uri(sha256: str) -> str:
-    """How a stored media playlist names a chunk: relative to itself, so that it plays from any bucket or CDN."""
+_CHUNK_TYPES = {ChunkForm.TS: CHUNK_TYPE, ChunkForm.FRAGMENT: "video/iso.segment", ChunkForm.INIT: "video/mp4"}
+CHUNK_HEAD = 8  # bytes that tell the form of a chunk
+_URI = re.compile(r'^(?!#)(.+)$|^#EXT-X-MAP:.*URI="([^"]*)"', re.MULTILINE)
+
+
+def chunk_form(head: bytes) -> ChunkForm:
+    """The form of a chunk by its first CHUNK_HEAD bytes: equal bytes have one name. Whatever begins with none of the
+    boxes that MP4 is made of here is taken for MPEG-TS."""
+    return {b"ftyp": ChunkForm.INIT, b"moof": ChunkForm.FRAGMENT}.get(head[4:8], ChunkForm.TS)
+
+
+def chunk_key(sha256: str, form: ChunkForm = ChunkForm.TS) -> str:
+    return f"{CHUNK_PREFIX}{sha256}.{form}"
+
+
+def chunk_uri(name: str) -> str:
+    """How a stored media playlist names a chunk, `{sha256}.ts`: relative to itself, so that it plays from any bucket or
+    CDN."""
     # {owner}/{project}/{route}/{id}/stream/{h}.m3u8 lies five folders below the bucket's root.
-    return "../" * 5 + chunk_key(sha256)
+    return "../" * 5 + CHUNK_PREFIX + name
+
+
+def parse_chunk(uri: str) -> tuple[str, ChunkForm] | None:
+    """The SHA-256 and the form of the chunk that a URI of a stored playlist, or a key, names; None for any other."""
+    sha256, _, form = uri.rsplit("/", 1)[-1].partition(".")
+    return (sha256, ChunkForm(form)) if names.is_sha256(sha256) and form in _CHUNK_TYPES else None
 
 
 def chunk_of_uri(uri: str) -> str:
-    """The SHA-256 that a chunk URI of a stored playlist names."""
-    return uri.rsplit("/", 1)[-1].removesuffix(".ts")
+    """The SHA-256 that a chunk URI of a stored playlist names; the URI's last part where it names none."""
+    found = parse_chunk(uri)
+    return uri.rsplit("/", 1)[-1] if found is None else found[0]
+
+
+def chunk_uris(playlist: str) -> list[str]:
+    """The URIs of all chunks that a stored media playlist names, with those of initialization segments (EXT-X-MAP)."""
+    return [segment or init for segment, init in _URI.findall(playlist.replace("\r\n", "\n"))]
 
 
 def staging_metadata(*, kind: Kind | None, name: str | None, episode: str | None, content_hash: str) -> dict[str, str]:

@@ -1,14 +1,14 @@
-"""Lists that are answered some items at a time: a page of 1,000 records may have 64 MB, and a service reads and keeps
-only as much of it as its client is about to take."""
+"""Long answers, in pieces: a page of 1,000 records may have 64 MB, and a service reads and keeps only as much of it as
+its client is about to take. What is made as a whole has the service's room until its client has taken it."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from itertools import islice
 
 from pydantic_core import to_json
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from . import admission
@@ -35,6 +35,30 @@ class LongList(StreamingResponse):
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with admission.room_of(scope, self._bytes_kept):
             await super().__call__(scope, receive, send)
+
+
+class _Whole(StreamingResponse):
+    """Bytes that are at hand. Too many clients that read slowly are told OVERLOADED."""
+
+    def __init__(self, content: bytes, media_type: str) -> None:
+        super().__init__(_parts(content), media_type=media_type, headers={"Content-Length": str(len(content))})
+        self._bytes_kept = len(content)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with admission.room_of(scope, self._bytes_kept):
+            await super().__call__(scope, receive, send)
+
+
+async def _parts(content: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), _PIECE_BYTES):
+        yield content[start : start + _PIECE_BYTES]
+
+
+def answer_whole(content: bytes, media_type: str) -> Response:
+    """These bytes, of whatever number."""
+    if len(content) <= _PIECE_BYTES:
+        return Response(content, media_type=media_type)
+    return _Whole(content, media_type)
 
 
 def answer_page(

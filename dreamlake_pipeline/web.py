@@ -61,13 +61,15 @@ def create_service(
     metrics_token: str | None = None,
     documented: bool = True,
     show_error: Callable[[Request, DreamlakeError], Response | None] | None = None,
+    worded: Callable[[DreamlakeError], DreamlakeError] = lambda error: error,
 ) -> FastAPI:
     """A FastAPI application with the manners of this house; the caller adds its routers (`admission.new_router`).
 
     `keys` verify tokens, and the first signs them. `is_healthy` raises when the service cannot do its work (its
     database does not answer); it is called by a thread of its own, and shares no connection with requests.
     `metrics_token` is what `/metrics` asks for, if it is set. `documented`: it has pages about its routes. `show_error`
-    answers an error in a form of the service's own; where it gives None, the error is answered as JSON.
+    answers an error in a form of the service's own; where it gives None, the error is answered as JSON. `worded` gives
+    each error in the words in which it is answered.
     """
     health = Health(is_healthy)
 
@@ -90,6 +92,7 @@ def create_service(
     registry = CollectorRegistry()
     service.state.metrics = registry
     service.state.show_error = show_error
+    service.state.worded = worded
     requests = Counter(
         "dreamlake_http_requests_total",
         "Requests answered.",
@@ -221,6 +224,7 @@ def _spare_the_collector() -> None:
 
 def _error_response(request: Request, error: DreamlakeError) -> Response:
     request.app.state.errors.labels(error.code).inc()
+    error = request.app.state.worded(error)
     show = request.app.state.show_error
     if show is not None and (shown := show(request, error)) is not None:
         return cast(Response, shown)

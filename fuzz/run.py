@@ -21,7 +21,9 @@ from .mutate import Mutator
 
 REGRESSIONS = Path(__file__).parent / "regressions"  # findings of earlier runs, each `TARGET-HASH`
 SEEDS_VARIABLE = "DREAMLAKE_FUZZ_SEEDS"  # folders of further seeds, as PATH has them
-SECONDS = 5  # of one input
+SECONDS = 5  # of the processor, of one input
+_WAITING = 10  # times as long it may take by the clock, on a machine that has other things to do
+_START_SECONDS = 300.0  # until the first input
 _MEMORY = 3 * 2**30
 _MOST_SEED_BYTES = 1 << 16
 
@@ -56,15 +58,19 @@ def seeds_of(target: str) -> Iterator[bytes]:
 
 
 def run(target: str, seconds: float, findings: Path, *, number: int = 0) -> Ran:
-    """Run a target for some time, in as many processes as it kills. Findings are files, with the traceback beside."""
+    """Run a target for some time, in as many processes as it kills. Findings are files, with the traceback beside.
+
+    The time of a process begins when it has started. Raises RuntimeError when it does not start.
+    """
     findings.mkdir(parents=True, exist_ok=True)
     started, inputs, found = time.monotonic(), 0, []
     while (left := seconds - (time.monotonic() - started)) > 0.5:
         with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
             words = [sys.executable, "-m", "fuzz.run", target, str(left), str(findings), str(number), folder]
             child = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+            _wait_for_start(child, Path(folder) / "current", target)
             try:
-                out, _ = child.communicate(timeout=left + 4 * SECONDS)
+                out, _ = child.communicate(timeout=left + 2 * _WAITING * SECONDS)
             except subprocess.TimeoutExpired:  # code that no signal reaches
                 child.kill()
                 out, _ = child.communicate()
@@ -72,12 +78,20 @@ def run(target: str, seconds: float, findings: Path, *, number: int = 0) -> Ran:
             found += [Path(line) for line in lines if not line.isdigit()]
             inputs += max((int(line) for line in lines if line.isdigit()), default=0)
             if child.returncode:
-                if not (Path(folder) / "current").exists():
-                    raise RuntimeError(f"the target {target} does not start")
                 data = (Path(folder) / "current").read_bytes()
                 found.append(_keep(findings, target, data, f"the process ended with {child.returncode}"))
         number += 1000
     return Ran(target, inputs, time.monotonic() - started, sorted(set(found)))
+
+
+def _wait_for_start(child: subprocess.Popen[str], first: Path, target: str) -> None:
+    until = time.monotonic() + _START_SECONDS
+    while not first.exists():
+        if child.poll() is not None or time.monotonic() > until:
+            child.kill()
+            child.communicate()
+            raise RuntimeError(f"the target {target} does not start")
+        time.sleep(0.05)
 
 
 def _keep(findings: Path, target: str, data: bytes, why: str) -> Path:
@@ -92,16 +106,18 @@ def check(target: str, data: bytes, folder: Path) -> str | None:
     from .targets import EXPECTED, MEDIA, PARSERS
 
     parse = (PARSERS | MEDIA)[target]
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, _WAITING * SECONDS)
     try:
         parse(data, folder)
     except EXPECTED:
         return None
     except Slow:
-        return f"slow: {SECONDS} s\n{traceback.format_exc()}"
+        return f"slow: {SECONDS} s of the processor, or {_WAITING * SECONDS} s in all\n{traceback.format_exc()}"
     except Exception:
         return traceback.format_exc()
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
     return None
 
@@ -116,6 +132,7 @@ def _child(target: str, seconds: float, findings: Path, number: int, folder: Pat
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGALRM, _stop)
+    signal.signal(signal.SIGPROF, _stop)
     mutator = Mutator(list(seeds_of(target)), TOKENS.get(target, ()), number)
     started, inputs, told = time.monotonic(), 0, set()
     while time.monotonic() - started < seconds:

@@ -17,6 +17,8 @@ from pathlib import Path
 from .faults import KINDS
 from .session import SETTLES_WITHIN, SHORT, WHOLE, Ended, torture
 
+_LOOKED_AT = ("chunks read back", "raw objects read back", "played to the end", "processes that do their work")
+
 
 def main() -> int:
     words = argparse.ArgumentParser(prog="torture", description=__doc__)
@@ -70,7 +72,7 @@ def table(ended: Ended) -> str:
         ("freed by gc", of["freed"]),
         *((kind, wrong.pop(kind, 0)) for kind in ("lost", "duplicated", "failed by machinery", "missing or wrong")),
         *((kind, count) for kind, count in sorted(wrong.items())),
-        *((kind, of[kind]) for kind in ("chunks read back", "raw objects read back", "played to the end")),
+        *((kind, of[kind]) for kind in _LOOKED_AT),
         ("attempts beyond the first", of["attempts beyond the first"]),
         ("clients", ", ".join(f"{how} {count}" for how, count in sorted(ended.clients.items()))),
         ("seconds to settle", f"{ended.settled:.1f}, {ended.work:.1f} of them for work"),

@@ -77,6 +77,7 @@ def _family(process: psutil.Process) -> list[psutil.Process]:
 ONE: dict[str, Find] = {
     "bss": _supervised("bss"),
     "server": _supervised("server"),
+    "viewer": _supervised("viewer"),
     "daemon": _supervised("dagster-daemon"),
     "code": _supervised("dagster-code"),
     "run-server": _supervised("dagster-runs"),
@@ -94,6 +95,7 @@ ONE: dict[str, Find] = {
 WHOLE: dict[str, Find] = {
     "bss": _whole("bss"),
     "server": _whole("server"),
+    "viewer": _whole("viewer"),
     "daemon": _whole("dagster-daemon"),
     "run": _runs,
     "s3": _whole("s3"),

@@ -16,6 +16,9 @@ from typing import Any
 
 import psycopg
 
+from dreamlake_pipeline.stack.health import problem_of
+from dreamlake_pipeline.stack.processes import PROCESSES
+
 from .check import Checked, check, check_no_orphans
 from .clients import DREAMLAKE, Clients
 from .faults import Tormentor, schedule
@@ -28,6 +31,7 @@ SETTLES_WITHIN = 30.0
 
 _LONGEST_SETTLING = 1500.0  # then it is looked at as it is
 _LONGEST_TELLING = 300.0
+_LONGEST_RETURN = 120.0
 _LAST_WAVE = 0.8  # of the time of faults: what is brought later is brought in peace
 _MOST_WAITING = 150  # files that are not settled, until another wave is brought
 
@@ -119,6 +123,7 @@ def torture(
         checked = check(home, expected)
         check_no_orphans(checked, home)
         _check_by_fsck(home, checked)
+        _check_processes(home, checked)
         checked.counts["deleted"] = len(gone)
         checked.counts["freed"] = gardener.freed.total()
         for finding in clients.findings:
@@ -168,6 +173,18 @@ def _check_by_fsck(home: Home, checked: Checked) -> None:
     for event in events:
         if event["event"] == "finding":
             checked.find(f"fsck: {event['code']}", json.dumps(event))
+
+
+def _check_processes(home: Home, checked: Checked) -> None:
+    """Every process of the stack is there again, and does its work."""
+    until = time.monotonic() + _LONGEST_RETURN
+    for process in PROCESSES:
+        while (problem := problem_of(home.stack, process.name, since=0)) and time.monotonic() < until:
+            time.sleep(1)
+        if problem:
+            checked.find("away", f"{process.name}: {problem}")
+        else:
+            checked.counts["processes that do their work"] += 1
 
 
 def _numbers(clients: int) -> list[Iterator[int]]:

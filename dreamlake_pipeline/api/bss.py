@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from ..kinds import Kind
+from ..playback import PlaybackMode
 from .common import (
     Bytes,
     ContentType,
@@ -136,6 +137,11 @@ _LADDER = (
     "Heights of further, smaller streams of a video; none given: as before, else as its project or installation says."
 )
 
+_PLAYBACK = (
+    "For which browsers a video is made: every one, those of today (what these play is copied), or both; none given: "
+    "as before, else as its project says."
+)
+
 _CSV = (
     "How a CSV file is written (`--csv`), in the place of what would be found out; empty: all is found out; "
     "none given: as before, else as its project says."
@@ -159,6 +165,7 @@ class Register(Model):
     size: Bytes | None = None
     content_type: ContentType | None = None
     ladder: Ladder | None = Field(None, description=_LADDER)
+    playback: PlaybackMode | None = Field(None, description=_PLAYBACK)
     csv: CsvOptions | None = Field(None, description=_CSV)
 
 
@@ -204,6 +211,9 @@ class Record(Model):
     content_type: str | None
     ladder: tuple[int, ...] | None = Field(
         None, description="Of this video; null: as its project or installation says."
+    )
+    playback: PlaybackMode | None = Field(
+        None, description="For which browsers this video is made; null: as its project says."
     )
     csv: dict[str, str] | None = Field(
         None, description="How this CSV file is written, as its owner told; null: as its project says."
@@ -375,12 +385,15 @@ class FinishedFile(PlannedFile):
     )
     process: bool = Field(True, description="Queue it for processing, as POST /lambdas/… does.")
     ladder: Ladder | None = Field(None, description=_LADDER)
+    playback: PlaybackMode | None = Field(None, description=_PLAYBACK)
     csv: CsvOptions | None = Field(None, description=_CSV)
 
     @model_validator(mode="after")
     def _is_of_the_kind(self) -> FinishedFile:
         if self.ladder is not None and self.kind is not Kind.VIDEO:
             raise ValueError("ladder: only a video has one")
+        if self.playback is not None and self.kind is not Kind.VIDEO:
+            raise ValueError("playback: only a video has it")
         if self.csv is not None and self.kind is not Kind.LABEL_TRACK:
             raise ValueError("csv: only a label file has it")
         return self
@@ -451,12 +464,38 @@ class Ids(Model):
 
 class Requeue(Ids):
     force: bool = Field(False, description="Also what is ready; else only what failed or was never processed.")
+    playback: PlaybackMode | None = Field(
+        None, description="For which browsers videos are made from now on, beside those that they are made for."
+    )
 
 
 class Records(Model):
     """Those of the ids that exist and that the caller may read."""
 
     items: list[Record]
+
+
+MOST_LOGS = 100  # files of a call
+
+
+class LogsOf(Model):
+    """Files of which it is asked what was logged."""
+
+    ids: list[Id] = Field(min_length=1, max_length=MOST_LOGS)
+
+
+class FileLog(Model):
+    """A few lines that were logged of a file whose last processing failed: what ffmpeg complained of, or the traceback
+    of a fault that nobody expected."""
+
+    id: Id
+    lines: list[str]
+
+
+class FileLogs(Model):
+    """Those of the ids that exist, that the caller may read and of which a line was kept."""
+
+    items: list[FileLog]
 
 
 # Bytes of many files
@@ -604,6 +643,9 @@ class ProjectSettings(Model):
     ladder: Ladder | None = Field(
         None,
         description="Heights of further, smaller streams of its videos; empty: none, whatever the installation says.",
+    )
+    playback: PlaybackMode | None = Field(
+        None, description="For which browsers its videos are made, where a file says nothing of it itself."
     )
     csv: CsvOptions | None = Field(
         None, description="How its CSV files are written (`--csv`), where a file says nothing of it itself."

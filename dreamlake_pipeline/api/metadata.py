@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import Field
 
 from ..kinds import Kind
+from ..playback import PlaybackMode
 from .common import Model
 
 
@@ -104,6 +105,10 @@ class VideoMetadata(Model):
         default_factory=list,
         description="Heights that were asked for; those of the source's or more have no rendition.",
     )
+    playback: PlaybackMode = Field(
+        PlaybackMode.EVERYWHERE,
+        description="For which browsers it was asked for; `renditions` say what came of that by their codecs.",
+    )
     audio_tracks: list[AudioTrack] = Field(default_factory=list, description="When there are several.")
     chunks: Chunks
     poster_url: str | None = None
@@ -160,6 +165,7 @@ class SoundOnlyMetadata(AudioMetadata):
 
     has_audio: bool = True
     ladder: list[int] = Field(default_factory=list)
+    playback: PlaybackMode = PlaybackMode.EVERYWHERE
 
 
 class BadLine(Model):
@@ -182,9 +188,14 @@ class TelemetryField(Model):
 
 
 class Telemetry(Model):
-    """The measurements that the cues of a text track hold, as a table: a row a cue, with its `start` and `end`."""
+    """The measurements that the cues of a text track hold, as a table: a row a cue, with its `start` and `end`.
+
+    `start_sec` and `end_sec` are the earliest and the latest `start`; null: an earlier version processed it.
+    """
 
     entries: int
+    start_sec: float | None = None
+    end_sec: float | None = None
     fields: list[TelemetryField]
     data_url: str
 

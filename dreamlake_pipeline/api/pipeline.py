@@ -12,6 +12,8 @@ from pydantic import Field, model_validator
 from .. import names
 from ..errors import DreamlakeError
 from ..kinds import Kind
+from ..layout import ChunkForm
+from ..playback import PlaybackMode
 from .bss import Record, Success
 from .common import (
     Bytes,
@@ -32,6 +34,8 @@ from .stored import Outputs
 
 _SHA256 = r"^[0-9a-f]{64}$"
 Seconds = Annotated[float, Field(ge=0, le=30 * 86400, allow_inf_nan=False)]
+MOST_LOG_LINES, MOST_LOG_CHARS = 40, 300  # of a file's excerpt of a log
+LogLine = Annotated[Text, Field(max_length=MOST_LOG_CHARS)]
 UnixTime = Annotated[float, Field(ge=0, le=2**33, allow_inf_nan=False)]
 Sha256 = Annotated[str, Field(pattern=_SHA256)]
 
@@ -249,6 +253,7 @@ class BatchItems(Model):
     begun: int
     ladder: tuple[int, ...] | None = Field(None, description="The project's, for videos without their own.")
     csv: dict[str, str] | None = Field(None, description="The project's, for label files without their own.")
+    playback: PlaybackMode | None = Field(None, description="The project's, for videos without their own.")
     items: list[Record]
 
 
@@ -290,6 +295,7 @@ class Postpone(Model):
 class Chunk(Model):
     sha256: str = Field(pattern=_SHA256)
     size: int = Field(ge=1, le=2**40)
+    form: ChunkForm = Field(ChunkForm.TS, description="How the name of its object ends.")
 
 
 class LeaseChunks(Model):
@@ -324,6 +330,9 @@ class ItemResult(Model):
     metadata: dict[str, Any] | None = None
     warnings: list[str] = Field(default_factory=list)
     error: ErrorBody | None = None
+    log: list[LogLine] = Field(
+        default_factory=list, max_length=MOST_LOG_LINES, description="What was logged of it, beside an error."
+    )
     chunks: list[Sha256] = Field(default_factory=list)
     outputs: Outputs = Field(
         default_factory=dict, description="What lies in the record's folder of the bucket, meta.json too."

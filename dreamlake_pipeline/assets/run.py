@@ -14,6 +14,7 @@ from dagster._core.storage.tags import RUN_KEY_TAG
 from .. import layout
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
+from ..playback import PlaybackMode
 from ..resources import BatchTools, ObjectStoreResource, Redo
 from ..settings import Settings
 from . import display
@@ -133,6 +134,7 @@ def begin_work(batch_tools: BatchTools, hold: Hold, batch: BatchItems, due: Sequ
         batch_tools.object_store.store,
         scratch=media_tools.scratch_folder,
         ladder=tuple(media_tools.ladder) if batch.ladder is None else batch.ladder,
+        playback=batch.playback or PlaybackMode.EVERYWHERE,
         csv=batch.csv or {},
         share=not hold.force,
     )

@@ -26,6 +26,7 @@ from ..crashpoints import CrashPoint, reached
 from ..errors import DreamlakeError
 from ..kinds import content_type_of
 from ..objectstore import ObjectStore
+from ..playback import PlaybackMode
 from . import condemned, deletions, journal, records, staged, uploads
 from .records import KnownRecord, NewRecord
 from .side_by_side import side_by_side
@@ -65,6 +66,9 @@ def plan(database: Engine, store: ObjectStore, asked: PlanUploads, *, part_size:
         key for file, key in zip(asked.files, keys, strict=True) if sizes.get(key) == file.size or key in verified
     }
     missing = [(file, key) for file, key in zip(asked.files, keys, strict=True) if key not in staged_keys]
+    in_one = {key for file, key in zip(asked.files, keys, strict=True) if file.size <= part_size}
+    if came_in_parts := staged_keys - in_one:
+        uploads.end_completed(database, store, came_in_parts)
     in_parts = uploads.start_many(
         database,
         store,
@@ -162,9 +166,10 @@ def finish(database: Engine, store: ObjectStore, asked: FinishUploads) -> list[F
                 if asked.files[n].process and not created
             ]
             # What is ready stays so: sending a directory again must not process it again, unless it asks for
-            # another ladder, or other options of a CSV, than the result has.
+            # another ladder, other browsers, or other options of a CSV, than the result has.
             queued = records.queue(connection, asking, records.UNPROCESSED)
             other = records.change_ladders(connection, _other_ladders(asked, good, inserted))
+            other |= records.change_playback(connection, _other_playback(asked, good, inserted))
             other |= records.change_csv_options(connection, _other_csv_options(asked, good, inserted))
             queued |= records.queue(connection, other.intersection(asking), [Status.READY])
             reached(CrashPoint.RECORDS_WRITTEN)
@@ -184,6 +189,17 @@ def _other_ladders(
         record.id: ladder
         for n, (record, _) in zip(good, inserted, strict=True)
         if (ladder := asked.files[n].ladder) is not None and ladder != record.ladder
+    }
+
+
+def _other_playback(
+    asked: FinishUploads, good: Sequence[int], inserted: Sequence[records.Inserted]
+) -> dict[str, PlaybackMode]:
+    """For which browsers files ask to be made, by the ids of their records, which are made for others."""
+    return {
+        record.id: playback
+        for n, (record, _) in zip(good, inserted, strict=True)
+        if (playback := asked.files[n].playback) is not None and playback != record.playback
     }
 
 
@@ -225,6 +241,7 @@ def _new_record(asked: PlanUploads | FinishUploads, file: PlannedFile | Finished
         content_type=file.content_type or content_type_of(file.name),
         queue=not file.kind.spec.asks or (isinstance(file, FinishedFile) and file.process),
         ladder=file.ladder if isinstance(file, FinishedFile) else None,
+        playback=file.playback if isinstance(file, FinishedFile) else None,
         csv=file.csv if isinstance(file, FinishedFile) else None,
     )
 

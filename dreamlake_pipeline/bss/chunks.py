@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from sqlalchemy import Connection, text
 
+from .. import layout
 from ..api.pipeline import Chunk
 from ..auth import Principal, Scope
 from ..errors import Code, DreamlakeError
@@ -23,16 +24,22 @@ def lease(connection: Connection, chunks: Sequence[Chunk], seconds: float) -> li
 
     Two writers may both be told that a chunk is missing: they write the same bytes.
     """
-    sizes = {chunk.sha256: chunk.size for chunk in chunks}
+    distinct = {chunk.sha256: chunk for chunk in chunks}
     rows = connection.execute(
         text("""
-        INSERT INTO chunks (sha256, size, lease_until)
-        SELECT sha256, size, now() + make_interval(secs => :seconds)
-        FROM unnest(CAST(:hashes AS text[]), CAST(:sizes AS bigint[])) AS c(sha256, size) ORDER BY sha256 COLLATE "C"
+        INSERT INTO chunks (sha256, size, form, lease_until)
+        SELECT sha256, size, form, now() + make_interval(secs => :seconds)
+        FROM unnest(CAST(:hashes AS text[]), CAST(:sizes AS bigint[]), CAST(:forms AS text[])) AS c(sha256, size, form)
+        ORDER BY sha256 COLLATE "C"
         ON CONFLICT (sha256) DO UPDATE SET condemned_at = NULL,
             lease_until = greatest(chunks.lease_until, excluded.lease_until)
         RETURNING sha256, stored_at"""),
-        {"hashes": list(sizes), "sizes": list(sizes.values()), "seconds": seconds},
+        {
+            "hashes": list(distinct),
+            "sizes": [chunk.size for chunk in distinct.values()],
+            "forms": [chunk.form for chunk in distinct.values()],
+            "seconds": seconds,
+        },
     )
     return sorted(sha256 for sha256, stored_at in rows if stored_at is None)
 
@@ -81,6 +88,14 @@ def refer(connection: Connection, played: Mapping[str, Sequence[str]]) -> None:
         SELECT * FROM unnest(CAST(:records AS text[]), CAST(:hashes AS text[]))"""),
         {"records": [record_id for record_id, _ in pairs], "hashes": [sha256 for _, sha256 in pairs]},
     )
+
+
+def keys(connection: Connection, hashes: Collection[str]) -> dict[str, str]:
+    """Where the objects of those of the chunks lie that have a row, by their hashes."""
+    rows = connection.execute(
+        text("SELECT sha256, form FROM chunks WHERE sha256 = ANY(:hashes)"), {"hashes": sorted(hashes)}
+    )
+    return {sha256: layout.chunk_key(sha256, layout.ChunkForm(form)) for sha256, form in rows}
 
 
 def referred_by(connection: Connection, owner: str, hashes: Collection[str]) -> list[str]:

@@ -61,12 +61,13 @@ def note_settings(database: Engine, store: ObjectStore, owner: str, project: str
     with database.connect() as connection:
         row = connection.execute(
             text("""
-            SELECT ladder, csv, types, statement_timestamp() AS at FROM projects
+            SELECT ladder, playback, csv, types, statement_timestamp() AS at FROM projects
             WHERE owner = :owner AND project = :project"""),
             {"owner": owner, "project": project},
         ).one_or_none()
     if row is not None:
-        settings = ProjectSettings.model_validate({"ladder": row.ladder, "csv": row.csv, "types": row.types})
+        fields = {name: getattr(row, name) for name in ProjectSettings.model_fields}
+        settings = ProjectSettings.model_validate(fields)
         _write(store, [(owner, project, Noted(at=row.at, settings=settings))])
 
 

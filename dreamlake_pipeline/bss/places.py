@@ -32,6 +32,9 @@ class Place(NamedTuple):
         return self._asdict()
 
 
+# The indexes `records_failing`, `records_warned` and `records_partial`, and those called so and `_of_project`, have the
+# records of these conditions, whether or not their names stand for them.
+
 # SQL: whether the last processing of `r` failed, also where an earlier result stands, and its name stands for it still.
 _FAILED = f"(r.status = 'failed' OR r.last_error IS NOT NULL) AND {records.HOLDS_NAME}"
 
@@ -56,14 +59,19 @@ def list_page(
     Of those that their names stand for: with `failed`, whose last processing failed; with `warned`, whose results have
     warnings; with `partial`, whose results are of a part of the file.
     """
-    asked = ((failed, _FAILED), (warned, _WARNED), (partial, _PARTIAL))
-    of_those = "".join(f" AND {condition}" for is_asked, condition in asked if is_asked)
     rows = connection.execute(
-        text(f"""
-        SELECT r.id, r.kind, r.owner, r.project, r.episode, r.name, r.size, r.status, r.uploaded_at FROM records r
-        WHERE r.id > :after AND {place.condition()}{of_those} ORDER BY r.id LIMIT :limit"""),  # noqa: S608 (spelled above)
+        text(statement(place, failed=failed, warned=warned, partial=partial)),
         place.parameters() | {"after": records.read_cursor(cursor), "limit": limit + 1},
     )
     items = [RecordRef.model_validate(dict(row)) for row in rows.mappings()]
     more = len(items) > limit
     return Listing[RecordRef](items=items[:limit], cursor=records.make_cursor(items[limit - 1].id) if more else None)
+
+
+def statement(place: Place, *, failed: bool = False, warned: bool = False, partial: bool = False) -> str:
+    """The SQL of a page; it takes the place's parameters, `after` and `limit`."""
+    asked = ((failed, _FAILED), (warned, _WARNED), (partial, _PARTIAL))
+    of_those = "".join(f" AND {condition}" for is_asked, condition in asked if is_asked)
+    return f"""
+        SELECT r.id, r.kind, r.owner, r.project, r.episode, r.name, r.size, r.status, r.uploaded_at FROM records r
+        WHERE r.id > :after AND {place.condition()}{of_those} ORDER BY r.id LIMIT :limit"""  # noqa: S608 (spelled above)

@@ -15,7 +15,7 @@ from .values import to_jsonb
 def settings(connection: Connection, owner: str, project: str) -> ProjectSettings:
     """What was decided about a project, whether or not anything is stored in it."""
     row = connection.execute(
-        text("SELECT ladder, csv, types FROM projects WHERE owner = :owner AND project = :project"),
+        text("SELECT ladder, playback, csv, types FROM projects WHERE owner = :owner AND project = :project"),
         {"owner": owner, "project": project},
     )
     found = row.mappings().one_or_none()
@@ -26,14 +26,16 @@ def decide(connection: Connection, owner: str, project: str, decided: ProjectSet
     """Put these settings in the place of those that the project has."""
     connection.execute(
         text("""
-        INSERT INTO projects (owner, project, ladder, csv, types)
-        VALUES (:owner, :project, :ladder, CAST(:csv AS jsonb), CAST(:types AS jsonb))
+        INSERT INTO projects (owner, project, ladder, playback, csv, types)
+        VALUES (:owner, :project, :ladder, :playback, CAST(:csv AS jsonb), CAST(:types AS jsonb))
         ON CONFLICT (owner, project) DO UPDATE SET
-            ladder = excluded.ladder, csv = excluded.csv, types = excluded.types, updated_at = now()"""),
+            ladder = excluded.ladder, playback = excluded.playback, csv = excluded.csv, types = excluded.types,
+            updated_at = now()"""),
         {
             "owner": owner,
             "project": project,
             "ladder": None if decided.ladder is None else list(decided.ladder),
+            "playback": decided.playback,
             "csv": None if decided.csv is None else to_jsonb(decided.csv),
             "types": None if decided.types is None else to_jsonb(decided.types),
         },

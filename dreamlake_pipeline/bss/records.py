@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, text
 
 from .. import logs
-from ..api.bss import Record, Status
+from ..api.bss import FileLog, Record, Status
 from ..api.common import Listing
 from ..api.pipeline import ResultKey
 from ..auth import Principal
@@ -23,13 +23,14 @@ from ..errors import Code, DreamlakeError
 from ..ids import is_id, new_id
 from ..kinds import Kind
 from ..names import EVERY_NAMESPACE
+from ..playback import PlaybackMode
 from .values import to_jsonb
 
 _COLUMNS = ", ".join(f"r.{name}" for name in Record.model_fields)
 
 _FILES = """jsonb_to_recordset(CAST(:files AS jsonb)) AS f(n int, id text, kind text, owner text, project text,
     episode text, name text, staging_key text, staging_hash text, size bigint, content_type text, queue boolean,
-    ladder int[], csv jsonb)"""
+    ladder int[], playback text, csv jsonb)"""
 
 # What the column `place` of the records of such a file's name holds: no name or episode has a line break in it. Lookups
 # go by this column, which a single index has, so that no plan depends on what Postgres knows of the table so far.
@@ -44,12 +45,16 @@ HOLDS_NAME = """NOT EXISTS (SELECT FROM records later
 HAS_RESULT = "(r.ready_at IS NOT NULL AND r.metadata IS NOT NULL)"
 IS_PLAYABLE = f"(r.status = 'ready' OR (r.status IN ('queued', 'processing') AND {HAS_RESULT}))"
 
-# SQL: what an UPDATE of `r` writes when an attempt at it has failed for the reason {error}. See `Status`.
+# SQL: what an UPDATE of `r` writes when an attempt at it has failed for the reason {error}, an ErrorBody and, as `log`,
+# lines that were logged of it. See `Status`.
 FAILURE = f"""
     status = CASE WHEN {HAS_RESULT} THEN 'ready' ELSE 'failed' END,
     error = CASE WHEN NOT {HAS_RESULT} THEN {{error}} END,
     last_error = CASE WHEN {HAS_RESULT} THEN {{error}} END,
     updated_at = now()"""
+
+# SQL: for which browsers the result of the video `r` is made.
+_MADE_FOR = "coalesce(r.metadata->>'playback', 'everywhere')"
 
 # Which records POST /lambdas/… and a requeue start over; what is queued or being processed stays as it is.
 UNPROCESSED = (Status.REGISTERED, Status.FAILED)
@@ -59,8 +64,8 @@ SETTLED = (*UNPROCESSED, Status.READY)
 class NewRecord(NamedTuple):
     """What a registration says of a file. `queue`: its processing need not be asked for.
 
-    `ladder` are heights of further, smaller streams of a video, `csv` the options of a label file; None says nothing
-    about them.
+    `ladder` are heights of further, smaller streams of a video, `playback` for which browsers it is made, `csv` the
+    options of a label file; None says nothing about them.
     """
 
     kind: Kind
@@ -74,6 +79,7 @@ class NewRecord(NamedTuple):
     content_type: str
     queue: bool
     ladder: tuple[int, ...] | None = None
+    playback: PlaybackMode | None = None
     csv: dict[str, str] | None = None
 
 
@@ -86,6 +92,7 @@ class KnownRecord(NamedTuple):
     id: str
     status: Status
     ladder: tuple[int, ...] | None
+    playback: PlaybackMode | None
     csv: dict[str, str] | None
     uploaded_at: datetime
     holds_name: bool
@@ -123,6 +130,10 @@ def _ladder(stored: list[int] | None) -> tuple[int, ...] | None:
     return None if stored is None else tuple(stored)
 
 
+def _playback(stored: str | None) -> PlaybackMode | None:
+    return None if stored is None else PlaybackMode(stored)
+
+
 def _given(file: NewRecord) -> dict[str, Any]:
     """What is said of the file. Absent, not JSON's null, where nothing is: jsonb_to_recordset then gives SQL's NULL."""
     return {name: value for name, value in file._asdict().items() if value is not None}
@@ -137,9 +148,9 @@ def insert(connection: Connection, files: Sequence[NewRecord]) -> list[Inserted]
     rows = connection.execute(
         text(f"""
         INSERT INTO records (id, kind, owner, project, episode, name, staging_key, staging_hash, size, content_type,
-            ladder, csv, request_id, status, queued_at, uploaded_at)
+            ladder, playback, csv, request_id, status, queued_at, uploaded_at)
         SELECT id, kind, owner, project, episode, name, staging_key, staging_hash, size, content_type,
-            ladder, csv, :request_id, CASE WHEN queue THEN 'queued' ELSE 'registered' END,
+            ladder, playback, csv, :request_id, CASE WHEN queue THEN 'queued' ELSE 'registered' END,
             CASE WHEN queue THEN now() END, greatest(now() + n * interval '1 microsecond', (
                 SELECT max(o.uploaded_at) + (n + 1) * interval '1 microsecond' FROM records o WHERE o.place = {PLACE}))
         FROM {_FILES}
@@ -159,7 +170,7 @@ def insert(connection: Connection, files: Sequence[NewRecord]) -> list[Inserted]
     for n, (id, file) in enumerate(zip(ids, files, strict=True)):
         if id in made:
             status = Status.QUEUED if file.queue else Status.REGISTERED
-            record = KnownRecord(id, status, file.ladder, file.csv, made[id], holds_name=True)
+            record = KnownRecord(id, status, file.ladder, file.playback, file.csv, made[id], holds_name=True)
             inserted.append(Inserted(record, created=True))
         elif (known := found[n]) is not None:
             inserted.append(Inserted(known, created=False))
@@ -214,14 +225,14 @@ def find(connection: Connection, files: Sequence[NewRecord]) -> list[KnownRecord
     ]
     rows = connection.execute(
         text(f"""
-        SELECT f.n, r.id, r.status, r.ladder, r.csv, r.uploaded_at, {HOLDS_NAME} FROM {_FILES}
+        SELECT f.n, r.id, r.status, r.ladder, r.playback, r.csv, r.uploaded_at, {HOLDS_NAME} FROM {_FILES}
         JOIN records r ON r.place = {PLACE} AND r.kind = f.kind
             AND md5(r.staging_key) = md5(f.staging_key)"""),  # noqa: S608
         {"files": to_jsonb(asked)},
     )
     found = {
-        n: KnownRecord(id, Status(status), _ladder(ladder), csv, uploaded_at, holds_name)
-        for n, id, status, ladder, csv, uploaded_at, holds_name in rows.all()
+        n: KnownRecord(id, Status(status), _ladder(ladder), _playback(playback), csv, uploaded_at, holds_name)
+        for n, id, status, ladder, playback, csv, uploaded_at, holds_name in rows.all()
     }
     return [found.get(n) for n in range(len(files))]
 
@@ -276,6 +287,19 @@ def reachable(connection: Connection, ids: Sequence[str], caller: Principal) -> 
         {"ids": list(dict.fromkeys(ids))} | reach(caller),
     )
     return list(rows.scalars())
+
+
+def logged(connection: Connection, ids: Sequence[str], caller: Principal) -> list[FileLog]:
+    """What was logged of those of the ids that failed and that lie in a namespace that the caller reaches."""
+    rows = connection.execute(
+        text("""
+        SELECT r.id, coalesce(r.error, r.last_error)->'log' AS lines
+        FROM unnest(CAST(:ids AS text[])) WITH ORDINALITY AS asked(id, n) JOIN records r USING (id)
+        WHERE (:everywhere OR r.owner = ANY(:namespaces)) AND coalesce(r.error, r.last_error)->'log' IS NOT NULL
+        ORDER BY asked.n"""),
+        {"ids": list(dict.fromkeys(ids))} | reach(caller),
+    )
+    return [FileLog(id=row.id, lines=row.lines) for row in rows]
 
 
 def list_page(
@@ -350,6 +374,33 @@ def change_ladders(connection: Connection, wanted: Mapping[str, Sequence[int]]) 
     return {row.id for row in rows if row.made_otherwise}
 
 
+def change_playback(connection: Connection, wanted: Mapping[str, PlaybackMode]) -> set[str]:
+    """Have videos, by id, made for other browsers. Returns the ids of those whose result was made otherwise."""
+    if not wanted:
+        return set()
+    rows = connection.execute(
+        text(f"""
+        WITH wanted AS (
+            SELECT r.id, w.playback FROM jsonb_to_recordset(CAST(:wanted AS jsonb)) AS w(id text, playback text)
+            JOIN records r USING (id) ORDER BY r.id FOR UPDATE OF r)
+        UPDATE records r SET playback = w.playback, updated_at = now() FROM wanted w WHERE r.id = w.id
+        RETURNING r.id, {_MADE_FOR} <> w.playback AS made_otherwise"""),  # noqa: S608
+        {"wanted": to_jsonb([{"id": record_id, "playback": playback} for record_id, playback in wanted.items()])},
+    )
+    return {row.id for row in rows if row.made_otherwise}
+
+
+def add_playback(connection: Connection, ids: Iterable[str], playback: PlaybackMode) -> None:
+    """Have videos made for these browsers as well, beside those that their results are made for."""
+    connection.execute(
+        text(f"""
+        UPDATE records r SET updated_at = now(), playback = CASE WHEN r.metadata IS NULL
+            OR {_MADE_FOR} = :playback THEN :playback ELSE 'both' END
+        WHERE r.id IN (SELECT id FROM records WHERE id = ANY(:ids) AND kind = 'video' ORDER BY id FOR UPDATE)"""),  # noqa: S608
+        {"ids": sorted(set(ids)), "playback": playback},
+    )
+
+
 def change_csv_options(connection: Connection, wanted: Mapping[str, Mapping[str, str]]) -> set[str]:
     """Give these label files, by id, other options; those of them whose result was made with others."""
     if not wanted:
@@ -367,15 +418,15 @@ def change_csv_options(connection: Connection, wanted: Mapping[str, Mapping[str,
 
 
 def made_otherwise(connection: Connection, partition: str, ids: Sequence[str] | None = None) -> list[str]:
-    """Those records of a batch, or of `ids` in it, whose result was made with another ladder, or other options,
-    than they were given since.
+    """Those records of a batch, or of `ids` in it, whose result was made with another ladder, for other browsers, or
+    with other options, than they were given since.
 
     All of these that have a result are locked: nobody gives one any others until they are ready.
     """
     rows = connection.execute(
         text("""
-        SELECT id, CASE WHEN ladder IS NOT NULL THEN metadata->'ladder' <> to_jsonb(ladder)
-            WHEN csv IS NOT NULL THEN metadata->'csvOptions' <> csv END AS otherwise
+        SELECT id, metadata->'ladder' <> to_jsonb(ladder) OR metadata->'csvOptions' <> csv
+            OR (metadata IS NOT NULL AND coalesce(metadata->>'playback', 'everywhere') <> playback) AS otherwise
         FROM records WHERE partition = :partition AND status = 'processing' AND reported_at IS NOT NULL
             AND (CAST(:ids AS text[]) IS NULL OR id = ANY(:ids))
         ORDER BY id FOR UPDATE"""),

@@ -86,8 +86,7 @@ class NamedChunks:
     """The chunks that a media playlist names, by their hashes."""
 
     def __init__(self, playlist: str) -> None:
-        lines = (line for line in playlist.splitlines() if line and not line.startswith("#"))
-        self.hashes = frozenset(map(layout.chunk_of_uri, lines))
+        self.hashes = frozenset(map(layout.chunk_of_uri, layout.chunk_uris(playlist)))
 
     @property
     def size(self) -> int:

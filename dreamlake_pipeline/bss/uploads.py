@@ -371,6 +371,19 @@ def end(database: Engine, upload_ids: Sequence[str], *, completed: bool) -> None
     reached(CrashPoint.MULTIPART_ENDED)
 
 
+def end_completed(database: Engine, store: ObjectStore, keys: Iterable[str]) -> None:
+    """Of these keys, whose objects are there, end the uploads that the store has joined. Their rows call them open when
+    the service died in between and the client asked no more."""
+    with database.connect() as connection:
+        found = connection.execute(
+            text("SELECT upload_id, staging_key FROM uploads WHERE staging_key = ANY(:keys)"), {"keys": list(keys)}
+        ).all()
+    arrived = side_by_side(lambda one: store.list_parts(one.staging_key, one.upload_id), found)
+    over = [one.upload_id for one, parts in zip(found, arrived, strict=True) if parts is None]
+    if over:
+        end(database, over, completed=True)
+
+
 def _fits(upload: OpenUpload, size: int | None) -> bool:
     """Whether an upload's parts are large enough for a file of `size` bytes."""
     return size is None or size <= upload.part_size * MAX_PARTS

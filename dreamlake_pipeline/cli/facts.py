@@ -32,6 +32,8 @@ def show_metadata(record: Record, *, link: Link | None = None, verbose: bool = F
             continue
         if field == "ladder":
             yield from _ladder(record, value)
+        elif field == "playback":
+            yield from _playback(record, value)
         elif field == "conformance":
             yield from _under(field, _conformance(value, verbose=verbose))
         elif field in _SHOWN:
@@ -110,6 +112,14 @@ def _ladder(record: Record, made_with: list[int]) -> Rows:
         yield "ladder", f"{show_ladder(record.ladder)} (its own)"
     elif made_with:
         yield "ladder", f"{show_ladder(made_with)} (the project's, or the installation's)"
+
+
+def _playback(record: Record, made_for: str) -> Rows:
+    """For which browsers it was asked for, and by whom."""
+    if record.playback is not None:
+        yield "playback", f"{record.playback} (its own)"
+    elif made_for != "everywhere":
+        yield "playback", f"{made_for} (the project's)"
 
 
 def _loudness(loudness: Mapping[str, Any]) -> Iterator[str]:

@@ -14,6 +14,7 @@ from .options import (
     Jobs,
     Ladder,
     OnErrors,
+    Playback,
     Rehash,
     ReportFile,
     Strict,
@@ -25,13 +26,14 @@ from .options import (
     read_csv_options,
     read_ladder,
     read_on_errors,
+    read_playback,
     read_types,
     tell_without_effect,
 )
 from .selecting import EpisodePerFolder, Exclude, FollowLinks, Include, select
 
 # Options that only say how files are sent, and when it ends.
-_NOT_PLANNED = ("ladder", "csv", "jobs", "on_errors", "wait", "timeout")
+_NOT_PLANNED = ("ladder", "playback", "csv", "jobs", "on_errors", "wait", "timeout")
 
 
 def ingest(
@@ -46,6 +48,7 @@ def ingest(
     types: Types = None,
     strict: Strict = False,
     ladder: Ladder = None,
+    playback: Playback = None,
     csv: Csv = None,
     jobs: Jobs = 32,
     rehash: Rehash = False,
@@ -89,6 +92,7 @@ def ingest(
             selection.target,
             types=read_types(types),
             ladder=read_ladder(ladder),
+            playback=read_playback(playback),
             csv=read_csv_options(csv),
             jobs=jobs,
             rehash=rehash,
@@ -96,7 +100,7 @@ def ingest(
             wait=wait,
             timeout=timeout,
         )
-        meant = meant_for(ladder=ladder, csv=csv, types=types)
+        meant = meant_for(ladder=ladder, playback=playback, csv=csv, types=types)
         raise typer.Exit(
             run_transfer(
                 events,

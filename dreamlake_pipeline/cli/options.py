@@ -15,6 +15,7 @@ from .completion import complete_place, complete_target
 
 if TYPE_CHECKING:
     from ..client.events import FileEvent
+    from ..playback import PlaybackMode
 
 Checked = TypeVar("Checked")
 
@@ -104,6 +105,25 @@ def check_ladder(text: str | None) -> str | None:
     return text
 
 
+def read_playback(text: str | None) -> PlaybackMode | None:
+    """The mode of this name; None when nothing was said."""
+    if text is None:
+        return None
+    from ..errors import DreamlakeError
+    from ..playback import read_playback as read
+
+    try:
+        return read(text)
+    except DreamlakeError as error:
+        raise typer.BadParameter(error.message) from None
+
+
+def check_playback(text: str | None) -> str | None:
+    """The same text, if it is a mode."""
+    read_playback(text)
+    return text
+
+
 def read_csv_options(words: list[str] | None) -> dict[str, str] | None:
     """The options of `["delimiter=;"]`, or of `["auto"]`; None when nothing was said."""
     if not words:
@@ -165,11 +185,15 @@ class Meant(NamedTuple):
     none_said: str
 
 
-def meant_for(*, ladder: str | None, csv: list[str] | None, types: list[str] | None = None) -> dict[str, Meant]:
+def meant_for(
+    *, ladder: str | None, playback: str | None, csv: list[str] | None, types: list[str] | None = None
+) -> dict[str, Meant]:
     """Those of these options that are given, with what they are for."""
     meant = {}
     if ladder:
         meant["--ladder"] = Meant(lambda event: event.kind is Kind.VIDEO, "no video")
+    if playback:
+        meant["--playback"] = Meant(lambda event: event.kind is Kind.VIDEO, "no video")
     if csv:
         meant["--csv"] = Meant(lambda event: event.kind is Kind.LABEL_TRACK, "no label track")
     for extension in read_types(types):
@@ -215,6 +239,17 @@ Ladder = Annotated[
         "the project says (`dreamlake project`). No video is enlarged. One that is ready with another ladder is made "
         "again.",
         callback=check_ladder,
+    ),
+]
+Playback = Annotated[
+    str | None,
+    typer.Option(
+        "--playback",
+        metavar="BROWSERS",
+        help="For which browsers videos are made. everywhere: every one, in H.264; modern: those of today, for which "
+        "AV1, HEVC, VP9 and H.264 are copied, and what can't be copied is made as for everywhere; both. By default "
+        "what the project says, else everywhere. One that is ready for others is made again.",
+        callback=check_playback,
     ),
 ]
 Csv = Annotated[

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .completion import complete_project
-from .options import AsJson, read_csv_options, read_ladder, read_types
+from .options import AsJson, read_csv_options, read_ladder, read_playback, read_types
 
 if TYPE_CHECKING:
     from ..api.bss import ProjectSettings
@@ -28,6 +28,13 @@ def _check_ladder(text: str | None) -> str | None:
     """The same text, if it is a ladder or the word for the installation's."""
     if text != _DEFAULT:
         read_ladder(text)
+    return text
+
+
+def _check_playback(text: str | None) -> str | None:
+    """The same text, if it is a mode or the word for what holds without any."""
+    if text != _DEFAULT:
+        read_playback(text)
     return text
 
 
@@ -69,6 +76,16 @@ def change(
             callback=_check_ladder,
         ),
     ] = None,
+    playback: Annotated[
+        str | None,
+        typer.Option(
+            "--playback",
+            metavar="BROWSERS",
+            help="For which browsers its videos are made, as `dreamlake ingest --playback` says it: everywhere, modern "
+            "or both; default: everywhere.",
+            callback=_check_playback,
+        ),
+    ] = None,
     csv: Annotated[
         list[str] | None,
         typer.Option(
@@ -94,18 +111,20 @@ def change(
     """Change the settings of a project; it need not hold anything yet.
 
     They hold for what is processed from now on; a file that was uploaded with
-    a ladder or --csv of its own keeps that. What is ready stays as it is:
+    --ladder, --playback or --csv of its own keeps that. What is ready stays as it is:
     `dreamlake retry --all --episode PROJECT` makes it again.
     """
     from .connection import connect
 
-    if ladder is None and not csv and not types:
-        raise typer.BadParameter("give --ladder, --csv or --type, or several of them.")
+    if ladder is None and playback is None and not csv and not types:
+        raise typer.BadParameter("give --ladder, --playback, --csv or --type, or several of them.")
     with connect() as lake:
         target = _target(lake, name)
         decided = lake.bss.project_settings(target.namespace, target.project)
         if ladder is not None:
             decided.ladder = None if ladder == _DEFAULT else read_ladder(ladder)
+        if playback is not None:
+            decided.playback = None if playback == _DEFAULT else read_playback(playback)
         if csv:
             decided.csv = None if csv == [_DEFAULT] else read_csv_options(csv)
         if types:
@@ -147,5 +166,6 @@ def _print(target: Target, settings: ProjectSettings, *, as_json: bool) -> None:
     ladder = "as DREAMLAKE_LADDER of the pipeline says" if settings.ladder is None else show_ladder(settings.ladder)
     csv = "found out from each file" if settings.csv is None else show_csv_options(settings.csv)
     types = show_types(settings.types) if settings.types else "as the extensions say"
-    rows = [("project", str(target)), ("csv", csv), ("types", types), ("ladder", ladder)]
+    playback = settings.playback or "everywhere"
+    rows = [("project", str(target)), ("csv", csv), ("types", types), ("ladder", ladder), ("playback", playback)]
     print_columns([[style(field, dim=True), value] for field, value in rows])

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .options import AsJson, OptionalEpisode, Timeout, Wait, Which
+from .options import AsJson, OptionalEpisode, Timeout, Wait, Which, check_playback, read_playback
 
 if TYPE_CHECKING:
     from ..client import DreamLake
@@ -17,6 +17,16 @@ def retry(
     what: Which = None,
     episode: OptionalEpisode = None,
     everything: Annotated[bool, typer.Option("--all", help="Also what is ready.")] = False,
+    playback: Annotated[
+        str | None,
+        typer.Option(
+            "--playback",
+            metavar="BROWSERS",
+            help="Only videos, which are made for these browsers as well (everywhere or modern): what they are made "
+            "for already stays beside it.",
+            callback=check_playback,
+        ),
+    ] = None,
     wait: Wait = False,
     timeout: Timeout = None,
     as_json: AsJson = False,
@@ -36,7 +46,10 @@ def retry(
                 target = Target(place.project or "", place.owner, place.episode)
             case places:
                 ids += [found for place in places for found in _ids(lake, place)]
-        events = lake.retry_events(episode=target, ids=ids, everything=everything, wait=wait, timeout=timeout)
+        mode = read_playback(playback)
+        events = lake.retry_events(
+            episode=target, ids=ids, everything=everything, playback=mode, wait=wait, timeout=timeout
+        )
         words = [*(what or ()), *([] if episode is None else ["-e", episode])]
         raise typer.Exit(run_transfer(events, as_json=as_json, tell_each=True, place=words))
 

@@ -15,6 +15,7 @@ from .options import (
     Jobs,
     Ladder,
     OnErrors,
+    Playback,
     Rehash,
     ReportFile,
     Timeout,
@@ -24,6 +25,7 @@ from .options import (
     read_csv_options,
     read_ladder,
     read_on_errors,
+    read_playback,
 )
 
 
@@ -36,6 +38,7 @@ def upload(
         typer.Option("--type", metavar="KIND", help=f"What they are, whatever they are called: {', '.join(Kind)}."),
     ] = None,
     ladder: Ladder = None,
+    playback: Playback = None,
     csv: Csv = None,
     jobs: Jobs = 32,
     rehash: Rehash = False,
@@ -59,6 +62,7 @@ def upload(
             to=to,
             kind=kind,
             ladder=read_ladder(ladder),
+            playback=read_playback(playback),
             csv=read_csv_options(csv),
             jobs=jobs,
             rehash=rehash,
@@ -66,7 +70,7 @@ def upload(
             wait=wait,
             timeout=timeout,
         )
-        meant = meant_for(ladder=ladder, csv=csv)
+        meant = meant_for(ladder=ladder, playback=playback, csv=csv)
         raise typer.Exit(
             run_transfer(events, as_json=as_json, tell_each=True, meant=meant, place=[episode], report=report)
         )

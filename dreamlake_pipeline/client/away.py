@@ -105,11 +105,16 @@ def describe(fault: BaseException) -> str:
         return "no connection comes about"
     if isinstance(fault, SilenceError | TimeoutError):
         return "it stays silent"
-    if isinstance(fault, ProtocolError | ConnectionError):
+    if breaks_off(fault):
         return "the connection broke off"
     if isinstance(fault, OSError) and fault.strerror:
         return f"no connection comes about ({fault.strerror})"
     return f"no connection comes about ({type(fault).__name__})"
+
+
+def breaks_off(fault: BaseException) -> bool:
+    """Whether a connection came about, and ended before the answer did."""
+    return isinstance(fault, ProtocolError | ConnectionError) and not _has(fault, ConnectionRefusedError)
 
 
 def seconds_of(headers: Mapping[str, str]) -> float:

@@ -16,6 +16,7 @@ from ..api.bss import (
     Difference,
     Differences,
     DonePart,
+    FileLogs,
     FileUrl,
     FileUrls,
     FinishedFile,
@@ -24,6 +25,7 @@ from ..api.bss import (
     FoundUrls,
     HlsSplit,
     Ids,
+    LogsOf,
     Move,
     Moved,
     Moves,
@@ -75,6 +77,7 @@ from ..api.integrity import (
 from ..api.staging import StagedFile
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
+from ..playback import PlaybackMode
 from .checked import checked_requests
 from .http import ServiceClient
 
@@ -288,13 +291,21 @@ class BssClient:
         """Those of the records that exist and that the caller may read."""
         return self.http.post("/records/query", Ids(ids=list(ids)), Records).items
 
+    def logs(self, ids: Sequence[str]) -> dict[str, list[str]]:
+        """A few lines that were logged of each of these files that failed, at most 100, by id; of some there are
+        none."""
+        found = self.http.post("/records/logs", LogsOf(ids=list(ids)), FileLogs).items
+        return {one.id: one.lines for one in found}
+
     def file_urls(self, ids: Sequence[str], file: str = "raw") -> list[FileUrl]:
         """Presigned URLs of raw files, or of one result of each; ids of no record are left out. See `FileUrl`."""
         return self.http.post("/records/urls", FileUrls(ids=list(ids), file=file), FoundUrls).items
 
-    def requeue(self, ids: Sequence[str], *, force: bool = False) -> list[Record]:
-        """Queue again what failed or was never processed; with `force`, also what is ready."""
-        return self.http.post("/records/requeue", Requeue(ids=list(ids), force=force), Records).items
+    def requeue(self, ids: Sequence[str], *, force: bool = False, playback: PlaybackMode | None = None) -> list[Record]:
+        """Queue again what failed or was never processed; with `force`, also what is ready. With `playback`, videos are
+        made for these browsers as well."""
+        body = Requeue(ids=list(ids), force=force, playback=playback)
+        return self.http.post("/records/requeue", body, Records).items
 
     # Deletion
 
@@ -332,9 +343,9 @@ class BssClient:
             limit=limit,
         )
 
-    def underway(self) -> Underway:
-        """What is under way in the projects that the caller reaches."""
-        return self.http.get("/records/underway", Underway)
+    def underway(self, owner: str | None = None) -> Underway:
+        """What is under way in the projects that the caller reaches, or in those of one owner."""
+        return self.http.get("/records/underway", Underway, owner=owner)
 
     def list_deleted(self, place: Place) -> Iterator[DeletedRecord]:
         """The records of a place that can be restored."""

@@ -129,12 +129,15 @@ def _resampled(frames: Iterator[AudioFrame], rate: int | None) -> Iterator[Audio
 
 @contextmanager
 def _opened(segments: list[Segment]) -> Iterator[InputContainer]:
-    """The segments as one MPEG-TS stream. Whatever of it cannot be decoded raises MEDIA_CORRUPT."""
+    """The segments as one stream of MPEG-TS, or of fragmented MP4. Whatever of it cannot be decoded raises
+    MEDIA_CORRUPT."""
     import av
 
-    with Reading(one.url for one in segments) as reading:
+    init = segments[0].init if segments else None
+    urls = [*([] if init is None else [init]), *(one.url for one in segments)]
+    with Reading(urls) as reading:
         try:
-            with av.open(reading, "r", format="mpegts") as container:
+            with av.open(reading, "r", format="mpegts" if init is None else "mov") as container:
                 for stream in container.streams.video:
                     stream.thread_type = "AUTO"
                 yield container

@@ -18,6 +18,7 @@ from ..flags import Flag
 from ..ids import is_id
 from ..kinds import Kind, check_kind
 from ..names import EVERY_NAMESPACE, check_owner, folder_of
+from ..playback import PlaybackMode
 from ..settings import Settings
 from . import episodes, fsck, garbage, moving, removal, tokens, trees
 from .bss import Place, in_slices
@@ -316,6 +317,7 @@ class DreamLake:
         *,
         ids: str | Sequence[str] = (),
         everything: bool = False,
+        playback: PlaybackMode | str | None = None,
         wait: bool = False,
         timeout: float | None = None,
         on_event: OnEvent | None = None,
@@ -323,10 +325,13 @@ class DreamLake:
         """Process again what failed or was never processed, and bring the index up to date; what became of it.
 
         Of the files `ids` (ids or places), or of a whole project or episode; with `everything`, also what is ready.
+        With `playback`, only videos, which are made for these browsers beside those that they are made for already.
         Raises NOT_FOUND for a project or episode that holds nothing, and where none of the ids is one; one that is none
         among others is one of the summary's `failures`.
         """
-        events = self.retry_events(episode, ids=ids, everything=everything, wait=wait, timeout=timeout)
+        events = self.retry_events(
+            episode, ids=ids, everything=everything, playback=playback, wait=wait, timeout=timeout
+        )
         return summed_up(events, on_event)
 
     def retry_events(
@@ -335,6 +340,7 @@ class DreamLake:
         *,
         ids: str | Sequence[str] = (),
         everything: bool = False,
+        playback: PlaybackMode | str | None = None,
         wait: bool = False,
         timeout: float | None = None,
     ) -> Iterator[Event]:
@@ -343,7 +349,9 @@ class DreamLake:
         if episode is None and not given:
             raise DreamlakeError(Code.USAGE, "Say what to retry.", hint="A project, an episode, or ids of files.")
         target = None if episode is None else self.target(episode)
-        events = retry(self.services, target, given, everything=everything, wait=wait, timeout=timeout)
+        events = retry(
+            self.services, target, given, everything=everything, playback=playback, wait=wait, timeout=timeout
+        )
         return events if target is None or given else self._of_something(target, events)
 
     def _of_something(self, target: Target, events: Iterator[Event]) -> Iterator[Event]:

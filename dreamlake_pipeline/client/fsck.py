@@ -24,11 +24,15 @@ from ..findings import FINDINGS, Finding, Repair
 from ..kinds import Kind
 from .bss import BssClient, in_slices
 from .patience import Patience
-from .refusal import StoreAway
+from .refusal import BytesWithheld, StoreAway
 from .server import IndexClient, asset_of
 from .transfer import STORE, Transfer
 
 _PIECE = 64 * 2**20  # bytes of a large object that one request reads
+_SMALL_PIECE = 2**16  # at the least: a way that is cut after so many bytes carries more requests
+# A store that can be reached has so many seconds, and attempts, to give one more byte of an object, twice. (One that
+# can't is waited for as any service is.)
+_WITHHELD_SECONDS, _WITHHELD_ATTEMPTS = 60.0, 5
 _SECOND_LOOK_SECONDS = 3.0
 # Who uploads tells the index within seconds, and a batch tells it of its failed files within its next group.
 _SETTLED_SECONDS = 120.0
@@ -71,6 +75,7 @@ def check(
     Nothing is changed. Raises DreamlakeError.
     """
     checked = Checked()
+    withheld: list[LargeObject] = []
     cursor: str | None = None
     while True:
         step = bss.fsck_step(FsckStep(owner=owner, project=project, deep=deep, cursor=cursor))
@@ -79,14 +84,16 @@ def check(
         checked.bytes += step.bytes
         yield checked.so_far()
         for large in step.large:
-            for count in _hash(bss, patience, large):
-                if isinstance(count, Found):
-                    yield count
+            for one in _hash(bss, patience, large, checked):
+                if isinstance(one, Found) and one.code is Finding.UNREADABLE:
+                    withheld.append(large)
                 else:
-                    checked.bytes += count
-                    yield checked.so_far()
+                    yield one
         if (cursor := step.cursor) is None:
             break
+    # The rest of the check went by: what kept their bytes back for a moment is over, and the store is there.
+    for large in withheld:
+        yield from _hash(bss, patience, large, checked)
     for place in bss.stored_projects(owner):
         if project is None or place.project == project:
             yield from _check_index(bss, index, place, checked)
@@ -119,35 +126,75 @@ def repair(bss: BssClient, index: IndexClient, findings: Sequence[Found]) -> Rep
     return done
 
 
-def _hash(bss: BssClient, patience: Patience, large: LargeObject) -> Iterator[int | Found]:
-    """Hash an object that is read from the object store: how many bytes came, and at the end what is wrong with it."""
-    digest, done = hashlib.sha256(), 0
-    transfer = Transfer(1)
+class _Unreadable(Exception):
+    """The store can be reached, and does not give an object's bytes. The text is its reason."""
 
-    def read_on() -> int:
-        """Hash the next piece; how many bytes of it came."""
+
+class _Hashing:
+    """A large object that is read from the object store, past connections that break, and hashed."""
+
+    def __init__(self, bss: BssClient, large: LargeObject) -> None:
+        self.done = 0  # bytes
+        self._digest = hashlib.sha256()
+        self._bss, self._large = bss, large
+        self._transfer = Transfer(1)
+        self._piece = _PIECE
+        self._withheld_since: float | None = None
+        self._attempts = 0  # since then
+
+    @property
+    def is_right(self) -> bool:
+        return self._digest.hexdigest().startswith(self._large.sha256)
+
+    def read_on(self) -> int:
+        """Hash the next piece; how many bytes of it came, 0 at the object's end. Raises StoreAway, _Unreadable."""
         count = 0
         try:
-            for block in transfer.get(bss.http.location(large.path), start=done):
-                digest.update(block)
+            url = self._bss.http.location(self._large.path)
+            for block in self._transfer.get(url, start=self.done, end=min(self.done + self._piece, self._large.size)):
+                self._digest.update(block)
+                self.done += len(block)
                 count += len(block)
-                if count >= _PIECE:
-                    break
-        except StoreAway:
+        except StoreAway as away:
             if not count:
+                self._note(away)
                 raise
+        self._withheld_since, self._attempts = None, 0
         return count
 
+    def close(self) -> None:
+        self._transfer.close()
+
+    def _note(self, away: StoreAway) -> None:
+        """Count an attempt by which no byte came. Raises _Unreadable when it was the last one."""
+        if not isinstance(away, BytesWithheld):
+            self._withheld_since, self._attempts = None, 0
+            return
+        now = time.monotonic()
+        self._withheld_since = self._withheld_since or now
+        self._attempts += 1
+        self._piece = max(self._piece // 4, min(self._piece, _SMALL_PIECE))
+        if self._attempts >= _WITHHELD_ATTEMPTS and now - self._withheld_since >= _WITHHELD_SECONDS:
+            raise _Unreadable(away.reason)
+
+
+def _hash(bss: BssClient, patience: Patience, large: LargeObject, checked: Checked) -> Iterator[Found | Checked]:
+    """Hash an object that is read from the object store, and count its bytes; at the end what is wrong with it."""
+    hashing = _Hashing(bss, large)
     try:
-        while done < large.size and (count := patience.call(STORE, read_on)):
-            done += count
-            yield count
+        while hashing.done < large.size and (count := patience.call(STORE, hashing.read_on)):
+            checked.bytes += count
+            yield checked.so_far()
+    except _Unreadable as fault:
+        detail = f"{hashing.done:,} of its {large.size:,} bytes came, and no more in many attempts: {fault}"
+        yield large.found.model_copy(update={"code": Finding.UNREADABLE, "detail": detail})
+        return
     except DreamlakeError as error:
         if error.code is not Code.NOT_FOUND:
             raise
     finally:
-        transfer.close()
-    if not digest.hexdigest().startswith(large.sha256):
+        hashing.close()
+    if not hashing.is_right:
         yield large.found
 
 

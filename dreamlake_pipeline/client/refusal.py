@@ -28,6 +28,11 @@ class StoreAway(Away):
     """The object store cannot be reached, or takes nothing at the moment."""
 
 
+class BytesWithheld(StoreAway):
+    """The object store can be reached, and does not give an object's bytes: the connection breaks off, it has a fault
+    of its own with them, or it does not accept a URL for them. Once, that passes; again and again, it is the object."""
+
+
 class BytesDamaged(DreamlakeError):
     """Other bytes arrived than were announced: they were damaged on the way, or the file changed."""
 

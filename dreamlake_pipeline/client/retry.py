@@ -9,6 +9,7 @@ from ..api.bss import Record, Status
 from ..api.server import Asset
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
+from ..playback import PlaybackMode
 from .bss import BssClient, in_slices
 from .events import FileEvent, FileStatus, failure
 from .missing import no_ids
@@ -19,12 +20,19 @@ _UNPROCESSED = (Status.REGISTERED, Status.FAILED)
 
 
 def retry(
-    bss: BssClient, index: IndexClient, *, target: Target | None, ids: Sequence[str], everything: bool
+    bss: BssClient,
+    index: IndexClient,
+    *,
+    target: Target | None,
+    ids: Sequence[str],
+    everything: bool,
+    playback: PlaybackMode | None = None,
 ) -> Iterator[FileEvent | int]:
     """Events of the files that were queued or indexed, and between them the number of files that were looked at.
 
     Of the records `ids`; without any, of `target`. An id that is none has an event with the code NOT_FOUND; where all
-    are none, it is raised. Raises DreamlakeError.
+    are none, it is raised. With `playback`, videos that are queued are made for these browsers as well, and others are
+    left alone. Raises DreamlakeError.
     """
     found = set[str]()
     for records in _groups(bss, target, ids):
@@ -34,11 +42,15 @@ def retry(
             if not ids:
                 indexed = _named(indexed)
             yield from _heal_index(index, indexed, hold_names=not ids)
-            wanted = [one.record.id for one in indexed if everything or _is_unprocessed(one.record)]
+            wanted = [
+                one.record.id
+                for one in indexed
+                if (everything or _is_unprocessed(one.record)) and (playback is None or one.record.kind is Kind.VIDEO)
+            ]
             for some in in_slices(wanted):
                 yield from (
                     _event(record, FileStatus.QUEUED)
-                    for record in bss.requeue(some, force=everything)
+                    for record in bss.requeue(some, force=everything, playback=playback)
                     if record.status is Status.QUEUED
                 )
     if wrong := [one for one in ids if one not in found]:

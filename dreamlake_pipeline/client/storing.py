@@ -14,6 +14,7 @@ from ..csv_options import check_csv_options
 from ..filetypes import Types, check_types
 from ..kinds import Kind
 from ..ladder import check_ladder
+from ..playback import PlaybackMode, read_playback
 from .cache import HashCache
 from .events import Event, FileEvent, FileStatus, Summary, Waiting, Warned
 from .failed import FailedBefore
@@ -36,6 +37,8 @@ class StoreOptions(TypedDict, total=False):
     project keeps.
     `ladder` are heights of further, smaller renditions of every video, such as (1080, 720, 480), none of them enlarged;
     () makes none, None leaves it to the project. A video that is ready with another ladder is made again.
+    `playback` says for which browsers videos are made (`playback.py`): "everywhere", "modern" or "both"; None leaves it
+    to the project. A video that is ready for others is made again.
     `csv` says how CSV files are written where it would be found out otherwise, such as
     {"delimiter": ";", "header": "4"} (`csv_options.py`); {} finds out everything, None leaves it to the project.
     `jobs` is the most requests that are sent at once. With `rehash`, also files whose hashes the cache has are read.
@@ -47,6 +50,7 @@ class StoreOptions(TypedDict, total=False):
 
     types: Mapping[str, Kind | str] | None
     ladder: Sequence[int] | None
+    playback: PlaybackMode | str | None
     csv: Mapping[str, str] | None
     jobs: int
     rehash: bool
@@ -74,6 +78,7 @@ def store(
     *,
     types: Mapping[str, Kind | str] | None = None,
     ladder: Sequence[int] | None = None,
+    playback: PlaybackMode | str | None = None,
     csv: Mapping[str, str] | None = None,
     jobs: int = DEFAULT_JOBS,
     rehash: bool = False,
@@ -102,6 +107,7 @@ def store(
             target,
             patience=patience,
             ladder=steps,
+            playback=None if playback is None else read_playback(playback),
             csv=csv_options,
             jobs=jobs,
             cache=cache,
@@ -138,6 +144,7 @@ def retry(
     ids: Sequence[str],
     *,
     everything: bool = False,
+    playback: PlaybackMode | str | None = None,
     wait: bool = False,
     timeout: float | None = None,
 ) -> Iterator[Event]:
@@ -145,7 +152,9 @@ def retry(
     started, summary, queued = time.monotonic(), Summary(), {}
     patience = Patience(TRANSFER_SECONDS if timeout is None else timeout, unheard=FIRST_SECONDS)
     bss, index = services.patient_bss(patience), services.patient_index(patience)
-    for event in telling(patience, queue_again(bss, index, target=target, ids=ids, everything=everything)):
+    mode = None if playback is None else read_playback(playback)
+    events = queue_again(bss, index, target=target, ids=ids, everything=everything, playback=mode)
+    for event in telling(patience, events):
         if isinstance(event, int):
             summary.files += event
             continue

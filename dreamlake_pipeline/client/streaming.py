@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
@@ -11,6 +12,7 @@ from .refusal import StoreAway
 from .services import Services
 from .transfer import STORE, Transfer
 
+_MAP = re.compile(r'#EXT-X-MAP:.*\bURI="([^"]*)"')  # RFC 8216 4.3.2.5
 _SECONDS = 120.0  # that a read waits for a store that is away
 
 
@@ -70,11 +72,13 @@ class Reading:
 
 
 class Segment(NamedTuple):
-    """A segment of a stream: when it is played, in seconds, and where its bytes are."""
+    """A segment of a stream: when it is played, in seconds, and where its bytes are. `init` is where those are that
+    come before the first segment of fragmented MP4; None for MPEG-TS."""
 
     start: float
     end: float
     url: str
+    init: str | None = None
 
 
 def segments_of(services: Services, record: Record, stream: str, *, start: float, end: float) -> list[Segment]:
@@ -86,10 +90,12 @@ def segments_of(services: Services, record: Record, stream: str, *, start: float
 
 def _parse(playlist: str) -> Iterator[Segment]:
     """The segments of a media playlist, whose duration is on the line before each (RFC 8216 4.3.2.1)."""
-    at, duration = 0.0, 0.0
+    at, duration, init = 0.0, 0.0, None
     for line in playlist.splitlines():
-        if line.startswith("#EXTINF:"):
+        if found := _MAP.match(line):
+            init = found[1]
+        elif line.startswith("#EXTINF:"):
             duration = float(line.removeprefix("#EXTINF:").partition(",")[0])
         elif line and not line.startswith("#"):
-            yield Segment(at, at + duration, line)
+            yield Segment(at, at + duration, line, init)
             at += duration

@@ -12,11 +12,11 @@ import urllib3
 from .. import tls
 from ..errors import Code, DreamlakeError
 from ..http1 import Connections, Count, Range, Response
-from .away import describe, seconds_of
+from .away import breaks_off, describe, seconds_of
 from .pace import Pace
 from .patience import TRANSFER_SECONDS, Patience
 from .pools import Pools
-from .refusal import BytesDamaged, StoreAway, UrlExpired, refusal
+from .refusal import BytesDamaged, BytesWithheld, StoreAway, UrlExpired, refusal
 from .stages import Stopped
 
 STORE = "the object store"  # whom a transfer waits for
@@ -82,8 +82,9 @@ class Transfer:
 
     def get(self, url: str, *, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         """The object's bytes from `start` on, or up to `end`, in blocks, as they are stored: no Content-Encoding is
-        undone, which any uploader may have set. Raises StoreAway when the connection fails or breaks off, without
-        another attempt; Stopped when the patience is stopped meanwhile; DreamlakeError(NOT_FOUND, STORAGE_FAILED).
+        undone, which any uploader may have set. Raises, without another attempt, StoreAway when the connection fails,
+        BytesWithheld when it breaks off; Stopped when the patience is stopped meanwhile; DreamlakeError(NOT_FOUND,
+        STORAGE_FAILED).
         """
         with self._get(url, start, end) as answer:
             while block := answer.read(_BLOCK):
@@ -105,9 +106,11 @@ class Transfer:
         headers = {"Accept-Encoding": "identity"}
         if is_part:
             headers["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
+        is_answered = False
         try:
             room = _BLOCK if end is None else end - start
             with self._pace.slot(room, self._go_on), self._open(url, headers) as answer:
+                is_answered = True
                 if start and answer.status == 416:  # nothing is left after `start`
                     yield _Answer(416, {}, lambda _: b"", lambda _: 0)
                     return
@@ -115,12 +118,17 @@ class Transfer:
                     if answer.status == 404:
                         raise DreamlakeError(Code.NOT_FOUND, "The file is no longer stored.")
                     text, retry_after = answer.read(2000), seconds_of(answer.headers)
-                    raise refusal(answer.status, text, place, retry_after=retry_after)
+                    refused = refusal(answer.status, text, place, retry_after=retry_after)
+                    if answer.status == 500 and isinstance(refused, StoreAway):
+                        raise BytesWithheld(refused.code, refused.message, hint=refused.hint, reason=refused.reason)
+                    raise refused
                 yield answer
         except UrlExpired as fault:
             reason = f"The object store at {place} refuses the signed URL ({fault})."
-            raise StoreAway(Code.STORAGE_FAILED, reason) from None
+            raise BytesWithheld(Code.STORAGE_FAILED, reason) from None
         except (OSError, urllib3.exceptions.HTTPError) as fault:
+            if is_answered or breaks_off(fault):
+                _raise_away(fault, url, "does not give all bytes", BytesWithheld)
             _raise_away(fault, url, "does not answer")
 
     def close(self) -> None:
@@ -200,7 +208,7 @@ class Transfer:
         )
 
 
-def _raise_away(fault: Exception, url: str, what: str) -> NoReturn:
+def _raise_away(fault: Exception, url: str, what: str, kind: type[StoreAway] = StoreAway) -> NoReturn:
     """Raise what a connection to the store that failed means."""
     place = urlsplit(url).netloc
     if problem := tls.explain(fault, url):
@@ -208,7 +216,7 @@ def _raise_away(fault: Exception, url: str, what: str) -> NoReturn:
             Code.UNREACHABLE, f"The object store at {place} {problem.what}.", hint=problem.hint
         ) from fault
     reason = describe(fault)
-    raise StoreAway(
+    raise kind(
         Code.UNREACHABLE,
         f"The object store at {place} {what}: {reason}.",
         hint="Check the network, then run the command again: what has arrived is not sent again.",

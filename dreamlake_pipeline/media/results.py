@@ -21,7 +21,8 @@ class SoundOnly(DreamlakeError):
 
 @dataclass(frozen=True, slots=True)
 class RawSegment:
-    """One MPEG-TS segment: a file on the local disk, or its bytes where they are few; `size` in bytes."""
+    """One segment of MPEG-TS or of fragmented MP4, or the initialization segment of the latter: a file on the local
+    disk, or its bytes where they are few; `size` in bytes."""
 
     content: Path | bytes = field(repr=False)
     sha256: str
@@ -50,6 +51,7 @@ class Stream:
 
     `codecs` is an RFC 6381 list (`avc1.64001f,mp4a.40.2`); bandwidths are bits per second: the peak over runs of
     0.5 to 1.5 target durations, and the average. `independent` is true when every segment starts with an IDR.
+    `init` is the initialization segment of one in fragmented MP4 (RFC 8216 3.3); None for MPEG-TS.
     """
 
     segments: tuple[Segment, ...]
@@ -60,6 +62,18 @@ class Stream:
     height: int | None
     fps: Fraction | None
     independent: bool
+    init: RawSegment | None = None
+
+    @property
+    def files(self) -> tuple[RawSegment, ...]:
+        """All that its playlist names."""
+        return (*([] if self.init is None else [self.init]), *self.segments)
+
+    def name_of(self, segment: RawSegment) -> str:
+        """What a segment, or the initialization segment, is called in the pool: its hash and its form."""
+        if self.init is None:
+            return f"{segment.sha256}.ts"
+        return f"{segment.sha256}.mp4" if segment is self.init else f"{segment.sha256}.m4s"
 
     @cached_property
     def hash(self) -> str:
@@ -72,6 +86,8 @@ class Stream:
             "size": [self.width, self.height],
             "segments": [[segment.sha256, str(segment.duration)] for segment in self.segments],
         }
+        if self.init is not None:
+            body["init"] = self.init.sha256
         canonical = json.dumps(body, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()[:32]
 
@@ -111,7 +127,8 @@ class VideoResult:
     `frames` is the number of pictures that the source presents. The output has as many, at the same times, unless it
     has more than 60 a second: `streams` then show fewer, each at its time, and a warning says so.
     `codec` is the source's. `container` is what the content is, whatever the file's extension says.
-    `streams` go from the best to the smallest. `audio` lists the sound tracks when there are several.
+    `streams` go from the best to the smallest. `audio` lists the sound tracks when there are several. `poster` and
+    `contact_sheet` are JPEGs; None where no picture of the segments could be decoded.
     `partial`: the file was cut off, and this is its good part; a warning says how much.
     """
 
@@ -124,8 +141,8 @@ class VideoResult:
     has_audio: bool
     streams: tuple[Stream, ...]
     audio: tuple[AudioRendition, ...]
-    poster: Path | None
-    contact_sheet: Path | None
+    poster: bytes | None
+    contact_sheet: bytes | None
     time_origin: TimeOrigin
     container: str
     source_streams: list[dict[str, Any]]

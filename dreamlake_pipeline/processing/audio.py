@@ -54,7 +54,7 @@ def publish(job: Job, made: AudioResult, chunks: Chunks, seconds: float) -> Prod
     """Store playlists and waveform of what was made in `seconds`; its chunks are in the pool."""
     started = time.perf_counter()
     is_video = job.record.kind is Kind.VIDEO
-    model = partial(SoundOnlyMetadata, ladder=list(job.ladder)) if is_video else AudioMetadata
+    model = partial(SoundOnlyMetadata, ladder=list(job.ladder), playback=job.playback) if is_video else AudioMetadata
     warnings = [f"{job.filename} holds no picture: its sound is played alone."] if is_video else []
     outputs = publish_streams(job.store, job.record, made.streams)
     waveform = {"waveform.png": made.waveform_png, "waveform.json": made.waveform_json}

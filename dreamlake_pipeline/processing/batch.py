@@ -1,4 +1,4 @@
-"""A batch at work: its items of all kinds side by side, small sounds by the bundle, everything else one by one.
+"""A batch at work: its items of all kinds side by side, what is short by the bundle, everything else one by one.
 
 Threads, since the work is that of ffmpeg and worker processes, object store and Postgres. What comes out of it is
 settled as it comes (settling.py), so that a file is ready when it is made, and a crash loses little.
@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from itertools import groupby
 from queue import Empty, SimpleQueue
+from typing import NamedTuple
 
 from ..api.bss import Record
 from ..api.server import AssetRef
@@ -21,7 +22,7 @@ from ..errors import DreamlakeError
 from ..kinds import Kind
 from ..media.run.workers import Workers
 from ..objectstore import ObjectStore
-from .bundle import bundles, is_small, process_bundle
+from .bundle import bundles, fits, process_bundle
 from .faults import is_of_store
 from .hold import Hold
 from .index import Upsert
@@ -54,7 +55,7 @@ class BatchWork:
         self._items = items
         self._settling = Settling(hold, upsert)
         self._turn_ends = time.monotonic() + hold.turn_seconds
-        self._done: SimpleQueue[list[Outcome] | BaseException] = SimpleQueue()
+        self._done: SimpleQueue[list[Outcome] | _Longer | BaseException] = SimpleQueue()
         self._pending: dict[Future[None], Sequence[Record]] = {}
         self._ended: SimpleQueue[Future[None]] = SimpleQueue()
         self._short: set[Future[None]] = set()
@@ -82,11 +83,14 @@ class BatchWork:
         """Have all done: what is short as it comes, what is long in ascending order."""
         ordered = sorted(self._items, key=shop.sharing_key)
         groups = [list(same) for _, same in groupby(ordered, key=shop.sharing_key)]
-        small = [same[0] for same in groups if len(same) == 1 and is_small(same[0])]
-        others = sorted((same for same in groups if len(same) > 1 or not is_small(same[0])), key=_size)
+        small = [same[0] for same in groups if len(same) == 1 and fits(shop, same[0])]
+        others = sorted((same for same in groups if len(same) > 1 or not fits(shop, same[0])), key=_size)
 
         def bundle(records: list[Record]) -> None:
-            self._done.put(process_bundle(shop, records, threads.lanes, threads.wires))
+            outcomes, longer = process_bundle(shop, records, threads.lanes, threads.wires)
+            for record in longer:
+                self._done.put(_Longer([record], alike))
+            self._done.put(outcomes)
 
         def alike(same: list[Record]) -> None:
             for outcome in _process_alike(shop, same):
@@ -104,6 +108,13 @@ class BatchWork:
         for future in self._pending:
             future.add_done_callback(self._ended.put)
         self._note_ended()
+
+    def _submit_longer(self, longer: _Longer) -> None:
+        """Have items done that left their bundle."""
+        assert self._threads is not None
+        future = self._threads.lanes.submit_long(self._told, longer.work, longer.records)
+        self._pending[future] = longer.records
+        future.add_done_callback(self._ended.put)
 
     def _told(self, work: Callable[[list[Record]], None], records: list[Record]) -> None:
         """Do a task of a pool; what it raises, which is no item's fault, is raised where somebody waits."""
@@ -173,9 +184,12 @@ class BatchWork:
             while True:
                 if isinstance(done, BaseException):
                     raise done
-                self._settling.add(done)
-                if self._look is not None and any(one.reason and is_of_store(one.reason) for one in done):
-                    self._look.begin()
+                if isinstance(done, _Longer):
+                    self._submit_longer(done)
+                else:
+                    self._settling.add(done)
+                    if self._look is not None and any(one.reason and is_of_store(one.reason) for one in done):
+                        self._look.begin()
                 done = self._done.get_nowait()
         except Empty:
             self._note_ended()
@@ -203,6 +217,13 @@ class BatchWork:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class _Longer(NamedTuple):
+    """Items of a bundle that take longer than others of it, and what is to be done with them."""
+
+    records: list[Record]
+    work: Callable[[list[Record]], None]
 
 
 class _Threads:

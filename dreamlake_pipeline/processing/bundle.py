@@ -1,8 +1,9 @@
-"""Small sounds, many at a time: what a call costs is shared by all of them.
+"""Small sounds and videos, many at a time: what a call costs is shared by all of them.
 
 A bundle takes the steps of an item (work.py) together. They are fetched side by side, one question asks for earlier
 results, one lease announces all chunks; only then are playlists and the rest published, item by item. A file that
 fails on the way has its outcome and leaves the bundle; when a step of all fails, the rest are processed one by one.
+So is a video that turns out to be none of those that are copied in a moment (media/video/short.py).
 """
 
 from __future__ import annotations
@@ -12,12 +13,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from ..api.bss import Record
 from ..api.metadata import Chunks
-from ..media.results import AudioResult
-from . import audio
+from ..kinds import Kind
+from ..media.results import AudioResult, VideoResult
+from ..playback import PlaybackMode
+from . import audio, video
 from .fetch import Source, fetch, is_small
 from .hls import segments_of
 from .hold import BatchLost
@@ -26,14 +29,30 @@ from .product import Job
 from .scratch import scratch_folder
 from .work import Outcome, Workshop, key_of, outcome_of_fault, process_item, publish_result, reuse_known
 
-__all__ = ["bundles", "is_small", "process_bundle"]
-
 log = logging.getLogger(__name__)
 
 _MOST = 48
 _MOST_BYTES = 32 * 2**20  # they are in memory
 _LEAST_BUNDLES = 6  # so that some are made while others are published
-_FIRST = 6  # sounds of the first bundle, each of which is ready when all are
+_FIRST = 6  # files of the first bundle, each of which is ready when all are
+
+
+# What the content of a short video is (media/video/short.py), by its usual names. One of another name is as short, and
+# made as well; only this bundle does not wait for it.
+_SHORT_VIDEOS = {".mp4", ".m4v", ".mov"}
+
+
+def fits(shop: Workshop, record: Record) -> bool:
+    """Whether a record should be in a bundle, as far as one knows before it is read."""
+    if record.kind is Kind.VIDEO:
+        needs_ffmpeg = shop.ladder_of(record) or shop.playback_of(record) is not PlaybackMode.EVERYWHERE
+        if needs_ffmpeg or _suffix(record) not in _SHORT_VIDEOS:
+            return False
+    return is_small(record)
+
+
+def _suffix(record: Record) -> str:
+    return PurePosixPath(record.name).suffix.lower()
 
 
 def bundles(records: Sequence[Record]) -> Iterator[list[Record]]:
@@ -60,14 +79,18 @@ class _Item:
     recipe: str
     source: Source = field(init=False)
     job: Job = field(init=False)
-    made: AudioResult = field(init=False)
+    made: AudioResult | VideoResult = field(init=False)
     chunks: Chunks = field(init=False)
     seconds: float = 0
     outcome: Outcome | None = None
+    is_long: bool = False
 
 
-def process_bundle(shop: Workshop, records: Sequence[Record], media: Executor, wires: Executor) -> list[Outcome]:
-    """Fetch, verify, make, publish. A failure is its item's outcome; raises BatchLost alone.
+def process_bundle(
+    shop: Workshop, records: Sequence[Record], media: Executor, wires: Executor
+) -> tuple[list[Outcome], list[Record]]:
+    """Fetch, verify, make, publish: what became of the records, and those that take longer than a bundle should, of
+    which nothing is made yet. A failure is its item's outcome; raises BatchLost alone.
 
     Media work goes to `media`, which bounds it; requests to the object store go to `wires`.
     """
@@ -79,7 +102,10 @@ def process_bundle(shop: Workshop, records: Sequence[Record], media: Executor, w
         raise
     except Exception as fault:
         log.info("A bundle of %d files is processed one by one: %s", len(items), fault)
-    return [item.outcome or process_item(shop, item.record) for item in items]
+    short = [item for item in items if not item.is_long]
+    return [item.outcome or process_item(shop, item.record) for item in short], [
+        item.record for item in items if item.is_long
+    ]
 
 
 class _Bundle:
@@ -105,7 +131,7 @@ class _Bundle:
         self._each(self._wires, self._publish)
 
     def _left(self) -> list[_Item]:
-        return [item for item in self._items if item.outcome is None]
+        return [item for item in self._items if item.outcome is None and not item.is_long]
 
     def _each(self, threads: Executor, step: Callable[[_Item], None]) -> None:
         """Take a step with every item that is left; one that fails is left no longer."""
@@ -143,10 +169,17 @@ class _Bundle:
     def _make(self, item: _Item) -> None:
         started = time.perf_counter()
         item.job = self._shop.job(item.record, item.source, self._scratch, item.recipe)
-        item.made = audio.make(item.job)
+        made = audio.make(item.job) if item.record.kind is Kind.AUDIO else video.make_short(item.job)
+        if made is None:
+            item.is_long = True
+            return
+        item.made = made
         item.seconds = time.perf_counter() - started
 
     def _publish(self, item: _Item) -> None:
-        product = audio.publish(item.job, item.made, item.chunks, item.seconds)
+        if isinstance(item.made, VideoResult):
+            product = video.publish(item.job, item.made, item.chunks, item.seconds)
+        else:
+            product = audio.publish(item.job, item.made, item.chunks, item.seconds)
         result = publish_result(self._shop, item.record, item.source, item.recipe, product)
         item.outcome = Outcome(item.record, result, product.preview)

@@ -10,13 +10,14 @@ well, and is final when it has come back each time.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..api.bounded import shortened
 from ..api.bss import Record
 from ..api.common import ErrorBody
 from ..errors import ERRORS, Code, DreamlakeError
 from ..machine import failed, fault_of_machine
+from .excerpt import excerpt_of
 
 log = logging.getLogger(__name__)
 
@@ -43,10 +44,12 @@ _REFUSALS = frozenset({Code.CONFLICT, Code.INVALID_REQUEST, Code.NOT_FOUND, Code
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Why a file has no result. `is_final`: it is the file's fault, and trying again would change nothing."""
+    """Why a file has no result. `is_final`: it is the file's fault, and trying again would change nothing. `log` are a
+    few lines that were logged of it."""
 
     reason: ErrorBody
     is_final: bool
+    log: list[str] = field(default_factory=list)
 
 
 def judge(record: Record, fault: Exception) -> Verdict:
@@ -54,10 +57,11 @@ def judge(record: Record, fault: Exception) -> Verdict:
     error = as_error(record, fault)
     body = ErrorBody(code=str(error.code), message=shortened(error.message), hint=error.hint)
     if error.code in OF_FILE:
-        return Verdict(body, is_final=True)
+        return Verdict(body, is_final=True, log=excerpt_of(fault))
     if error.code in OF_MACHINERY:
         return Verdict(body, is_final=False)
-    return Verdict(body, is_final=_times_before(record, error.code) >= _PROVEN.get(error.code, _PROVEN_ELSE))
+    is_final = _times_before(record, error.code) >= _PROVEN.get(error.code, _PROVEN_ELSE)
+    return Verdict(body, is_final, log=excerpt_of(fault))
 
 
 def as_error(record: Record, fault: Exception) -> DreamlakeError:

@@ -1,6 +1,7 @@
 """Bring a staged object here, and verify that its bytes are those that its hash promised.
 
-Small sounds come by the thousand and stay in memory: to create files and to delete them takes longer than to read them.
+Small sounds and short videos come by the thousand and stay in memory: to create files and to delete them takes longer
+than to read them.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from ..api.bss import Record
 from ..crashpoints import CrashPoint, reached
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
-from ..media.audio.short import MOST_BYTES
+from ..media.audio import short as short_sound
+from ..media.video import short as short_video
 from ..objectstore import ObjectStore
 
 
@@ -42,9 +44,12 @@ class Source:
         return self.place.read_bytes() if self.data is None else self.data
 
 
+_SMALL = {Kind.AUDIO: short_sound.MOST_BYTES, Kind.VIDEO: short_video.MOST_BYTES}
+
+
 def is_small(record: Record) -> bool:
-    """Whether the record is a small sound."""
-    return record.kind is Kind.AUDIO and record.size is not None and record.size <= MOST_BYTES
+    """Whether the record is a small sound, or a small video."""
+    return record.size is not None and record.size <= _SMALL.get(record.kind, 0)
 
 
 def fetch(store: ObjectStore, record: Record, folder: Path) -> Source:

@@ -9,11 +9,12 @@ from typing import Any
 from ..api import metadata
 from ..media import results
 from ..media.containers.sniff import extensions_of
-from ..media.results import Segment, Stream
+from ..media.results import RawSegment, Stream
 
 
-def segments_of(streams: Sequence[Stream]) -> list[Segment]:
-    return [segment for stream in streams for segment in stream.segments]
+def segments_of(streams: Sequence[Stream]) -> list[RawSegment]:
+    """All that the streams' playlists name, initialization segments too."""
+    return [file for stream in streams for file in stream.files]
 
 
 def hashes_of(streams: Sequence[Stream]) -> list[str]:

@@ -15,7 +15,7 @@ class Lanes(Executor):
     """`count` tasks at a time. Of these, long ones are all but one until `end_short`, and may be all after that.
 
     The first long task at work is the longest, so that the end does not wait for it; further ones are the shortest
-    first. `submit_long` is to be called in ascending order.
+    first. `submit_long` is to be called in ascending order; what comes later is taken for the longest.
     """
 
     def __init__(self, count: int) -> None:

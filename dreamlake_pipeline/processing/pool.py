@@ -73,17 +73,21 @@ def _store_missing(
     for segment in segments:
         _check(segment)
     distinct = {segment.sha256: segment for segment in segments}
-    leased = pipeline.lease_chunks([Chunk(sha256=one.sha256, size=one.size) for one in distinct.values()], owner)
+    forms = {sha256: _form(one) for sha256, one in distinct.items()}
+    leased = pipeline.lease_chunks(
+        [Chunk(sha256=one.sha256, size=one.size, form=forms[one.sha256]) for one in distinct.values()], owner
+    )
     missing = leased.missing
     reached(CrashPoint.CHUNKS_LEASED)
 
     def put(sha256: str) -> None:
-        segment, key = distinct[sha256], layout.chunk_key(sha256)
+        segment, form = distinct[sha256], forms[sha256]
+        key = layout.chunk_key(sha256, form)
         if isinstance(segment.content, bytes):
-            store.put(key, segment.content, content_type=layout.CHUNK_TYPE)
+            store.put(key, segment.content, content_type=form.content_type)
             return
         try:
-            store.put_file(key, segment.content, size=segment.size, sha256=sha256, content_type=layout.CHUNK_TYPE)
+            store.put_file(key, segment.content, size=segment.size, sha256=sha256, content_type=form.content_type)
         except DreamlakeError:
             _verify(segment)  # it may have been refused for what it is
             raise
@@ -97,6 +101,14 @@ def _store_missing(
         pipeline.chunks_stored(sorted(missing))
     reached(CrashPoint.CHUNKS_MARKED)
     return leased
+
+
+def _form(segment: RawSegment) -> layout.ChunkForm:
+    """By its bytes, whoever made it: those of a hash have one name."""
+    if isinstance(segment.content, bytes):
+        return layout.chunk_form(segment.content[: layout.CHUNK_HEAD])
+    with segment.content.open("rb", buffering=0) as file:
+        return layout.chunk_form(file.read(layout.CHUNK_HEAD))
 
 
 def _raw(segment: RawSegment) -> RawSegment:

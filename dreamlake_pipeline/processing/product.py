@@ -13,6 +13,7 @@ from ..client.pipeline import PipelineClient
 from ..media.run.workers import Workers
 from ..names import split_name
 from ..objectstore import ObjectStore
+from ..playback import PlaybackMode
 from .fetch import Source
 
 Metadata = VideoMetadata | AudioMetadata | SoundOnlyMetadata | TextTrackMetadata | LabelTrackMetadata
@@ -23,7 +24,8 @@ class Job:
     """One item at work: its verified source, where outputs are made, and where results go.
 
     `folder` is private to this item, and not there yet. `workers` are the processes that read the source: this one
-    never does. `ladder` are heights of further, smaller pictures of a video, `csv` options of a label file.
+    never does. `ladder` are heights of further, smaller pictures of a video, `playback` says for which
+    browsers it is made; `csv` are options of a label file.
     """
 
     record: Record
@@ -34,6 +36,7 @@ class Job:
     store: ObjectStore
     workers: Workers
     ladder: tuple[int, ...] = ()
+    playback: PlaybackMode = PlaybackMode.EVERYWHERE
     csv: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -140,5 +140,5 @@ def read_chunks(store: ObjectStore, record: Record, metadata: Mapping[str, Any],
         playlist = store.read(prefix_of(record) + name)
         if name not in outputs or hashlib.sha256(playlist).hexdigest() != outputs[name].sha256:
             raise DreamlakeError(Code.NOT_FOUND, f"{name} of {record.name} is not what was published.")
-        uris += [line for line in playlist.decode().splitlines() if line and not line.startswith("#")]
+        uris += layout.chunk_uris(playlist.decode())
     return list(dict.fromkeys(layout.chunk_of_uri(uri) for uri in uris))

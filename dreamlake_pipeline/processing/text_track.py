@@ -41,6 +41,8 @@ def process_text_track(job: Job) -> Product:
         format=made.format,
         telemetry=Telemetry(
             entries=table.entries,
+            start_sec=table.first,
+            end_sec=table.last,
             fields=[TelemetryField(**dataclasses.asdict(field)) for field in table.fields],
             data_url=url_of(job.record, "data.parquet"),
         )

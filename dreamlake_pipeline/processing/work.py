@@ -21,6 +21,7 @@ from ..kinds import Kind
 from ..media.recipe import recipe_of
 from ..media.run.workers import Workers
 from ..objectstore import ObjectStore
+from ..playback import PlaybackMode
 from .faults import judge
 from .fetch import Source, fetch
 from .hold import BatchLost
@@ -52,7 +53,8 @@ class Outcome:
 class Workshop:
     """What items are worked on with. With `share`, results that exist already are used again.
 
-    `ladder` are heights of further, smaller pictures of videos that say nothing of it themselves, `csv` options of
+    `ladder` are heights of further, smaller pictures of videos that say nothing of it themselves, `playback`
+    says for which browsers those are made that do not, `csv` are options of
     label files that do not.
     `workers` are the processes that read what strangers sent; without them, each item gets its own. `before` is called
     when an item is begun, and raises where that is of no use.
@@ -62,6 +64,7 @@ class Workshop:
     store: ObjectStore
     scratch: Path | None = None
     ladder: tuple[int, ...] = ()
+    playback: PlaybackMode = PlaybackMode.EVERYWHERE
     csv: Mapping[str, str] = field(default_factory=dict)
     share: bool = True
     workers: Workers | None = None
@@ -88,6 +91,7 @@ class Workshop:
             self.store,
             self.workers,
             self.ladder_of(record),
+            self.playback_of(record),
             self.csv_options_of(record),
         )
 
@@ -95,13 +99,17 @@ class Workshop:
         """Heights of further, smaller pictures of this video: its own word, else everybody's."""
         return self.ladder if record.ladder is None else record.ladder
 
+    def playback_of(self, record: Record) -> PlaybackMode:
+        """For which browsers this video is made: its own word, else everybody's."""
+        return self.playback if record.playback is None else record.playback
+
     def csv_options_of(self, record: Record) -> Mapping[str, str]:
         """How this label file is written, if it is a CSV: its own word, else everybody's."""
         return self.csv if record.csv is None else record.csv
 
     def recipe_of(self, record: Record) -> str:
         """The id of how the record's result is made here."""
-        return recipe_of(record.kind, self.ladder_of(record), self.csv_options_of(record))
+        return recipe_of(record.kind, self.ladder_of(record), self.csv_options_of(record), self.playback_of(record))
 
     def sharing_key(self, record: Record) -> tuple[str, ...]:
         """Records with the same key, in one batch, have the same result."""
@@ -129,7 +137,7 @@ def outcome_of_fault(record: Record, fault: Exception) -> Outcome:
         raise fault
     verdict = judge(record, fault)
     if verdict.is_final:
-        return Outcome(record, ItemResult(id=record.id, error=verdict.reason))
+        return Outcome(record, ItemResult(id=record.id, error=verdict.reason, log=verdict.log))
     return Outcome(record, None, reason=verdict.reason)
 
 

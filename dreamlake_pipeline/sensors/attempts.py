@@ -27,6 +27,7 @@ _CREATED_WITHIN = 10.0
 
 # Seconds after which a process has said that it executes the run, and after which a launch has come to a process.
 _STARTED_WITHIN, _LAUNCHED_WITHIN = 5.0, 20.0
+_SKEW = 60.0  # seconds by which clocks of two machines may differ
 
 
 def release_ended(instance: DagsterInstance, pipeline: PipelineClient, *, max_attempts: int) -> list[str]:
@@ -93,7 +94,8 @@ def _ended_at_start(instance: DagsterInstance, record: RunRecord) -> bool:
         return False
     age = (datetime.now(UTC) - record.update_timestamp).total_seconds()
     due = _STARTED_WITHIN if WORKER_TAG in run.tags else _LAUNCHED_WITHIN
-    if age < due or not isinstance(launcher, ForkRunLauncher) or not launcher.has_lost(run):
+    # A time to come is one of a clock that was set back since.
+    if -_SKEW < age < due or not isinstance(launcher, ForkRunLauncher) or not launcher.has_lost(run):
         return False
     instance.report_run_failed(run, "The run's process ended before it had started, or was never made.")
     return True

@@ -7,7 +7,8 @@ number, boolean or text within a column of JSON (`pose.position[0]`), as its fir
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
@@ -22,7 +23,8 @@ MOST_ITEMS = 64  # of a list, each of which is a field
 _MOST_NESTED = 200  # fields of a column of JSON
 _MOST_DEPTH = 4
 _MOST_NAME_CHARS = 400
-_LOOKED_AT = 1000  # entries of a column of JSON that tell its fields
+LOOKED_AT = 1000  # entries of a column of JSON that tell its fields
+_PARSED_AT_A_TIME = 64  # values of such a column: what JSON says takes ten times the bytes of its text
 
 Step = str | int
 
@@ -45,7 +47,9 @@ class Field:
     path: tuple[Step, ...] = ()
 
 
-def find_fields(schema: pa.Schema, part: pa.Table | pa.RecordBatch, left_out: set[str]) -> list[Field]:
+def find_fields(
+    schema: pa.Schema, part: pa.RecordBatch | Mapping[str, pa.Array | pa.ChunkedArray], left_out: set[str]
+) -> list[Field]:
     """The fields of a table, in the order of its columns without those that are left out. `part` are rows of it, of
     which `nested_columns` at least are there."""
     taken = set(schema.names)
@@ -54,9 +58,9 @@ def find_fields(schema: pa.Schema, part: pa.Table | pa.RecordBatch, left_out: se
         if column in left_out:
             continue
         if is_json(type_):
-            found = _nested_fields(column, part.column(column))
+            found = _nested_fields(column, part[column])
         elif pa.types.is_list(type_):
-            longest = pc.max(pc.list_value_length(part.column(column))).as_py() or 0
+            longest = pc.max(pc.list_value_length(part[column])).as_py() or 0
             sort = _sort_of(type_.value_type)
             found = [
                 Field(_name(column, (item,)), column, sort, (item,))
@@ -72,13 +76,11 @@ def find_fields(schema: pa.Schema, part: pa.Table | pa.RecordBatch, left_out: se
     return fields
 
 
-def nested_columns(schema: pa.Schema) -> list[str]:
-    """The columns whose fields their values tell."""
-    return [
-        name
-        for name, type_ in zip(schema.names, schema.types, strict=True)
-        if pa.types.is_list(type_) or is_json(type_)
-    ]
+def nested_columns(schema: pa.Schema) -> tuple[list[str], list[str]]:
+    """The columns whose fields their values tell: those of lists, all of whose values are looked at, and those of JSON,
+    of which the first `LOOKED_AT` are."""
+    types = dict(zip(schema.names, schema.types, strict=True))
+    return [name for name in types if pa.types.is_list(types[name])], [name for name in types if is_json(types[name])]
 
 
 def is_json(type_: pa.DataType) -> bool:
@@ -86,11 +88,12 @@ def is_json(type_: pa.DataType) -> bool:
 
 
 class Values:
-    """The values of fields in some rows of a table. What several fields are taken out of is read once."""
+    """The values of fields in some rows of a table, all of which are asked for. What several of them are taken out of
+    is read once, and not kept."""
 
-    def __init__(self, rows: pa.Table | pa.RecordBatch) -> None:
-        self._rows = rows
-        self._objects: dict[str, list[Any]] = {}
+    def __init__(self, rows: pa.Table | pa.RecordBatch, fields: Sequence[Field]) -> None:
+        self._rows, self._fields = rows, fields
+        self._of_json: dict[Field, array[float] | list[str | None]] = {}
 
     def numbers(self, field: Field) -> tuple[np.ndarray, np.ndarray | None]:
         """The values of a field of numbers, as float64 or int64, and where they are known; None: everywhere.
@@ -99,7 +102,7 @@ class Values:
         """
         column = self._column(field.column)
         if is_json(column.type):
-            values = np.fromiter(map(_as_float, self._nested(field)), np.float64, len(column))
+            values = np.array(self._nested(field), np.float64)
         else:
             if field.path:
                 column = _items(column, field.path[0])
@@ -116,7 +119,7 @@ class Values:
         """The values of a field of marks, as text."""
         column = self._column(field.column)
         if is_json(column.type):
-            return pa.array(map(_as_text, self._nested(field)), pa.string())
+            return pa.array(self._nested(field), pa.string())
         return column.cast(pa.string()) if pa.types.is_boolean(column.type) else column
 
     def _column(self, name: str) -> pa.Array:
@@ -127,10 +130,26 @@ class Values:
             )
         return column
 
-    def _nested(self, field: Field) -> Iterator[Any]:
-        if field.column not in self._objects:
-            self._objects[field.column] = parse_json(self._column(field.column))
-        return (_at(found, field.path) for found in self._objects[field.column])
+    def _nested(self, field: Field) -> array[float] | list[str | None]:
+        """The values of a field of a column of JSON."""
+        if field not in self._of_json:
+            self._of_json |= _read_json(
+                self._column(field.column), [one for one in self._fields if one.column == field.column]
+            )
+        return self._of_json[field]
+
+
+def _read_json(column: pa.Array, fields: Sequence[Field]) -> dict[Field, array[float] | list[str | None]]:
+    """The values of these fields of a column of JSON."""
+    numbers = {field: array("d") for field in fields if field.sort is not Sort.MARK}
+    texts: dict[Field, list[str | None]] = {field: [] for field in fields if field.sort is Sort.MARK}
+    for start in range(0, len(column), _PARSED_AT_A_TIME):
+        parsed = parse_json(column.slice(start, _PARSED_AT_A_TIME))
+        for field, values in numbers.items():
+            values.extend(_as_float(_at(one, field.path)) for one in parsed)
+        for field, marks in texts.items():
+            marks.extend(_as_text(_at(one, field.path)) for one in parsed)
+    return {**numbers, **texts}
 
 
 def parse_json(column: pa.Array) -> list[Any]:
@@ -171,7 +190,7 @@ def _items(column: pa.Array, item: Step) -> pa.Array:
 
 
 def _nested_fields(column: str, values: Any) -> list[Field]:
-    first = values.slice(0, _LOOKED_AT)
+    first = values.slice(0, LOOKED_AT)
     chunks = first.chunks if isinstance(first, pa.ChunkedArray) else [first]
     found: dict[tuple[Step, ...], Sort] = {}
     for chunk in chunks:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..errors import Code, DreamlakeError
+import re
+
+from ..errors import ERRORS, Code, DreamlakeError
 
 _BY_ITSELF = "Try again in a moment; it usually passes by itself."
 _OPERATOR = "Tell whoever runs this DreamLake, with the id of the request: the log of the service has the details."
@@ -54,6 +56,37 @@ NEXT: dict[Code, str] = {
     Code.SCHEMA_NEWER: "Whoever runs this DreamLake has to start the newer version of it.",
     Code.INTERNAL: _OPERATOR,
 }  # fmt: skip
+
+
+# What these codes mean where one looks at pages; what the others mean is said in errors.py.
+_MEANING: dict[Code, str] = {
+    Code.INVALID_REQUEST: "That is no question that this page answers.",
+    Code.REQUEST_TOO_LARGE: "There is more of it than a page shows or takes.",
+    Code.NOT_FOUND: "There is no such page, project, episode or file.",
+}
+
+
+def meaning_of(code: Code) -> str:
+    """What a code means, for who looks at pages."""
+    return _MEANING.get(code, ERRORS[code].meaning)
+
+
+# What services and their client call a route: a method of HTTP and a path.
+_ROUTE = re.compile(r"`?\b(?:GET|HEAD|POST|PUT|PATCH|DELETE) (?:https?://)?\S*/\S*")
+
+
+def of_pages(error: DreamlakeError) -> DreamlakeError:
+    """The error for who looks at pages: it names no route of a service, which they neither know nor can ask."""
+    message, hint = error.message, error.hint
+    if _ROUTE.search(message):
+        message = meaning_of(error.code)
+    if hint and _ROUTE.search(hint):
+        hint = None
+    if (message, hint) == (error.message, error.hint):
+        return error
+    worded = DreamlakeError(error.code, message, hint=hint, **error.details)
+    worded.request_id = error.request_id
+    return worded
 
 
 def next_for_file(code: str, hint: str | None) -> str | None:

@@ -15,13 +15,14 @@ from ..errors import Code, DreamlakeError
 from ..origin import is_foreign, is_navigation
 from ..settings import Settings
 from ..web import create_service
+from .advice import of_pages
 from .attempts import Attempts
 from .context import Viewer, viewer_of
 from .headers import Guard, security_headers
 from .ingest import Progress
 from .onetime import OnceCodes
 from .pages import Pages
-from .routes import actions, episodes, failed, files, ingest, login, projects, results, static
+from .routes import actions, episodes, failed, files, ingest, login, nowhere, projects, results, static
 from .session import Sessions
 from .statics import Statics
 from .upstream import Upstream
@@ -48,7 +49,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         sessions=sessions,
         statics=statics,
         upstream=Upstream(remote=remote, bss_url=bss_url),
-        codes=OnceCodes(),
+        codes=OnceCodes(secret),
         attempts=Attempts(),
         progress=Progress(),
         url=url,
@@ -71,10 +72,11 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         metrics_token=settings.optional("metrics_token"),
         documented=False,
         show_error=_error_page,
+        worded=of_pages,
     )
     service.state.viewer = viewer
     service.add_middleware(Guard, headers=headers, host=urlsplit(url).netloc.lower() if url else None)
-    for routes in (login, projects, episodes, files, failed, ingest, results, actions, static):
+    for routes in (login, projects, episodes, files, failed, ingest, results, actions, static, nowhere):
         service.include_router(routes.router)
     return service
 

@@ -10,10 +10,11 @@ from fastapi import Depends, Request
 from fastapi import Path as InPath
 from starlette.responses import Response
 
+from ..admission import Gate, caller_of, let_in
 from ..client.services import Services
 from ..errors import Code, DreamlakeError
 from ..ids import ID_PATTERN
-from ..names import SLUG_PATTERN
+from ..names import is_slug
 from .attempts import Attempts
 from .ingest import Progress
 from .onetime import OnceCodes
@@ -47,37 +48,53 @@ def viewer_of(request: Request) -> Viewer:
     return found
 
 
-async def _session_of(request: Request) -> Session:
-    session = viewer_of(request).sessions.of(request)
-    if session is None:
-        raise DreamlakeError(Code.UNAUTHENTICATED, "You are not logged in.", hint="Log in at /login.")
-    return session
+class _SessionGate(Gate):
+    """Lets in who has a session, and gives it. `writes`: whose key may write, and only a script of the viewer's own
+    pages."""
+
+    def __init__(self, *, writes: bool = False) -> None:
+        self.writes = writes
+
+    async def __call__(self, request: Request) -> Session:
+        session = caller_of(request.scope)
+        assert isinstance(session, Session)
+        return session
+
+    async def admit(self, request: Request) -> None:
+        session = viewer_of(request).sessions.of(request)
+        if session is None:
+            raise DreamlakeError(Code.UNAUTHENTICATED, "You are not logged in.", hint="Log in at /login.")
+        let_in(request, session)
+        if not self.writes:
+            return
+        if request.headers.get(SCRIPT_HEADER) != SCRIPT_VALUE:
+            raise DreamlakeError(Code.FORBIDDEN, f"The header {SCRIPT_HEADER}: {SCRIPT_VALUE} is missing.")
+        if not session.can_write:
+            raise DreamlakeError(Code.FORBIDDEN, "This key may only read.")
 
 
-Visitor = Annotated[Session, Depends(_session_of)]
-
-
-async def _writing_session_of(request: Request, session: Visitor) -> Session:
-    if request.headers.get(SCRIPT_HEADER) != SCRIPT_VALUE:
-        raise DreamlakeError(Code.FORBIDDEN, f"The header {SCRIPT_HEADER}: {SCRIPT_VALUE} is missing.")
-    if not session.can_write:
-        raise DreamlakeError(Code.FORBIDDEN, "This key may only read.")
-    return session
-
-
+Visitor = Annotated[Session, Depends(_SessionGate())]
 # Who may change something; the request is a script's of the viewer's own pages.
-Editor = Annotated[Session, Depends(_writing_session_of)]
+Editor = Annotated[Session, Depends(_SessionGate(writes=True))]
 
 
-async def _services_of(request: Request, session: Visitor) -> AsyncIterator[Services]:
+async def _services_of(request: Request) -> AsyncIterator[Services]:
+    session = caller_of(request.scope)
+    assert isinstance(session, Session)
     with viewer_of(request).upstream.services(session.key) as services:
         yield services
 
 
+# The services, for a route that asks for a session, too.
 Lake = Annotated[Services, Depends(_services_of)]
 
 Id = Annotated[str, InPath(pattern=ID_PATTERN)]
-Slug = Annotated[str, InPath(pattern=SLUG_PATTERN)]
+
+
+def check_project(namespace: str, project: str) -> None:
+    """Raises NOT_FOUND where an address names what can be no project: nothing is asked of the services then."""
+    if not (is_slug(namespace) and is_slug(project)):
+        raise DreamlakeError(Code.NOT_FOUND, f"There is no project {namespace[:80]!r} / {project[:80]!r}.")
 
 
 def private(response: Response, seconds: int) -> Response:

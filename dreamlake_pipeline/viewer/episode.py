@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
-from ..api.bss import Record
-from ..api.server import Asset
+from ..api.bss import Record, Status
+from ..api.server import Asset, EpisodeDetails
 from ..client.services import Services
 from ..kinds import Kind
 from .alignment import align
 from .tracks import describe, has_times, timed, video_of
+from .units import clock
 
 MOST_TRACKS = 1000  # of an episode that are shown, which is also what BSS tells in one call
 
@@ -41,9 +42,19 @@ def view_of_episode(
         "canWrite": can_write,
         "previous": summary.previous,
         "next": summary.next,
+        "state": _state(summary),
         **view_of_files(files, dagster_url=dagster_url),
         "moreFiles": max(summary.files - len(assets), 0),
     }
+
+
+def state_of_episode(services: Services, namespace: str, project: str, episode: str | None) -> dict[str, Any]:
+    """By what a page that is looked at sees that there is something else to be seen. Raises DreamlakeError."""
+    return _state(services.index.episode(namespace, project, episode))
+
+
+def _state(summary: EpisodeDetails) -> dict[str, Any]:
+    return {"files": summary.files, "statuses": summary.statuses}
 
 
 def view_of_files(files: Sequence[tuple[Asset, Record]], *, dagster_url: str | None = None) -> dict[str, Any]:
@@ -73,12 +84,23 @@ def view_of_files(files: Sequence[tuple[Asset, Record]], *, dagster_url: str | N
                 "video": placed[video][0].id if video is not None else None,
             }
         )
+    counts = Counter(record.status for _, record in files)
     return {
         "durationSec": found.duration,
+        "lengthText": clock(found.duration) if placed else _why_without_length(counts),
         "alignment": {"by": found.by, "text": found.text, "epoch": found.epoch},
         "tracks": tracks,
-        "counts": dict(Counter(record.status for _, record in files)),
+        "counts": dict(counts),
     }
+
+
+def _why_without_length(counts: Counter[Status]) -> str:
+    """What is said in the place of a length where no file has a time."""
+    if not counts:
+        return "no files"
+    if any(not status.is_final for status in counts):
+        return "length not known yet"
+    return "nothing plays" if set(counts) == {Status.FAILED} else "no times"
 
 
 def _first_files(services: Services, namespace: str, project: str, episode: str | None) -> list[Asset]:

@@ -46,9 +46,10 @@ def view_of_failed(
         raise DreamlakeError(Code.INVALID_REQUEST, "namespace: name the one that the project belongs to, too.")
     refs, after = _refs(services, what, namespace, project, cursor)
     records = services.bss.query([ref.id for ref in refs]) if refs else []
+    logs = services.bss.logs([record.id for record in records]) if records and what is What.FAILED else {}
     groups: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for record in sorted(records, key=lambda one: (one.owner, one.project, one.episode or "", one.name)):
-        file = _file(record, dagster_url)
+        file = _file(record, dagster_url) | {"log": logs.get(record.id, [])}
         groups[file["error"]["code"] if what is What.FAILED else ""].append(file)
     ordered = sorted(groups.items(), key=lambda group: (-len(group[1]), group[0]))
     return {
@@ -107,5 +108,6 @@ def _file(record: Record, dagster_url: str | None) -> dict[str, Any]:
         "at": record.updated_at.isoformat(),
         "attempts": record.attempts,
         "file": file_path(record.id),
+        "batch": record.partition,
         "run": runs_of_batch(dagster_url, record.partition),
     }

@@ -69,6 +69,7 @@ def view_of_file(
         "playable": record.is_playable,
         "canWrite": can_write,
         "error": error and explained(error),
+        "log": services.bss.logs([record.id]).get(record.id, []) if error else [],
         "waiting": record.waiting and record.waiting.model_dump(mode="json", by_alias=True),
         "warnings": record.warnings or metadata.get("warnings", []),
         "partial": bool(metadata.get("partial")),

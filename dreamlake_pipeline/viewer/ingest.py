@@ -88,36 +88,37 @@ class Progress:
         self._streams: dict[str, int] = {}
         self._lock = threading.Lock()
 
-    def latest(self, session: str, look: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-        """The view of this session, made by `look` unless it is fresh."""
+    def latest(self, key: str, look: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """The view of the key of this id, made by `look` unless it is fresh."""
         with self._lock:
-            latest = self._views.setdefault(session, _Latest())
-            self._views.move_to_end(session)
+            latest = self._views.setdefault(key, _Latest())
+            self._views.move_to_end(key)
             if len(self._views) > _KEPT:
                 self._views.popitem(last=False)
         return latest.view(look)
 
     @contextmanager
-    def stream(self, session: str) -> Iterator[None]:
-        """A place for one that is told as it goes on. Raises OVERLOADED when there are too many."""
+    def stream(self, key: str) -> Iterator[None]:
+        """A place for one with the key of this id that is told as it goes on. Raises OVERLOADED when there are too
+        many."""
         with self._lock:
-            of_session = self._streams.get(session, 0)
-            if of_session >= _STREAMS_OF_KEY or sum(self._streams.values()) >= _STREAMS:
+            of_key = self._streams.get(key, 0)
+            if of_key >= _STREAMS_OF_KEY or sum(self._streams.values()) >= _STREAMS:
                 raise DreamlakeError(
                     Code.OVERLOADED, "Too many pages are told of ingests.", hint="Close some, or ask again in a while."
                 )
-            self._streams[session] = of_session + 1
+            self._streams[key] = of_key + 1
         try:
             yield
         finally:
             with self._lock:
-                self._streams[session] -= 1
-                if not self._streams[session]:
-                    del self._streams[session]
+                self._streams[key] -= 1
+                if not self._streams[key]:
+                    del self._streams[key]
 
 
 class _Latest:
-    """The last view of one session. Of several that ask at once, one looks and the others wait for it."""
+    """The last view of one key. Of several that ask at once, one looks and the others wait for it."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

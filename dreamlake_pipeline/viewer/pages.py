@@ -35,6 +35,7 @@ class Pages:
         )
         self._environment.globals |= {
             "static": statics.url,
+            "modules": statics.modules,
             "project_path": viewerpaths.project_path,
             "episode_path": viewerpaths.episode_path,
             "file_path": viewerpaths.file_path,
@@ -50,6 +51,7 @@ class Pages:
             "count": units.count,
             "since": units.since,
             "next": advice.what_next,
+            "meaning": lambda error: advice.meaning_of(error.code),
             "named": lambda fields: {name: value for name, value in fields.items() if value is not None},
             "moment": units.moment,
             "figure": units.figure,
@@ -62,7 +64,7 @@ class Pages:
         html = self._environment.get_template(template).render(
             session=session,
             form_token=self._sessions.form_token(session) if session else "",
-            here=urls.asked_url(request),
+            here=urls.local_path(urls.asked_url(request)),
             **values,
         )
         return HTMLResponse(html, status, self._headers | {"Cache-Control": "no-store"})

@@ -9,23 +9,30 @@ from ..client.services import Services
 from ..kinds import Kind
 from ..viewerpaths import episode_path
 
-_MOST = 100  # records of a kind and status that are looked at
-_SHOWN = 20
+_SHOWN = 20  # files that are named
 
 
 def view_of_running(services: Services, namespace: str, project: str) -> dict[str, Any]:
     """How many files are processed and wait for it (`more`: at least so many), and some that are processed."""
-    counts: dict[str, int] = {}
-    more, shown = False, []
-    for status in (Status.PROCESSING, Status.QUEUED):
-        counts[status] = 0
-        for kind in Kind:
-            page = services.bss.list_page(kind, owner=namespace, project=project, status=status, limit=_MOST)
-            counts[status] += len(page.items)
-            more = more or page.cursor is not None
-            if status is Status.PROCESSING:
-                shown += [_file(record) for record in page.items]
-    return {"counts": counts, "more": more, "files": shown[:_SHOWN]}
+    found = services.bss.underway(namespace)
+    here = next((one for one in found.items if (one.owner, one.project) == (namespace, project)), None)
+    processing, queued = (here.processing, here.queued) if here else (0, 0)
+    return {
+        "counts": {Status.PROCESSING: processing, Status.QUEUED: queued},
+        "more": found.more,
+        "files": _processed(services, namespace, project, processing),
+    }
+
+
+def _processed(services: Services, namespace: str, project: str, count: int) -> list[dict[str, Any]]:
+    """Some of the files that are processed, of which there are so many; kinds are asked for until there are enough."""
+    files: list[dict[str, Any]] = []
+    for kind in Kind:
+        if (left := min(count, _SHOWN) - len(files)) <= 0:
+            break
+        page = services.bss.list_page(kind, owner=namespace, project=project, status=Status.PROCESSING, limit=left)
+        files += [_file(record) for record in page.items]
+    return files
 
 
 def _file(record: Record) -> dict[str, Any]:

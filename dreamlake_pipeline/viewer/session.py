@@ -17,7 +17,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from ..api.server import Me
-from ..auth import Scope
+from ..auth import Scope, token_id
 from ..errors import Code, DreamlakeError
 
 _ALGORITHM = "HS256"
@@ -33,6 +33,17 @@ class Session:
     key: str
     sub: str
     can_write: bool
+
+    @property
+    def token_id(self) -> str:
+        """The id by which the key is revoked."""
+        return token_id(self.key)
+
+    @property
+    def tenant(self) -> str:
+        """Whose share of the viewer's room this session uses: all sessions of a key have one together, since whoever
+        has the key opens as many as they like."""
+        return self.token_id
 
 
 class Sessions:
@@ -88,7 +99,7 @@ class Sessions:
                 audience=self.cookie,
                 options={"require": ["aud", "exp", "jti", "key", "sub"]},
             )
-        except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError):
+        except (jwt.InvalidTokenError, ValueError, TypeError, OverflowError, RecursionError):
             return None
         return Session(claims["jti"], claims["key"], claims["sub"], bool(claims.get("write")))
 

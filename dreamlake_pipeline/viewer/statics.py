@@ -9,6 +9,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import mimetypes
+import posixpath
 import re
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +23,7 @@ FOLDER = Path(__file__).parent / "static"
 
 # What `make setup` fetches (package.json), by the library that it is of.
 VENDOR = {
-    "hls.js": ("hls.mjs", "hls.LICENSE"),
+    "hls.js": ("hls.mjs", "hls.light.mjs", "hls.LICENSE"),
     "uPlot": ("uplot.mjs", "uplot.css", "uplot.LICENSE"),
 }
 
@@ -37,6 +38,9 @@ _FOR_READERS = re.compile(
     rb"^\s*(?:/\*(?:[^*]|\*(?!/))*\*/|//[^\n]*)[ \t]*\n|/\*\* ?@(?:[^*]|\*(?!/))*\*/ ?|[ \t]+// [^\n\"'`]*$|^\s+",
     re.MULTILINE,
 )
+
+
+_IMPORTS = re.compile(r"""^(?:import|export)\b[^"';]*["'](\.\.?/[^"']+)["'];""", re.MULTILINE)
 
 
 class _File:
@@ -69,6 +73,17 @@ class Statics:
         """The address of a file for this version of all of them. Raises KeyError for one that is not there."""
         self._files[name]
         return f"/static/~{self.version}/{name}"
+
+    def modules(self, name: str) -> list[str]:
+        """The addresses of the scripts that a module imports at once, and those that they import. Raises KeyError."""
+        found, rest = [name], [name]
+        while rest:
+            one = rest.pop()
+            imported = _IMPORTS.findall(self._files[one].content.decode()) if not one.startswith("vendor/") else []
+            new = [posixpath.normpath(posixpath.join(posixpath.dirname(one), path)) for path in imported]
+            rest += [path for path in new if path not in found]
+            found += [path for path in dict.fromkeys(new) if path not in found]
+        return [self.url(path) for path in found[1:]]
 
     def missing_libraries(self) -> list[str]:
         """The libraries that `make setup` has not put there."""

@@ -16,6 +16,8 @@ from ..names import split_name
 from ..subtitlenames import read_suffixes
 from .alignment import Clock, Timed
 
+_MOST_MEASURED = 50  # fields of telemetry that a page is told of
+
 _LEAST_ABSOLUTE = 1e8  # seconds: a container whose clock starts later than this counts since 1970
 _CLOCKS = {
     "unix": Clock.UNIX,
@@ -173,6 +175,27 @@ def _text(record: Record, metadata: Mapping[str, Any]) -> dict[str, Any]:
         "cues": metadata.get("cues"),
         "language": metadata.get("language"),
         "cuesUrl": f"/cues/{record.id}{_version(record)}" if metadata else None,
+        "telemetry": _telemetry(record, metadata),
+    }
+
+
+def _telemetry(record: Record, metadata: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The measurements of a text track as a label track has its entries; `startSec` is their first time, in seconds of
+    the track. Null: it holds none."""
+    found = metadata.get("telemetry")
+    if not found:
+        return None
+    start = found.get("startSec", metadata.get("startSec", 0.0))
+    fields = found.get("fields", [])
+    told = ("name", "type", "unit", "min", "max", "distinct")
+    return {
+        "startSec": start,
+        "durationSec": found.get("endSec", metadata.get("endSec", start)) - start,
+        "entries": found.get("entries"),
+        "fields": [{name: field.get(name) for name in told} for field in fields[:_MOST_MEASURED]],
+        "fieldsTotal": found.get("fieldsTotal") or len(fields),
+        "series": f"/series/{record.kind}/{record.id}",
+        "rows": f"/rows/{record.kind}/{record.id}",
     }
 
 

@@ -15,6 +15,7 @@ _SOURCE_MAP = re.compile(r"\n//# sourceMappingURL=\S*\s*$")  # which is not serv
 # uPlot has no module that is minified: its script sets a variable, which is what the module exports.
 _SCRIPTS = {
     "hls.mjs": ("hls.js/dist/hls.min.mjs", ""),
+    "hls.light.mjs": ("hls.js/dist/hls.light.min.mjs", ""),
     "uplot.mjs": ("uplot/dist/uPlot.iife.min.js", "export default uPlot;\n"),
 }
 _COPIES = {
@@ -23,7 +24,7 @@ _COPIES = {
     "uplot.LICENSE": "uplot/LICENSE",
 }
 _TYPES = {
-    "hls.d.mts": 'export * from "hls.js";\nexport { default } from "hls.js";\n',
+    **dict.fromkeys(("hls.d.mts", "hls.light.d.mts"), 'export * from "hls.js";\nexport { default } from "hls.js";\n'),
     "uplot.d.mts": 'import uPlot from "uplot";\nexport default uPlot;\n',
 }
 

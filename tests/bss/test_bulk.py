@@ -6,7 +6,7 @@ import hashlib
 import secrets
 
 import httpx
-from sqlalchemy import event
+from sqlalchemy import event, text
 
 MIB = 2**20
 
@@ -83,6 +83,40 @@ def test_plan_send_finish(api, owner, object_store, send: httpx.Client) -> None:
     # The same bytes under a new name need no sending, but are a file of their own.
     [renamed] = _plan(api, owner, _file(small, "/renamed.mp4"))
     assert renamed["action"] == "staged" and "recordId" not in renamed
+
+
+def test_an_upload_that_was_joined_by_those_who_died_then_is_closed_by_the_next_plan(
+    api, service, owner, object_store, send: httpx.Client
+) -> None:
+    large = secrets.token_bytes(6 * MIB)
+    file = _file(large, "/large.mp4")
+    [plan] = _plan(api, owner, file)
+    ref = {"uploadId": plan["uploadId"], "key": plan["key"]}
+    pieces = [large[: plan["partSize"]], large[plan["partSize"] :]]
+    planned = [
+        {"partNumber": n + 1, "size": len(piece), "sha256": hashlib.sha256(piece).hexdigest()}
+        for n, piece in enumerate(pieces)
+    ]
+    urls = api.post("/videos/upload/multipart/parts", json=ref | {"parts": planned}).json()["parts"]
+    sent = [
+        send.put(url["url"], content=piece, headers=url["headers"]).headers["ETag"]
+        for url, piece in zip(urls, pieces, strict=True)
+    ]
+    object_store.complete_multipart(
+        plan["key"], plan["uploadId"], object_store.list_parts(plan["key"], plan["uploadId"])
+    )
+
+    [plan] = _plan(api, owner, file)
+    assert (plan["action"], plan.get("recordId")) == ("staged", None)
+    with service.app.state.database.connect() as connection:
+        rows = connection.execute(text("SELECT upload_id FROM uploads WHERE staging_key = :key"), {"key": plan["key"]})
+        assert rows.all() == []
+    [finished] = _finish(api, owner, file)
+    assert finished["status"] == "queued"
+    # Whoever had begun it, and is alive after all, is told that it succeeded.
+    parts = [{"partNumber": n + 1, "etag": etag} for n, etag in enumerate(sent)]
+    answer = api.post("/videos/upload/multipart/complete", json=ref | {"parts": parts})
+    assert answer.status_code == 200, answer.text
 
 
 def test_one_bad_file_harms_no_other(api, owner, files, object_store) -> None:

@@ -76,9 +76,12 @@ def ready(files: Any, claim: Any, begin: Any, pipeline: Any, object_store: Objec
         begin(batch["partition"])
         video = Video(record_id, owner, content, secrets.token_hex(32))
         hashes = [SHARED, video.own]
-        pipeline.post("/pipeline/chunks/lease", json={"chunks": [{"sha256": h, "size": 9} for h in hashes]})
+        forms = {SHARED: "ts", video.own: "m4s"}
+        pipeline.post(
+            "/pipeline/chunks/lease", json={"chunks": [{"sha256": h, "size": 9, "form": forms[h]} for h in hashes]}
+        )
         for sha256 in hashes:
-            object_store.put(f"chunks/{sha256}.ts", b"a segment", content_type="video/mp2t")
+            object_store.put(f"chunks/{sha256}.{forms[sha256]}", b"a segment", content_type="video/mp2t")
         pipeline.post("/pipeline/chunks/stored", json={"chunks": hashes})
         for filename in ("stream/master.m3u8", "poster.jpg", "meta.json"):
             object_store.put(video.folder + filename, b"{}", content_type="text/plain")
@@ -96,7 +99,7 @@ def there(object_store: ObjectStore) -> Callable[..., list[str]]:
     """Which of the things of a video are in the bucket."""
 
     def look(video: Video) -> list[str]:
-        keys = {"staged": video.staged, "own": f"chunks/{video.own}.ts", "shared": f"chunks/{SHARED}.ts"}
+        keys = {"staged": video.staged, "own": f"chunks/{video.own}.m4s", "shared": f"chunks/{SHARED}.ts"}
         found = [name for name, key in keys.items() if object_store.head(key) is not None]
         return found + ["files"] * bool(list(object_store.list_all(video.folder)))
 
@@ -356,7 +359,7 @@ def test_an_object_that_the_store_refuses_keeps_no_other(
 ) -> None:
     locked, free = ready("/locked.mp4"), ready("/free.mp4")
     _end_leases(sql)
-    refused = {"raw": locked.staged, "folder": f"{locked.folder}poster.jpg", "chunk": f"chunks/{locked.own}.ts"}[what]
+    refused = {"raw": locked.staged, "folder": f"{locked.folder}poster.jpg", "chunk": f"chunks/{locked.own}.m4s"}[what]
     refuse(refused)
     for video in (locked, free):
         assert api.delete(f"/videos/{video.id}").status_code == 204
@@ -374,7 +377,7 @@ def test_what_the_store_refused_is_freed_when_it_does_not_any_more(
 ) -> None:
     video = ready("/locked.mp4")
     _end_leases(sql)
-    refuse(video.staged, f"{video.folder}poster.jpg", f"chunks/{video.own}.ts")
+    refuse(video.staged, f"{video.folder}poster.jpg", f"chunks/{video.own}.m4s")
     api.delete(f"/videos/{video.id}")
     assert collect().refused == 3
     assert collect().refused == 3

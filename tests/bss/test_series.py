@@ -6,17 +6,23 @@ import contextlib
 import json
 import math
 import secrets
+import threading
+import time
+import tracemalloc
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from dreamlake_pipeline import layout
 from dreamlake_pipeline.api.bss import Record, Status
+from dreamlake_pipeline.bss.routes import series
 from dreamlake_pipeline.bss.series import curves, rows, tables
 from dreamlake_pipeline.bss.series.track import LargeTrack, SmallTrack, Track, open_track
 from dreamlake_pipeline.errors import Code, DreamlakeError
@@ -25,6 +31,7 @@ from dreamlake_pipeline.media.labels import series as written
 from dreamlake_pipeline.media.labels import writer
 from dreamlake_pipeline.media.labels.make import make_label_track
 from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.series.fields import Field, Sort, Values
 
 Make = Callable[..., Track]
 
@@ -138,8 +145,8 @@ def _check(track: Track, told: dict[str, Any], name: str, seconds: np.ndarray, n
     low, high = told["fields"][name]["min"], told["fields"][name]["max"]
     width = told["bucketSec"]
     expected: dict[float, list[float]] = {}
-    for time, value in zip(seconds[known], numbers[known], strict=True):
-        expected.setdefault(math.floor(time / width) * width, []).append(value)
+    for at, value in zip(seconds[known], numbers[known], strict=True):
+        expected.setdefault(math.floor(at / width) * width, []).append(value)
     first, last = math.floor(start / width) * width, end
     expected = {time: some for time, some in expected.items() if first <= time <= last}
     shown = {time: (a, b) for time, a, b in zip(told["times"], low, high, strict=True) if a is not None}
@@ -396,3 +403,58 @@ def test_many_texts_are_told_apart_when_they_are_near(make: Make) -> None:
     assert len(told) == 500 and sum(mark.get("count", 1) for mark in told) == count
     near = curves.answer(track, ["message"], 50, 51, 500)["marks"]["message"]
     assert [mark["text"] for mark in near if 50 <= mark["start"] <= 51] == [f"m{n}" for n in range(5000, 5101)]
+
+
+def test_of_long_lists_only_what_is_shown_is_kept(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A few kilobytes of a Parquet file may stand for any number of values."""
+    zeros = json.dumps([0] * 5000)
+    track = make("".join(f'{{"t": {n / 10}, "q": {zeros}}}\n' for n in range(200)), "a.jsonl")
+    monkeypatch.setattr(tables, "_MOST_MEMORY", 2**20)
+    assert len(track.fields) == 64
+    told = curves.answer(track, ["q"], 0, None, 1000)
+    assert told["fields"]["q[63]"]["values"] == [0] * 200
+    with pytest.raises(DreamlakeError) as refused:
+        rows.answer(track.table, track, ["q"], None, 0, 200)
+    assert refused.value.code is Code.REQUEST_TOO_LARGE
+    assert len(rows.answer(track.table, track, ["t"], None, 0, 200)["rows"]) == 200
+
+
+def test_of_json_no_more_is_parsed_at_a_time_than_a_little() -> None:
+    """What it says takes many times the bytes of its text."""
+    text = json.dumps({"a": [{"x": n} for n in range(100)], "s": "t"})
+    column = pa.array([text] * 3000, pa.json_())
+    fields = [Field("o.a[0].x", "o", Sort.NUMBER, ("a", 0, "x")), Field("o.s", "o", Sort.MARK, ("s",))]
+    values = Values(pa.table({"o": column}), fields)
+    tracemalloc.start()
+    try:
+        numbers, _ = values.numbers(fields[0])
+        texts = values.texts(fields[1])
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert numbers.tolist() == [0] * 3000 and texts.to_pylist() == ["t"] * 3000
+    assert peak < 10 * 2**20, peak / 2**20
+
+
+def test_no_tenant_takes_all_places_of_those_who_read_curves() -> None:
+    readers, started, go_on = series._Readers(), threading.Semaphore(0), threading.Event()
+
+    def read(tenant: str) -> bool:
+        with contextlib.suppress(DreamlakeError), readers.enter(tenant):
+            started.release()
+            return go_on.wait(60)
+        return False
+
+    with ThreadPoolExecutor(40) as pool:
+        greedy = [pool.submit(read, "greedy") for _ in range(30)]
+        for _ in range(3):
+            assert started.acquire(timeout=60)
+        while sum(one.done() for one in greedy) < 15:  # they are refused
+            time.sleep(0.01)
+        other = pool.submit(read, "other")
+        assert started.acquire(timeout=60), "another one reads at once"
+        assert not started.acquire(blocking=False)
+        go_on.set()
+        assert other.result() and sum(one.result() for one in greedy) == 15
+    with readers.enter("greedy"):
+        pass

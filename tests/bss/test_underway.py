@@ -58,6 +58,11 @@ def test_files_are_counted_from_their_upload_to_their_end(
     # Others are told of what they reach, whether they may write or not.
     assert underway(as_caller(owner, scope=Scope.READ), owner) == now == underway(as_caller("*"), owner)
     assert underway(as_caller("somebody-else"), owner) == {}
+    # Of one namespace, which has to be reached.
+    for caller, expected in {api: [now], as_caller("*"): [now]}.items():
+        assert caller.get("/records/underway", params={"owner": owner}).json()["items"] == expected
+    assert as_caller("*").get("/records/underway", params={"owner": "somebody-else"}).json()["items"] == []
+    assert as_caller("somebody-else").get("/records/underway", params={"owner": owner}).status_code == 403
 
     [offer] = claim()
     assert underway(api, owner)["queued"] == 1

@@ -18,6 +18,7 @@ from dreamlake_pipeline.client.server import asset_of
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.objectstore import ObjectStore, open_client
+from dreamlake_pipeline.playback import PlaybackMode
 
 from .conftest import OWNER, World, labels, running, sound, srt, telemetry
 
@@ -43,9 +44,9 @@ RECORDS = f"""
     FROM records r ORDER BY id"""
 REFERENCES = """
     SELECT record_id, sha256 FROM chunk_refs WHERE record_id NOT IN (SELECT id FROM deleted_records) ORDER BY 1, 2"""
-CHUNKS = "SELECT sha256, size, stored_at IS NOT NULL FROM chunks ORDER BY sha256"
+CHUNKS = "SELECT sha256, size, form, stored_at IS NOT NULL FROM chunks ORDER BY sha256"
 DELETED = "SELECT id, name FROM deleted_records ORDER BY id"
-PROJECTS = "SELECT owner, project, ladder, csv, types FROM projects ORDER BY 1, 2"
+PROJECTS = "SELECT owner, project, ladder, playback, csv, types FROM projects ORDER BY 1, 2"
 TYPES = {".dat": Kind.AUDIO}
 # What waits has no status there, or the one that its uploader said.
 TREE = """
@@ -75,7 +76,7 @@ def fill(world: World, clip: bytes, folder: Path) -> None:
     lake = world.lake
     lake.bss.change_project(OWNER, "robot", ProjectSettings(ladder=(60,), csv={"delimiter": ";"}))
     lake.bss.change_project(OWNER, "robot", ProjectSettings(ladder=(90,), csv={"delimiter": ";"}, types=TYPES))
-    lake.bss.change_project(OWNER, "empty", ProjectSettings(ladder=()))
+    lake.bss.change_project(OWNER, "empty", ProjectSettings(ladder=(), playback=PlaybackMode.MODERN))
     files = {
         "/run-1/camera/front.mp4": clip,
         "/run-1/camera/front again.mp4": clip,
@@ -92,6 +93,7 @@ def fill(world: World, clip: bytes, folder: Path) -> None:
     }
     world.ingest(files, folder, episode_per_folder=True)
     world.ingest({"/small.mp4": clip + bytes(8)}, folder, ladder=[30])
+    world.ingest({"/today.mp4": clip + bytes(16)}, folder, playback="modern")
     world.ingest({"/other.wav": sound(5)}, folder, project="arm")
     # One without a name, as another uploader leaves it.
     world.store.put(FOREIGN.key, sound(6), content_type="audio/wav")

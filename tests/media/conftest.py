@@ -158,7 +158,7 @@ def play(tmp_path: Path) -> Callable[[Stream], Played]:
     def run(stream: Stream) -> Played:
         chunks = {segment.sha256: str(on_disk(segment, tmp_path)) for segment in stream.segments}
         playlist = tmp_path / "media.m3u8"
-        playlist.write_text(media_playlist(stream, chunks.__getitem__))
+        playlist.write_text(media_playlist(stream, lambda name: chunks[name.partition(".")[0]]))
         (tmp_path / "master.m3u8").write_text(master_playlist([stream], lambda name: playlist.name))
         pictures, sizes, formats, samples, rate = [], set(), set(), 0, 0
         options = {"allowed_extensions": "ALL", "extension_picky": "0"}
@@ -221,7 +221,7 @@ def onsets(tmp_path: Path) -> Callable[[Stream], tuple[list[float], list[float]]
     def find(stream: Stream) -> tuple[list[float], list[float]]:
         chunks = {segment.sha256: str(on_disk(segment, tmp_path)) for segment in stream.segments}
         playlist = tmp_path / "onsets.m3u8"
-        playlist.write_text(media_playlist(stream, chunks.__getitem__))
+        playlist.write_text(media_playlist(stream, lambda name: chunks[name.partition(".")[0]]))
         bright: list[tuple[float, bool]] = []
         loud: list[tuple[float, bool]] = []
         options = {"allowed_extensions": "ALL", "extension_picky": "0"}

@@ -38,7 +38,7 @@ class Published:
     def of(cls, stream: Stream) -> Published:
         uri = f"{stream.hash}.m3u8"
         chunks = {f"../chunks/{segment.sha256}.ts": read_chunk(segment.path) for segment in stream.segments}
-        media = media_playlist(stream, lambda sha256: f"../chunks/{sha256}.ts")
+        media = media_playlist(stream, lambda name: f"../chunks/{name}")
         return cls(master_playlist([stream], lambda _: uri), media, uri, chunks)
 
     def broken(self) -> set[str]:

@@ -22,7 +22,7 @@ def stream_of(*durations: Fraction, size: int = 75_000, independent: bool = True
 
 
 def test_the_media_playlist_says_what_the_segments_are() -> None:
-    text = media_playlist(stream_of(Fraction(6), Fraction(13, 2), Fraction(1, 3)), lambda sha256: f"chunks/{sha256}.ts")
+    text = media_playlist(stream_of(Fraction(6), Fraction(13, 2), Fraction(1, 3)), lambda name: f"chunks/{name}")
     assert text.splitlines() == [
         "#EXTM3U",
         "#EXT-X-VERSION:6",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,8 +15,8 @@ from dreamlake_pipeline.media.video.make import make_video
 WIDTH, HEIGHT, PADDING = 64, 48, 4
 
 
-def brightness(picture: Path) -> np.ndarray:
-    with av.open(str(picture)) as container:
+def brightness(picture: bytes) -> np.ndarray:
+    with av.open(io.BytesIO(picture)) as container:
         return next(container.decode(video=0)).to_ndarray(format="gray").astype(float)
 
 
@@ -46,3 +47,18 @@ def test_pictures_from_the_whole_length(
     poster = brightness(result.poster)
     assert poster.shape == (HEIGHT, WIDTH)
     assert shown[0] - 2 <= poster.mean() <= shown[-1] + 2
+
+
+def test_of_a_single_keyframe_the_pictures_that_others_refer_to_are_enough(
+    encode: Callable[[str, Path], Path], tmp_path: Path
+) -> None:
+    """Twelve pictures, the first one first, each at or behind the beginning of its twelfth."""
+    turns = f"-f lavfi -i color=size={WIDTH}x{HEIGHT}:rate=30,geq=lum='16+219*T/6':cb=128:cr=128 -t 6"
+    source = encode(f"{turns} -c:v libx264 -g 999 -sc_threshold 0 -x264-params b-adapt=0", tmp_path / "turns.mp4")
+    result = make_video(source, tmp_path / "out", filename="turns.mp4")
+    assert result.contact_sheet is not None
+    sheet = brightness(result.contact_sheet)
+    for cell in range(12):
+        top, left = cell // 4 * (HEIGHT + PADDING), cell % 4 * (WIDTH + PADDING)
+        shown = sheet[top : top + HEIGHT, left : left + WIDTH].mean()
+        assert 255 * cell / 12 - 3 < shown < 255 * (cell / 12 + 4 / 180) + 3

@@ -71,7 +71,7 @@ def outcome(path: Path, out: Path) -> VideoResult | DreamlakeError:
 def times_shown(result: VideoResult, folder: Path) -> list[Fraction]:
     paths = {segment.sha256: str(segment.path) for segment in result.streams[0].segments}
     playlist = folder / "cut.m3u8"
-    playlist.write_text(media_playlist(result.streams[0], paths.__getitem__))
+    playlist.write_text(media_playlist(result.streams[0], lambda name: paths[name.partition(".")[0]]))
     with av.open(str(playlist), options={"allowed_extensions": "ALL", "extension_picky": "0"}) as container:
         return [frame.pts * frame.time_base for frame in container.decode(video=0) if not frame.is_corrupt]
 

@@ -194,7 +194,7 @@ def replay(stream: Stream, folder: Path, size: tuple[int, int]) -> Shown:
     """The same for what was made: played through its playlist."""
     paths = {segment.sha256: str(segment.path) for segment in stream.segments}
     playlist = folder / f"{stream.hash}.m3u8"
-    playlist.write_text(media_playlist(stream, paths.__getitem__))
+    playlist.write_text(media_playlist(stream, lambda name: paths[name.partition(".")[0]]))
     return shown(playlist, size, allowed_extensions="ALL", extension_picky="0")
 
 

@@ -49,7 +49,7 @@ def decode(tmp_path: Path) -> Callable[[Stream], list[av.VideoFrame | av.AudioFr
     def run(stream: Stream) -> list[av.VideoFrame | av.AudioFrame]:
         paths = {segment.sha256: str(segment.path) for segment in stream.segments}
         playlist = tmp_path / f"{stream.hash}.m3u8"
-        playlist.write_text(media_playlist(stream, paths.__getitem__))
+        playlist.write_text(media_playlist(stream, lambda name: paths[name.partition(".")[0]]))
         with av.open(str(playlist), options={"allowed_extensions": "ALL", "extension_picky": "0"}) as container:
             return list(container.decode(*container.streams.video, *container.streams.audio))
 

@@ -21,6 +21,7 @@ from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.kinds import kind_of
 from dreamlake_pipeline.media.run import ffmpeg
 from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.playback import PlaybackMode
 from dreamlake_pipeline.processing.batch import BatchWork
 from dreamlake_pipeline.processing.hold import Hold
 from dreamlake_pipeline.processing.work import Workshop
@@ -47,6 +48,12 @@ LADDERED = {
     "360.mp4": "-f lavfi -i testsrc2=size=640x360:rate=5 -t 1 -c:v libx264 -preset ultrafast -pix_fmt yuv420p",
 }
 
+# For browsers of today.
+MODERN = {
+    "av1.mp4": f"{PICTURE} {TONE} -t 7 -c:v libsvtav1 -preset 12 -g 2 -c:a aac -ac 2",
+    "vp9.webm": f"{PICTURE} {TONE} -t 7 -c:v libvpx-vp9 -deadline realtime -cpu-used 8 -g 60 -c:a libopus",
+}
+
 FRONT_SRT = """1
 00:00:02,000 --> 00:00:03,000
 The arm moves.
@@ -60,13 +67,15 @@ FRONT_DE = "WEBVTT\n\n00:02.000 --> 00:03.000\nDer Arm bewegt sich.\n"
 
 @pytest.fixture(scope="session")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """`clip(name)` is the path of a clip of CLIPS or LADDERED."""
+    """`clip(name)` is the path of a clip of CLIPS, LADDERED or MODERN."""
     folder = tmp_path_factory.mktemp("players")
 
     def make(name: str) -> Path:
         path = folder / name
         if not path.exists():
-            words = [str(make(word[1:-1])) if word[:1] == "{" else word for word in (CLIPS | LADDERED)[name].split()]
+            words = [
+                str(make(word[1:-1])) if word[:1] == "{" else word for word in (CLIPS | LADDERED | MODERN)[name].split()
+            ]
             command = [ffmpeg.build().path, "-loglevel", "error", "-nostdin", *words, str(path)]
             subprocess.run(command, check=True, timeout=200)
         return path
@@ -100,7 +109,9 @@ def serve_files(http: ServiceClient, object_store: ObjectStore) -> ServeFiles:
     """Process files, by name, as a run does, with a ladder; all of them must become ready."""
     pipeline, client = PipelineClient(http), BssClient(http)
 
-    def serve(files: dict[str, bytes], ladder: tuple[int, ...] = ()) -> dict[str, Served]:
+    def serve(
+        files: dict[str, bytes], ladder: tuple[int, ...] = (), playback: PlaybackMode = PlaybackMode.EVERYWHERE
+    ) -> dict[str, Served]:
         owner = f"o{secrets.token_hex(5)}"
         objects = []
         for name, data in files.items():
@@ -123,7 +134,7 @@ def serve_files(http: ServiceClient, object_store: ObjectStore) -> ServeFiles:
         )
         [partition] = [offer.partition for offer in pipeline.claim(limits) if offer.owner == owner]
         hold = Hold(pipeline, partition, "run-1", lease_seconds=3600)
-        shop = Workshop(pipeline, object_store, ladder=ladder)
+        shop = Workshop(pipeline, object_store, ladder=ladder, playback=playback)
         with BatchWork(hold, shop, hold.begin().items, workers=2) as work:
             for outcome in work.finish():
                 assert outcome.error is None, (outcome.record.name, outcome.error)

@@ -1,11 +1,13 @@
-"""Small sounds by the bundle: each as if it had been alone."""
+"""Small sounds and short videos by the bundle: each as if it had been alone."""
 
 from __future__ import annotations
 
 import io
+import subprocess
 import wave
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,9 +18,10 @@ from dreamlake_pipeline.api.bss import Record
 from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import Kind
+from dreamlake_pipeline.media.run import ffmpeg
 from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.processing.batch import BatchWork
-from dreamlake_pipeline.processing.bundle import bundles
+from dreamlake_pipeline.processing.bundle import bundles, fits
 from dreamlake_pipeline.processing.hold import Hold
 from dreamlake_pipeline.processing.work import Outcome, Workshop, process_item
 
@@ -34,6 +37,24 @@ def wav(hertz: float, seconds: float = 0.3) -> bytes:
         file.setframerate(16_000)
         file.writeframes((tone * 32_767).astype("<i2").tobytes())
     return body.getvalue()
+
+
+H264 = "-c:v libx264 -preset ultrafast -pix_fmt yuv420p"
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Callable[[str, str], bytes]:
+    """`clip(hue, how)`: an MP4 of a second in a colour of its own."""
+
+    def make(hue: str, how: str = H264) -> bytes:
+        path = tmp_path / f"{hue}.mp4"
+        pictures = f"-f lavfi -i testsrc2=size=160x120:rate=10:duration=1,hue=h={hue} {how}"
+        subprocess.run(
+            [ffmpeg.build().path, "-loglevel", "error", *pictures.split(), "-y", str(path)], check=True, timeout=60
+        )
+        return path.read_bytes()
+
+    return make
 
 
 def process_items(hold: Hold, shop: Workshop, items: Sequence[Record], *, workers: int) -> list[Outcome]:
@@ -140,3 +161,44 @@ def test_when_a_step_of_all_fails_each_is_done_alone(hold: Begin, pipeline: Pipe
     outcomes = process_items(held, flaky, held.begin().items, workers=2)
     assert Refusing.refused == 1
     assert [outcome.error for outcome in outcomes] == [None] * 8
+
+
+def test_clips_come_out_as_if_alone(
+    hold: Begin, shop: Workshop, clip: Callable[..., bytes], object_store: ObjectStore, owner: str
+) -> None:
+    """Those that are copied stay in their bundle; one that is transcoded, and one that is cut off, leave it."""
+    copied = {f"/camera/{n}.mp4": clip(str(40 * n)) for n in range(3)}
+    others = {"/camera/old.mp4": clip("200", "-c:v mpeg4"), "/camera/cut.mp4": clip("300")[:-900], "/mic.wav": wav(700)}
+    held = hold(copied | others)
+    items = held.begin().items
+    outcomes = process_items(held, shop, items, workers=2)
+    assert [outcome.record.id for outcome in outcomes] == [item.id for item in items]
+    by_name = {outcome.record.name: outcome for outcome in outcomes}
+    assert {name for name, outcome in by_name.items() if outcome.error} == {"/camera/cut.mp4"}
+    for name in (*copied, "/camera/old.mp4"):
+        outcome = by_name[name]
+        alone = process_item(replace(shop, share=False), outcome.record)
+        assert outcome.result is not None and outcome.result.metadata and alone.result is not None
+        assert alone.result.metadata
+        mode = "copy" if name in copied else "transcode"
+        assert outcome.result.metadata["processing"]["mode"] == mode
+        assert without_times(outcome.result.metadata) == without_times(alone.result.metadata)
+        assert outcome.result.chunks == alone.result.chunks
+        [stream] = outcome.result.metadata["streams"]
+        prefix = layout.asset_prefix(owner, "lab", Kind.VIDEO, outcome.record.id)
+        assert {found.key.removeprefix(prefix) for found in object_store.list_all(prefix)} == {
+            *("meta.json", "poster.jpg", "contact-sheet.jpg", "stream/master.m3u8", f"stream/{stream}.m3u8")
+        }
+        for chunk in outcome.result.chunks:
+            assert object_store.head(layout.chunk_key(chunk)) is not None
+    summary = held.pipeline.finish(held.partition, held.run_id)
+    assert (summary.ready, summary.failed, summary.unfinished) == (5, 1, 0)
+
+
+def test_what_is_known_to_take_longer_is_in_no_bundle(shop: Workshop) -> None:
+    def fitting(name: str, size: int | None, kind: Kind = Kind.VIDEO, ladder: tuple[int, ...] | None = None) -> bool:
+        return fits(shop, Record.model_construct(id="1", name=name, kind=kind, size=size, ladder=ladder))
+
+    assert fitting("/a.mp4", 2_000_000) and fitting("/A.MOV", 2_000_000) and fitting("/a.wav", 9_000, Kind.AUDIO)
+    assert not fitting("/a.mp4", 80_000_000) and not fitting("/a.mp4", None) and not fitting("/a.webm", 2_000_000)
+    assert not fitting("/a.mp4", 2_000_000, ladder=(240,)) and not fitting("/a.csv", 9_000, Kind.LABEL_TRACK)

@@ -26,7 +26,7 @@ from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.processing.batch import BatchWork
 from dreamlake_pipeline.processing.faults import OF_FILE, OF_MACHINERY, judge
 from dreamlake_pipeline.processing.hold import Hold
-from dreamlake_pipeline.processing.work import Outcome, Workshop, process_item
+from dreamlake_pipeline.processing.work import Outcome, Workshop, outcome_of_fault, process_item
 from tests.processing.gateway import Gateway
 
 Begin = Callable[[dict[str, bytes]], Hold]
@@ -114,6 +114,18 @@ def test_a_fault_of_this_program_is_final_when_it_has_come_back_each_time() -> N
     verdicts = [judge(record(waiting("internal", tries) if tries else None), fault) for tries in range(7)]
     assert [verdict.is_final for verdict in verdicts] == [False] * 5 + [True] * 2
     assert "a bug" not in verdicts[-1].reason.message and "/a.wav" in verdicts[-1].reason.message
+
+
+def test_a_fault_that_nobody_expected_leaves_its_traceback_with_the_file() -> None:
+    def stumble() -> None:
+        raise KeyError("a bug")
+
+    with pytest.raises(KeyError) as caught:
+        stumble()
+    outcome = outcome_of_fault(record(waiting("internal", 5)), caught.value)
+    assert outcome.result is not None and outcome.error is not None
+    log = "\n".join(outcome.result.log)
+    assert "in stumble" in log and "a bug" in log and "a bug" not in outcome.error.message
 
 
 # The object store

@@ -121,7 +121,7 @@ UPLOADS_AND_RECORDS = {
 STREAMS = {
     "GET /R/{id}/stream/master.m3u8": Line(PLAY),
     "GET /R/{id}/stream/{hash}.m3u8": Line(PLAY, 200, lambda world, kind: {"hash": STREAM}),
-    "GET /R/{id}/stream/{hash}.ts": Line(PLAY, 200, lambda world, kind: {"hash": world.chunk}),
+    "GET /R/{id}/stream/{hash}.{form}": Line(PLAY, 200, lambda world, kind: {"hash": world.chunk, "form": "ts"}),
     "GET /R/{id}/waveform.png": Line(PLAY, 302),
     "GET /R/{id}/waveform.json": Line(PLAY, 302),
 }
@@ -154,7 +154,7 @@ BSS = {
     "GET /labels/{id}/rows": Line(READ_BY_ID),
     "GET /labels/{id}/plot.png": Line(READ_BY_ID, 302),
     "GET /labels/{id}/fields.json": Line(READ_BY_ID, 302),
-    "GET /chunks/{hash}.ts": Line(CHUNK, 302, lambda world, kind: {"hash": world.chunk}),
+    "GET /chunks/{hash}.{form}": Line(CHUNK, 302, lambda world, kind: {"hash": world.chunk, "form": "ts"}),
     "POST /lambdas/hls-split": Line(
         WRITE_BY_ID, 202, lambda world, kind: {"json": {"videoId": world.records[Kind.VIDEO]}}
     ),
@@ -175,6 +175,7 @@ BSS = {
     "POST /records/move": Line(CHANGE, 200, _body(moves=[{"id": "0" * 24, "name": "/a.csv"}])),
     "POST /records/undelete": Line(CHANGE, 200, _body(ids=["0" * 24])),
     "POST /records/urls": Line(ASK, 200, _body(ids=["0" * 24])),
+    "POST /records/logs": Line(ASK, 200, _body(ids=["0" * 24])),
     "POST /records/query": Line(ASK, 200, _body(ids=["0" * 24])),
     "POST /records/requeue": Line(CHANGE, 200, _body(ids=["0" * 24])),
     "POST /pipeline/staged/unknown": Line(PIPELINE, 200, _body(keys=[])),

@@ -98,7 +98,9 @@ class World:
         for filename in layout.RESULT_FILES[kind]:
             content = _table() if filename == "data.parquet" else b"WEBVTT\n"
             self.store.put(layout.result_key(*place, filename), content, content_type="text/plain")
-        media = f"#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6.0,\n{layout.chunk_uri(self.chunk)}\n#EXT-X-ENDLIST\n"
+        media = (
+            f"#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6.0,\n{layout.chunk_uri(f'{self.chunk}.ts')}\n#EXT-X-ENDLIST\n"
+        )
         master = f"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n{STREAM}.m3u8\n"
         for key, text in ((layout.stream_key(*place, STREAM), media), (layout.master_key(*place), master)):
             self.store.put(key, text.encode(), content_type="application/vnd.apple.mpegurl")

@@ -26,6 +26,8 @@ def test_dagster_accepts_the_file_and_keeps_to_its_schema(
     tmp_path: Path, database: str, dagster_postgres_url: str, monkeypatch: pytest.MonkeyPatch, source: str
 ) -> None:
     from dagster import DagsterInstance
+    from dagster._daemon.controller import create_daemon_of_type
+    from dagster._daemon.run_coordinator import QueuedRunCoordinatorDaemon
 
     monkeypatch.setenv("DAGSTER_POSTGRES_URL", dagster_postgres_url)
     if source == "deploy":
@@ -39,6 +41,13 @@ def test_dagster_accepts_the_file_and_keeps_to_its_schema(
         assert instance.run_monitoring_enabled
         assert instance.run_retries_enabled
         assert not instance.telemetry_enabled
+        queue = create_daemon_of_type(QueuedRunCoordinatorDaemon.daemon_type(), instance)
+        assert isinstance(queue, QueuedRunCoordinatorDaemon)
+        assert queue.interval_seconds == 0.5
+        limits = instance.get_concurrency_config().run_queue_config
+        assert limits is not None
+        assert limits.max_concurrent_runs >= 6
+        assert [limit["key"] for limit in limits.tag_concurrency_limits] == ["dreamlake/owner"]
     with psycopg.connect(database) as connection:
         tables = dict(connection.execute("SELECT schemaname, count(*) FROM pg_tables GROUP BY 1").fetchall())
     assert tables["dagster"] > 10

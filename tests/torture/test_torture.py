@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from dreamlake_pipeline.stack.processes import PROCESSES
+from torture import parts
 from torture.doors import FAULTS, HOST, Doors
 from torture.faults import KINDS, schedule
 from torture.inputs import Inputs
@@ -18,7 +20,8 @@ from torture.session import SHORT, torture
 # All that a run of some seconds can recover from in some more: what is stopped for longer than a lease is for
 # `make torture`.
 _BRIEF = [
-    *("kill client", "kill run", "kill bss", "kill server", "kill s3-worker", "kill postgres-backend", "kill worker"),
+    *("kill client", "kill run", "kill bss", "kill server", "kill viewer"),
+    *("kill s3-worker", "kill postgres-backend", "kill worker"),
     *("cut bss", "cut s3", "cut postgres", "502 bss", "503 s3", "lose bss"),
 ]
 
@@ -29,7 +32,15 @@ def test_a_short_torture_loses_nothing(tmp_path: Path) -> None:
     ended = torture(tmp_path / "torture", 11, 15, print, size=SHORT, kinds=_BRIEF, mean_gap=1.0)
     assert dict(ended.checked.wrong) == {}
     assert ended.checked.counts["ready"] > 20
+    assert ended.checked.counts["processes that do their work"] == len(PROCESSES)
     assert ended.faults.total() >= 7
+
+
+def test_every_process_of_the_stack_is_killed() -> None:
+    """Whoever adds one adds it to the parts that can be killed."""
+    named = {"dagster-daemon": "daemon", "dagster-code": "code", "dagster-runs": "run-server"}
+    named |= {"dagster-webserver": "webserver", "workers": "worker-server"}
+    assert {named.get(process.name, process.name) for process in PROCESSES} <= parts.ONE.keys()
 
 
 def test_a_seed_draws_the_same_faults_again_and_every_kind_of_them() -> None:

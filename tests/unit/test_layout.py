@@ -44,9 +44,9 @@ def test_a_stored_playlist_names_its_chunks_relative_to_itself(
         layout.stream_key(owner, project, kind, "0" * 24, "f" * 32),
         layout.master_key(owner, project, kind, "0" * 24),
     ):
-        resolved = normpath(join("/", playlist, "..", layout.chunk_uri(sha256)))
+        resolved = normpath(join("/", playlist, "..", layout.chunk_uri(f"{sha256}.ts")))
         assert resolved == "/" + layout.chunk_key(sha256)
-    assert layout.chunk_of_uri(layout.chunk_uri(sha256)) == sha256
+    assert layout.chunk_of_uri(layout.chunk_uri(f"{sha256}.ts")) == sha256
 
 
 @given(owner=slugs, project=slugs, kind=kinds)

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 
 from dreamlake_pipeline import layout
 from dreamlake_pipeline.api.bss import Record
-from dreamlake_pipeline.api.pipeline import ClaimBatches, StagedObject
+from dreamlake_pipeline.api.common import ErrorBody
+from dreamlake_pipeline.api.pipeline import ClaimBatches, ItemResult, StagedObject
 from dreamlake_pipeline.api.server import Asset
 from dreamlake_pipeline.client.bss import BssClient, Place, in_slices
 from dreamlake_pipeline.client.pipeline import PipelineClient
@@ -102,6 +103,15 @@ class Lab:
     @property
     def pipeline(self) -> PipelineClient:
         return PipelineClient(self.clients.bss.http)
+
+    def fail(self, error: ErrorBody, log: list[str]) -> None:
+        """Have a run tell of all that is queued that it failed, and what was logged of it."""
+        pipeline = self.pipeline
+        for offer in pipeline.claim(LIMITS):
+            if offer.owner == self.namespace:
+                hold = Hold(pipeline, offer.partition, "run-1", lease_seconds=3600)
+                hold.report([ItemResult(id=item.id, error=error, log=log) for item in hold.begin().items])
+                pipeline.finish(offer.partition, hold.run_id)
 
     def process(self) -> None:
         """Process what is queued, as a run does."""

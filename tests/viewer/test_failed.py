@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from contextlib import closing
 
 import pytest
 from playwright.sync_api import Page, expect
 
+from dreamlake_pipeline.api.common import ErrorBody
+from dreamlake_pipeline.client.services import Services as Clients
 from dreamlake_pipeline.viewer import failed as view_model
 from tests.viewer.conftest import Seen
 from tests.viewer.ingest import Lab
@@ -68,6 +71,41 @@ def test_what_is_warned_of_and_partial_has_lists_of_its_own(viewer: Seen, lab: L
         warned, partial = (browser.get(f"/failed?what={what}").text for what in ("warned", "partial"))
         assert "Columns of the same name were numbered" in warned and "data-retry" not in warned
         assert "No file is partial" in partial
+
+
+LOG = ["[mov,mp4 @ 0x55] [error] moov <b>atom</b> not found", "[in#0] [error] Error opening input"]
+
+
+def test_what_was_logged_of_a_file_is_shown_to_who_may_read_it(viewer: Seen, lab: Lab, page: Page) -> None:
+    lab.ingest({"/cut.mp4": b"cut"}, process=False)
+    lab.fail(ErrorBody(code="media_corrupt", message="It is damaged."), LOG)
+    lab.ingest({"/none.vtt": "WEBVTT\n"})
+    cut, none = lab.record("/cut.mp4"), lab.record("/none.vtt")
+    for address in (path_of(lab), f"/f/{cut.id}"):
+        page.goto(viewer.link(address, key=viewer.reader(lab.namespace)))
+        log = page.locator("[data-log]")
+        expect(log).to_have_count(1)
+        expect(log.locator("pre")).to_be_hidden()
+        log.locator("summary").click()
+        expect(log.locator("pre")).to_have_text("\n".join(LOG))
+    # Of what nothing was logged, the page says where the logs of its runs are.
+    for address in (path_of(lab), f"/f/{none.id}"):
+        page.goto(viewer.link(address))
+        elsewhere = page.locator("[data-log-elsewhere]")
+        expect(elsewhere).to_have_count(1)
+        expect(elsewhere).to_contain_text(none.id)
+        expect(elsewhere).to_contain_text(none.partition or "")
+    # A list of records does not carry it, and others get nothing of it.
+    assert "not found" not in cut.model_dump_json()
+    assert lab.clients.bss.logs([cut.id, none.id, "0" * 24]) == {cut.id: LOG}
+    for namespaces, found in {(lab.namespace,): {cut.id: LOG}, ("somebody-else",): {}}.items():
+        with closing(
+            Clients(remote=lab.services.remote, bss_url=lab.services.bss_url, api_key=viewer.reader(*namespaces))
+        ) as clients:
+            assert clients.bss.logs([cut.id]) == found
+    # It goes when the file is tried again.
+    lab.clients.bss.requeue([cut.id])
+    assert lab.clients.bss.logs([cut.id]) == {}
 
 
 def test_the_list_goes_on_over_namespaces(viewer: Seen, lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

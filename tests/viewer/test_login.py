@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from http.cookies import SimpleCookie
 from urllib.parse import quote, urlsplit
 
@@ -11,6 +12,7 @@ import httpx
 import jwt
 import pytest
 from fastapi.testclient import TestClient
+from starlette import types
 
 from dreamlake_pipeline.api.server import Me
 from dreamlake_pipeline.auth import Scope, issue_token
@@ -132,16 +134,76 @@ def test_a_link_logs_in_once(viewer: Seen) -> None:
 def test_a_link_is_good_for_ten_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    codes = OnceCodes()
+    codes = OnceCodes(VIEWER_SECRET)
     login = Login("key", Me(sub="x", namespaces=["*"], scope="read", expires_at=None), "/")
     old, new = codes.make(login), codes.make(login)
     now += 599
     assert codes.take(old) == login
     now += 2
     assert codes.take(new) is None
-    for _ in range(1100):
-        new = codes.make(login)
-    assert len(codes._logins) == 1000 and codes.take(new) == login
+    for number in range(1100):
+        new = codes.make(login._replace(key=f"key {number}"))
+    assert len(codes._logins) == 1000 and codes.take(new) == login._replace(key="key 1099")
+
+
+class Balancer:
+    """Two processes of a viewer behind one address: a request goes where `choose` says, by its number."""
+
+    def __init__(self, viewer: Seen, choose: Callable[[int], int]) -> None:
+        self.apps = [create_app(viewer_settings(viewer.services)) for _ in range(2)]
+        self.choose, self.asked = choose, 0
+
+    async def __call__(self, scope: types.Scope, receive: types.Receive, send: types.Send) -> None:
+        app = self.apps[self.choose(self.asked)]
+        self.asked += 1
+        await app(scope, receive, send)
+
+
+@pytest.mark.parametrize("turns", ["AB", "ABBBBA", "ABAB", "AA"])
+def test_a_link_works_once_behind_a_balancer_whichever_process_it_reaches_first(viewer: Seen, turns: str) -> None:
+    balancer = Balancer(viewer, lambda asked: "AB".index(turns[asked % len(turns)]))
+    client = TestClient(balancer, headers={"Accept": "text/html"})  # neither process is started, nor ended
+    headers = {"Authorization": f"Bearer {viewer.services.token('*')}"}
+    link = client.post("/login/links", json={"next": "/projects.json"}, headers=headers).json()["url"]
+    assert "projects" in client.get(link).json()
+    client.cookies.clear()
+    balancer.choose = lambda asked: asked % 2
+    again = client.get(link)
+    assert again.status_code == 410 and "set-cookie" not in again.headers
+
+
+def test_a_link_whose_process_cannot_be_reached_says_so_after_some_rounds(viewer: Seen) -> None:
+    balancer = Balancer(viewer, lambda asked: min(asked, 1))
+    client = TestClient(balancer, headers={"Accept": "text/html"})  # neither process is started, nor ended
+    headers = {"Authorization": f"Bearer {viewer.services.token('*')}"}
+    link = client.post("/login/links", json={"next": "/"}, headers=headers).json()["url"]
+    first = client.get(link, follow_redirects=False)
+    assert first.status_code == 303 and first.headers["connection"] == "close" and "set-cookie" not in first.headers
+    ended = client.get(link)
+    assert ended.status_code == 410 and balancer.asked < 20
+    assert "does not lead to" in ended.text
+    # What nobody made, or is too old, is not sent round.
+    code, process, until, signature = urlsplit(link).path.rpartition("/")[2].split(".")
+    for other in (
+        f"x{code}.{process}.{until}.{signature}",
+        f"{code}.{process}.1.{signature}",
+        "a.b.c.d",
+        "é.é",
+        "x",
+    ):
+        answer = client.get(f"/login/once/{quote(other)}", follow_redirects=False)
+        assert answer.status_code == 410 and "does not lead to" not in answer.text
+
+
+def test_a_code_of_another_process_is_one_for_as_long_as_it_is_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1_800_000_000.0
+    monkeypatch.setattr(time, "time", lambda: now)
+    login = Login("key", Me(sub="x", namespaces=["*"], scope="read", expires_at=None), "/")
+    one, other, stranger = OnceCodes(VIEWER_SECRET), OnceCodes(VIEWER_SECRET), OnceCodes(VIEWER_SECRET[::-1])
+    code = one.make(login)
+    assert other.is_of_another(code) and not one.is_of_another(code) and not stranger.is_of_another(code)
+    now += 601
+    assert not other.is_of_another(code)
 
 
 @pytest.mark.parametrize(
@@ -169,7 +231,8 @@ def test_a_session_ends_with_its_key(viewer: Seen) -> None:
     key = issue_token(SECRET, sub="test", namespaces=["*"], scope=Scope.WRITE, ttl=1)
     with viewer.browser(key) as browser:
         [cookie] = browser.cookies.jar
-        claims = jwt.decode(str(cookie.value), VIEWER_SECRET, algorithms=["HS256"], audience=cookie.name)
+        late = {"verify_exp": False}  # it may have ended by now
+        claims = jwt.decode(str(cookie.value), VIEWER_SECRET, ["HS256"], late, audience=cookie.name)
         assert claims["exp"] <= time.time() + 1
         cookie.expires = None  # a browser whose clock is late
         ended = jwt.encode(claims | {"exp": int(time.time()) - 1}, VIEWER_SECRET, "HS256")

@@ -285,3 +285,34 @@ def test_a_browser_that_refuses_sound_plays_without(page: Page, viewer: Any, cam
     expect(page.locator("video[data-name='/camera/front.mp4']")).to_have_js_property("muted", True)
     page.locator("summary[aria-label='Sound: off']").click()
     expect(page.get_by_text("The browser plays no sound before you have clicked")).to_be_visible()
+
+
+def test_one_camera_over_the_whole_screen_keeps_the_time_bar_and_the_others_rest(player: Page) -> None:
+    left, front = (player.locator("figure", has_text=name) for name in ("/camera/left.mp4", "/camera/front.mp4"))
+    button = player.get_by_role("button", name="Full screen of /camera/left.mp4")
+    small = left.locator("video").bounding_box()
+    button.click()
+    expect(button).to_have_attribute("aria-pressed", "true")
+    assert player.evaluate("document.fullscreenElement === document.getElementById('episode')")
+    for part in (front, player.locator("#tree"), player.locator("#tracks"), player.locator("#episode > header")):
+        expect(part).to_be_hidden()
+    large = left.locator("video").bounding_box()
+    assert small and large and large["width"] > 1.5 * small["width"]
+    player.get_by_role("button", name="Play").click()
+    wait_for_time(player, 3.0)
+    expect(front.locator("video")).to_have_js_property("paused", True)
+    player.get_by_role("button", name="Pause").click()
+    seek(player, 9.333)
+    expect_synced(player)
+    assert shown(player, ["/camera/left.mp4"]) == expected(9.333, ["/camera/left.mp4"])
+    # With the key that leaves every full screen, all are back where the clock is.
+    player.keyboard.press("Escape")
+    expect(button).to_have_attribute("aria-pressed", "false")
+    expect(front).to_be_visible()
+    expect_synced(player)
+    assert shown(player) == expected(9.333)
+    # And by a click on its picture, twice.
+    left.locator("video").dblclick()
+    expect(front).to_be_hidden()
+    left.locator("video").dblclick()
+    expect(front).to_be_visible()

@@ -18,9 +18,11 @@ from dreamlake_pipeline.client.server import IndexClient
 from dreamlake_pipeline.ids import new_id
 from dreamlake_pipeline.kinds import kind_of
 from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.viewer.running import view_of_running
 from tests.conftest import SECRET
 from tests.security.world import World
 from tests.viewer.conftest import Seen
+from tests.viewer.ingest import Lab
 
 MARKUP = '<img src=x onerror="alert(1)"></script><b>&amp;'
 EPISODES = 57  # more than a page
@@ -204,6 +206,22 @@ def test_pictures_come_through_the_viewer(
         assert other.get(address).status_code == 404
 
 
+@pytest.mark.parametrize("is_busy", [False, True])
+def test_what_is_running_is_asked_for_once(lab: Lab, is_busy: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.ingest({"/a.csv": "time,q\n0,1\n"}, process=not is_busy)
+    http, asked = lab.clients.bss.http, []
+    get = http.get
+
+    def noted(path: str, *rest: Any, **more: Any) -> Any:
+        asked.append(path)
+        return get(path, *rest, **more)
+
+    monkeypatch.setattr(http, "get", noted)
+    running = view_of_running(lab.clients, lab.namespace, lab.project)
+    assert running == {"counts": {"processing": 0, "queued": int(is_busy)}, "more": False, "files": []}
+    assert asked == ["/records/underway"]
+
+
 def test_what_is_running_is_shown_while_it_runs(
     viewer: Seen, index: IndexClient, object_store: ObjectStore, new_page: Callable[..., Page]
 ) -> None:
@@ -248,3 +266,22 @@ def test_a_key_that_ends_while_one_looks_leads_to_the_form_and_back(owner: str, 
 def test_a_project_that_is_not_there_says_so(owner: str, browser_: httpx.Client) -> None:
     missing = browser_.get(f"/p/{owner}/nothing")
     assert missing.status_code == 404 and 'data-page="error"' in missing.text
+
+
+def test_filters_fold_away_in_a_narrow_window(viewer: Seen, new_page: Callable[..., Page], owner: str) -> None:
+    page = new_page(width=390, height=844)
+    page.goto(viewer.link(f"/p/{owner}/cups"))
+    form, status = page.get_by_role("search"), page.get_by_label("Status")
+    expect(status).to_be_hidden()
+    folded = form.bounding_box()
+    assert folded and folded["height"] < 100  # two rows
+    form.get_by_text("Filters", exact=True).click()
+    status.select_option("failed")
+    form.get_by_role("button", name="Filter").click()
+    expect(page.locator("table.episodes tbody tr")).to_have_count(1)
+    expect(form.locator("summary")).to_have_text("Filters · 1 set")
+    expect(status).to_be_hidden()
+    # A wide window has them all beside each other, and needs no summary.
+    page.set_viewport_size({"width": 1280, "height": 800})
+    expect(status).to_be_visible()
+    expect(form.locator("summary")).to_be_hidden()

@@ -51,6 +51,15 @@ def poses() -> str:
     return "\n".join(map(json.dumps, lines))
 
 
+def flight() -> str:
+    """What a drone writes, a cue a second from 1 s on, behind a cue of words."""
+    cues = ["1\n00:00:00,200 --> 00:00:00,900\nTake off\n"]
+    for at in range(1, 9):
+        times = f"00:00:0{at},000 --> 00:00:0{at},900"
+        cues.append(f"{at + 1}\n{times}\n[latitude: 47.{at}] [longitude: 8.5] [rel_alt: {at}.5 abs_alt: 440.{at}]\n")
+    return "\n".join(cues)
+
+
 def long_cues() -> str:
     times = [f"{at // 3600:02}:{at // 60 % 60:02}:{at % 60:02}" for at in range(20_000)]
     return "WEBVTT\n\n" + "\n".join(f"{time}.000 --> {time}.900\ncue {at}\n" for at, time in enumerate(times))
@@ -89,6 +98,8 @@ def pages(services: Services, object_store: ObjectStore) -> Iterator[dict[str, s
                 "large": {"/long.vtt": long_cues(), "/wide.csv": wide_labels()},
                 "moved": {"/a.vtt": VTT, "/b.vtt": VTT},
                 "flagged": {"/a.vtt": VTT},
+                "flight": {"/flight.srt": flight()},
+                "broken": {"/a.csv": "", "/b.vtt": "WEBVTT\n"},
                 MARKUP: {IMAGE: BOLD},
             }
         )
@@ -117,6 +128,70 @@ def test_an_episode_of_labels_sound_and_subtitles(viewer: Seen, pages: dict[str,
     expect(page.locator("#episode")).to_have_attribute("data-time", "2.000")
     value = page.locator('[data-name="/labels/joints.csv"] .values li', has_text="q1").locator(".value")
     expect(value).to_have_text("-0.9589")
+
+
+def test_the_measurements_of_a_text_track_are_plots_of_their_own(
+    viewer: Seen, pages: dict[str, str], page: Page
+) -> None:
+    page.goto(viewer.link(pages["flight"] + "?t=4.5"))
+    name = "/flight.srt/telemetry"
+    expect(page.locator("#tracks .row[data-name]")).to_have_count(2)
+    row = page.locator(f'[data-name="{name}"]')
+    expect(row.locator(".row-name")).to_have_text("flight.srt · telemetry")
+    expect(page.locator(f'[data-plot="{name}"] canvas')).to_have_count(3)  # latitude, longitude, the altitudes
+    value = row.locator(".values li", has_text="latitude").locator(".value")
+    expect(value).to_have_text("47.4")
+    page.get_by_label(f"Table of the entries of {name}").click()
+    table = page.get_by_role("table", name=f"Entries of {name}")
+    expect(table.locator("tr[aria-current=true] td").first).to_have_text("4")
+    table.get_by_role("button", name="0:06.000", exact=True).click()
+    expect(page.locator("#episode")).to_have_attribute("data-time", "6.000")
+    expect(value).to_have_text("47.6")
+    # It goes where its text track is moved.
+    page.locator(".alignment summary").click()
+    offset = page.get_by_label("Offset of /flight.srt in seconds")
+    offset.fill("2")
+    offset.press("Enter")
+    expect(page.locator("#badges [data-alignment]")).to_contain_text("flight.srt +2 s")
+    expect(value).to_have_text("47.6")
+
+
+def test_an_episode_of_which_nothing_plays_says_so_in_the_place_of_a_length(
+    viewer: Seen, pages: dict[str, str], page: Page, lab: Lab
+) -> None:
+    for path, length in {
+        pages["broken"]: "nothing plays",
+        pages["names"]: "no times",
+        pages["flagged"]: "0:06.0",
+        lab.ingest({"/a.wav": sound(1)}, process=False): "length not known yet",
+    }.items():
+        page.goto(viewer.link(path))
+        expect(page.locator("[data-length]")).to_have_text(length)
+
+
+def test_what_becomes_ready_while_one_looks_is_offered_and_shown_at_the_same_place(
+    viewer: Seen, lab: Lab, page: Page
+) -> None:
+    path = lab.ingest({"/a.wav": sound(8)})
+    page.clock.install()
+    page.goto(viewer.link(path))
+    rows = page.locator("#tracks .row[data-name]")
+    expect(rows).to_have_count(1)
+    expect(page.locator("#badges")).not_to_contain_text("processing")
+    lab.ingest({"/b.wav": sound(8)}, process=False)
+    page.clock.fast_forward(21_000)
+    offer = page.locator("#badges button.accent")
+    expect(offer).to_have_text("1 processing · show what is ready")
+    lab.process()
+    page.clock.fast_forward(6_000)
+    expect(offer).to_have_text("Files have changed · show them")
+    expect(rows).to_have_count(1)
+    page.locator("#episode").press("Shift+ArrowRight")
+    expect(page.locator("#episode")).to_have_attribute("data-time", "1.000")
+    offer.click()
+    expect(rows).to_have_count(2)
+    expect(page.locator("#episode")).to_have_attribute("data-time", "1.000")
+    expect(page.locator("#badges button.accent")).to_have_count(0)
 
 
 def test_cues_are_clicked_and_gone_through(viewer: Seen, pages: dict[str, str], page: Page) -> None:

@@ -11,7 +11,7 @@ from .ending import Ended, end
 from .forming import form
 from .places import Places
 from .postponing import make_due
-from .rows import close_if_done
+from .rows import NOBODYS, close_if_done
 
 # How many forgotten registrations one claim queues.
 _UNASKED_LIMIT = 10_000
@@ -47,7 +47,8 @@ def _queue_unasked(connection: Connection, grace_seconds: float) -> None:
         UPDATE records SET status = 'queued', queued_at = now(), updated_at = now()
         WHERE id IN (
             SELECT id FROM records
-            WHERE status = 'registered' AND created_at <= now() - make_interval(secs => :grace)
+            WHERE status = 'registered' AND (created_at <= now() - make_interval(secs => :grace)
+                OR created_at > now() + interval '1 minute')  -- the clock was set back
             ORDER BY created_at LIMIT :limit FOR UPDATE SKIP LOCKED)"""),
         {"grace": grace_seconds, "limit": _UNASKED_LIMIT},
     )
@@ -82,14 +83,14 @@ def _lapsed(
 ) -> Sequence[Row[tuple[str, str, str | None]]]:
     """Open batches whose lease ended, locked: no more of an owner's than it may have."""
     return connection.execute(
-        text("""
+        text(f"""
         SELECT partition, owner, run_id FROM batches WHERE partition IN (
             SELECT partition FROM (
                 SELECT partition, lease_until, row_number() OVER (PARTITION BY owner ORDER BY lease_until) AS turn
-                FROM batches WHERE state = 'open' AND lease_until <= now() AND owner <> ALL(:full)
+                FROM batches WHERE state = 'open' AND {NOBODYS} AND owner <> ALL(:full)
                 AND (run_id IS NULL OR :begun_too)) ended
             WHERE turn <= :per_owner ORDER BY turn, lease_until LIMIT :limit)
-        ORDER BY lease_until, partition FOR UPDATE SKIP LOCKED"""),
+        ORDER BY lease_until, partition FOR UPDATE SKIP LOCKED"""),  # noqa: S608 (spelled there)
         {
             "full": places.full_owners(),
             "per_owner": limits.max_open_per_owner,

@@ -101,7 +101,8 @@ def _ready(connection: Connection, limits: ClaimBatches, places: Places) -> Sequ
 
     A project is ready when nothing was queued in it for the settling time, when it has enough for a full batch, when
     its oldest file has waited for too long, or when no batch of it is at work: then somebody waits for this file, and
-    of a bulk ingest that goes on, each batch is what came while the last one was worked on.
+    of a bulk ingest that goes on, each batch is what came while the last one was worked on. What was queued at a time
+    to come, by a clock that was set back since, has waited for long enough.
     """
     # From one project's first row in the index of what is queued to the next one's: a hundred thousand files that
     # wait are not read several times a second.
@@ -117,6 +118,7 @@ def _ready(connection: Connection, limits: ClaimBatches, places: Places) -> Sequ
                 ORDER BY owner, project, queued_at LIMIT 1) following)
         SELECT owner, project FROM waiting w
         WHERE owner <> ALL(:full) AND (oldest <= now() - make_interval(secs => :patience)
+            OR oldest > now() + interval '1 minute'
             OR NOT EXISTS (SELECT FROM batches b WHERE b.owner = w.owner AND b.project = w.project
                 AND b.state = 'open')
             OR (SELECT max(queued_at) FROM records r WHERE {UNCLAIMED}

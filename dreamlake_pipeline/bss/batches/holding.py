@@ -156,5 +156,6 @@ def _items(connection: Connection, batch: RowMapping, rows: Any) -> BatchItems:
         begun=batch["begun"],
         ladder=decided.ladder,
         csv=decided.csv,
+        playback=decided.playback,
         items=[Record.model_validate(dict(row)) for row in rows],
     )

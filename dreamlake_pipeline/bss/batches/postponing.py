@@ -72,8 +72,11 @@ def postpone(connection: Connection, partition: str, run_id: str, items: Sequenc
 
 
 def make_due(connection: Connection, *, store_answers: bool) -> None:
-    """Have claimed what has waited for its time and, when the store answers, what waits for that."""
-    due = "waiting_until <= now()"
+    """Have claimed what has waited for its time and, when the store answers, what waits for that.
+
+    A time that is further away than any backoff is one of a clock that was set back since.
+    """
+    due = "waiting_until <= now() OR waiting_until > now() + make_interval(secs => :longest)"
     if store_answers:
         due = f"""{due} OR (postponed_at <= now() - make_interval(secs => :after) AND waiting_until IS NOT NULL
             AND waiting->>'code' IN ('storage_failed', 'unreachable'))"""
@@ -81,5 +84,5 @@ def make_due(connection: Connection, *, store_answers: bool) -> None:
         text(f"""
         UPDATE records SET waiting_until = NULL
         WHERE id IN (SELECT id FROM records WHERE {due} LIMIT :limit FOR UPDATE SKIP LOCKED)"""),  # noqa: S608
-        {"after": _AFTER_ANSWER, "limit": _MOST_DUE} if store_answers else {"limit": _MOST_DUE},
+        {"longest": 2 * _MOST, "limit": _MOST_DUE} | ({"after": _AFTER_ANSWER} if store_answers else {}),
     )

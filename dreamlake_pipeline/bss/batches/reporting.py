@@ -71,7 +71,8 @@ def finish(connection: Connection, partition: str, run_id: str, ids: Sequence[st
     """What has a result is `ready`, of `ids` or of all items; the batch is closed when nothing is left. Raises as
     `heartbeat` does.
 
-    What was given another ladder, or other options of a CSV, while it was processed is queued again, for another batch.
+    What was given another ladder, other browsers, or other options of a CSV, while it was processed is queued again,
+    for another batch.
     """
     check_run(lock(connection, partition), run_id)
     records.queue(connection, records.made_otherwise(connection, partition, ids), [Status.PROCESSING])
@@ -110,5 +111,5 @@ def _result(result: ItemResult) -> dict[str, Any]:
     if result.metadata is not None:
         body["metadata"] = result.metadata
     if result.error is not None:
-        body["error"] = result.error.wire()
+        body["error"] = result.error.wire() | ({"log": result.log} if result.log else {})
     return body

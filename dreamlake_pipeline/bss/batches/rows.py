@@ -12,6 +12,10 @@ from ...errors import Code, DreamlakeError
 # SQL: a record that waits for a batch and is due. The index `records_queue` has these.
 UNCLAIMED = "status = 'queued' AND partition IS NULL AND waiting_until IS NULL"
 
+# SQL: an open batch is nobody's. An offer of a time to come was made before the clock was set back, since no pause is
+# as long: whoever waited for it would wait for as long as the clock was ahead.
+NOBODYS = "(lease_until <= now() OR (run_id IS NULL AND offered_at > now() + interval '1 minute'))"
+
 
 def insert(
     connection: Connection,

@@ -29,6 +29,7 @@ class Chunk:
     """A row of the pool. `records` are some of those in scope that refer to it."""
 
     sha256: str
+    form: str
     size: int
     is_stored: bool
     is_leased: bool
@@ -36,7 +37,7 @@ class Chunk:
 
     @property
     def key(self) -> str:
-        return layout.chunk_key(self.sha256)
+        return layout.chunk_key(self.sha256, layout.ChunkForm(self.form))
 
     def found(self, code: Finding, detail: str) -> Found:
         return Found(code=code, what=self.key, detail=detail, sha256=self.sha256, records=self.records)
@@ -118,7 +119,7 @@ def rows(connection: Connection, world: World, hashes: Sequence[str], *, skip_lo
     """These rows of the pool as they are now; with `skip_locked`, without those that somebody holds."""
     found = connection.execute(
         text(f"""
-        SELECT c.sha256, c.size, c.stored_at IS NOT NULL AS is_stored, c.lease_until > now() AS is_leased,
+        SELECT c.sha256, c.form, c.size, c.stored_at IS NOT NULL AS is_stored, c.lease_until > now() AS is_leased,
             ARRAY(SELECT f.record_id FROM chunk_refs f JOIN records r ON r.id = f.record_id
                 WHERE f.sha256 = c.sha256 AND {world.where("r")} ORDER BY 1 LIMIT :most) AS records
         FROM chunks c WHERE c.sha256 = ANY(:hashes) ORDER BY c.sha256

@@ -35,5 +35,7 @@ def in_folders(world: World, folders: Iterable[str]) -> dict[str, int]:
 
 def in_pool(world: World, after: str, limit: int) -> dict[str, int]:
     """Sizes by keys of up to so many segments whose hashes sort after `after`."""
-    page = world.store.list_page(layout.CHUNK_PREFIX, after=layout.chunk_key(after) if after else "", limit=limit)
+    # `/` sorts behind the dot that ends a hash: the page begins behind every form of that one.
+    behind = f"{layout.CHUNK_PREFIX}{after}/" if after else ""
+    page = world.store.list_page(layout.CHUNK_PREFIX, after=behind, limit=limit)
     return {item.key: item.size for item in page.objects}

@@ -18,6 +18,7 @@ from ...api.stored import META, Meta, Output
 from ...errors import Code, DreamlakeError
 from ...findings import Finding
 from ...kinds import Kind
+from .. import chunks
 from ..damaged import read_small, sha256_of
 from ..side_by_side import side_by_side
 from . import listing
@@ -278,19 +279,22 @@ def _check_references(world: World, row: Row) -> Iterator[Found]:
             detail = f"{len(referred)} references, and {count} segments"
             yield row.found(Finding.REFERENCE_MISSING, None, detail)
         return
-    named: set[str] = set()
+    named: dict[str, str] = {}
     for stream in metadata["streams"]:
         playlist = _read(world, f"{row.folder}stream/{stream}.m3u8")
         if not playlist.rstrip().endswith("#EXT-X-ENDLIST"):
             return  # it is missing or cut off, which is told
-        lines = (line for line in playlist.splitlines() if line and not line.startswith("#"))
-        named.update(map(layout.chunk_of_uri, lines))
-    for sha256 in sorted(named - referred):
-        found = row.found(Finding.REFERENCE_MISSING, layout.chunk_key(sha256), "a playlist names it")
-        yield found.model_copy(update={"sha256": sha256})
-    for sha256 in sorted(referred - named):
-        found = row.found(Finding.REFERENCE_UNUSED, layout.chunk_key(sha256), "no playlist names it")
-        yield found.model_copy(update={"sha256": sha256})
+        found = map(layout.parse_chunk, layout.chunk_uris(playlist))
+        named |= {chunk[0]: layout.chunk_key(*chunk) for chunk in found if chunk is not None}
+    for sha256 in sorted(named.keys() - referred):
+        missing = row.found(Finding.REFERENCE_MISSING, named[sha256], "a playlist names it")
+        yield missing.model_copy(update={"sha256": sha256})
+    unused = referred - named.keys()
+    with world.database.connect() as connection:
+        keys = chunks.keys(connection, unused) if unused else {}
+    for sha256 in sorted(keys):
+        spare = row.found(Finding.REFERENCE_UNUSED, keys[sha256], "no playlist names it")
+        yield spare.model_copy(update={"sha256": sha256})
 
 
 class Spare(NamedTuple):

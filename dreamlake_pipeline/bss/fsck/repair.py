@@ -175,14 +175,24 @@ def _close(connection: Connection, partitions: Sequence[str], caller: Principal)
 def _know(connection: Connection, store: ObjectStore, hashes: Sequence[str | None]) -> int:
     """Give segments rows that nobody trusts: whoever makes one stores it again, and what nobody plays is freed."""
     wanted = sorted({sha256 for sha256 in hashes if sha256 and names.is_sha256(sha256)})
-    heads = side_by_side(lambda sha256: store.head(layout.chunk_key(sha256)), wanted)
-    there = {sha256: head.size for sha256, head in zip(wanted, heads, strict=True) if head is not None and head.size}
+    objects = [(sha256, form) for sha256 in wanted for form in layout.ChunkForm]
+    heads = side_by_side(lambda one: store.head(layout.chunk_key(*one)), objects)
+    there = {
+        sha256: (head.size, form)
+        for (sha256, form), head in zip(objects, heads, strict=True)
+        if head is not None and head.size
+    }
     if not there:
         return 0
     return connection.execute(
         text("""
-        INSERT INTO chunks (sha256, size, lease_until)
-        SELECT sha256, size, now() FROM unnest(CAST(:hashes AS text[]), CAST(:sizes AS bigint[])) AS c(sha256, size)
+        INSERT INTO chunks (sha256, size, form, lease_until)
+        SELECT sha256, size, form, now()
+        FROM unnest(CAST(:hashes AS text[]), CAST(:sizes AS bigint[]), CAST(:forms AS text[])) AS c(sha256, size, form)
         ORDER BY sha256 COLLATE "C" ON CONFLICT DO NOTHING"""),
-        {"hashes": list(there), "sizes": list(there.values())},
+        {
+            "hashes": list(there),
+            "sizes": [size for size, _ in there.values()],
+            "forms": [form for _, form in there.values()],
+        },
     ).rowcount

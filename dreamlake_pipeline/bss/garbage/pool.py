@@ -11,9 +11,9 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, text
 
-from ... import layout
 from ...api.garbage import Garbage, Tally
 from ...crashpoints import CrashPoint, reached
+from .. import chunks
 from .collector import EXPIRED, Collector, Work, freed, later, refused
 
 _LOOKED_AT = 5000
@@ -76,8 +76,9 @@ def free(collector: Collector, position: str) -> Work:
         named = referred_to(connection, hashes)
         _pardon(connection, named)
         gone = [sha256 for sha256 in hashes if sha256 not in named]
-        kept = collector.store.delete(layout.chunk_key(sha256) for sha256 in gone)
-        gone = [sha256 for sha256 in gone if layout.chunk_key(sha256) not in kept]
+        keys = chunks.keys(connection, gone)
+        kept = collector.store.delete(keys.values())
+        gone = [sha256 for sha256 in gone if keys[sha256] not in kept]
         if gone:
             reached(CrashPoint.CHUNKS_DELETED)
         sizes = connection.execute(

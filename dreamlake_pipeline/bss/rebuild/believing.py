@@ -28,6 +28,7 @@ from ...api.common import (
     Text,
 )
 from ...api.stored import Meta, Noted, Outputs
+from ...playback import PlaybackMode
 
 _MOST_STREAMS = 256
 _DEEPEST = 64  # of metadata, which is five deep or so; what is 200 deep can't be told as JSON
@@ -48,6 +49,7 @@ class Believed(Meta):
     size: Bytes | None = None
     content_type: ContentType | None = None
     ladder: Ladder | None = None
+    playback: PlaybackMode | None = None
     csv: CsvOptions | None = None
     warnings: list[Text] = Field(default_factory=list, max_length=10_000)
     attempts: int = Field(0, ge=0, lt=2**31)

@@ -19,9 +19,10 @@ _AT_ONCE = 500
 _COPIED = ("id", "kind", "owner", "project", "name", "staging_key", "uploaded_at", "created_at")
 
 _COLUMNS = """id text, kind text, owner text, project text, episode text, name text, staging_key text,
-    staging_hash text, sha256 text, size bigint, content_type text, ladder int[], csv jsonb, status text, error jsonb,
-    last_error jsonb, warnings jsonb, metadata jsonb, recipe text, outputs jsonb, attempts int, created_at timestamptz,
-    request_id text, moved_at timestamptz, uploaded_at timestamptz, reported_at timestamptz, ready_at timestamptz"""
+    staging_hash text, sha256 text, size bigint, content_type text, ladder int[], playback text, csv jsonb, status text,
+    error jsonb, last_error jsonb, warnings jsonb, metadata jsonb, recipe text, outputs jsonb, attempts int,
+    created_at timestamptz, request_id text, moved_at timestamptz, uploaded_at timestamptz, reported_at timestamptz,
+    ready_at timestamptz"""
 _NAMES = ", ".join(column.split()[0] for column in _COLUMNS.split(","))
 
 
@@ -117,6 +118,7 @@ def _record(row: Any, *, has_chunks: bool) -> dict[str, Any]:
         "staging_hash",
         "content_type",
         "ladder",
+        "playback",
         "csv",
         "size",
         "sha256",

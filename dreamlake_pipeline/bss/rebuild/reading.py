@@ -72,22 +72,24 @@ class Work:
 def read_pool(bucket: Bucket, after: str) -> Work:
     """A page of the pool: each segment gets a row. Whether it has the bytes that its name says is for `fsck --deep`."""
     page = bucket.store.list_page(layout.CHUNK_PREFIX, after=after)
-    found = {layout.chunk_of_uri(item.key): item for item in page.objects}
-    chunks = {
-        sha256: item.size
-        for sha256, item in found.items()
-        if item.size and names.is_sha256(sha256) and item.key == layout.chunk_key(sha256)
-    }
+    found = [(parsed, item) for item in page.objects if item.size and (parsed := layout.parse_chunk(item.key))]
+    chunks = {sha256: (item.size, form) for (sha256, form), item in found if item.key == layout.chunk_key(sha256, form)}
     work = Work(page.objects[-1].key if page.truncated and page.objects else None)
     if chunks:
         with bucket.database.begin() as connection:
             work.done["segments"] = connection.execute(
                 text("""
-                INSERT INTO chunks (sha256, size, stored_at, lease_until)
-                SELECT sha256, size, now(), now() + make_interval(secs => :lease)
-                FROM unnest(CAST(:hashes AS text[]), CAST(:sizes AS bigint[])) AS c(sha256, size)
+                INSERT INTO chunks (sha256, size, form, stored_at, lease_until)
+                SELECT sha256, size, form, now(), now() + make_interval(secs => :lease)
+                FROM unnest(CAST(:hashes AS text[]), CAST(:sizes AS bigint[]), CAST(:forms AS text[]))
+                    AS c(sha256, size, form)
                 ORDER BY sha256 COLLATE "C" ON CONFLICT DO NOTHING"""),
-                {"hashes": list(chunks), "sizes": list(chunks.values()), "lease": _LEASE_SECONDS},
+                {
+                    "hashes": list(chunks),
+                    "sizes": [size for size, _ in chunks.values()],
+                    "forms": [form for _, form in chunks.values()],
+                    "lease": _LEASE_SECONDS,
+                },
             ).rowcount
     return work
 
@@ -188,15 +190,17 @@ def _keep_lines(connection: Connection, owner: str, project: str, lines: Sequenc
 def _decide(connection: Connection, owner: str, project: str, at: datetime, settings: ProjectSettings) -> None:
     connection.execute(
         text("""
-        INSERT INTO projects AS known (owner, project, ladder, csv, types, updated_at)
-        VALUES (:owner, :project, :ladder, CAST(:csv AS jsonb), CAST(:types AS jsonb), :at)
-        ON CONFLICT (owner, project) DO UPDATE SET ladder = excluded.ladder, csv = excluded.csv, types = excluded.types,
+        INSERT INTO projects AS known (owner, project, ladder, playback, csv, types, updated_at)
+        VALUES (:owner, :project, :ladder, :playback, CAST(:csv AS jsonb), CAST(:types AS jsonb), :at)
+        ON CONFLICT (owner, project) DO UPDATE SET ladder = excluded.ladder, playback = excluded.playback,
+            csv = excluded.csv, types = excluded.types,
             updated_at = excluded.updated_at WHERE known.updated_at < excluded.updated_at"""),
         {
             "owner": owner,
             "project": project,
             "at": at,
             "ladder": None if settings.ladder is None else list(settings.ladder),
+            "playback": settings.playback,
             "csv": None if settings.csv is None else to_jsonb(settings.csv),
             "types": None if settings.types is None else to_jsonb(settings.types),
         },
@@ -301,8 +305,7 @@ def _segments(playlist: bytes | str | None) -> list[str] | None:
     """The segments that a media playlist of ours names; None when it is none."""
     if not isinstance(playlist, bytes) or not playlist.rstrip().endswith(b"#EXT-X-ENDLIST"):
         return None
-    uris = [line for line in playlist.decode(errors="replace").splitlines() if line and line[0] != "#"]
-    hashes = [layout.chunk_of_uri(uri) for uri in uris]
+    hashes = [layout.chunk_of_uri(uri) for uri in layout.chunk_uris(playlist.decode(errors="replace"))]
     return hashes if all(names.is_sha256(sha256) for sha256 in hashes) else None
 
 

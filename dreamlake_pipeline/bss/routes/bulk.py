@@ -10,9 +10,11 @@ from ...admission import MIB, Reader, Writer, most_bytes, new_router
 from ...api.bss import (
     CompareFiles,
     Differences,
+    FileLogs,
     FinishedUploads,
     FinishUploads,
     Ids,
+    LogsOf,
     PlannedUploads,
     PlanUploads,
     Record,
@@ -72,12 +74,22 @@ def query(body: Ids, caller: Reader, database: Database) -> LongList:
     return _answer(body.ids, caller, database)
 
 
+@routes.post("/records/logs", summary="What was logged of files that failed")
+def logs(body: LogsOf, caller: Reader, database: Database) -> FileLogs:
+    """A few lines of each, without secrets, in the order of the ids. What failed without a line of its own, as where
+    its run was killed, is left out."""
+    with database.connect() as connection:
+        return FileLogs(items=records.logged(connection, body.ids, caller))
+
+
 @routes.post("/records/requeue", summary="Process again", response_model=Records)
 def requeue(body: Requeue, caller: Writer, database: Database, store: Store) -> LongList:
     """What failed or was never processed; with `force`, also what is ready. The records as they are then."""
     with database.begin() as connection:
         reachable = records.reachable(connection, body.ids, caller)
         queued = records.queue(connection, reachable, records.SETTLED if body.force else records.UNPROCESSED)
+        if body.playback is not None:
+            records.add_playback(connection, queued, body.playback)
     journal.note(database, store, sorted(queued))
     return _answer(reachable, caller, database)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated
 
@@ -69,12 +70,20 @@ def list_records(
 
 
 @routes.get("/underway", summary="What is under way, by project")
-def list_underway(caller: Reader, database: Database) -> Underway:
-    """Of the namespaces that the token reaches: how many files are sent, wait and are processed."""
-    caller.require_any(Scope.READ)
-    everywhere = EVERY_NAMESPACE in caller.namespaces
+def list_underway(
+    caller: Reader,
+    database: Database,
+    owner: Annotated[Owner | None, Query(description="Absent: all that the token reaches.")] = None,
+) -> Underway:
+    """Of the namespaces that the token reaches, or of one: how many files are sent, wait and are processed."""
+    if owner is not None:
+        caller.require(owner, Scope.READ)
+        reached: Sequence[str] | None = [owner]
+    else:
+        caller.require_any(Scope.READ)
+        reached = None if EVERY_NAMESPACE in caller.namespaces else caller.namespaces
     with database.connect() as connection:
-        return underway.count(connection, None if everywhere else caller.namespaces)
+        return underway.count(connection, reached)
 
 
 @routes.get("/deleted", summary="Records that can be restored", response_model=Listing[DeletedRecord])

@@ -14,7 +14,7 @@ from fastapi import Depends, Path, Request
 from fastapi.responses import RedirectResponse, Response, StreamingResponse
 from sqlalchemy import Engine
 
-from ... import layout, names
+from ... import layout
 from ...admission import Reader, new_router, reads
 from ...api.bss import Playback, Record
 from ...auth import Principal, Scope, issue_token
@@ -30,6 +30,7 @@ _STREAMED = (Kind.VIDEO, Kind.AUDIO)
 StreamHash = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
 SegmentNumber = Annotated[int, Path(ge=0, le=2**31)]
 ChunkHash = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
+ChunkForm = Annotated[layout.ChunkForm, Path(description="What it is: a segment, or what comes before segments.")]
 
 routes = new_router(tags=["playback"])
 
@@ -53,14 +54,14 @@ class SubtitleResponse(Response):
     media_type = subtitles.CONTENT_TYPE
 
 
-@routes.get("/chunks/{hash}.ts", summary="A segment", status_code=302, response_class=RedirectResponse)
-def chunk(hash: ChunkHash, viewer: Viewer, database: Database, store: Store, config: Config) -> str:
+@routes.get("/chunks/{hash}.{form}", summary="A segment", status_code=302, response_class=RedirectResponse)
+def chunk(hash: ChunkHash, form: ChunkForm, viewer: Viewer, database: Database, store: Store, config: Config) -> str:
     """A redirect to its bytes, for those who may read a record that plays it; knowing its hash is not enough."""
     with database.connect() as connection:
         if not chunks.is_readable(connection, hash, viewer):
             raise DreamlakeError(Code.NOT_FOUND, f"There is no chunk {hash}.")
     expires = viewer.seconds_left(config.url_ttl)
-    return store.presign_get(layout.chunk_key(hash), expires=expires, content_type=layout.CHUNK_TYPE)
+    return store.presign_get(layout.chunk_key(hash, form), expires=expires, content_type=form.content_type)
 
 
 def _add_streams(spec: KindSpec) -> None:
@@ -106,33 +107,39 @@ def _add_streams(spec: KindSpec) -> None:
         expires = viewer.seconds_left(config.url_ttl)
 
         def reachable(uri: str) -> str:
-            sha256 = layout.chunk_of_uri(uri)
-            if not names.is_sha256(sha256):
+            chunk = layout.parse_chunk(uri)
+            if chunk is None:
                 return uri
             if token is not None:
-                return f"{request.base_url}{spec.route}/{id}/stream/{sha256}.ts?token={quote(token)}"
-            return store.presign_get(layout.chunk_key(sha256), expires=expires)
+                return f"{request.base_url}{spec.route}/{id}/stream/{'.'.join(chunk)}?token={quote(token)}"
+            return store.presign_get(layout.chunk_key(*chunk), expires=expires)
 
         return PlaylistResponse(playlists.replace_uris(playlist, reachable))
 
     @routes.get(
-        f"/{spec.route}/{{id}}/stream/{{hash}}.ts",
+        f"/{spec.route}/{{id}}/stream/{{hash}}.{{form}}",
         summary=f"A segment of {spec.label}, as bytes",
         response_class=SegmentResponse,
     )
     def segment(
-        id: RecordId, hash: ChunkHash, request: Request, viewer: Viewer, database: Database, store: Store
+        id: RecordId,
+        hash: ChunkHash,
+        form: ChunkForm,
+        request: Request,
+        viewer: Viewer,
+        database: Database,
+        store: Store,
     ) -> Response:
-        """What `/chunks/{hash}.ts` redirects to; for players that follow no redirect to another site."""
+        """What `/chunks/{hash}.{form}` redirects to; for players that follow no redirect to another site."""
         record = access.find_playable(database, viewer, spec.kind, id)
         with database.connect() as connection:
             is_readable = chunks.is_readable(connection, hash, viewer)
         if not is_readable and not published.names_chunk(store, request.app.state.timelines, record, hash):
             raise DreamlakeError(Code.NOT_FOUND, f"There is no segment {hash}.")
-        size, blocks = store.open(layout.chunk_key(hash))
+        size, blocks = store.open(layout.chunk_key(hash, form))
         # A chunk never changes, since its hash is its name. Caches may keep it for one user, and not share it.
         headers = {"Content-Length": str(size), "Cache-Control": "private, max-age=31536000, immutable"}
-        return SegmentResponse(blocks, headers=headers)
+        return SegmentResponse(blocks, headers=headers, media_type=form.content_type)
 
 
 @routes.get(

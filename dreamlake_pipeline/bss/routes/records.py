@@ -37,11 +37,14 @@ def _add_registration(routes: APIRouter, spec: KindSpec) -> None:
     def register(body: Register, caller: Writer, database: Database, store: Store) -> Registered:
         """The same file under the same name again is the same record. Its bytes must have arrived.
 
-        Another ladder, and other options of a CSV, hold for its next processing, which is asked for by itself.
+        Another ladder, other browsers, and other options of a CSV, hold for its next processing, which is asked for by
+        itself.
         """
         caller.require(body.owner, Scope.WRITE)
         if body.ladder is not None and spec.kind is not Kind.VIDEO:
             raise DreamlakeError(Code.INVALID_REQUEST, "ladder: only a video has one.")
+        if body.playback is not None and spec.kind is not Kind.VIDEO:
+            raise DreamlakeError(Code.INVALID_REQUEST, "playback: only a video has it.")
         if body.csv is not None and spec.kind is not Kind.LABEL_TRACK:
             raise DreamlakeError(Code.INVALID_REQUEST, "csv: only a label file has it.")
         key = layout.staging_key(body.owner, body.project, body.staging_hash)
@@ -64,6 +67,7 @@ def _add_registration(routes: APIRouter, spec: KindSpec) -> None:
                         content_type=body.content_type or content_type_of(body.name),
                         queue=not spec.asks,
                         ladder=body.ladder,
+                        playback=body.playback,
                         csv=body.csv,
                     )
                 ],
@@ -71,6 +75,8 @@ def _add_registration(routes: APIRouter, spec: KindSpec) -> None:
             record = inserted.record
             if body.ladder not in (None, record.ladder):
                 records.change_ladders(connection, {record.id: body.ladder})
+            if body.playback is not None and body.playback is not record.playback:
+                records.change_playback(connection, {record.id: body.playback})
             if body.csv not in (None, record.csv):
                 records.change_csv_options(connection, {record.id: body.csv})
         journal.note(database, store, [record.id])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated, Any
@@ -15,14 +16,17 @@ from ...admission import Reader, new_router
 from ...api.bss import Rows, Series
 from ...errors import Code, DreamlakeError
 from ...kinds import Kind, KindSpec
+from ...longlists import answer_whole
 from .. import access
 from ..context import Database, RecordId, Store
 from ..series import curves, rows
 from ..series.track import open_table, open_track
 
 MOST_WIDTH = 8192
-# Of the 40 threads in which requests are answered: as many read at a time, and as many more wait for it.
-_AT_ONCE, _WAITING = 4, 16
+# Of the 40 threads in which requests are answered: as many read at a time, and as many do that or wait for it; in all,
+# and for one tenant.
+_AT_ONCE, _AT_ONCE_OF_TENANT = 4, 3
+_UNDER_WAY, _UNDER_WAY_OF_TENANT = 20, 15
 
 Seconds = Annotated[float, Query(ge=0, allow_inf_nan=False)]
 Names = Annotated[
@@ -60,7 +64,7 @@ def _add_routes(spec: KindSpec) -> None:
         if end is not None and end < start:
             raise DreamlakeError(Code.INVALID_REQUEST, f"to: {end:g} is before {start:g}, which `from` says.")
         record = access.find_playable(database, caller, spec.kind, id)
-        with _one_of_few():
+        with _readers.enter(caller.tenant):
             track = open_track(store, request.app.state.footers, record)
             names = _names(fields, {one.name for one in track.fields} | {one.column for one in track.fields})
             return _answer(curves.answer(track, names, start, end, width))
@@ -85,7 +89,7 @@ def _add_routes(spec: KindSpec) -> None:
     ) -> Response:
         """Some rows of the table: around the last one that is not later than `at`, or from the row `first` on."""
         record = access.find_playable(database, caller, spec.kind, id)
-        with _one_of_few():
+        with _readers.enter(caller.tenant):
             footers = request.app.state.footers
             try:
                 track = open_track(store, footers, record)
@@ -107,24 +111,46 @@ def _names(given: Sequence[str] | None, known: set[str]) -> list[str]:
 
 
 def _answer(told: dict[str, Any]) -> Response:
-    return Response(to_json(told, inf_nan_mode="null"), media_type="application/json")
+    return answer_whole(to_json(told, inf_nan_mode="null"), "application/json")
 
 
-_working = threading.Semaphore(_AT_ONCE)
-_under_way = threading.BoundedSemaphore(_AT_ONCE + _WAITING)
+class _Readers:
+    """Places for those who read tables. No tenant takes all of them."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._reading: Counter[str] = Counter()
+        self._under_way: Counter[str] = Counter()
+
+    @contextmanager
+    def enter(self, tenant: str) -> Iterator[None]:
+        """A place, once one is free. Raises OVERLOADED when too many wait for one."""
+        with self._changed:
+            if self._under_way[tenant] >= _UNDER_WAY_OF_TENANT or self._under_way.total() >= _UNDER_WAY:
+                raise DreamlakeError(Code.OVERLOADED, "Too many curves are being read; try again later.")
+            self._under_way[tenant] += 1
+        try:
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: self._reading[tenant] < _AT_ONCE_OF_TENANT and self._reading.total() < _AT_ONCE
+                )
+                self._reading[tenant] += 1
+            try:
+                yield
+            finally:
+                self._leave(self._reading, tenant)
+        finally:
+            self._leave(self._under_way, tenant)
+
+    def _leave(self, places: Counter[str], tenant: str) -> None:
+        with self._changed:
+            places[tenant] -= 1
+            if not places[tenant]:
+                del places[tenant]
+            self._changed.notify_all()
 
 
-@contextmanager
-def _one_of_few() -> Iterator[None]:
-    """A place among those that read tables. Raises OVERLOADED when too many wait for one."""
-    if not _under_way.acquire(blocking=False):
-        raise DreamlakeError(Code.OVERLOADED, "Too many curves are being read; try again later.")
-    try:
-        with _working:
-            yield
-    finally:
-        _under_way.release()
-
+_readers = _Readers()
 
 for _spec in (Kind.LABEL_TRACK.spec, Kind.TEXT_TRACK.spec):
     _add_routes(_spec)

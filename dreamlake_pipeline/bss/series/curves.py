@@ -13,7 +13,7 @@ import pyarrow as pa
 from ...errors import Code, DreamlakeError
 from ...series import form, gaps
 from ...series.buckets import Buckets, fill, numbers_of
-from ...series.fields import Field, Sort, Values
+from ...series.fields import MOST_ITEMS, Field, Sort, Values
 from ...series.runs import Runs, find_runs
 from .track import Entries, LargeTrack, Track
 
@@ -149,9 +149,9 @@ def _told(entries: Buckets, curves: Sequence[_Curve], width: float, gap: float |
 class _Part:
     """Entries that were read, and their values: more than those of the span, by which gaps are judged."""
 
-    def __init__(self, track: Track, entries: Entries, table: pa.Table) -> None:
+    def __init__(self, track: Track, entries: Entries, table: pa.Table, fields: Sequence[Field]) -> None:
         self.track, self.entries = track, entries
-        self._values = Values(table)
+        self._values = Values(table, fields)
 
     def numbers(self, field: Field) -> tuple[np.ndarray, np.ndarray]:
         """The values of a field, and which of them are known."""
@@ -172,7 +172,7 @@ def _read(track: Track, fields: Sequence[Field], span: Span) -> _Part | None:
     if entries is None:
         return None
     columns = [field.column for field in fields if not _has_exact_marks(track, field)]
-    return _Part(track, entries, track.table.read_rows(entries.numbers, columns))
+    return _Part(track, entries, track.table.read_rows(entries.numbers, columns, items=MOST_ITEMS), fields)
 
 
 def _of_part(part: _Part, fields: Sequence[Field], span: Span) -> dict[str, Any]:

@@ -66,15 +66,20 @@ def fetch(store: ObjectStore, key: str, size: int, extents: Iterable[Extent]) ->
     """These extents of an object of `size` bytes. Raises NOT_FOUND, STORAGE_FAILED, REQUEST_TOO_LARGE."""
     parts = list(_parts(_joined(extents)))
     if sum(end - start for start, end in parts) > MOST_BYTES:
-        raise DreamlakeError(
-            Code.REQUEST_TOO_LARGE,
-            f"This would read more than {MOST_BYTES // 2**20} MiB of {key.rpartition('/')[2]}.",
-            hint="Ask for fewer fields at a time, or for a shorter span.",
-        )
+        raise too_large(key, MOST_BYTES)
     reads = [_fetchers.submit(store.read, key, start=start, length=end - start) for start, end in parts[1:]]
     first = [store.read(key, start=start, length=end - start) for start, end in parts[:1]]
     found = [*first, *(read.result() for read in reads)]
     return Pieces(size, [(extent.start, data) for extent, data in zip(parts, found, strict=True)])
+
+
+def too_large(key: str, most: int) -> DreamlakeError:
+    """What to answer when more bytes than `most` of an object would be read."""
+    return DreamlakeError(
+        Code.REQUEST_TOO_LARGE,
+        f"This would read more than {most // 2**20} MiB of {key.rpartition('/')[2]}.",
+        hint="Ask for fewer fields at a time, or for a shorter span.",
+    )
 
 
 def _joined(extents: Iterable[Extent]) -> list[Extent]:

@@ -10,14 +10,16 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ...errors import Code, DreamlakeError
 from ...objectstore import ObjectStore
-from .pieces import Extent, Pieces, fetch
+from .pieces import Extent, Pieces, fetch, too_large
 
 _TAIL = 64 * 2**10
 _CACHE_BYTES = 64 * 2**20
+_MOST_MEMORY = 256 * 2**20  # bytes of columns that are read at a time, once they are decoded
 _END = 8  # bytes behind a footer: its length, and `PAR1`
 
 
@@ -136,29 +138,42 @@ class StoredTable:
     def schema(self) -> pa.Schema:
         return self.footer.schema
 
-    def read_groups(self, groups: Sequence[int], columns: Sequence[str]) -> pa.Table:
-        """These columns of these row groups, in their order. Raises STORAGE_FAILED, REQUEST_TOO_LARGE."""
+    def read_groups(self, groups: Sequence[int], columns: Sequence[str], *, items: int | None = None) -> pa.Table:
+        """These columns of these row groups, in their order; of each list no more than so many items.
+
+        Raises STORAGE_FAILED, and REQUEST_TOO_LARGE as soon as it is: a few bytes of a file may stand for any number.
+        """
         names = list(dict.fromkeys(columns))
         if not len(groups) or not names:
             return self.schema.empty_table().select(names)
         groups = [int(group) for group in groups]
         pieces = fetch(self._store, self._key, self._size, self.footer.extents(groups, names))
+        parts, left = [], _MOST_MEMORY
         try:
             source = pa.PythonFile(pieces, mode="r")
             file = pq.ParquetFile(source, metadata=self.footer.metadata, page_checksum_verification=True)
-            return file.read_row_groups(groups, columns=names).select(names)
+            for group in groups:
+                parts.append(_cut(file.read_row_group(group, columns=names).select(names), items))
+                left -= parts[-1].nbytes
+                if left < 0:
+                    raise too_large(self._key, _MOST_MEMORY)
         except (pa.ArrowException, OSError):
             raise _unreadable(self._key) from None
+        return pa.concat_tables(parts)
 
-    def read_all(self, columns: Sequence[str]) -> pa.Table:
+    def read_all(self, columns: Sequence[str], *, items: int | None = None) -> pa.Table:
         """These columns of all rows."""
-        return self.read_groups(range(len(self.footer.begins) - 1), columns)
+        return self.read_groups(range(len(self.footer.begins) - 1), columns, items=items)
 
-    def read_rows(self, numbers: np.ndarray, columns: Sequence[str]) -> pa.Table:
+    def read_first(self, rows: int, columns: Sequence[str]) -> pa.Table:
+        """These columns of the row groups in which the first rows are."""
+        return self.read_groups(range(int(np.searchsorted(self.footer.begins[:-1], rows))), columns)
+
+    def read_rows(self, numbers: np.ndarray, columns: Sequence[str], *, items: int | None = None) -> pa.Table:
         """These columns of the rows of these numbers, in this order."""
         begins = self.footer.begins
         groups, group_of = np.unique(np.searchsorted(begins, numbers, side="right") - 1, return_inverse=True)
-        table = self.read_groups(groups.tolist(), columns)
+        table = self.read_groups(groups.tolist(), columns, items=items)
         # A row's place among the groups that were read.
         ahead = np.concatenate(([0], np.cumsum(np.diff(begins)[groups])))[:-1] if len(groups) else np.empty(0, np.int64)
         return table.take(pa.array(numbers - begins[groups][group_of] + ahead[group_of]))
@@ -168,3 +183,11 @@ class StoredTable:
         begins = self.footer.begins
         groups = np.unique(np.searchsorted(begins, numbers, side="right") - 1)
         return int(np.diff(begins)[groups].sum())
+
+
+def _cut(table: pa.Table, items: int | None) -> pa.Table:
+    """The table with lists of no more than so many items."""
+    for at, field in enumerate(table.schema):
+        if items is not None and pa.types.is_list(field.type):
+            table = table.set_column(at, field, pc.list_slice(table.column(at), 0, items))
+    return table

@@ -23,7 +23,7 @@ from ...layout import result_key
 from ...objectstore import ObjectStore
 from ...series import form
 from ...series.buckets import Buckets, join
-from ...series.fields import Field, find_fields, nested_columns
+from ...series.fields import LOOKED_AT, MOST_ITEMS, Field, find_fields, nested_columns
 from ...series.form import Described, Description
 from ...series.gaps import Distances
 from ...series.runs import Runs
@@ -89,6 +89,8 @@ class SmallTrack:
     def __init__(self, table: StoredTable, seconds: np.ndarray, record: Record) -> None:
         metadata = record.metadata or {}
         start = metadata.get("start", metadata.get("startSec"))
+        if (telemetry := metadata.get("telemetry")) is not None:  # the first cues may hold none
+            start = telemetry.get("startSec", start)
         self.table, self.start = table, start
         self._seconds = seconds
         numbers = np.flatnonzero(~np.isnan(seconds))
@@ -103,7 +105,9 @@ class SmallTrack:
     @cached_property
     def fields(self) -> Sequence[Field]:
         schema = self.table.schema
-        return find_fields(schema, self.table.read_all(nested_columns(schema)), self._left_out)
+        lists, objects = nested_columns(schema)
+        found = self.table.read_all(lists, items=MOST_ITEMS), self.table.read_first(LOOKED_AT, objects)
+        return find_fields(schema, {name: part[name] for part in found for name in part.column_names}, self._left_out)
 
     def between(self, start: float, end: float) -> Entries:
         """All of them: what is usual in a field is told by all of its values."""
@@ -239,8 +243,8 @@ def _array(table: pa.Table, name: str) -> np.ndarray:
 def open_track(store: ObjectStore, footers: Footers, record: Record) -> Track:
     """The track of a label track, or of the telemetry of a text track.
 
-    Raises NOT_FOUND where there is no telemetry, INVALID_REQUEST where the entries have no times, and NOT_READY for a
-    large one that an earlier version processed.
+    Raises NOT_FOUND where there is no telemetry, INVALID_REQUEST where the entries have no times or are too many
+    measurements of a text track, and NOT_READY for a large label track that an earlier version processed.
     """
     metadata = record.metadata or {}
     if record.kind is Kind.TEXT_TRACK and not metadata.get("telemetry"):
@@ -252,6 +256,15 @@ def open_track(store: ObjectStore, footers: Footers, record: Record) -> Track:
             hint=f"GET /{record.kind.spec.route}/{record.id}/rows?first=0 shows them by their order.",
         )
     table = open_table(store, footers, record)
+    most = MOST_SMALL
+    if record.kind is Kind.TEXT_TRACK:
+        most = _MOST_READ
+        if table.rows > most:
+            raise DreamlakeError(
+                Code.INVALID_REQUEST,
+                f"{record.name} holds {table.rows:,} measurements; of a text track, curves show {most:,} at the most.",
+                hint="Its data.parquet has all of them.",
+            )
     if metadata.get("seriesUrl"):
         series = StoredTable(store, footers, _key(record, form.FILENAME))
         described = form.read_description(series.footer.notes)
@@ -259,7 +272,7 @@ def open_track(store: ObjectStore, footers: Footers, record: Record) -> Track:
             if described.levels:
                 return LargeTrack(table, series, described, metadata.get("start"))
             return SmallTrack(table, _array(series.read_all(["time"]), "time"), record)
-    elif table.rows <= MOST_SMALL and (seconds := _read_seconds(table, record)) is not None:
+    elif table.rows <= most and (seconds := _read_seconds(table, record)) is not None:
         return SmallTrack(table, seconds, record)
     raise DreamlakeError(
         Code.NOT_READY,

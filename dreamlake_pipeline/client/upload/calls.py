@@ -8,6 +8,7 @@ from ...api.bss import Finished as FinishedUpload
 from ...api.bss import Plan
 from ...api.server import AssetRef
 from ...errors import Code, DreamlakeError
+from ...playback import PlaybackMode
 from ..bss import BssClient
 from ..server import IndexClient, asset_of
 from ..target import Target
@@ -28,12 +29,13 @@ class Calls:
         target: Target,
         *,
         ladder: tuple[int, ...] | None,
+        playback: PlaybackMode | None,
         csv: dict[str, str] | None,
     ) -> None:
         self._bss = bss
         self._index = index
         self._target = target
-        self._ladder = ladder
+        self._ladder, self._playback = ladder, playback
         self._csv = csv
 
     def plan(self, jobs: Sequence[Job]) -> list[Plan]:
@@ -45,7 +47,9 @@ class Calls:
     def finish(self, jobs: Sequence[Job]) -> list[FinishedUpload]:
         """Register the files, whose bytes are in the store."""
         return self._bss.finish_uploads(
-            self._target.namespace, self._target.project, [job.finished_file(self._ladder, self._csv) for job in jobs]
+            self._target.namespace,
+            self._target.project,
+            [job.finished_file(self._ladder, self._playback, self._csv) for job in jobs],
         )
 
     def index(self, jobs: Sequence[Job]) -> list[AssetRef]:

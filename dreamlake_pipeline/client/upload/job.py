@@ -9,6 +9,7 @@ from typing import Any
 from ...api.bss import FinishedFile, Plan, PlannedFile, Status
 from ...api.server import BSS_ID_FIELDS, BatchAsset
 from ...kinds import Kind, content_type_of
+from ...playback import PlaybackMode
 from ..digest import Digest
 from ..events import FileEvent, FileStatus
 from ..selection import LocalFile
@@ -41,12 +42,16 @@ class Job:
         """What BSS is asked about the file before it is sent."""
         return PlannedFile(**self._description())
 
-    def finished_file(self, ladder: tuple[int, ...] | None, csv: dict[str, str] | None) -> FinishedFile:
-        """What BSS is told of the file when it is sent; `ladder` is that of videos, `csv` that of label tracks."""
+    def finished_file(
+        self, ladder: tuple[int, ...] | None, playback: PlaybackMode | None, csv: dict[str, str] | None
+    ) -> FinishedFile:
+        """What BSS is told of the file when it is sent; `ladder` and `playback` are those of videos, `csv` that of
+        label tracks."""
         return FinishedFile(
             **self._description(),
             etag=self.etag or None,
             ladder=ladder if self.file.kind is Kind.VIDEO else None,
+            playback=playback if self.file.kind is Kind.VIDEO else None,
             csv=csv if self.file.kind is Kind.LABEL_TRACK else None,
         )
 

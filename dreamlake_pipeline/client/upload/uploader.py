@@ -18,6 +18,7 @@ from ...api.bss import Plan, PlanAction, Status
 from ...crashpoints import CrashPoint, reached
 from ...errors import Code, DreamlakeError
 from ...kinds import Kind
+from ...playback import PlaybackMode
 from ..bss import MOST_PER_CALL, BssClient
 from ..cache import HashCache
 from ..events import FileEvent, FileStatus, Progress, Waiting, Warned, failure, record_failure
@@ -57,7 +58,8 @@ Item = TypeVar("Item")
 class Uploader:
     """One run over many files of one project. Make a new one for each run.
 
-    `ladder` are heights of further, smaller renditions of every video, `csv` says how every label file is written that
+    `ladder` are heights of further, smaller renditions of every video, `playback` says for which browsers it is made,
+    `csv` says how every label file is written that
     is a CSV (`csv_options.py`); None leaves either to the project. `jobs` is the most requests that are sent at once;
     fewer are when more are no faster. With `rehash`, also files whose hashes the cache has are read. `patience` is that
     of `bss` and `index`, and that with the object store; what it has to tell comes between the events.
@@ -71,6 +73,7 @@ class Uploader:
         *,
         patience: Patience,
         ladder: tuple[int, ...] | None = None,
+        playback: PlaybackMode | None = None,
         csv: dict[str, str] | None = None,
         jobs: int = DEFAULT_JOBS,
         cache: HashCache | None = None,
@@ -78,12 +81,12 @@ class Uploader:
     ) -> None:
         self._bss = bss
         self._patience = patience
-        self._told = {Kind.VIDEO: ladder, Kind.LABEL_TRACK: csv}
+        self._told = {Kind.VIDEO: ladder if playback is None else playback, Kind.LABEL_TRACK: csv}
         self._jobs = jobs
         self._flow = Flow(patience.stopping)
         self._events: Channel[FileEvent | Warned] = self._flow.channel(4 * _BULK, writers=2)
         self._counters = Counters()
-        self._calls = Calls(bss, index, target, ladder=ladder, csv=csv)
+        self._calls = Calls(bss, index, target, ladder=ladder, playback=playback, csv=csv)
         self._hasher = Hasher(cache or HashCache(None), rehash=rehash, on_bytes=self._counters.read)
         self._followers = Followers()
         self._sender = Sender(

@@ -16,6 +16,7 @@ from pathlib import Path
 from ...errors import ERRORS, Code, DreamlakeError
 from ...filetypes import Types, check_types
 from ...kinds import Kind
+from ...playback import PlaybackMode
 from ..away import Away
 from ..dreamlake import DreamLake
 from ..events import Event, FileEvent, FileStatus, Progress, Summary, Waiting, Warned
@@ -64,6 +65,7 @@ class Watch:
         once: bool = False,
         again: bool = False,
         ladder: Sequence[int] | None = None,
+        playback: PlaybackMode | None = None,
         csv: Mapping[str, str] | None = None,
         jobs: int = DEFAULT_JOBS,
         types: Mapping[str, Kind | str] | None = None,
@@ -78,7 +80,7 @@ class Watch:
         self._rescan_seconds = rescan
         self._once = once
         self._again = again
-        self._ladder, self._csv, self._jobs = ladder, csv, jobs
+        self._ladder, self._playback, self._csv, self._jobs = ladder, playback, csv, jobs
         self._types: Types = check_types(types or {})
         self._notices = Notices(str(selection.folder))
         self._pending = PendingFiles(settle)
@@ -252,7 +254,12 @@ class Watch:
     def _send(self, batch: dict[str, tuple[str, LocalFile]]) -> Iterator[Event]:
         files = [file for _, file in batch.values()]
         events = self._lake.store_events(
-            files, self._selection.target, ladder=self._ladder, csv=self._csv, jobs=self._jobs
+            files,
+            self._selection.target,
+            ladder=self._ladder,
+            playback=self._playback,
+            csv=self._csv,
+            jobs=self._jobs,
         )
         assert isinstance(events, Generator), "it is to be closed, by whatever way this ends"
         try:

@@ -64,7 +64,7 @@ def make_short_audio(data: bytes, *, filename: str) -> AudioResult | None:
         if made is None:
             return None
         segment, log, decoded = made
-        return _describe(Rendered(job, log, decoded, (), lambda: segments.only(segment, filename)))
+        return _describe(Rendered(job, log, decoded, (), lambda: segments.in_memory([segment], filename)))
 
 
 def make_long_audio(source: Path, out: Path, *, filename: str) -> AudioResult:

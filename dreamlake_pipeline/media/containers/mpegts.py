@@ -6,9 +6,10 @@ what this package writes. Packet headers are read as numpy columns: the cost per
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -161,6 +162,33 @@ def _parse_segment(data: Any) -> TsSegment:
             segment.pcr_after_dts = _late_clocks(rows, mine[adapted[mine]], heads, stream.dts)
     segment.tables_first = table_row < pmt_row < first_pes
     return segment
+
+
+class AccessUnit(NamedTuple):
+    """A picture as it is coded, in the form of a byte stream (ITU-T H.264 annex B), and its time."""
+
+    pts: int
+    data: bytes
+
+
+def access_units(data: Any, pid: int, *, keyframes: bool = False) -> Iterator[AccessUnit]:
+    """The pictures of a segment that `parse_segment` read, or of its first packets, in the order of decoding.
+
+    With `keyframes`, those that are marked as such alone. Each is a PES packet, as this package writes them.
+    """
+    rows = np.frombuffer(data, dtype=np.uint8).reshape(-1, PACKET)
+    mine = rows[((rows[:, 1] & 0x1F).astype(np.int64) << 8 | rows[:, 2] == pid) & (rows[:, 3] & 0x10 != 0)]
+    adapted = mine[:, 3] & 0x20 != 0
+    offsets = np.where(adapted, 5 + mine[:, 4].astype(np.int64), 4)
+    heads = np.flatnonzero(mine[:, 1] & 0x40)
+    marked = adapted & (offsets > 5) & (mine[:, 5] & 0x40 != 0)
+    for start, end in pairwise([*heads.tolist(), len(mine)]):
+        if keyframes and not marked[start]:
+            continue
+        part = mine[start:end]
+        loaded = np.arange(PACKET) >= offsets[start:end, None]
+        pes = part[loaded].tobytes()
+        yield AccessUnit(_times(pes)[0], pes[9 + pes[8] :])
 
 
 def unwrap(times: list[int], reference: int) -> list[int]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -46,7 +47,17 @@ _FEW = 10  # times as many pictures has a video as a track of photos beside it, 
 # Demuxers of files that hold nothing but one sound, and no times.
 _UNTIMED = ("wav", "mp3", "flac", "aac", "ac3", "eac3", "amr")
 
-__all__ = ["MAX_PIXELS", "AudioTrack", "Identified", "Probe", "VideoTrack", "identify", "probe", "recognise"]
+__all__ = [
+    "MAX_PIXELS",
+    "AudioTrack",
+    "Identified",
+    "Probe",
+    "VideoTrack",
+    "identify",
+    "probe",
+    "probe_video",
+    "recognise",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,19 +184,44 @@ def probe(source: Path, subject: str, *, wanted: Kind, partial: bool = False) ->
     wanted of a file that holds only sound; `subject` names the file.
     """
     with source.open("rb") as file:
-        found = Identified(recognise(file, subject)) if partial else identify(file, subject)
+        found, codes = _identify_whole(file, subject, partial=partial)
         demuxer = found.sniffed.demuxer
         assert demuxer is not None
-        if partial:
-            _refuse_impossible(file, demuxer, subject)
-        elif unplayed := unplayed_part(file, demuxer):
-            warning = f"{subject} is not whole: {unplayed}; no picture and no sound is among them."
-            found = replace(found, warnings=(warning, *found.warnings))
-        codes = codecs.codes(file, demuxer)
         headers = read_headers(file, demuxer) if wanted is Kind.VIDEO else Headers()
         content = found.excerpt.opened(file) if found.excerpt else f"file:{source.resolve()}"
         with opened(content, found.sniffed, subject) as container:
             return examine(container, found, subject, wanted=wanted, codes=codes, headers=headers, partial=partial)
+
+
+def probe_video(
+    data: bytes, subject: str, is_wanted: Callable[[tuple[str, ...]], bool] = lambda codes: True
+) -> Probe | None:
+    """`probe` of the bytes of a video; None where what its container calls its tracks' codecs (codecs.py) is not
+    wanted, or where it says so much of its times that a file is needed to read it. Raises as `probe` does."""
+    file = io.BytesIO(data)
+    found, codes = _identify_whole(file, subject)
+    demuxer = found.sniffed.demuxer
+    assert demuxer is not None
+    if found.excerpt is not None or not is_wanted(codes):
+        return None
+    headers = read_headers(file, demuxer)
+    if any(sum(not edit.empty for edit in edits) > 1 for edits in headers.edits.values()):
+        return None
+    with opened(io.BytesIO(data), found.sniffed, subject) as container:
+        return examine(container, found, subject, wanted=Kind.VIDEO, codes=codes, headers=headers)
+
+
+def _identify_whole(file: BinaryIO, subject: str, *, partial: bool = False) -> tuple[Identified, tuple[str, ...]]:
+    """What a file is, and what its container calls its tracks' codecs. `partial` as in `probe`."""
+    found = Identified(recognise(file, subject)) if partial else identify(file, subject)
+    demuxer = found.sniffed.demuxer
+    assert demuxer is not None
+    if partial:
+        _refuse_impossible(file, demuxer, subject)
+    elif unplayed := unplayed_part(file, demuxer):
+        warning = f"{subject} is not whole: {unplayed}; no picture and no sound is among them."
+        found = replace(found, warnings=(warning, *found.warnings))
+    return found, codecs.codes(file, demuxer)
 
 
 def examine(

@@ -8,7 +8,8 @@ from fractions import Fraction
 
 from ..results import AudioRendition, Segment, Stream
 
-# 3 allows fractions in EXTINF, 6 is the version that later drafts tie to EXT-X-INDEPENDENT-SEGMENTS (RFC 8216 7).
+# 3 allows fractions in EXTINF, 6 is the version that EXT-X-MAP needs in a playlist of
+# segments, and that later drafts tie to EXT-X-INDEPENDENT-SEGMENTS (RFC 8216 7).
 _VERSION = 6
 _AUDIO_GROUP = "audio"
 
@@ -19,7 +20,7 @@ def target_duration(durations: Iterable[Fraction]) -> int:
 
 
 def media_playlist(stream: Stream, uri_of: Callable[[str], str]) -> str:
-    """The media playlist of one stream; `uri_of` turns a segment's SHA-256 into its URI.
+    """The media playlist of one stream; `uri_of` turns the name of a segment, `{sha256}.ts`, into its URI.
 
     EXTINF has microseconds, rounded so that the sum of any run of segments is right to one of them.
     """
@@ -32,13 +33,15 @@ def media_playlist(stream: Stream, uri_of: Callable[[str], str]) -> str:
     ]
     if stream.independent:
         lines.append("#EXT-X-INDEPENDENT-SEGMENTS")
+    if stream.init is not None:
+        lines.append(f'#EXT-X-MAP:URI="{uri_of(stream.name_of(stream.init))}"')
     end, written = Fraction(0), 0
     for segment in stream.segments:
         end += segment.duration
         micros = round(end * 1_000_000) - written
         written += micros
         lines.append(f"#EXTINF:{micros // 1_000_000}.{micros % 1_000_000:06d},")
-        lines.append(uri_of(segment.sha256))
+        lines.append(uri_of(stream.name_of(segment)))
     lines.append("#EXT-X-ENDLIST")
     return "\n".join(lines) + "\n"
 

@@ -45,18 +45,25 @@ def hls_output(*streams: Any, folder: str = "", **options: Any) -> Any:
         *streams,
         str(Path(folder, PLAYLIST)),
         f="hls",
-        hls_time=SECONDS,
-        hls_list_size=0,
-        hls_playlist_type="vod",
-        hls_segment_type="mpegts",
-        hls_segment_filename=str(Path(folder, "%05d.ts")),
         map_metadata=-1,
         map_chapters=-1,
-        fflags="+bitexact",
         sn=None,
         dn=None,
+        **hls_options(folder),
         **options,
     )
+
+
+def hls_options(folder: str = "") -> dict[str, Any]:
+    """The options of FFmpeg's HLS muxer itself; segments are called by their numbers, in order."""
+    return {
+        "hls_time": SECONDS,
+        "hls_list_size": 0,
+        "hls_playlist_type": "vod",
+        "hls_segment_type": "mpegts",
+        "hls_segment_filename": str(Path(folder, "%05d.ts")),
+        "fflags": "+bitexact",
+    }
 
 
 def cut_output(stream: Any, starts: Sequence[int], **options: Any) -> Any:
@@ -143,13 +150,16 @@ def read_back(folder: Path, subject: str) -> Written:
     return _Reader(folder, None).finish(subject)
 
 
-def only(data: bytes, subject: str) -> Written:
-    """The one segment of a stream, in memory. Raises OUTPUT_INVALID when it is none."""
-    try:
-        part = mpegts.parse_segment(data)
-    except mpegts.MalformedSegment as error:
-        raise _invalid(0, subject, str(error)) from None
-    return _written([(RawSegment(data, hashlib.sha256(data).hexdigest(), len(data)), part)], subject)
+def in_memory(written: Sequence[bytes], subject: str) -> Written:
+    """The segments of a stream, in their order. Raises OUTPUT_INVALID when one of them is none."""
+    read = []
+    for number, data in enumerate(written):
+        try:
+            part = mpegts.parse_segment(data)
+        except mpegts.MalformedSegment as error:
+            raise _invalid(number, subject, str(error)) from None
+        read.append((RawSegment(data, hashlib.sha256(data).hexdigest(), len(data)), part))
+    return _written(read, subject)
 
 
 def _invalid(number: int, subject: str, why: str) -> DreamlakeError:

@@ -6,13 +6,15 @@ raises DreamlakeError(OUTPUT_INVALID); the report of all checks goes to the reco
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from typing import Any
 
-from ..containers import mpegts
-from ..results import Stream
+from ..containers import fmp4, mpegts
+from ..results import AudioRendition, Stream
+from . import cmaf
 from .conformance.published import check_hls
 from .conformance.report import Report
 from .conformance.segments import Chunk
@@ -36,22 +38,40 @@ class Expected:
     samples_tolerance: int = AAC_FRAME
 
 
-def verify(written: Written, stream: Stream, expected: Expected, subject: str) -> dict[str, Any]:
+def verify(written: Written | cmaf.Written, stream: Stream, expected: Expected, subject: str) -> dict[str, Any]:
     """The report `{"checks": [{rule, level, ok, detail}, …]}`; raises DreamlakeError(OUTPUT_INVALID)."""
     report = Report()
-    master = master_playlist([stream], lambda name: f"{name}.m3u8")
-    playlist = media_playlist(stream, lambda sha256: f"{sha256}.ts")
-    chunks = {
-        f"{segment.sha256}.ts": Chunk(segment.sha256, segment.size, part)
-        for segment, part in zip(stream.segments, written.parts, strict=True)
-    }
-    check_hls(master, {f"{stream.hash}.m3u8": playlist}, chunks, report)
+    check_streams([(stream, written)], (), report)
     _check_source(written, stream, expected, report)
     report.raise_if_broken(subject)
     return report.as_dict()
 
 
-def _check_source(written: Written, stream: Stream, expected: Expected, report: Report) -> None:
+def check_streams(
+    streams: Sequence[tuple[Stream, Written | cmaf.Written]],
+    audio: Sequence[tuple[AudioRendition, Written | None]],
+    report: Report,
+) -> None:
+    """The master playlist with all that it names: streams, and sound tracks, the first of which is in the streams."""
+    renditions = [(one.stream, made) for one, made in audio if one.stream is not None and made is not None]
+    everything: list[tuple[Stream, Written | cmaf.Written]] = [*streams, *renditions]
+    playlists = {f"{stream.hash}.m3u8": media_playlist(stream, lambda name: name) for stream, _ in everything}
+    chunks = {name: chunk for stream, written in everything for name, chunk in _chunks(stream, written)}
+    master = master_playlist(
+        [stream for stream, _ in streams], lambda name: f"{name}.m3u8", [rendition for rendition, _ in audio]
+    )
+    check_hls(master, playlists, chunks, report)
+
+
+def _chunks(stream: Stream, written: Written | cmaf.Written) -> Iterator[tuple[str, Chunk]]:
+    if isinstance(written, cmaf.Written) and stream.init is not None:
+        yield stream.name_of(stream.init), Chunk(stream.init.sha256, stream.init.size, written.init)
+    parts: Sequence[mpegts.TsSegment | fmp4.Fragment] = written.parts
+    for segment, part in zip(stream.segments, parts, strict=True):
+        yield stream.name_of(segment), Chunk(segment.sha256, segment.size, part)
+
+
+def _check_source(written: Written | cmaf.Written, stream: Stream, expected: Expected, report: Report) -> None:
     total = sum((segment.duration for segment in stream.segments), Fraction(0))
     report.must(
         "source: the duration agrees to one frame",
@@ -59,13 +79,15 @@ def _check_source(written: Written, stream: Stream, expected: Expected, report: 
         f"{float(total):.3f} s came out, the file presents {float(expected.duration):.3f} s",
     )
     if expected.frames is not None:
-        frames = written.access_units(mpegts.H264)
+        if isinstance(written, cmaf.Written):
+            times, frames = written.times, len(written.times)
+        else:
+            times, frames = written.all_times(mpegts.H264), written.access_units(mpegts.H264)
         report.must(
             "source: as many frames as came in",
             frames == expected.frames,
             f"{frames} pictures came out, the file presents {expected.frames}",
         )
-        times = written.all_times(mpegts.H264)
         span = Fraction(max(times) - min(times), mpegts.CLOCK)
         if expected.span is not None:
             report.must(
@@ -73,6 +95,8 @@ def _check_source(written: Written, stream: Stream, expected: Expected, report: 
                 abs(span - expected.span) <= expected.tolerance,
                 f"{float(span):.3f} s came out, they are {float(expected.span):.3f} s apart in the file",
             )
+    if isinstance(written, cmaf.Written):
+        return
     if expected.samples is not None:
         samples = written.access_units(mpegts.AAC_ADTS) * AAC_FRAME
         second = expected.duration / expected.samples  # of one sample

@@ -14,14 +14,15 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
-from itertools import pairwise, product
+from itertools import product
 
 from ...csv_options import BLANKS, NONE, TAB
 from ..text.marks import is_whole
+from .body import cells_of, find_body, fit, rows_below
 from .dialect import BLANK, NO_DELIMITER, Dialect, Row, Sort, is_value, sort_of, split_rows
+from .first_row import names_columns
 from .header import Header, find_header
-from .marks import find_marks
+from .marks import column_of_decimals, doubt_commas, find_marks
 from .quotes import is_torn, sorts_in, takes_in_rows
 
 SAMPLE_LINES = 300
@@ -45,7 +46,6 @@ _VALUES = {
 _SINGLE_QUOTED = re.compile(r"(?<![^\s,;|])'(?:[^']|'')*'(?![^\s,;|])")  # a value in quotes, which may be doubled
 COMMENT = "comment"
 TEXT_FORMULA = re.compile(r'="([^"]*)"')
-_PLAIN_NUMBER = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,15})?")
 _MOST_COLUMNS = 5000  # that are looked at; a label track has no more
 
 
@@ -114,6 +114,8 @@ def judge(lines: Sequence[str], options: Mapping[str, str] | None = None) -> For
         return Form(best.dialect)
     second = max((one.score for one in readings if not _is_alike(one, best)), default=0.0)
     certainty = best.agreement * min(1.0, 4 * (1 - second / best.score)) if best.score else 0.0
+    if best.dialect.delimiter == NO_DELIMITER and "delimiter" not in options:
+        certainty *= column_of_decimals([line for line in lines if line.strip()]) or 1.0
     return _describe(lines, best, options, hint, skip, certainty)
 
 
@@ -167,6 +169,8 @@ def _candidates(
 
 def _likely(filled: Sequence[str]) -> list[str]:
     """The delimiters that a fifth of the lines have; without any, the comma."""
+    if column_of_decimals(filled):
+        return [NO_DELIMITER]
     enough = max(1, len(filled) / 5)
     found = [one for one in _DELIMITERS if sum(one in line for line in filled) >= enough]
     for one in _RARE_DELIMITERS:
@@ -248,7 +252,7 @@ def _read(lines: Sequence[str], dialect: Dialect, prior: float) -> _Reading:
     judged = _judged(rows, start, width)
     looked_at = min(width, _MOST_COLUMNS)
     sorts = [_sort_of_column([row.cells[column] for row in judged if row.cells]) for column in range(looked_at)]
-    body = _find_body(rows, start, width, sorts)
+    body = find_body(rows, start, width, sorts)
     values = [
         _VALUES[sort] for row in rows[body:] or judged if fit(row, width) for sort in sorts_in(row, looked_at, dialect)
     ]
@@ -273,13 +277,6 @@ def _judged(rows: Sequence[Row], start: int, width: int) -> list[Row]:
     times = Counter(tuple(row.cells or ()) for row in rows)
     values = [row for row in late if times[tuple(row.cells or ())] < 2 or any(map(is_value, row.cells or ()))]
     return values or late
-
-
-def fit(row: Row, width: int) -> bool:
-    """Whether a row has so many cells, and behind them none but empty ones."""
-    if row.cells is None or len(row.cells) <= width:
-        return row.cells is not None and len(row.cells) == width
-    return not any(map(str.strip, row.cells[width:]))
 
 
 def _padding(rows: Sequence[Row], late: Sequence[Row], width: int) -> int:
@@ -310,91 +307,18 @@ def _sort_of_column(cells: Sequence[str]) -> Sort | None:
     return None
 
 
-def _find_body(rows: Sequence[Row], start: int, width: int, sorts: Sequence[Sort | None]) -> int:
-    """The first row of values: one whose cells are of the sorts that their columns are of."""
-    typed = [column for column, sort in enumerate(sorts) if sort is not None]
-    if not typed:
-        return _find_body_of_text(rows, start, width)
-    counts = [_agreeing(row, width, typed, sorts) for row in rows]
-    body = next((index for index in range(start, len(rows)) if counts[index][0] and not counts[index][1]), None)
-    if body is None:
-        return min(start + 1, len(rows))
-    while body > start and counts[body - 1][0] > counts[body - 1][1]:  # a value that is out of the ordinary
-        body -= 1
-    above = body
-    while above > start and counts[above - 1][0]:
-        above -= 1
-    if start < above < body and not counts[above - 1][0] and _is_of_words(rows[above - 1]):
-        body = above  # rows with values out of the ordinary right below a header
-    if body == start and body + 1 < len(rows) and _is_numbered_header(rows[body], rows[body + 1 :], width, sorts):
-        body += 1
-    return body
-
-
-def _is_of_words(row: Row) -> bool:
-    return row.cells is not None and all(sort_of(cell) in (Sort.WORD, Sort.TEXT) for cell in row.cells)
-
-
-def _is_numbered_header(row: Row, below: Sequence[Row], width: int, sorts: Sequence[Sort | None]) -> bool:
-    """Whether a row names its first column by a word, and the others by numbers with one step: `country,2019,2020`.
-
-    The word stands above values of another sort, or the numbers are years and those below are none.
-    """
-    if row.cells is None or not fit(row, width) or width < 3 or sort_of(row.cells[0]) is not Sort.WORD:
-        return False
-    numbers = _to_numbers(row.cells[1:width])
-    if not numbers or numbers[0] == numbers[-1] or len({b - a for a, b in pairwise(numbers)}) > 1:
-        return False
-    if sorts[0] is not None:
-        return True
-    others = [_to_numbers(one.cells[1:width]) for one in below if one.cells and fit(one, width)]
-    return _are_years(numbers) and not any(_are_years(one) for one in others if one)
-
-
-def _to_numbers(cells: Sequence[str]) -> list[Decimal]:
-    """The cells as plain numbers; empty where one is none."""
-    found = [cell.strip() for cell in cells]
-    return [Decimal(cell) for cell in found] if all(map(_PLAIN_NUMBER.fullmatch, found)) else []
-
-
-def _are_years(numbers: Sequence[Decimal]) -> bool:
-    return all(1800 <= number <= 2200 and number == int(number) for number in numbers)
-
-
-def _agreeing(row: Row, width: int, typed: Sequence[int], sorts: Sequence[Sort | None]) -> tuple[int, int]:
-    """How many cells of a row are of the sort of their column, and how many of another."""
-    if row.cells is None or not fit(row, width) or _is_pandas_header(row.cells):
-        return 0, 1
-    others = [one for column in typed if (one := sort_of(row.cells[column])) is not sorts[column]]
-    return len(typed) - len(others), len(others) - others.count(Sort.EMPTY)
-
-
-def _is_pandas_header(cells: Sequence[str]) -> bool:
-    """Whether the cells are an unnamed index and the numbers of the columns, as pandas writes a frame without names."""
-    return len(cells) > 2 and not cells[0] and list(cells[1:]) == [str(n) for n in range(len(cells) - 1)]
-
-
-def _find_body_of_text(rows: Sequence[Row], start: int, width: int) -> int:
-    """The row behind the header, where all is text: the first row is one unless its cells come again below."""
-    first = rows[start].cells if fit(rows[start], width) else None
-    below = [row.cells for row in rows[start + 1 :] if fit(row, width) and row.cells and row.cells != first]
-    if first and not below and len(rows) > start + 1:
-        return start  # one row again and again
-    if not first or len(below) < 2:
-        return min(start + 1, len(rows))
-    again = sum(bool(cell.strip()) and any(cell == row[column] for row in below) for column, cell in enumerate(first))
-    return start if 2 * again > sum(bool(cell.strip()) for cell in first) else start + 1
-
-
 def _describe(
     lines: Sequence[str], best: _Reading, options: Mapping[str, str], hint: int | None, skip: int, certainty: float
 ) -> Form:
     header = find_header(lines, best.rows, best.dialect, best.width, best.start, best.body, best.sorts, options)
     if _lost_header(best, header, options):
         certainty *= 0.5
+    doubt = _doubt_header(best, header, options)
     body = [row.cells for row in best.rows if row.line + 1 >= header.first_line and row.cells and fit(row, best.width)]
     names, padding = _close(header, best, body)
     dialect, doubts = find_marks(best.dialect, body, options)
+    if header.line is None and "delimiter" not in options:
+        doubts += doubt_commas(dialect, body)
     columns = [[row[column] for row in body] for column in range(min(len(best.sorts), len(names)))]
     numbers = frozenset(
         column for column, cells in enumerate(columns) if _sort_of_column(cells) is Sort.NUMBER or not any(cells)
@@ -420,8 +344,8 @@ def _describe(
         repeats=header.repeats,
         numbers=numbers,
         agreement=round(best.agreement, 3),
-        certainty=round(certainty * (1.0 if header.sure else 0.8), 2),
-        warnings=(*header.warnings, *doubts),
+        certainty=round(certainty * (1.0 if header.sure and not doubt else 0.8), 2),
+        warnings=(*header.warnings, *doubt, *doubts),
         formulas=frozenset(column for column, cells in enumerate(columns) if _are_formulas(cells)),
         free_text=_find_free_text(columns, best.sorts),
     )
@@ -433,6 +357,22 @@ def _lost_header(best: _Reading, header: Header, options: Mapping[str, str]) -> 
         return False
     above, first = best.rows[best.body - 1], best.rows[best.body]
     return not fit(above, best.width) and above.line + above.size == first.line
+
+
+def _doubt_header(best: _Reading, header: Header, options: Mapping[str, str]) -> tuple[str, ...]:
+    """What is to be told of a first row that was taken for a header for want of a reason against it."""
+    if header.line is None or "header" in options or any(best.sorts) or best.body != best.start + 1:
+        return ()
+    first = best.rows[best.start]
+    cells = cells_of(first, best.width)
+    if first.line + 1 != header.line or not cells:
+        return ()
+    if names_columns(cells, rows_below(best.rows, best.start, best.width)) is not None:
+        return ()
+    return (
+        f"Line {header.line} was read as the names of the columns. Like the rows below it holds text alone, so that "
+        "it may be a row: then say --csv header=none.",
+    )
 
 
 def _are_formulas(cells: Sequence[str]) -> bool:

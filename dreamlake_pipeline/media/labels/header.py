@@ -269,14 +269,14 @@ def _uneven(lines: Sequence[str], rows: Sequence[Row], dialect: Dialect, body: i
         for found in _splits(lines[above.line].rstrip("\r\n"), dialect)[-2:]:
             if len(found) == width:
                 return [_Line(above.line, above.size, found)]
-    if len(cells) == width - 1 and _is_index([row.cells[0] for row in rows[body:] if row.cells]):
+    if len(cells) == width - 1 and is_index([row.cells[0] for row in rows[body:] if row.cells]):
         return [_Line(above.line, above.size, ["", *cells])]  # as R and pandas name no index
     words = all(sort_of(cell) is Sort.WORD for cell in cells)
     even = dialect.delimiter != BLANK and (words or len(cells) >= width - 1)  # a title has several words in a cell
     return [_Line(above.line, above.size, cells)] if even else []
 
 
-def _is_index(cells: Sequence[str]) -> bool:
+def is_index(cells: Sequence[str]) -> bool:
     """Whether cells count up from 0 or 1."""
     return any(list(cells) == [str(n) for n in range(first, first + len(cells))] for first in (0, 1))
 

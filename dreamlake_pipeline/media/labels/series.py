@@ -162,7 +162,7 @@ class _File:
         times = seconds if rows is None else seconds[rows]
         if not len(times):
             return
-        values_of = Values(part)
+        values_of = Values(part, self._fields)
         lowest, bucket = self._levels[0], numbers_of(times, self._width)
         together = Grouping(bucket)
         lowest.add(ENTRIES, together.of_values(np.zeros(len(bucket))))

@@ -38,6 +38,8 @@ class Bounds:
 # by the file's length and far below in all but odd cases: these hold when what sets them has been taken over.
 VIDEO = Bounds(seconds=7 * 86_400, memory=4 * _GIB, output=1024 * _GIB, files=250_000)
 AUDIO = Bounds(seconds=7 * 86_400, memory=4 * _GIB, output=128 * _GIB, files=50_000)
+# A short video that is copied takes a tenth of a second, or some where its pictures are many and large.
+SHORT_VIDEO = Bounds(seconds=300, memory=4 * _GIB, output=64 * 2**20, files=10, answer=4 * 2**20)
 # A short sound takes milliseconds.
 SHORT_AUDIO = Bounds(seconds=60, memory=2 * _GIB, output=64 * 2**20, files=10, answer=2**20)
 LABELS = Bounds(seconds=4 * 3600, memory=8 * _GIB, output=64 * _GIB, files=10)

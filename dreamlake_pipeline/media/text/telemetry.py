@@ -69,11 +69,14 @@ class Telemetry:
     """The table in `path`, a Parquet file of one row a cue.
 
     Its columns are `_line` (of the cue's times in the source), `start` and `end` (seconds of the track), and the
-    `fields`, of which `datetime` is the date and time that the cues say.
+    `fields`, of which `datetime` is the date and time that the cues say. `first` and `last` are the earliest and the
+    latest `start`.
     """
 
     path: Path
     entries: int
+    first: float
+    last: float
     fields: tuple[TelemetryField, ...]
     warnings: tuple[str, ...]
 
@@ -103,7 +106,8 @@ def extract_telemetry(cues: Sequence[Cue], path: Path) -> Telemetry | None:
             f"Telemetry of more than {MAX_FIELDS} fields: {len(table.dropped)} of them are not in data.parquet, "
             f"the first is {min(table.dropped)}."
         )
-    return Telemetry(path, table.entries, table.write(path), tuple(warnings))
+    first, last = table.span
+    return Telemetry(path, table.entries, first, last, table.write(path), tuple(warnings))
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +201,12 @@ class _Table:
         self._begun = 0  # rows that are in blocks
         self._blocks: dict[str, list[pa.Array]] = {}
         self._units: dict[str, set[str]] = {}
+
+    @property
+    def span(self) -> tuple[float, float]:
+        """The earliest and the latest start; there are rows."""
+        starts = [start for _, start, _ in self._times]
+        return min(starts), max(starts)
 
     def add(self, cue: Cue, row: _Row) -> None:
         self._times.append((cue.line, cue.start / 1000, cue.end / 1000))

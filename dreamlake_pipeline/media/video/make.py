@@ -14,21 +14,23 @@ import numpy as np
 
 from ...errors import ERRORS, Code, DreamlakeError
 from ...kinds import Kind
+from ...playback import PlaybackMode
 from ..audio.codec import DAMAGED, aac_options, audio_reasons, output_rate
 from ..audio.forms import COUNTED, Form, change_warnings, changes, counted
 from ..containers import mpegts
 from ..containers.claims import read_claims
-from ..containers.probe import Probe, VideoTrack, probe, recognise
+from ..containers.probe import Probe, VideoTrack, probe, probe_video, recognise
 from ..containers.salvage import LEAST_SALVAGED, salvage
 from ..hls import segments
 from ..hls.verify import Expected, verify
-from ..results import AudioRendition, Mode, SoundOnly, Stream, TimeOrigin, VideoResult
+from ..results import AudioRendition, Mode, SoundOnly, Stream, VideoResult
 from ..run import ffmpeg
-from . import stills
+from . import short, stills, timing
 from .damage import LEFT_OUT, damage_warning, pictures_are_whole
 from .fit import size_changes
+from .modern import beside, copy_modern
 from .reasons import MAX_KEYFRAME_GAP, video_reasons
-from .renditions import Best, make_alternates, make_ladder, name_tracks, verify_together
+from .renditions import Best, ladder_sizes, make_alternates, make_ladder, name_tracks, verify_together
 from .transcode import (
     CLOCK_START,
     CRF,
@@ -46,8 +48,6 @@ from .transcode import (
 
 _PART = "part-"
 _ATTEMPT = "attempt-"
-_ROUNDING = 2  # ticks of 90 kHz
-_TRAILING_SOUND = Fraction(1, 2)  # seconds of sound behind the last picture that are worth a word
 
 # What of this decides about the bytes that come out; part of the recipe.
 SETTINGS = {
@@ -67,11 +67,13 @@ def make_video(
     *,
     filename: str,
     ladder: tuple[int, ...] = (),
+    playback: PlaybackMode = PlaybackMode.EVERYWHERE,
     on_segment: segments.OnSegment | None = None,
 ) -> VideoResult:
     """Make HLS segments, a poster and a contact sheet of `source` in the directory `out`.
 
     `ladder` are the heights in pixels of further streams with smaller pictures; none is ever larger than the video.
+    `playback` says for which browsers; a ladder is of H.264, and so is what a copy for browsers of today has beside it.
     `on_segment` hears, from another thread, of segments of the best stream as they are written, before anything is
     verified. What it heard of need not be in the result: the picture may turn out to have to be made in another way.
 
@@ -80,7 +82,43 @@ def make_video(
     Raises DreamlakeError with a media code; what `out` holds then is worthless.
     """
     out.mkdir(parents=True, exist_ok=True)
-    order = _Order(out, filename, ladder, on_segment)
+    if not ladder and playback is PlaybackMode.EVERYWHERE and source.stat().st_size <= short.MOST_BYTES:
+        made = make_short_video(source.read_bytes(), filename=filename)
+        if made is not None:
+            return made
+    return make_long_video(source, out, filename=filename, ladder=ladder, playback=playback, on_segment=on_segment)
+
+
+def make_short_video(data: bytes, *, filename: str) -> VideoResult | None:
+    """`make_video` of the bytes of a file that needs no ffmpeg (see short.py), in memory; None for any other, and for
+    whatever is wrong with one: `make_long_video` says that."""
+    if not short.may_be_short(data):
+        return None
+    try:
+        found = probe_video(data, filename, short.may_be_copied)
+        copied = short.copy(data, found, filename) if found is not None and short.is_short(found) else None
+        if found is None or found.video is None or copied is None:
+            return None
+        way, warnings = _Way(found, filename, [], []), list(found.warnings)
+        pictures = _copied_pictures(found.video)
+        best, conformance = _verify_best(way, segments.in_memory(copied, filename), pictures, warnings)
+        return _describe(way, best, pictures, (best.stream,), (), conformance, warnings)
+    except DreamlakeError:
+        return None
+
+
+def make_long_video(
+    source: Path,
+    out: Path,
+    *,
+    filename: str,
+    ladder: tuple[int, ...] = (),
+    playback: PlaybackMode = PlaybackMode.EVERYWHERE,
+    on_segment: segments.OnSegment | None = None,
+) -> VideoResult:
+    """`make_video` of a file that `make_short_video` makes nothing of."""
+    out.mkdir(parents=True, exist_ok=True)
+    order = _Order(out, filename, ladder, playback, on_segment)
     try:
         return _make_whole(source, probe(source, filename, wanted=Kind.VIDEO), order)
     except DreamlakeError as error:
@@ -99,10 +137,32 @@ class _Order:
     out: Path
     filename: str
     ladder: tuple[int, ...]
+    playback: PlaybackMode
     on_segment: segments.OnSegment | None
 
 
 def _make_whole(source: Path, found: Probe, order: _Order) -> VideoResult:
+    """For browsers of today, for every browser, or for both, as it was ordered and as it can be done."""
+    video = found.video
+    assert video is not None
+    if order.playback is PlaybackMode.EVERYWHERE:
+        return _make_everywhere(source, found, order)
+    modern = copy_modern(source, found, order.out, order.filename, order.on_segment)
+    if isinstance(modern, VideoResult):
+        if order.playback is PlaybackMode.MODERN and not ladder_sizes(order.ladder, video):
+            return modern
+        made = _make_everywhere(source, found, order)
+        try:
+            return beside(made, modern, order.filename)
+        except DreamlakeError as error:
+            reasons = [f"copy_failed: {error.message.removesuffix('.')}"]
+    else:
+        made, reasons = _make_everywhere(source, found, order), modern
+    warning = f"It is not copied for browsers of today, and plays as H.264: {'; '.join(reasons)}."
+    return replace(made, warnings=(*made.warnings, warning))
+
+
+def _make_everywhere(source: Path, found: Probe, order: _Order) -> VideoResult:
     """A copy where that is right; a transcode where it is not, or where what was copied turns out not to be."""
     video = found.video
     assert video is not None
@@ -113,7 +173,7 @@ def _make_whole(source: Path, found: Probe, order: _Order) -> VideoResult:
         # Of its own each time: whoever hears of segments may still read those of the last one.
         folder = Path(tempfile.mkdtemp(prefix=_ATTEMPT, dir=order.out))
         try:
-            return _make(_Attempt(source, found, order, folder, reasons, sound, lenient))
+            return _make(_Attempt(found, order.filename, reasons, sound, source, order, folder, lenient))
         except DreamlakeError as error:
             # What no probe foresees, such as a picture size that changes on the way, or pictures that do not come out.
             if error.code is Code.MEDIA_CORRUPT and found.audio:
@@ -184,18 +244,14 @@ def _make_part(source: Path, order: _Order) -> VideoResult | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Attempt:
-    """One way to make a file, in a folder of its own: with `reasons` to transcode the picture, and those for its
-    `sound`; none for a copy. `lenient`: damage in the sound does not end it; that there is none in the pictures is
-    known then."""
+class _Way:
+    """One way to make a file that messages call `filename`: with `reasons` to transcode the picture, and those for its
+    `sound`; none for a copy."""
 
-    source: Path
     found: Probe
-    order: _Order
-    folder: Path
+    filename: str
     reasons: list[str]
     sound: list[str]
-    lenient: bool
 
     @property
     def mode(self) -> Mode:
@@ -207,6 +263,23 @@ class _Attempt:
         return self.found.video
 
     @property
+    def sound_rate(self) -> int:
+        """Samples a second that come out; 0 without sound."""
+        audio = self.found.audio
+        return 0 if audio is None else output_rate(audio) if self.sound else audio.sample_rate
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt(_Way):
+    """A way that is gone by ffmpeg, in a folder of its own. `lenient`: damage in the sound does not end it; that there
+    is none in the pictures is known then."""
+
+    source: Path
+    order: _Order
+    folder: Path
+    lenient: bool
+
+    @property
     def sound_options(self) -> dict[str, Any]:
         if self.found.audio is None:
             return {}
@@ -214,12 +287,6 @@ class _Attempt:
             return aac_options(self.found.audio) | {"bsf:a": segments.DROP_PRIMING}
         apart = self.found.audio.flow.apart
         return {"c:a": "copy", "bsf:a": segments.DROP_PRIMING + (f"+lt(n\\,{apart})" if apart else "")}
-
-    @property
-    def sound_rate(self) -> int:
-        """Samples a second that come out; 0 without sound."""
-        audio = self.found.audio
-        return 0 if audio is None else output_rate(audio) if self.sound else audio.sample_rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,13 +307,26 @@ def _make(attempt: _Attempt) -> VideoResult:
         warnings += damage_warning(finished, attempt.found.audio, float(attempt.video.duration), "The sound")
     pictures = _pictures(attempt, finished, warnings)
     assert written.video is not None
-    changes = size_changes(finished.shown, float(_lead(written.video - written.start)))
+    changes = size_changes(finished.shown, float(timing.lead(written.video - written.start)))
     if changes is not None:
         warnings.append(changes)
     best, conformance = _verify_best(attempt, written, pictures, warnings)
     smaller, tracks, conformance = _make_others(attempt, best, conformance, warnings)
-    shots = stills.make_stills(written, attempt.folder, attempt.order.filename)
-    stream, video = best.stream, attempt.video
+    return _describe(attempt, best, pictures, (best.stream, *smaller), tracks, conformance, warnings)
+
+
+def _describe(
+    way: _Way,
+    best: Best,
+    pictures: _Pictures,
+    streams: tuple[Stream, ...],
+    tracks: tuple[AudioRendition, ...],
+    conformance: dict[str, Any],
+    warnings: list[str],
+) -> VideoResult:
+    """What was made and verified, and pictures of it."""
+    shots = stills.make_stills(best.written)
+    stream, video = best.stream, way.video
     assert stream.width and stream.height
     return VideoResult(
         duration=float(sum(segment.duration for segment in stream.segments)),
@@ -255,16 +335,16 @@ def _make(attempt: _Attempt) -> VideoResult:
         width=stream.width,
         height=stream.height,
         codec=video.codec,
-        has_audio=written.audio is not None,
-        streams=(stream, *smaller),
+        has_audio=best.written.audio is not None,
+        streams=streams,
         audio=tracks,
         poster=shots.poster,
         contact_sheet=shots.contact_sheet,
-        time_origin=_time_origin(video, best),
-        container=attempt.found.sniffed.container,
-        source_streams=attempt.found.streams,
-        mode=attempt.mode,
-        transcode_reasons=(*attempt.reasons, *attempt.sound),
+        time_origin=timing.time_origin(video, best.origin, best.written.start),
+        container=way.found.sniffed.container,
+        source_streams=way.found.streams,
+        mode=way.mode,
+        transcode_reasons=(*way.reasons, *way.sound),
         warnings=tuple(warnings),
         conformance=conformance,
         partial=video.partial,
@@ -315,43 +395,40 @@ def _pictures(attempt: _Attempt, finished: ffmpeg.Finished, warnings: list[str])
     """What the source presents and what has to come out of it."""
     video = attempt.video
     if attempt.mode == "copy":
-        return _Pictures(video.frames, _rate(video, video.frames), video.pts)
+        return _copied_pictures(video)
     frames, times = _frames(finished, video, warnings), preview_times(video)
     if len(times) < video.frames:
         warnings.append(
             f"The playable version shows {len(times)} of {video.frames} pictures, {MOST_FRAMES} a second at most."
         )
-    return _Pictures(frames, _rate(video, frames), times)
+    return _Pictures(frames, timing.rate(video, frames), times)
+
+
+def _copied_pictures(video: VideoTrack) -> _Pictures:
+    return _Pictures(video.frames, timing.rate(video, video.frames), video.pts)
 
 
 def _verify_best(
-    attempt: _Attempt, written: segments.Written, pictures: _Pictures, warnings: list[str]
+    way: _Way, written: segments.Written, pictures: _Pictures, warnings: list[str]
 ) -> tuple[Best, dict[str, Any]]:
     """The stream that was written, and the report on it; raises DreamlakeError(OUTPUT_INVALID)."""
-    video, last = attempt.video, int(pictures.times[-1])
+    video, last = way.video, int(pictures.times[-1])
     assert written.video is not None
-    end = _end(written, video, last, attempt.sound_rate, warnings)
-    stream = segments.to_stream(written, end, fps=_shown_rate(written, pictures.fps), independent=True)
-    lead = _lead(written.video - written.start)
+    times = written.all_times(mpegts.H264)
+    sound_end = None if written.audio is None else written.sound_end(way.sound_rate)
+    end = timing.end(max(times), sound_end, video, last, warnings)
+    stream = segments.to_stream(written, end, fps=timing.shown_rate(times, pictures.fps), independent=True)
+    lead = timing.lead(written.video - written.start)
     expected = Expected(
-        duration=video.duration + lead + _trail(end, written.video, video),
+        duration=video.duration + lead + timing.trail(end, written.video, video),
         tolerance=video.frame_seconds + Fraction(2, mpegts.CLOCK),
         frames=len(pictures.times) if len(pictures.times) < video.frames else pictures.frames,
         span=(last - video.start) * video.time_base,
-        keyframe_seconds=Fraction(KEYFRAME_SECONDS) if attempt.mode == "transcode" else None,
+        keyframe_seconds=Fraction(KEYFRAME_SECONDS) if way.mode == "transcode" else None,
     )
-    conformance = verify(written, stream, expected, attempt.order.filename)
-    return Best(written, stream, end, _origin(attempt, lead), expected, copied=attempt.mode == "copy"), conformance
-
-
-def _origin(attempt: _Attempt, lead: Fraction) -> Fraction:
-    """The time in the source, in seconds, at which playback starts: `lead` before the first picture."""
-    video, audio = attempt.video, attempt.found.audio
-    origin = video.start * video.time_base - lead
-    if not video.times_stored and audio is not None and audio.start is not None:
-        # Where a decoder puts the first picture is a guess; nothing starts before both tracks do.
-        return max(origin, min(video.start * video.time_base, audio.start * audio.time_base))
-    return origin
+    conformance = verify(written, stream, expected, way.filename)
+    origin = timing.origin(video, way.found.audio, lead)
+    return Best(written, stream, end, origin, expected, copied=way.mode == "copy"), conformance
 
 
 def _make_others(
@@ -388,57 +465,3 @@ def _frames(finished: ffmpeg.Finished, video: VideoTrack, warnings: list[str]) -
             f"The file stores {video.frames} pieces of video, which are {counted.frames} pictures when decoded."
         )
     return counted.frames
-
-
-def _lead(ticks: int) -> Fraction:
-    """Seconds by which sound comes before the first picture; what rounding makes of none is none."""
-    return Fraction(ticks, mpegts.CLOCK) if ticks > _ROUNDING else Fraction(0)
-
-
-def _end(written: segments.Written, video: VideoTrack, last: int, sample_rate: int, warnings: list[str]) -> Fraction:
-    """Where playback ends, in ticks: with the last picture, whose time in the source is `last`, or with the sound when
-    that goes on markedly longer."""
-    last_frame = (video.end - last) * video.time_base * mpegts.CLOCK
-    pictures = max(written.all_times(mpegts.H264)) + last_frame
-    if written.audio is None:
-        return pictures
-    sound = written.sound_end(sample_rate)
-    longer = (sound - pictures) / mpegts.CLOCK
-    if longer > _TRAILING_SOUND:
-        warnings.append(f"The sound goes on for {float(longer):.1f} s after the last picture.")
-        return sound
-    if longer < -2 * _TRAILING_SOUND:
-        warnings.append(f"The sound ends {float(-longer):.1f} s before the last picture.")
-    return pictures
-
-
-def _trail(end: Fraction, first_picture: int, video: VideoTrack) -> Fraction:
-    """Seconds of sound behind the last picture that count towards the duration."""
-    return max(Fraction(0), (end - first_picture) / mpegts.CLOCK - video.duration)
-
-
-def _rate(video: VideoTrack, frames: int) -> Fraction:
-    """Frames a second as measured, or the rate that the file declares where the two agree to one in 500."""
-    measured = video.measured_rate * Fraction(max(1, frames - 1), max(1, video.frames - 1))
-    if video.rate and abs(measured / video.rate - 1) < Fraction(1, 500):
-        return video.rate
-    return Fraction(measured).limit_denominator(100_000)
-
-
-def _shown_rate(written: segments.Written, usual: Fraction) -> Fraction:
-    """Frames a second of what was written, or the `usual` rate of the source where the two agree to one in 500."""
-    times = written.all_times(mpegts.H264)
-    span = max(times) - min(times)
-    measured = Fraction((len(times) - 1) * mpegts.CLOCK, span) if span else usual
-    return usual if abs(measured / usual - 1) < Fraction(1, 500) else measured.limit_denominator(100_000)
-
-
-def _time_origin(video: VideoTrack, best: Best) -> TimeOrigin:
-    """Playback starts with the first picture, or with sound that comes before it."""
-    pts = round(best.origin / video.time_base)
-    return TimeOrigin(
-        source_start=float(pts * video.time_base),
-        pts=pts,
-        time_base=str(video.time_base),
-        stream_start=best.written.start / mpegts.CLOCK,
-    )

@@ -20,12 +20,9 @@ from ..audio.codec import FILL_GAPS, aac_options, output_rate
 from ..containers import mpegts
 from ..containers.probe import AudioTrack, Probe, VideoTrack
 from ..hls import segments
-from ..hls.conformance.published import check_hls
 from ..hls.conformance.report import Report
-from ..hls.conformance.segments import Chunk
-from ..hls.playlist import master_playlist, media_playlist
 from ..hls.segments import Written
-from ..hls.verify import Expected, verify
+from ..hls.verify import Expected, check_streams, verify
 from ..results import AudioRendition, Stream
 from ..run import ffmpeg
 from .damage import LEFT_OUT, damage_warning
@@ -226,18 +223,8 @@ def verify_together(
 ) -> dict[str, Any]:
     """The report on the master playlist with all that it names; raises DreamlakeError(OUTPUT_INVALID)."""
     report = Report()
-    sound = [rendition.stream for rendition in audio if rendition.stream is not None]
-    everything = [*streams, *zip(sound, others, strict=True)]
-    playlists = {
-        f"{stream.hash}.m3u8": media_playlist(stream, lambda sha256: f"{sha256}.ts") for stream, _ in everything
-    }
-    chunks = {
-        f"{segment.sha256}.ts": Chunk(segment.sha256, segment.size, part)
-        for stream, written in everything
-        for segment, part in zip(stream.segments, written.parts, strict=True)
-    }
-    master = master_playlist([stream for stream, _ in streams], lambda name: f"{name}.m3u8", audio)
-    check_hls(master, playlists, chunks, report)
+    made = iter(others)
+    check_streams(streams, [(one, next(made) if one.stream is not None else None) for one in audio], report)
     _check_changes(streams, report)
     report.raise_if_broken(subject)
     return report.as_dict()

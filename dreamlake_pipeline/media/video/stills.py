@@ -1,84 +1,191 @@
-"""Poster and contact sheet of a video, from the segments that were made of it."""
+"""Poster and contact sheet of a video, decoded from the segments that were made of it.
+
+In this process, like the first picture of the file (containers/scan.py): to start ffmpeg would cost more than the few
+pictures that are needed.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-import ffmpeg as ffmpeg_python
+import av
+import av.error
+import av.filter
+from av.codec.context import CodecContext, Flags
+from av.packet import Packet
+from av.video.frame import VideoFrame
 
 from ..containers import mpegts
+from ..containers.bounds import MAX_PIXELS
 from ..hls.segments import Written
-from ..run import ffmpeg
+from ..results import RawSegment
 
 _CELLS = 12
 _COLUMNS = 4
 _ENOUGH = 6  # frames to choose from
+_MANY = 4 * _CELLS  # so many that those which others refer to are enough
 _POSTER_HEIGHT = 720
 _CELL_WIDTH = 320
-_CHOSEN = "stills.ts"
+_PADDING = 4  # pixels between cells
+_QUALITY = 3  # of JPEG: the quantizer's scale, 2 to 31
+_CLOCK = Fraction(1, mpegts.CLOCK)
 
 
 @dataclass(frozen=True, slots=True)
 class Stills:
-    poster: Path | None
-    contact_sheet: Path | None
+    """JPEGs; None of a video of which no picture could be decoded."""
+
+    poster: bytes | None
+    contact_sheet: bytes | None
 
 
-def make_stills(written: Written, out: Path, subject: str) -> Stills:
-    """`poster.jpg`, the most typical of some frames spread over the video, and `contact-sheet.jpg`, all of these.
+def make_stills(written: Written) -> Stills:
+    """A poster, the most typical of some pictures spread over the video, and a contact sheet, all of these.
 
-    However long the video is, little is decoded of it: the first picture of twelve segments, or the keyframes of a
-    few. Only a video of a single keyframe, which lasts some seconds, is decoded whole: one picture says little of it.
+    However long the video is, little is decoded of it: the first picture of twelve segments, or some of the keyframes
+    of a few. Only a video of a single keyframe, which lasts some seconds, is decoded whole: one picture says little of
+    it. What no other picture refers to is passed over then, unless there is little else.
     """
-    chosen = _spread(len(written.files))
-    frames, options = len(chosen), {}
-    heads_alone = frames >= _ENOUGH
-    if not heads_alone:
-        pictures = [part.of_type(mpegts.H264) or mpegts.Elementary(0, 0) for part in written.parts]
-        frames, options = sum(len(found.keyframes) for found in pictures), {"skip_frame": "nokey"}
-        if frames == 1:
-            frames, options = sum(len(found.pts) for found in pictures), {}
-    _cut(written, chosen, out / _CHOSEN, heads_alone=heads_alone)
-    picked_frames = _spread(frames)
-    cells, picks = len(picked_frames), "+".join(f"eq(n,{n})" for n in picked_frames)
-    node = ffmpeg.source_input("mpegts", threads=1 if options else ffmpeg.THREADS, **options)
-    picked = node.video.filter("select", picks).filter_multi_output("split", 2)
-    poster = picked[0].filter("scale", -2, f"min({_POSTER_HEIGHT},ih)").filter("thumbnail", max(2, cells))
-    columns = min(_COLUMNS, cells)
-    grid = f"{columns}x{math.ceil(cells / columns)}"
-    sheet = picked[1].filter("scale", f"min({_CELL_WIDTH},iw)", -2).filter("tile", grid, padding=4)
-    still: dict[str, Any] = {"frames:v": 1, "update": 1, "q:v": 3, "fps_mode": "passthrough", "flags:v": "+bitexact"}
-    ffmpeg.run(
-        [
-            ffmpeg_python.output(poster, "poster.jpg", f="image2", **still),
-            ffmpeg_python.output(sheet, "contact-sheet.jpg", f="image2", **still),
-        ],
-        source=out / _CHOSEN,
-        cwd=out,
-        limits=ffmpeg.Limits(seconds=300, output_bytes=2**40),
-        subject=subject,
-        lenient=True,  # counters jump where segments were left out
-    )
-    (out / _CHOSEN).unlink()
-    return Stills(_if_there(out / "poster.jpg"), _if_there(out / "contact-sheet.jpg"))
+    return drawn(_chosen(written))
 
 
-def _spread(count: int) -> list[int]:
+def drawn(chosen: Iterable[VideoFrame]) -> Stills:
+    """Poster and contact sheet of up to twelve pictures. Nothing, of none."""
+    # Large pictures are made smaller as they come: twelve of them would be gigabytes.
+    pictures = list(_filtered(_numbered(chosen), ("scale", f"-2:min({_POSTER_HEIGHT}\\,ih)")))
+    if not pictures:
+        return Stills(None, None)
+    cells = list(_filtered(pictures, ("scale", f"min({_CELL_WIDTH}\\,iw):-2")))
+    typical = next(_filtered(cells, ("thumbnail", str(max(2, len(cells))))))
+    columns = min(_COLUMNS, len(cells))
+    grid = f"{columns}x{math.ceil(len(cells) / columns)}:padding={_PADDING}"
+    return Stills(_jpeg(pictures[typical.pts or 0]), _jpeg(next(_filtered(cells, ("tile", grid)))))
+
+
+def _chosen(written: Written) -> Iterator[VideoFrame]:
+    """Up to twelve pictures, evenly spread."""
+    segments = spread(len(written.files))
+    if len(segments) >= _ENOUGH:
+        yield from _decoded(_first_picture(written, n) for n in segments)
+        return
+    keyframes = [(n, number) for n in segments for number in range(len(_pictures(written, n).keyframes))]
+    if len(keyframes) > 1:
+        wanted = {keyframes[place] for place in spread(len(keyframes))}
+        yield from _decoded(_keyframes(written, wanted))
+        return
+    times = sorted(written.all_times(mpegts.H264))
+    # Where each twelfth begins: nothing of the last one has to be decoded but that.
+    cells = min(_CELLS, len(times))
+    due = [times[cell * len(times) // cells] for cell in range(cells)]
+    last = None
+    for last in _decoded(_all_pictures(written), skip="NONREF" if len(times) > _MANY else "DEFAULT"):
+        if due and last.pts is not None and last.pts >= due[0]:
+            due = [time for time in due if time > last.pts]
+            yield last
+            last = None
+        if not due:
+            return
+    if last is not None:
+        yield last
+
+
+def _pictures(written: Written, n: int) -> mpegts.Elementary:
+    return written.parts[n].of_type(mpegts.H264) or mpegts.Elementary(0, 0)
+
+
+def _first_picture(written: Written, n: int) -> mpegts.AccessUnit:
+    part = written.parts[n]
+    data = _read(written.files[n], part.head_packets * mpegts.PACKET)
+    return next(mpegts.access_units(data, _pictures(written, n).pid))
+
+
+def _keyframes(written: Written, wanted: set[tuple[int, int]]) -> Iterator[mpegts.AccessUnit]:
+    """The keyframes of these segments and numbers."""
+    for n in sorted({n for n, _ in wanted}):
+        units = mpegts.access_units(_read(written.files[n]), _pictures(written, n).pid, keyframes=True)
+        yield from (unit for number, unit in enumerate(units) if (n, number) in wanted)
+
+
+def _all_pictures(written: Written) -> Iterator[mpegts.AccessUnit]:
+    for n, file in enumerate(written.files):
+        for unit in mpegts.access_units(_read(file), _pictures(written, n).pid):
+            [time] = mpegts.unwrap([unit.pts], written.starts[n])
+            yield unit._replace(pts=time)
+
+
+def _read(segment: RawSegment, most: int = -1) -> bytes:
+    if isinstance(segment.content, Path):
+        with segment.content.open("rb") as file:
+            return file.read(most)
+    return segment.content if most < 0 else segment.content[:most]
+
+
+def _decoded(units: Iterator[mpegts.AccessUnit], skip: str = "DEFAULT") -> Iterator[VideoFrame]:
+    """What comes out of the pictures; `skip` are those that the decoder passes over. What it can't decode is none."""
+    decoder: Any = CodecContext.create("h264", "r")
+    decoder.thread_count = 1
+    decoder.options = {"max_pixels": str(MAX_PIXELS)}
+    decoder.skip_frame = skip
+    for unit in units:
+        packet = Packet(unit.data)
+        packet.pts, packet.time_base = unit.pts, _CLOCK
+        with suppress(av.error.InvalidDataError):
+            yield from decoder.decode(packet)
+    with suppress(av.error.InvalidDataError):
+        yield from decoder.decode(None)
+
+
+def spread(count: int) -> list[int]:
     """Up to twelve of `count` things, evenly spread."""
     cells = min(_CELLS, count)
     return [math.floor((i + 0.5) * count / cells) for i in range(cells)]
 
 
-def _cut(written: Written, chosen: list[int], path: Path, *, heads_alone: bool) -> None:
-    """One file of the chosen segments, or of the packets up to the end of their first pictures."""
-    with path.open("wb") as file:
-        for i in chosen:
-            with written.files[i].path.open("rb") as segment:
-                file.write(segment.read(written.parts[i].head_packets * mpegts.PACKET if heads_alone else -1))
+def _numbered(frames: Iterable[VideoFrame]) -> Iterator[VideoFrame]:
+    """The frames with their numbers for times."""
+    for number, frame in enumerate(frames):
+        frame.pts, frame.time_base = number, _CLOCK
+        yield frame
 
 
-def _if_there(path: Path) -> Path | None:
-    return path if path.exists() and path.stat().st_size else None
+def _filtered(frames: Iterable[VideoFrame], *filters: tuple[str, str]) -> Iterator[VideoFrame]:
+    """What comes out of a row of FFmpeg's filters, each with its arguments; all frames have one size and form."""
+    graph = None
+    for frame in frames:
+        if graph is None:
+            graph = av.filter.Graph()
+            graph.threads = 1
+            source = graph.add_buffer(
+                width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
+            )
+            row = [source, *(graph.add(name, arguments) for name, arguments in filters), graph.add("buffersink")]
+            graph.link_nodes(*row).configure()
+        graph.push(frame)
+        yield from _pulled(graph)
+    if graph is not None:
+        graph.push(None)
+        yield from _pulled(graph)
+
+
+def _pulled(graph: av.filter.Graph) -> Iterator[VideoFrame]:
+    with suppress(av.error.BlockingIOError, av.error.EOFError):
+        while True:
+            yield cast("VideoFrame", graph.pull())
+
+
+def _jpeg(picture: VideoFrame) -> bytes:
+    frame = next(_filtered([picture], ("scale", "out_range=full"), ("format", "yuvj420p")))
+    encoder: Any = CodecContext.create("mjpeg", "w")
+    encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, "yuvj420p"
+    encoder.time_base = _CLOCK
+    encoder.thread_count = 1
+    encoder.flags |= Flags.bitexact
+    encoder.options = {"qmin": str(_QUALITY), "qmax": str(_QUALITY)}
+    frame.pts = 0
+    return b"".join(bytes(packet) for packet in (*encoder.encode(frame), *encoder.encode(None)))

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ...admission import new_router
+from ...admission import most_bytes, new_router
 from ...api.common import Episode, Id, Model, Owner, Project
 from ...api.server import Asset, AssetChange, EpisodeChange, EpisodeDetails, TimeOffset
 from ...client.bss import in_slices
@@ -16,10 +16,13 @@ from ..context import Editor, Lake
 router = new_router()
 
 
+_MOST_IDS = 10_000
+
+
 class Retry(Model):
     """Records that are to be processed again."""
 
-    ids: Annotated[list[Id], Field(min_length=1, max_length=10_000)]
+    ids: Annotated[list[Id], Field(min_length=1, max_length=_MOST_IDS)]
 
 
 class Retried(Model):
@@ -28,7 +31,7 @@ class Retried(Model):
     ids: list[Id]
 
 
-@router.post("/actions/retry")
+@router.post("/actions/retry", openapi_extra=most_bytes(32 * _MOST_IDS))
 def retry(session: Editor, services: Lake, asked: Retry) -> Retried:
     """Queue failed files again; those that are not failed stay as they are."""
     found = (record for some in in_slices(asked.ids) for record in services.bss.requeue(some))

@@ -32,7 +32,7 @@ _RETRY = 2000  # milliseconds that they wait before
 @router.get("/ingest.json")
 def ingest(request: Request, session: Visitor, services: Lake) -> Response:
     viewer = viewer_of(request)
-    view = viewer.progress.latest(session.id, lambda: view_of_ingest(services))
+    view = viewer.progress.latest(session.tenant, lambda: view_of_ingest(services))
     if is_data(request):
         return JSONResponse(view)
     return viewer.pages.render(request, "ingest.html", session=session, view=view)
@@ -54,7 +54,7 @@ class _Events(StreamingResponse):
     def __init__(self, events: AsyncIterator[str], viewer: Viewer, session: Session) -> None:
         # Proxies of nginx's kind keep nothing back that is so marked, and none compresses it.
         super().__init__(events, headers={"Cache-Control": "no-store, no-transform", "X-Accel-Buffering": "no"})
-        self._place = viewer.progress.stream(session.id)
+        self._place = viewer.progress.stream(session.tenant)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         with self._place:
@@ -64,7 +64,7 @@ class _Events(StreamingResponse):
 async def _told(request: Request, viewer: Viewer, session: Session) -> AsyncIterator[str]:
     def look() -> dict[str, Any]:
         with viewer.upstream.services(session.key) as services:
-            return viewer.progress.latest(session.id, lambda: view_of_ingest(services))
+            return viewer.progress.latest(session.tenant, lambda: view_of_ingest(services))
 
     yield f"retry: {_RETRY}\n\n"
     before, said_at, ends_at = "", time.monotonic(), time.monotonic() + _LASTS

@@ -6,15 +6,18 @@ a bearer token, and is given a link with a code in its place.
 
 from __future__ import annotations
 
-from urllib.parse import parse_qs
+import logging
+from typing import Annotated, NamedTuple
+from urllib.parse import parse_qs, quote
 
-from fastapi import Request
+from fastapi import Depends, Query, Request
 from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import RedirectResponse, Response
 
-from ...admission import new_router
+from ...admission import Gate, caller_of, let_in, new_router, read_body
 from ...api.server import Me
 from ...api.viewer import LinkRequest, LoginLink
+from ...auth import token_id
 from ...errors import Code, DreamlakeError
 from ..context import viewer_of
 from ..onetime import Login
@@ -23,7 +26,10 @@ from ..urls import local_path
 
 router = new_router()
 
-_MOST_FORM_BYTES = 64 * 1024
+log = logging.getLogger(__name__)
+
+_MOST_FORM_BYTES = 16 * 1024  # no cookie holds a key of more than 4,000
+_MOST_TIMES = 15  # that a link is followed again; browsers follow 20 redirects
 
 
 @router.get("/login")
@@ -52,28 +58,76 @@ async def log_in(request: Request) -> Response:
     return response
 
 
+class _Holder(NamedTuple):
+    """Who sent a key as a bearer token."""
+
+    key: str
+    me: Me
+
+    @property
+    def sub(self) -> str:
+        return self.me.sub
+
+    @property
+    def token_id(self) -> str:
+        return token_id(self.key)
+
+    @property
+    def tenant(self) -> str:
+        return self.token_id
+
+
+class _BearerGate(Gate):
+    """Lets in who sends a key that the index takes, and gives the key and whom it speaks for."""
+
+    async def __call__(self, request: Request) -> _Holder:
+        holder = caller_of(request.scope)
+        assert isinstance(holder, _Holder)
+        return holder
+
+    async def admit(self, request: Request) -> None:
+        scheme, _, key = request.headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not key.strip():
+            raise DreamlakeError(Code.UNAUTHENTICATED, "A bearer token is needed.")
+        let_in(request, _Holder(key.strip(), await _check(request, key.strip())))
+
+
 @router.post("/login/links")
-async def make_link(request: Request, asked: LinkRequest) -> LoginLink:
+async def make_link(
+    request: Request, holder: Annotated[_Holder, Depends(_BearerGate())], asked: LinkRequest
+) -> LoginLink:
     """A link that logs in once, within ten minutes, and leads to `next`; the key is the bearer token."""
     viewer = viewer_of(request)
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not key.strip():
-        raise DreamlakeError(Code.UNAUTHENTICATED, "A bearer token is needed.")
-    me = await _check(request, key.strip())
-    viewer.sessions.open(Response(), key.strip(), me, secure=True)  # whether a cookie can hold it is said now
-    code = viewer.codes.make(Login(key.strip(), me, local_path(asked.next)))
+    viewer.sessions.open(Response(), holder.key, holder.me, secure=True)  # whether a cookie can hold it is said now
+    code = viewer.codes.make(Login(holder.key, holder.me, local_path(asked.next)))
     base = (viewer.url or str(request.base_url)).rstrip("/")
     return LoginLink(url=f"{base}/login/once/{code}")
 
 
 @router.get("/login/once/{code}")
-async def log_in_once(request: Request, code: str) -> Response:
+async def log_in_once(request: Request, code: str, again: Annotated[int, Query(ge=0)] = 0) -> Response:
     """Who follows the link from a page of another site is led on once more by the page behind it: browsers send no
-    SameSite=Strict cookie with a redirect of such a link."""
+    SameSite=Strict cookie with a redirect of such a link.
+
+    Of several processes behind a balancer, one has made the code: the others lead here again, over another connection,
+    until the balancer chooses that one, or `again` has become _MOST_TIMES.
+    """
     viewer = viewer_of(request)
     login = viewer.codes.take(code)
     if login is None:
-        return viewer.pages.render(request, "link_used.html", session=viewer.sessions.of(request), status=410)
+        is_of_another = viewer.codes.is_of_another(code)
+        if is_of_another and again < _MOST_TIMES:
+            here = quote(code, safe="")
+            return RedirectResponse(f"/login/once/{here}?again={again + 1}", 303, {"Connection": "close"})
+        if is_of_another:
+            log.warning("A link of another process of the viewer came here %d times: see `ip_hash` in deploy/.", again)
+        return viewer.pages.render(
+            request,
+            "link_used.html",
+            session=viewer.sessions.of(request),
+            status=410,
+            is_of_another=is_of_another,
+        )
     response: Response = RedirectResponse(login.next, 303)
     viewer.sessions.open(response, login.key, login.me, secure=_is_secure(request))
     return response
@@ -99,12 +153,8 @@ async def check_form(request: Request, session: Session) -> dict[str, str]:
 
 
 async def _form(request: Request) -> dict[str, str]:
-    """The fields of an HTML form. Raises REQUEST_TOO_LARGE, INVALID_REQUEST."""
-    body = bytearray()
-    async for block in request.stream():
-        body += block
-        if len(body) > _MOST_FORM_BYTES:
-            raise DreamlakeError(Code.REQUEST_TOO_LARGE, f"The form has more than {_MOST_FORM_BYTES} bytes.")
+    """The fields of an HTML form. Raises REQUEST_TOO_LARGE, REQUEST_TIMEOUT, INVALID_REQUEST."""
+    body = await read_body(request, _MOST_FORM_BYTES)
     try:
         fields = parse_qs(body.decode("ascii"), keep_blank_values=True, max_num_fields=50, errors="strict")
     except ValueError:

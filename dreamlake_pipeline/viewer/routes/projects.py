@@ -6,7 +6,7 @@ from fastapi import Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from ...admission import new_router
-from ..context import Lake, Slug, Visitor, viewer_of
+from ..context import Lake, Visitor, check_project, viewer_of
 from ..filters import read_filters
 from ..projects import view_of_project, view_of_projects
 from ..running import view_of_running
@@ -31,11 +31,12 @@ def projects(request: Request, session: Visitor, services: Lake) -> Response:
 
 
 @router.get("/p/{namespace}/{project}")
-def project(request: Request, session: Visitor, services: Lake, namespace: Slug, project: str) -> Response:
+def project(request: Request, session: Visitor, services: Lake, namespace: str, project: str) -> Response:
     """The episodes of a project, `?cursor=` for a further page, the fields of `filters.py` for some of them. With
     `.json` behind it, the view model."""
     as_data = is_data(request)
     name = project.removesuffix(".json") if as_data else project
+    check_project(namespace, name)
     query = request.query_params
     filters = read_filters(query)
     cursor = query.get("cursor") or None
@@ -48,6 +49,7 @@ def project(request: Request, session: Visitor, services: Lake, namespace: Slug,
 
 
 @router.get("/p/{namespace}/{project}/running.json")
-def running(session: Visitor, services: Lake, namespace: Slug, project: Slug) -> Response:
+def running(session: Visitor, services: Lake, namespace: str, project: str) -> Response:
     """What is under way in a project."""
+    check_project(namespace, project)
     return JSONResponse(view_of_running(services, namespace, project))

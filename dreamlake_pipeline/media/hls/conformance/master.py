@@ -142,16 +142,33 @@ def check_figures(master: Master, streams: Mapping[str, Measured], report: Repor
 def check_alignment(
     master: Master, media: Mapping[str, Playlist], streams: Mapping[str, Measured], report: Report
 ) -> None:
-    """Renditions can be changed at every segment: theirs begin and end at the same times (RFC 8216 6.2.4)."""
+    """Renditions can be changed at every segment: theirs begin and end at the same times (RFC 8216 6.2.4).
+
+    That is so of those in one form. Fragmented MP4 is cut where its source has keyframes, MPEG-TS beside it elsewhere:
+    players do not go from one to the other, and need the whole to be as long in both.
+    """
     variants = list(dict.fromkeys(uri for _, uri in master.variants if uri in streams))
     if not variants:
         return
-    best, step = variants[0], streams[variants[0]].frame
+    step = streams[variants[0]].frame
+    first = {media[uri].is_fragmented: media[uri] for uri in reversed(variants)}
+    best = media[variants[0]]
+    others = [*variants[1:], *master.rendition_uris("AUDIO"), *master.subtitle_uris]
     apart = [
-        (uri, _apart(media[best], media[uri]), max(step, streams[uri].frame) if uri in streams else step)
-        for uri in [*variants[1:], *master.rendition_uris("AUDIO"), *master.subtitle_uris]
+        (
+            uri,
+            _apart(first.get(media[uri].is_fragmented, best) if uri in streams else best, media[uri]),
+            max(step, streams[uri].frame) if uri in streams else step,
+        )
+        for uri in others
         if uri in media
     ]
+    totals = [found.total for found in first.values()]
+    if len(totals) > 1:
+        report.must(
+            "master: streams of both forms are as long, to a frame",
+            max(totals) - min(totals) <= max(streams[uri].frame for uri in variants),
+        )
     if apart:
         report.must(
             "master: streams, sound and subtitles have their segments at the same times, to a frame",

@@ -22,6 +22,14 @@ class Playlist:
         self.durations = [Fraction(value) for value in self.extinf]
         self.targets = [int(value) for value in re.findall(r"^#EXT-X-TARGETDURATION:(\d+)$", text, re.MULTILINE)]
         self.independent = "#EXT-X-INDEPENDENT-SEGMENTS" in self.lines
+        found = re.findall(r'^#EXT-X-MAP:URI="([^"]*)"$', text, re.MULTILINE)
+        # The URI of the initialization segment; None for MPEG-TS, or where there are several.
+        self.map = found[0] if len(found) == 1 else None
+
+    @property
+    def is_fragmented(self) -> bool:
+        """Whether its segments are fragmented MP4."""
+        return self.map is not None
 
     @property
     def total(self) -> Fraction:
@@ -77,6 +85,18 @@ def check_playlist(text: str, report: Report, name: str = "") -> None:
         and all(value > 0 for value in playlist.durations)
         and all(len(value.partition(".")[2]) >= 3 for value in playlist.extinf),
         f"{len(playlist.uris)} segments",
+    )
+    maps = [at for at, line in enumerate(playlist.lines) if line.startswith("#EXT-X-MAP:")]
+    report.must(
+        "playlist: at most one EXT-X-MAP, before the first segment, with a VERSION of 6 or more",
+        not maps
+        or (
+            playlist.map is not None
+            and len(maps) == 1
+            and not any(line.startswith("#EXTINF:") for line in playlist.lines[: maps[0]])
+            and any(re.fullmatch(r"#EXT-X-VERSION:([6-9]|\d\d)", line) for line in playlist.lines)
+        ),
+        name,
     )
     longest = max(playlist.durations, default=Fraction(0))
     report.must(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from .fragments import check_fragments
 from .master import Master, check_alignment, check_figures, check_master
 from .playlists import Playlist, check_playlist
 from .report import Report
@@ -27,7 +28,11 @@ def check_hls(master: str, playlists: Mapping[str, str], chunks: Mapping[str, Ch
     for playlist in media.values():
         check_playlist(playlist.text, report, playlist.name)
         if playlist.uri not in found.subtitle_uris:
-            measured = check_chunks(playlist, chunks, found.independent, report)
+            measured = (
+                check_chunks(playlist, chunks, found.independent, report)
+                if playlist.map is None
+                else check_fragments(playlist, chunks, report)
+            )
             if measured:
                 streams[playlist.uri] = measured
     check_figures(found, streams, report)

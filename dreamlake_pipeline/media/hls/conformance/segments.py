@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from ...containers import h264, mpegts
+from ...containers import fmp4, h264, mpegts
 from .playlists import Playlist, name_of
 from .report import Report
 from .times import Times, check_clock, check_durations
@@ -22,17 +22,21 @@ class Chunk:
 
     sha256: str
     size: int
-    part: mpegts.TsSegment | None
+    part: mpegts.TsSegment | fmp4.Fragment | fmp4.Init | None
     fault: str = ""
 
 
-def read_chunk(path: Path) -> Chunk:
-    """What is stored in a file; OSError when there is none."""
+def read_chunk(path: Path, init: fmp4.Init | None = None) -> Chunk:
+    """What is stored in a file; OSError when there is none. `init` is what a segment of fragmented MP4 belongs to."""
     data = path.read_bytes()
     sha256 = hashlib.sha256(data).hexdigest()
     try:
+        if init is not None:
+            return Chunk(sha256, len(data), fmp4.parse_fragment(data, init))
+        if data[4:8] == b"ftyp":
+            return Chunk(sha256, len(data), fmp4.parse_init(data))
         return Chunk(sha256, len(data), mpegts.parse_segment(data))
-    except mpegts.MalformedSegment as error:
+    except (mpegts.MalformedSegment, fmp4.MalformedFragment) as error:
         return Chunk(sha256, len(data), None, str(error))
 
 
@@ -58,8 +62,10 @@ def check_chunks(playlist: Playlist, chunks: Mapping[str, Chunk], independent: b
     )
     misnamed = [uri for uri in playlist.uris if uri in chunks and name_of(uri) != f"{chunks[uri].sha256}.ts"]
     report.must("segments: each is named by the SHA-256 of its bytes", not misnamed, ", ".join(misnamed)[:200])
-    parts = [chunk.part for chunk in named if chunk.part]
-    faults = [f"segment {at}: {chunk.fault}" for at, chunk in enumerate(named) if chunk.part is None]
+    parts = [chunk.part for chunk in named if isinstance(chunk.part, mpegts.TsSegment)]
+    faults = [
+        f"segment {at}: {chunk.fault}" for at, chunk in enumerate(named) if not isinstance(chunk.part, mpegts.TsSegment)
+    ]
     report.must("segments: each is a whole number of MPEG-TS packets with tables", not faults, "; ".join(faults)[:200])
     if faults or not parts:
         return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
 from itertools import pairwise
+from typing import Protocol
 
 from ...containers import mpegts
 from ..segments import AAC_FRAME
@@ -91,11 +92,24 @@ def _flat(lists: Iterable[list[int]]) -> list[int]:
     return [time for inner in lists for time in inner]
 
 
-def check_durations(playlist: Playlist, times: Times, report: Report) -> None:
+class Shown(Protocol):
+    """When segments begin and the last picture is shown, in ticks of 90 kHz, and seconds of a picture or AAC frame."""
+
+    @property
+    def start(self) -> int | Fraction: ...
+    @property
+    def starts(self) -> Sequence[int]: ...
+    @property
+    def last_picture(self) -> int | None: ...
+    @property
+    def frame(self) -> Fraction: ...
+
+
+def check_durations(playlist: Playlist, times: Shown, report: Report) -> None:
     """The sum of any run of EXTINF is the distance between the times that the run begins and ends with."""
     begins = [Fraction(0), *playlist.bounds[:-1]]
     apart = [
-        begin - Fraction(start - times.start, mpegts.CLOCK)
+        begin - Fraction(start - times.start) / mpegts.CLOCK
         for begin, start in zip(begins[1:], times.starts[1:], strict=False)
     ]
     worst = max([*apart, Fraction(0)]) - min([*apart, Fraction(0)])
@@ -105,7 +119,7 @@ def check_durations(playlist: Playlist, times: Times, report: Report) -> None:
         f"off by {float(worst) * 1000:.1f} ms at most",
     )
     if times.last_picture is not None:
-        end = Fraction(times.last_picture - times.start, mpegts.CLOCK)
+        end = Fraction(times.last_picture - times.start) / mpegts.CLOCK
         report.must(
             "times: every picture is shown before the playlist ends",
             end < playlist.total,

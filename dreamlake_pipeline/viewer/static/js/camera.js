@@ -18,9 +18,13 @@ const UNPLAYABLE = new Map([
 export class Camera {
   /** @type {Player | null} null for one that can't be played */
   player = null;
+  /** A person wants to see it alone, or with the others again. */
+  onalone = () => {};
 
   #notice = element("p", { class: "notice", role: "status" });
   #controls = element("span", { class: "controls" });
+  /** @type {HTMLElement | null} */
+  #alone = null;
 
   /**
    * @param {Track} track
@@ -42,8 +46,9 @@ export class Camera {
       screen.append(video);
       this.player = new Player(track, video, clock);
       this.player.addEventListener("failed", () => this.update([]));
-      this.#controls.append(button(icon("full"), `Full screen of ${track.name}`, () => this.#toggleFullscreen()));
-      video.addEventListener("dblclick", () => this.#toggleFullscreen());
+      this.#alone = button(icon("full"), `Full screen of ${track.name}`, () => this.onalone(), { "aria-pressed": "false" });
+      this.#controls.append(this.#alone);
+      video.addEventListener("dblclick", () => this.onalone());
     }
     screen.append(this.#notice);
     this.update([]);
@@ -69,6 +74,20 @@ export class Camera {
     this.#controls.prepend(control);
   }
 
+  /** It is in sight: it loads, and shows its poster until it has a frame. */
+  enter() {
+    const { player, track } = this;
+    if (!player) return;
+    player.enter();
+    // Behind the question for its stream: a browser has few connections to the viewer.
+    if (track.poster && !player.media.hasAttribute("poster")) player.media.setAttribute("poster", track.poster);
+  }
+
+  /** @param {boolean} isAlone */
+  showAlone(isAlone) {
+    this.#alone?.setAttribute("aria-pressed", String(isAlone));
+  }
+
   /** @param {Player[]} waitingFor */
   #state(waitingFor) {
     const { track, player, clock } = this;
@@ -88,7 +107,6 @@ export class Camera {
     const video = element("video", {
       "data-name": track.name,
       "aria-label": track.name,
-      poster: track.poster,
       width: track.width,
       height: track.height,
       preload: "none",
@@ -103,11 +121,6 @@ export class Camera {
   #retry() {
     this.player?.open();
     this.update(this.player ? [this.player] : []);
-  }
-
-  #toggleFullscreen() {
-    if (document.fullscreenElement) void document.exitFullscreen();
-    else void this.tile.requestFullscreen?.();
   }
 }
 

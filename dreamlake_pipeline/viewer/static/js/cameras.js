@@ -1,5 +1,6 @@
 /** The cameras of an episode as a grid that fills its room, and its sounds, in step with the clock. */
 
+import { mountAlone } from "./alone.js";
 import { Camera } from "./camera.js";
 import { element } from "./dom.js";
 import { aspectOf, fit } from "./grid.js";
@@ -32,7 +33,7 @@ export function mountCameras(root, view, clock) {
   const grid = element("div", { class: "grid" }, ...cameras.map(({ tile }) => tile));
   room.append(grid);
   room.hidden = !cameras.length;
-  layOut(room, grid, cameras, clock);
+  layOut(root, room, grid, cameras, clock);
   watch(room, cameras, sync, clock);
 
   const update = () => {
@@ -45,15 +46,16 @@ export function mountCameras(root, view, clock) {
 
 /**
  * As large as the room allows, whenever that changes.
+ * @param {HTMLElement} root
  * @param {HTMLElement} room
  * @param {HTMLElement} grid
  * @param {Camera[]} cameras
  * @param {Clock} clock
  */
-function layOut(room, grid, cameras, clock) {
+function layOut(root, room, grid, cameras, clock) {
   const place = () => {
-    const shown = cameras.filter(({ track }) => !track.hidden);
-    for (const { tile, track } of cameras) tile.hidden = track.hidden === true;
+    const shown = cameras.filter((camera) => !camera.track.hidden && isToBeSeen(camera));
+    for (const camera of cameras) camera.tile.hidden = !shown.includes(camera);
     room.hidden = !shown.length;
     const style = getComputedStyle(room);
     const width = room.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight);
@@ -65,6 +67,7 @@ function layOut(room, grid, cameras, clock) {
     grid.style.setProperty("--picture", `${best.width}px`);
     grid.style.setProperty("--aspect", String(aspect));
   };
+  const isToBeSeen = mountAlone(root, cameras, place);
   new ResizeObserver(place).observe(room);
   clock.addEventListener("tracks", place);
   place();
@@ -78,10 +81,10 @@ function layOut(room, grid, cameras, clock) {
  * @param {Clock} clock
  */
 function watch(room, cameras, sync, clock) {
-  /** @type {Map<Element, Player>} */
-  const players = new Map();
-  for (const { tile, player } of cameras) if (player) players.set(tile, player);
-  if (!players.size) {
+  /** @type {Map<Element, Camera>} */
+  const played = new Map(cameras.filter(({ player }) => player).map((camera) => [camera.tile, camera]));
+  const players = cameras.flatMap(({ player }) => player ?? []);
+  if (!players.length) {
     sync.complete = true;
     return;
   }
@@ -90,12 +93,13 @@ function watch(room, cameras, sync, clock) {
   const observer = new IntersectionObserver(
     (entries) => {
       for (const { target, isIntersecting } of entries) {
-        const player = /** @type {Player} */ (players.get(target));
+        const camera = /** @type {Camera} */ (played.get(target));
+        const player = /** @type {Player} */ (camera.player);
         resting.delete(player);
-        if (isIntersecting) player.enter();
+        if (isIntersecting) camera.enter();
         else if (player.leave()) resting.add(player);
       }
-      const open = [...players.values()].filter((player) => player.stream.isOpen);
+      const open = players.filter((player) => player.stream.isOpen);
       for (const player of [...resting].slice(0, Math.max(0, open.length - MOST_OPEN))) {
         player.close();
         resting.delete(player);
@@ -105,8 +109,8 @@ function watch(room, cameras, sync, clock) {
     },
     { root: room, rootMargin: NEAR },
   );
-  for (const tile of players.keys()) observer.observe(tile);
+  for (const tile of played.keys()) observer.observe(tile);
   window.addEventListener("online", () => {
-    for (const player of players.values()) if (player.active && player.failure !== null) player.open();
+    for (const player of players) if (player.active && player.failure !== null) player.open();
   });
 }

@@ -26,6 +26,12 @@ export function writeLink(name, value) {
   timer ||= window.setTimeout(write, INTERVAL);
 }
 
+/** Say in the URL at once what is still to be said there. */
+export function writeLinkNow() {
+  clearTimeout(timer);
+  write();
+}
+
 function write() {
   timer = 0;
   const url = new URL(location.href);

@@ -5,6 +5,7 @@ import { mountCameras } from "./cameras.js";
 import { Clock } from "./clock.js";
 import { follow } from "./deeplink.js";
 import { mountKeys } from "./keys.js";
+import { goOn } from "./place.js";
 import { mountTimebar } from "./timebar.js";
 import { mountTracks } from "./tracks.js";
 import { readView } from "./view.js";
@@ -19,6 +20,7 @@ mountTracks(root, view, clock);
 mountTimebar(root, view, clock, sound);
 mountKeys(view, clock);
 arrive(root, view);
+goOn(clock);
 
 const showTime = () => (root.dataset.time = clock.time.toFixed(3));
 const showState = () => {

@@ -1,4 +1,4 @@
-/** The page of a project: what is running now, and the list of episodes as that changes. */
+/** The page of a project: what is running now, the list of episodes as that changes, and filters that fold. */
 
 const SOON = 2_000; // milliseconds between two looks while something runs
 const LATER = 15_000; // and while nothing does
@@ -74,6 +74,12 @@ async function look() {
   }
   timer = window.setTimeout(look, wait);
 }
+
+const filters = /** @type {HTMLDetailsElement} */ (page.querySelector(".filters .more"));
+const narrow = matchMedia("(max-width: 640px)");
+const fold = () => (filters.open = !narrow.matches);
+narrow.addEventListener("change", fold);
+fold();
 
 document.addEventListener("visibilitychange", () => {
   if (!document.hidden) look();

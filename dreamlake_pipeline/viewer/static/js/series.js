@@ -41,6 +41,8 @@ export class SeriesLoader {
   /** @type {AbortController | null} */
   #asking = null;
   #asked = "";
+  /** The part that is asked for, until it is there. @type {Part | null} */
+  #coming = null;
   #timer = 0;
   /** Values at one time, where those of the series are of buckets. @type {{since: number, series: Series} | null} */
   #exact = null;
@@ -62,6 +64,7 @@ export class SeriesLoader {
     this.#fields = fields;
     this.series = this.#exact = null;
     this.#asked = "";
+    this.#coming = null;
     this.update();
   }
 
@@ -70,7 +73,7 @@ export class SeriesLoader {
     const wanted = this.#wanted();
     if (wanted === null || wanted.url === this.#asked) return;
     clearTimeout(this.#timer);
-    if (this.#does(wanted)) return;
+    if (this.#does(wanted) || (this.#coming && doesFor(this.#coming, wanted))) return;
     if (this.series) this.#timer = window.setTimeout(() => this.#ask(), REST);
     else this.#ask();
   }
@@ -115,16 +118,17 @@ export class SeriesLoader {
       from: Math.max(from, 0),
       to: Math.min(to, duration),
       perSecond,
+      asked: { from: first, to: last, perSecond },
       isWhole: first === 0 && last === duration,
     };
   }
 
-  /** @param {{from: number, to: number, perSecond: number}} wanted */
-  #does({ from, to, perSecond }) {
+  /** @param {Part} wanted */
+  #does(wanted) {
     const { series } = this;
-    const slack = (to - from) * 1e-6;
-    if (!series || series.from > from + slack || series.to < to - slack) return false;
-    return series.raw || this.#density >= perSecond * 0.7;
+    if (!series) return false;
+    const { from, to } = series;
+    return doesFor({ from, to, perSecond: series.raw ? Infinity : this.#density }, wanted);
   }
 
   async #ask() {
@@ -133,6 +137,7 @@ export class SeriesLoader {
     this.#asking?.abort();
     const asking = (this.#asking = new AbortController());
     this.#asked = wanted.url;
+    this.#coming = wanted.asked;
     try {
       const series = /** @type {Series} */ (await getJson(wanted.url, asking.signal));
       if (asking !== this.#asking) return;
@@ -142,8 +147,23 @@ export class SeriesLoader {
       this.onload(null);
     } catch (fault) {
       if (!isAbort(fault) && asking === this.#asking) this.onload(/** @type {Error} */ (fault));
+    } finally {
+      if (asking === this.#asking) this.#coming = null;
     }
   }
+}
+
+/** @typedef {{from: number, to: number, perSecond: number}} Part of a track, in buckets a second */
+
+/**
+ * Whether there is enough of a track to draw what is wanted of it.
+ * @param {Part} there
+ * @param {Part} wanted
+ */
+function doesFor(there, wanted) {
+  const slack = (wanted.to - wanted.from) * 1e-6;
+  const isWithin = there.from <= wanted.from + slack && there.to >= wanted.to - slack;
+  return isWithin && there.perSecond >= wanted.perSecond * 0.7;
 }
 
 /**

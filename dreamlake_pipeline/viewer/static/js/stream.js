@@ -1,9 +1,10 @@
 /** What fills a media element: hls.js where there are Media Source Extensions, the browser's own HLS where there are none. */
 
-import Hls from "../vendor/hls.mjs";
-
+import { loadHls } from "./hls.js";
 import { Playback, PlaybackError, saidBy } from "./playback.js";
 
+/** @typedef {import("../vendor/hls.mjs").default} Hls */
+/** @typedef {import("./hls.js").Library} Library */
 /** @typedef {import("./view.js").Track} Track */
 
 const NATIVE_TYPE = "application/vnd.apple.mpegurl";
@@ -89,15 +90,16 @@ export class Stream {
    */
   async open(position) {
     this.#isOpen = true;
-    let url;
+    let url, Hls;
     try {
-      url = await this.#playback.url();
+      [url, Hls] = await Promise.all([this.#playback.url(), loadHls()]);
     } catch (error) {
       if (this.#isOpen) this.#fail(error instanceof PlaybackError ? error.message : String(error));
       return;
     }
-    if (!this.#isOpen) return;
-    if (Hls.isSupported()) this.#openHls(url, position);
+    // It may have been closed in the meantime, and opened again.
+    if (!this.#isOpen || this.#hls || this.#isNative) return;
+    if (Hls.isSupported()) this.#openHls(Hls, url, position);
     else if (this.#media.canPlayType(NATIVE_TYPE)) this.#openNative(url, position);
     else this.#fail("This browser can't play HLS.");
   }
@@ -125,10 +127,11 @@ export class Stream {
   }
 
   /**
+   * @param {Library} Hls
    * @param {string} url
    * @param {number} position
    */
-  #openHls(url, position) {
+  #openHls(Hls, url, position) {
     const hls = new Hls({
       ...CONFIG,
       xhrSetup: async (xhr, named) => xhr.open("GET", await this.#playback.renewed(named), true),
@@ -140,37 +143,39 @@ export class Stream {
       this.origin = origin - WRAP * Math.round(origin / WRAP);
     });
     hls.on(Hls.Events.FRAG_LOADED, () => (this.#renewed = false));
-    hls.on(Hls.Events.ERROR, (_, fault) => this.#onFault(hls, fault));
+    hls.on(Hls.Events.ERROR, (_, fault) => this.#onFault(Hls, hls, fault));
     hls.on(Hls.Events.MANIFEST_PARSED, () => hls.startLoad(position));
     hls.loadSource(url);
     hls.attachMedia(this.#media);
   }
 
   /**
+   * @param {Library} Hls
    * @param {Hls} hls
    * @param {import("../vendor/hls.mjs").ErrorData} fault
    */
-  #onFault(hls, fault) {
+  #onFault(Hls, hls, fault) {
     const status = fault.response?.code;
     const isRefused = status === 401 || status === 403;
     if (isRefused) this.#playback.forget();
     else if (!fault.fatal) return;
     if (isRefused && !this.#renewed) {
       this.#renewed = true;
-      void this.#reload(hls);
+      void this.#reload(Hls, hls);
     } else if (fault.fatal && fault.type === Hls.ErrorTypes.MEDIA_ERROR && performance.now() - this.#recovered > RECOVERY) {
       this.#recovered = performance.now();
       hls.recoverMediaError();
     } else if (fault.fatal) {
-      this.#fail(explain(fault));
+      this.#fail(explain(fault, fault.type === Hls.ErrorTypes.NETWORK_ERROR));
     }
   }
 
   /**
    * Go on with another token: revoked, or ended while the machine slept.
+   * @param {Library} Hls
    * @param {Hls} hls
    */
-  async #reload(hls) {
+  async #reload(Hls, hls) {
     const position = this.#media.currentTime - this.origin;
     try {
       const url = await this.#playback.url();
@@ -178,7 +183,7 @@ export class Stream {
       if (hls.levels.length) hls.startLoad(this.#media.currentTime);
       else {
         hls.destroy();
-        this.#openHls(url, position);
+        this.#openHls(Hls, url, position);
       }
     } catch (error) {
       if (this.#hls === hls) this.#fail(error instanceof PlaybackError ? error.message : String(error));
@@ -209,9 +214,10 @@ export class Stream {
 /**
  * Why playing ended, for a person to read.
  * @param {import("../vendor/hls.mjs").ErrorData} fault
+ * @param {boolean} isOfNetwork
  */
-function explain(fault) {
-  if (fault.type !== Hls.ErrorTypes.NETWORK_ERROR) return `The browser can't play the stream: ${fault.details}.`;
+function explain(fault, isOfNetwork) {
+  if (!isOfNetwork) return `The browser can't play the stream: ${fault.details}.`;
   const what = fault.frag ? "A segment" : "The playlist";
   const status = fault.response?.code;
   if (!status) return `${what} can't be had: the storage service does not answer.`;

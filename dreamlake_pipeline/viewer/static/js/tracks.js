@@ -9,6 +9,7 @@ import { mountOpinion } from "./opinion.js";
 import { Row } from "./row.js";
 import { mountRows } from "./rows.js";
 import { Store } from "./storage.js";
+import { telemetryOf } from "./telemetry.js";
 import { mountTree } from "./tree.js";
 import { mountUnderway } from "./underway.js";
 import { waveform } from "./waveform.js";
@@ -36,9 +37,10 @@ export function mountTracks(root, view, clock) {
   const page = { axis, clock, store };
   mountTree(part("#tree"), view, clock, store);
   mountAlignment(part("#badges"), view, clock, axis);
-  mountUnderway(part("#badges"), view);
+  mountUnderway(part("#badges"), view, clock);
   mountOpinion(part("#flags"), view);
-  const rows = ORDER.flatMap((kind) => rowsOf(kind, view.tracks, page));
+  const measured = view.tracks.map(telemetryOf).filter((track) => track !== null);
+  const rows = ORDER.flatMap((kind) => rowsOf(kind, [...view.tracks, ...measured], page));
   if (rows.length) mountRows(part("#tracks"), rows, page);
   else part("#tracks").append(element("p", { class: "muted nothing" }, nothing(view)));
 }

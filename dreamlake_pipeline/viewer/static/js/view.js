@@ -22,6 +22,7 @@
  * @property {string | null} [mode]
  * @property {string | null} [poster]
  * @property {boolean} [hasAudio]
+ * @property {{name: string}[]} [audioTracks] of a camera that has several
  * @property {{code: string, message: string, hint?: string | null} | null} [error]
  * @property {boolean} [partial]
  * @property {string[]} [warnings]
@@ -41,10 +42,24 @@
  * @property {number | null} [cues] how many
  * @property {string | null} [cuesUrl]
  * @property {string | null} [language]
+ * @property {Telemetry | null} [telemetry] measurements that a text track holds
  * @property {string | null} [video] id of the video whose subtitles it is
  */
 
+/**
+ * @typedef {object} Telemetry as of a label track; `startSec` is its first time, in seconds of the text track
+ * @property {number} startSec
+ * @property {number} durationSec
+ * @property {number} entries
+ * @property {Field[]} fields
+ * @property {number} fieldsTotal
+ * @property {string} series
+ * @property {string} rows
+ */
+
 /** @typedef {{name: string, type: string, unit?: string | null, distinct?: number | null}} Field of a label track */
+
+/** @typedef {{files: number, statuses: Record<string, number>}} State by which a page sees that files have changed */
 
 /**
  * @typedef {object} View
@@ -60,13 +75,14 @@
  * @property {boolean} canWrite
  * @property {Record<string, number>} counts of files by status
  * @property {number} moreFiles that are not among the tracks
+ * @property {State} state
  * @property {Track[]} tracks
  */
 
-/**
- * The view model that the page carries.
- * @returns {View}
- */
+/** @type {View | null} */
+let view = null;
+
+/** The view model that the page carries, the same one for all who ask. */
 export function readView() {
-  return JSON.parse(/** @type {HTMLElement} */ (document.getElementById("view")).textContent ?? "");
+  return (view ??= /** @type {View} */ (JSON.parse(/** @type {HTMLElement} */ (document.getElementById("view")).textContent ?? "")));
 }
