@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from sqlalchemy import Engine
 
 from dreamlake_pipeline import layout
 from dreamlake_pipeline.bss import chunks
@@ -117,11 +116,11 @@ def test_only_a_video_has_it(api: TestClient, files: Any, owner: str) -> None:
     assert refused.status_code == 422 and "playback" in refused.text
 
 
-def test_a_chunk_has_its_form(pipeline: TestClient, database: Engine) -> None:
+def test_a_chunk_has_its_form(pipeline: TestClient, service: Any) -> None:
     hashes = {secrets.token_hex(32): str(form) for form in layout.ChunkForm}
     leased = [{"sha256": sha256, "size": 9, "form": form} for sha256, form in hashes.items()]
     assert pipeline.post("/pipeline/chunks/lease", json={"chunks": leased}).json()["missing"] == sorted(hashes)
-    with database.connect() as connection:
+    with service.app.state.database.connect() as connection:
         keys = chunks.keys(connection, hashes)
     assert keys == {sha256: f"chunks/{sha256}.{form}" for sha256, form in hashes.items()}
 
