@@ -75,6 +75,7 @@ def _name_what_is_there(world: World, case: Any, chance: random.Random) -> None:
                     del item[name]
 
 
+@pytest.mark.timeout(1200)  # thousands of requests; a minute on a quiet machine
 @pytest.mark.parametrize("service", ["bss_url", "remote"])
 def test_no_request_is_a_fault(world: World, service: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "dreamlake.audit")
