@@ -29,6 +29,8 @@ from dreamlake_pipeline.media.hls.playlist import media_playlist
 from dreamlake_pipeline.media.results import VideoResult
 from dreamlake_pipeline.media.video.make import make_video
 
+from .conftest import on_disk
+
 SECONDS = 3
 SOURCE = "-f lavfi -i testsrc2=size=160x120:rate=25 -f lavfi -i sine=440:sample_rate=48000"
 H264 = f"{SOURCE} -t {SECONDS} -c:v libx264 -preset veryfast -g 25 -pix_fmt yuv420p -c:a aac"
@@ -69,7 +71,7 @@ def outcome(path: Path, out: Path) -> VideoResult | DreamlakeError:
 
 
 def times_shown(result: VideoResult, folder: Path) -> list[Fraction]:
-    paths = {segment.sha256: str(segment.path) for segment in result.streams[0].segments}
+    paths = {segment.sha256: str(on_disk(segment, folder)) for segment in result.streams[0].segments}
     playlist = folder / "cut.m3u8"
     playlist.write_text(media_playlist(result.streams[0], lambda name: paths[name.partition(".")[0]]))
     with av.open(str(playlist), options={"allowed_extensions": "ALL", "extension_picky": "0"}) as container:

@@ -25,6 +25,8 @@ from dreamlake_pipeline.media.hls.playlist import media_playlist
 from dreamlake_pipeline.media.results import SoundOnly, Stream, VideoResult
 from dreamlake_pipeline.media.video.make import make_video
 
+from .conftest import on_disk
+
 P = "-f lavfi -i testsrc2=size=160x120:rate=25"  # a picture that is nowhere like itself turned or mirrored
 A = "-f lavfi -i sine=440:sample_rate=48000"
 T = "-t 1.6"
@@ -192,7 +194,7 @@ def ssim(one: np.ndarray, other: np.ndarray) -> float:
 
 def replay(stream: Stream, folder: Path, size: tuple[int, int]) -> Shown:
     """The same for what was made: played through its playlist."""
-    paths = {segment.sha256: str(segment.path) for segment in stream.segments}
+    paths = {segment.sha256: str(on_disk(segment, folder)) for segment in stream.segments}
     playlist = folder / f"{stream.hash}.m3u8"
     playlist.write_text(media_playlist(stream, lambda name: paths[name.partition(".")[0]]))
     return shown(playlist, size, allowed_extensions="ALL", extension_picky="0")
@@ -226,7 +228,7 @@ def test_what_comes_out_is_what_went_in(case: Case, clip: Clip, tmp_path: Path) 
         assert abs(Fraction(result.duration) - (source.end - source.times[0])) <= source.usual
     assert result.has_audio == case.sound == bool(played.samples)
     if "hdr" in codes:
-        with av.open(str(stream.segments[0].path)) as container:
+        with av.open(str(on_disk(stream.segments[0], tmp_path))) as container:
             frame = next(container.decode(video=0))
         assert (frame.color_primaries, frame.color_trc, frame.colorspace) == (1, 1, 1)  # BT.709 (ITU-T H.273)
 

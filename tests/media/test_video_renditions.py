@@ -15,6 +15,8 @@ from dreamlake_pipeline.media.hls.playlist import master_playlist, media_playlis
 from dreamlake_pipeline.media.results import Stream, VideoResult
 from dreamlake_pipeline.media.video.make import make_video
 
+from .conftest import on_disk
+
 P = "-f lavfi -i testsrc2=size=160x120:rate=25:duration=14"
 H264_CODEC = "-c:v libx264 -preset veryfast -g 40 -bf 2 -pix_fmt yuv420p"
 TONES = "-f lavfi -i sine=440:sample_rate=48000:duration=14 -f lavfi -i sine=1320:sample_rate=44100:duration=14"
@@ -47,7 +49,7 @@ def make(clip: Clip, tmp_path: Path) -> Make:
 @pytest.fixture
 def decode(tmp_path: Path) -> Callable[[Stream], list[av.VideoFrame | av.AudioFrame]]:
     def run(stream: Stream) -> list[av.VideoFrame | av.AudioFrame]:
-        paths = {segment.sha256: str(segment.path) for segment in stream.segments}
+        paths = {segment.sha256: str(on_disk(segment, tmp_path)) for segment in stream.segments}
         playlist = tmp_path / f"{stream.hash}.m3u8"
         playlist.write_text(media_playlist(stream, lambda name: paths[name.partition(".")[0]]))
         with av.open(str(playlist), options={"allowed_extensions": "ALL", "extension_picky": "0"}) as container:
