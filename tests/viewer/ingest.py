@@ -17,6 +17,7 @@ from dreamlake_pipeline.client.server import asset_of
 from dreamlake_pipeline.client.services import Services as Clients
 from dreamlake_pipeline.kinds import Kind, kind_of
 from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.playback import PlaybackMode
 from dreamlake_pipeline.processing.batch import BatchWork
 from dreamlake_pipeline.processing.hold import Hold
 from dreamlake_pipeline.processing.work import Workshop
@@ -46,12 +47,19 @@ class Lab:
     namespace: str = field(default_factory=lambda: f"o{secrets.token_hex(5)}")
     project: str = "cups"
 
-    def ingest(self, files: Files, episode: str | None = "run-1", *, process: bool = True) -> str:
+    def ingest(
+        self,
+        files: Files,
+        episode: str | None = "run-1",
+        *,
+        process: bool = True,
+        playback: PlaybackMode = PlaybackMode.EVERYWHERE,
+    ) -> str:
         """Stage files, by name, and process them as a run does, unless they are to wait; the path of the episode's
         page. Files that fail are as good as others."""
         self._stage(files, episode)
         if process:
-            self.process()
+            self.process(playback)
         return episode_path(self.namespace, self.project, episode)
 
     def ingest_all(self, episodes: Mapping[str, Files]) -> dict[str, str]:
@@ -113,14 +121,14 @@ class Lab:
                 hold.report([ItemResult(id=item.id, error=error, log=log) for item in hold.begin().items])
                 pipeline.finish(offer.partition, hold.run_id)
 
-    def process(self) -> None:
+    def process(self, playback: PlaybackMode = PlaybackMode.EVERYWHERE) -> None:
         """Process what is queued, as a run does."""
         pipeline = self.pipeline
         for offer in pipeline.claim(LIMITS):
             if offer.owner != self.namespace:
                 continue
             hold = Hold(pipeline, offer.partition, "run-1", lease_seconds=3600)
-            shop = Workshop(pipeline, self.store)
+            shop = Workshop(pipeline, self.store, playback=playback)
             with BatchWork(hold, shop, hold.begin().items, workers=2, upsert=self.clients.index.register_batch) as work:
                 work.finish()
             pipeline.finish(offer.partition, hold.run_id)
