@@ -86,9 +86,9 @@ def test_a_project_has_options_for_files_that_say_nothing(
     finish: Finish, work: Any, api: TestClient, pipeline: TestClient, owner: str
 ) -> None:
     route = f"/projects/{owner}/lab/settings"
-    assert api.get(route).json() == {"ladder": None, "csv": None, "types": None}
+    assert api.get(route).json() == {"ladder": None, "csv": None, "types": None, "playback": None}
     put = pipeline.put(route, json={"csv": {"decimal": "comma"}})
-    assert put.json() == {"ladder": None, "csv": {"decimal": ","}, "types": None}
+    assert put.json() == {"ladder": None, "csv": {"decimal": ","}, "types": None, "playback": None}
     data = secrets.token_bytes(20)
     finish(data)
     begun = work()
