@@ -192,6 +192,31 @@ def test_what_is_not_flat_or_of_several_kinds_is_not_read_at_once(lines: list[st
     assert parse_flat("\n".join(lines) + "\n") is None
 
 
+ONE_OF_MANY = "{" + ", ".join(f'"k{n}": 1' for n in range(5000)) + "}\n"
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        "".join(f'{{"k{n}":1}}\n' for n in range(30_000)),
+        "".join(f'{{"k{n % 5000}":1}}\n' for n in range(30_000)),
+        ONE_OF_MANY + '{"k1":1}\n' * 30_000,
+        ONE_OF_MANY + '{"k1":1,"k2":2}\n' * 15_000,
+        '{"a":1}\n' + ONE_OF_MANY * 4,
+    ],
+    ids=["other names", "other names again", "one of many names", "two of many names", "many after one"],
+)
+def test_cells_that_lines_lack_take_no_memory(block: str) -> None:
+    usual = pa.default_memory_pool()
+    counted = pa.proxy_memory_pool(usual)
+    pa.set_memory_pool(counted)
+    try:
+        assert parse_flat(block) is None
+    finally:
+        pa.set_memory_pool(usual)
+    assert counted.max_memory() < 20 * len(block)
+
+
 NUMBERS = st.sampled_from(
     [
         "0",

@@ -14,7 +14,7 @@ from ..text.file import MAX_LINE_CHARS
 from .digits import as_one_value, may_not_be_kept
 from .rows import MAX_FIELDS
 
-_ORDINARY = (str, int, float, bool)
+_ORDINARY = {str: pa.string(), int: pa.int64(), float: pa.float64(), bool: pa.bool_()}
 # What pyarrow holds of the text as numbers and texts of its own at a time; a longer line is no ordinary one.
 _PIECE_BYTES = 2**16
 # The beginning of a number with an exponent and without a point.
@@ -42,17 +42,20 @@ def parse_flat(block: str) -> dict[str, pa.Array] | None:
         return None
     if not 0 < len(first) <= MAX_FIELDS or any(type(value) not in _ORDINARY for value in first.values()):
         return None
-    # What is called a text is not taken for a time.
-    texts = pa.schema([pa.field(name, pa.string()) for name, value in first.items() if type(value) is str])
+    # A cell that a line lacks takes memory too; where there are none, each has its colon.
+    if block.count(":") < lines * len(first):
+        return None
+    # Nothing is inferred: what is called a text is not taken for a time, and another name is no column more.
+    schema = pa.schema([pa.field(name, _ORDINARY[type(value)]) for name, value in first.items()])
     try:
         table = pyarrow.json.read_json(
             pa.BufferReader(data),
             pyarrow.json.ReadOptions(use_threads=False, block_size=_PIECE_BYTES),
-            pyarrow.json.ParseOptions(explicit_schema=texts),
+            pyarrow.json.ParseOptions(explicit_schema=schema, unexpected_field_behavior="error"),
         )
-    except pa.ArrowException:  # an error in the JSON, a long line, a name twice in an object, values of several kinds
+    except pa.ArrowException:  # an error in the JSON, a long line, other names, a name twice, values of several kinds
         return None
-    if table.num_rows != lines or set(table.column_names) != set(first):
+    if table.num_rows != lines:
         return None
     columns = {name: table.column(name).combine_chunks() for name in first}
     return columns if _are_of_one_kind(columns, data) else None
