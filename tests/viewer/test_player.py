@@ -102,6 +102,39 @@ def test_keys(player: Page) -> None:
     expect(episode(player)).to_have_attribute("data-playing", "false")
 
 
+def test_the_part_that_is_shown_is_repeated(page: Page, viewer: Any, cameras: Lab) -> None:
+    open_episode(page, viewer, cameras.page(), query="?t=5&zoom=4-6")
+    repeat = page.get_by_role("button", name="Repeat what is shown")
+    expect(repeat).to_have_attribute("aria-pressed", "false")
+    page.keyboard.press("l")
+    expect(repeat).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("Space")
+    times = page.evaluate(
+        """() => new Promise(resolve => {
+            const root = document.getElementById("episode"), times = [];
+            let again = 0;
+            const look = () => {
+                const time = Number(root.dataset.time);
+                if (time < times.at(-1)) again++;
+                times.push(time);
+                if (again < 2) requestAnimationFrame(look); else resolve(times);
+            };
+            look();
+        })"""
+    )
+    assert min(times) >= 4 and max(times) <= 6
+    expect(page).to_have_url(re.compile("zoom=4-6"))
+    page.keyboard.press("l")
+    expect(repeat).to_have_attribute("aria-pressed", "false")
+    wait_for_time(page, 6.2)
+    # One that is at the end of the part begins with it anew.
+    page.keyboard.press("Space")
+    seek(page, 6.0)
+    repeat.click()
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_function("Number(document.getElementById('episode').dataset.time) < 5.5")
+
+
 def test_brackets_go_to_the_episodes_beside(page: Page, viewer: Any, cameras: Lab) -> None:
     open_episode(page, viewer, cameras.page())
     page.keyboard.press("]")

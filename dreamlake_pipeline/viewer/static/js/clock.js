@@ -18,7 +18,7 @@ const HIDDEN_INTERVAL = 250;
 /**
  * Events:
  * - `time`, detail {@link TimeDetail}: the time changed. While playing, of each animation frame; and after each seek.
- * - `state`: `playing`, `held` or `rate` changed.
+ * - `state`: `playing`, `held`, `rate` or `repeating` changed.
  * - `cue`, detail `{direction: 1 | -1}`: a person asks for the next or the previous cue or event.
  * - `tracks`: where tracks of the view model start (`startSec`), or whether they are shown (`hidden`), has changed.
  */
@@ -31,6 +31,10 @@ export class Clock extends EventTarget {
   held = false;
   /** Seconds of the episode that go by in a second. */
   rate = 1;
+  /** Whether {@link part} is played again and again. */
+  repeating = false;
+  /** The part of the episode that is looked at, in seconds. */
+  part = { from: 0, to: Infinity };
 
   /** The time at `#since`, in milliseconds of performance.now(). */
   #time = 0;
@@ -76,10 +80,10 @@ export class Clock extends EventTarget {
     this.#tell(source);
   }
 
-  /** Play on, or from the beginning when it is at its end. */
+  /** Play on, or from the beginning when it is at its end, which is that of the part where that is repeated. */
   play() {
     if (this.playing) return;
-    if (this.time >= this.duration) this.seek(0);
+    if (this.time >= this.#end) this.seek(this.repeating ? this.part.from : 0);
     this.#change(() => (this.playing = true));
   }
 
@@ -96,6 +100,11 @@ export class Clock extends EventTarget {
   setRate(rate) {
     const bounded = Math.min(Math.max(rate, SPEEDS[0]), SPEEDS[SPEEDS.length - 1]) || 1;
     if (bounded !== this.rate) this.#change(() => (this.rate = bounded));
+  }
+
+  /** Repeat the part that is looked at, or play on behind it. */
+  toggleRepeating() {
+    this.#change(() => (this.repeating = !this.repeating));
   }
 
   /** Stop time until {@link release}: something can't play yet. A person's wish to play stays. */
@@ -151,9 +160,15 @@ export class Clock extends EventTarget {
     clearInterval(this.#timer);
   }
 
+  get #end() {
+    return this.repeating ? Math.min(this.part.to, this.duration) : this.duration;
+  }
+
   #pass() {
-    this.#tell("clock");
-    if (this.time >= this.duration) this.pause();
+    const hasEnded = this.time >= this.#end;
+    if (hasEnded && this.repeating) this.seek(this.part.from);
+    else this.#tell("clock");
+    if (hasEnded && !this.repeating) this.pause();
     this.#stop();
     this.#go();
   }

@@ -9,6 +9,7 @@ const HELP = [
   [["shift ←", "shift →"], "1 s back, on"],
   [[",", "."], "a frame back, on"],
   [["home", "end"], "beginning, end"],
+  [["l"], "repeat the part that is shown"],
   [["n", "p"], "next, previous cue or event"],
   [["[", "]"], "previous, next episode"],
   [["+", "-"], "faster, slower"],

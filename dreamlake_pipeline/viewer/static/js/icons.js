@@ -10,13 +10,14 @@ const PATHS = {
   on: "M4.5 3v10l6-5zM11 3h1.5v10H11z",
   sound: "M2 6v4h2.5L8 13V3L4.5 6zM10 5.2a3.6 3.6 0 0 1 0 5.6M11.6 3a6.4 6.4 0 0 1 0 10",
   silence: "M2 6v4h2.5L8 13V3L4.5 6zM10.5 6l4 4M14.5 6l-4 4",
+  repeat: "M3 7.5V6a2 2 0 0 1 2-2h8M11 2l2 2-2 2M13 8.5V10a2 2 0 0 1-2 2H3M5 14l-2-2 2-2",
   full: "M2.5 6V2.5H6M10 2.5h3.5V6M13.5 10v3.5H10M6 13.5H2.5V10",
 };
 
 /** @typedef {keyof typeof PATHS} IconName */
 
 /** Those that are lines and no areas. @type {Set<IconName>} */
-const LINES = new Set(["sound", "silence", "full"]);
+const LINES = new Set(["sound", "silence", "full", "repeat"]);
 
 /**
  * @param {IconName} name

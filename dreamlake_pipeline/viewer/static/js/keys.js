@@ -21,6 +21,7 @@ export function mountKeys(view, clock) {
     ".": () => stepFrames(view, clock, 1),
     Home: () => clock.seek(0),
     End: () => clock.seek(clock.duration),
+    l: () => clock.toggleRepeating(),
     n: () => clock.askForCue(1),
     p: () => clock.askForCue(-1),
     "[": () => followLink("prev"),

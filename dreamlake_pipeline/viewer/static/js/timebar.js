@@ -28,6 +28,7 @@ export function mountTimebar(root, view, clock, sound) {
   const frame = element("span", { class: "frame" });
   const speed = element("select", { class: "speed", "aria-label": "Speed", title: "Speed (+ and -)" });
   for (const rate of SPEEDS) speed.append(element("option", { value: rate }, `${rate}×`));
+  const repeat = button(icon("repeat"), "Repeat what is shown (l)", () => clock.toggleRepeating(), { "aria-pressed": "false" });
   const slider = element("input", {
     class: "slider",
     type: "range",
@@ -37,7 +38,7 @@ export function mountTimebar(root, view, clock, sound) {
   });
   const end = element("span", { class: "end" });
   const help = button("?", "Keys (?)", showHelp);
-  bar.append(play, back, on, time, frame, speed, slider, end, soundMenu(sound), help);
+  bar.append(play, back, on, time, frame, speed, repeat, slider, end, soundMenu(sound), help);
 
   time.addEventListener("change", () => {
     const seconds = secondsOf(time.value);
@@ -65,6 +66,7 @@ export function mountTimebar(root, view, clock, sound) {
     play.setAttribute("aria-label", clock.playing ? "Pause (space)" : "Play (space)");
     play.title = clock.playing ? "Pause (space)" : "Play (space)";
     speed.value = String(nearestSpeed(clock.rate));
+    repeat.setAttribute("aria-pressed", String(clock.repeating));
     bar.toggleAttribute("data-held", clock.playing && clock.held);
     showTime();
   };

@@ -34,6 +34,9 @@ export function mountTracks(root, view, clock) {
   const store = new Store(view.namespace, view.project);
   const axis = new Axis(view.durationSec);
   followLink(axis);
+  const showPart = () => (clock.part = { from: axis.from, to: axis.to });
+  axis.addEventListener("change", showPart);
+  showPart();
   const page = { axis, clock, store };
   mountTree(part("#tree"), view, clock, store);
   mountAlignment(part("#badges"), view, clock, axis);
