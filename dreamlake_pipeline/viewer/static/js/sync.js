@@ -290,7 +290,11 @@ export class Sync extends EventTarget {
     const { time } = this.clock;
     const taking = this.#taking;
     this.ready ||= this.complete && taking.every((player) => player.canGoOn(time, true));
-    this.synced = this.complete && !this.#starting && taking.every((player) => player.inStep(time));
+    this.synced =
+      this.complete &&
+      !this.#starting &&
+      taking.every((player) => player.inStep(time)) &&
+      areTogether(taking.filter((player) => player.isVideo && this.clock.running && player.phase(time) === "in"));
     const state = `${this.ready} ${this.synced} ${this.waitingFor.map((player) => player.track.assetId)}`;
     if (state === this.#told) return;
     this.#told = state;
@@ -304,6 +308,17 @@ export class Sync extends EventTarget {
  * @property {number} quiet milliseconds for which it is left alone after its next seek
  * @property {number} until milliseconds of performance.now()
  */
+
+/**
+ * Whether no two of the cameras that play are further from each other than a frame of the slower one: one may be ahead
+ * of the clock, and the other behind it.
+ * @param {Player[]} players
+ */
+function areTogether(players) {
+  return players.every(({ drift, frame }, at) =>
+    players.slice(at + 1).every((other) => Math.abs((drift ?? 0) - (other.drift ?? 0)) <= Math.max(frame, other.frame)),
+  );
+}
 
 /** @param {number[]} numbers one at least */
 function median(numbers) {
