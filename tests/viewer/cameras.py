@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations
@@ -150,6 +151,21 @@ def shown(page: Page, names: Iterable[str] = CAMERAS) -> dict[str, int | None]:
 
 def expected(time: float, names: Iterable[str] = CAMERAS) -> dict[str, int]:
     return {name: CAMERAS[name].expected(time) for name in names}
+
+
+def expect_exact(page: Page, cameras: Mapping[str, Camera] = CAMERAS) -> None:
+    """At rest, all come to show the frame of the page's time, of which only milliseconds are told.
+
+    Before that, a picture may be presented that was on its way when they were stopped.
+    """
+    deadline = time.monotonic() + 20
+    while True:
+        expect_synced(page)
+        read = barcodes.read(page)
+        moments = (read["time"] - 0.0006, read["time"] + 0.0006)
+        if all(read["frames"][name] in map(camera.expected, moments) for name, camera in cameras.items()):
+            return
+        assert time.monotonic() < deadline, read
 
 
 def apart(frames: Mapping[str, int | None]) -> float:

@@ -16,6 +16,7 @@ from .cameras import (
     DURATION,
     apart,
     episode,
+    expect_exact,
     expect_synced,
     expected,
     let_frames_pass,
@@ -61,8 +62,15 @@ def test_ten_seconds_of_playing_keep_all_within_a_frame(player: Page) -> None:
         read = read_in_step(player)
         assert apart(read["frames"]) <= 1, read
     player.keyboard.press("Space")
-    expect_synced(player)
-    assert shown(player) == expected(barcodes.read(player)["time"])
+    expect_exact(player)
+
+
+def test_a_pause_at_any_moment_shows_the_frame_of_its_time_in_all(player: Page) -> None:
+    for number in range(20):
+        player.keyboard.press("Space")
+        wait_for_time(player, (number + 1) * 0.37)
+        player.keyboard.press("Space")
+        expect_exact(player)
 
 
 def test_the_end_of_one_is_not_the_end_of_the_others(player: Page) -> None:
