@@ -64,10 +64,10 @@ CAMERAS = {
 DURATION = max(camera.end for camera in CAMERAS.values())
 
 
-def make_all(folder: Path) -> dict[str, bytes]:
-    """The files of CAMERAS, by name."""
+def make_all(folder: Path, cameras: Mapping[str, Camera] = CAMERAS) -> dict[str, bytes]:
+    """The files of the cameras, by name."""
     made = {}
-    for name, camera in CAMERAS.items():
+    for name, camera in cameras.items():
         path = folder / Path(name).name
         barcodes.make(path, fps=camera.fps, seconds=camera.seconds, options=camera.options, sound=camera.sound)
         made[name] = path.read_bytes()

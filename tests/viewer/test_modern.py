@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page
 
-from benchmarks import barcodes
 from dreamlake_pipeline.playback import PlaybackMode
 
-from .cameras import Camera, expect_exact, expect_synced, open_episode, seek, shown, wait_for_time
+from .cameras import Camera, expect_exact, expect_synced, make_all, open_episode, seek, shown, wait_for_time
 from .ingest import Lab
 
 EVERYWHERE = {"/camera/front.mp4": Camera(30, 8, 0.0, "-c:v libx264 -preset fast -bf 3 -g 60 -flags +cgop", sound=True)}
@@ -25,16 +24,8 @@ ALL = EVERYWHERE | MODERN
 
 @pytest.fixture
 def mixed(lab: Lab, tmp_path: Path) -> Lab:
-    def made(cameras: dict[str, Camera]) -> dict[str, bytes]:
-        files = {}
-        for name, camera in cameras.items():
-            path = tmp_path / Path(name).name
-            barcodes.make(path, fps=camera.fps, seconds=camera.seconds, options=camera.options, sound=camera.sound)
-            files[name] = path.read_bytes()
-        return files
-
-    lab.ingest(made(EVERYWHERE))
-    lab.ingest(made(MODERN), playback=PlaybackMode.MODERN)
+    lab.ingest(make_all(tmp_path, EVERYWHERE))
+    lab.ingest(make_all(tmp_path, MODERN), playback=PlaybackMode.MODERN)
     for name in MODERN:
         metadata = lab.record(name).metadata or {}
         assert metadata["processing"]["mode"] == "copy", metadata["warnings"]
