@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from ..api.bss import Record
 from ..api.metadata import Chunks
@@ -27,7 +27,7 @@ from .hold import BatchLost
 from .pool import store_together
 from .product import Job
 from .scratch import scratch_folder
-from .work import Outcome, Workshop, key_of, outcome_of_fault, process_item, publish_result, reuse_known
+from .work import Outcome, Workshop, extension_of, key_of, outcome_of_fault, process_item, publish_result, reuse_known
 
 log = logging.getLogger(__name__)
 
@@ -46,13 +46,9 @@ def fits(shop: Workshop, record: Record) -> bool:
     """Whether a record should be in a bundle, as far as one knows before it is read."""
     if record.kind is Kind.VIDEO:
         needs_ffmpeg = shop.ladder_of(record) or shop.playback_of(record) is not PlaybackMode.EVERYWHERE
-        if needs_ffmpeg or _suffix(record) not in _SHORT_VIDEOS:
+        if needs_ffmpeg or extension_of(record) not in _SHORT_VIDEOS:
             return False
     return is_small(record)
-
-
-def _suffix(record: Record) -> str:
-    return PurePosixPath(record.name).suffix.lower()
 
 
 def bundles(records: Sequence[Record]) -> Iterator[list[Record]]:

@@ -115,7 +115,7 @@ class Workshop:
         """Records with the same key, in one batch, have the same result."""
         if record.kind not in _SHARED_KINDS:
             return (record.id,)
-        return (record.kind, record.staging_key, _extension(record), self.recipe_of(record))
+        return (record.kind, record.staging_key, extension_of(record), self.recipe_of(record))
 
 
 def process_item(shop: Workshop, record: Record, twin: Outcome | None = None) -> Outcome:
@@ -206,7 +206,7 @@ def reuse_known(shop: Workshop, record: Record, source: Source, known: Record | 
 
     None when there is no such record, or it can't be used.
     """
-    if known is None or known.metadata is None or known.id == record.id or _extension(known) != _extension(record):
+    if known is None or known.metadata is None or known.id == record.id or extension_of(known) != extension_of(record):
         return None
     try:
         outputs = read_outputs(shop.store, known)
@@ -242,7 +242,8 @@ def _reuse(shop: Workshop, record: Record, made: Record, result: ItemResult) -> 
     return publish_meta(shop.store, record, own)
 
 
-def _extension(record: Record) -> str:
+def extension_of(record: Record) -> str:
+    """The extension of the file's name, in small letters and with its point."""
     return PurePosixPath(record.name).suffix.lower()
 
 
