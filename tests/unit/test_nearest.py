@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from dreamlake_pipeline.client.nearest import did_you_mean, nearest
+from dreamlake_pipeline.nearest import did_you_mean, nearest
 
 
 @pytest.mark.parametrize(

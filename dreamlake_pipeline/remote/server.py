@@ -32,11 +32,11 @@ from ..api.server import (
     RemoveAssets,
     RemovedAssets,
 )
+from ..checked import checked_requests
 from ..errors import Code, DreamlakeError
 from ..flags import FlagFilter
 from ..kinds import Kind
 from .bss import Place
-from .checked import checked_requests
 from .http import ServiceClient
 
 _PAGE = 1000

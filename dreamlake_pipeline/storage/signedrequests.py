@@ -20,7 +20,7 @@ from botocore.awsrequest import AWSPreparedRequest
 from botocore.exceptions import BotoCoreError, ConnectTimeoutError, ReadTimeoutError
 from urllib3.exceptions import HTTPError
 
-from .http1 import Connections, Range, Response, host_header
+from ..remote.http1 import Connections, Range, Response, host_header
 from .sigv4 import Signer, encode_path
 
 if TYPE_CHECKING:

@@ -75,10 +75,10 @@ from ..api.integrity import (
     StoredProjects,
 )
 from ..api.staging import StagedFile
+from ..checked import checked_requests
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from ..playback import PlaybackMode
-from .checked import checked_requests
 from .http import ServiceClient
 
 # How many ids, files or part numbers the bulk routes take in one call (api/bss.py).

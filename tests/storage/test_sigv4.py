@@ -16,10 +16,10 @@ from botocore.credentials import Credentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dreamlake_pipeline.http1 import host_header
-from dreamlake_pipeline.objectstore import ObjectStore, client_config
-from dreamlake_pipeline.signedrequests import SignedRequests
-from dreamlake_pipeline.sigv4 import Signer, encode_path
+from dreamlake_pipeline.remote.http1 import host_header
+from dreamlake_pipeline.storage import ObjectStore, client_config
+from dreamlake_pipeline.storage.signedrequests import SignedRequests
+from dreamlake_pipeline.storage.sigv4 import Signer, encode_path
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40).filter(lambda key: key.strip("/"))
 VALUES = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=30)

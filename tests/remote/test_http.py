@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from dreamlake_pipeline.api.server import Me
-from dreamlake_pipeline.client.away import Away
-from dreamlake_pipeline.client.http import ServiceClient
-from dreamlake_pipeline.client.patience import Patience
-from dreamlake_pipeline.client.refusal import StoreAway
 from dreamlake_pipeline.client.transfer import Transfer
 from dreamlake_pipeline.errors import Code, DreamlakeError
+from dreamlake_pipeline.remote.away import Away
+from dreamlake_pipeline.remote.http import ServiceClient
+from dreamlake_pipeline.remote.patience import Patience
+from dreamlake_pipeline.remote.refusal import StoreAway
 from tests.certificates import Authority
 
 ME = b'{"sub": "me", "namespaces": [], "scope": "read", "expiresAt": null}'

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.storage import ObjectStore
 
 
 @pytest.fixture(scope="session")

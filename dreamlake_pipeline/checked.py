@@ -18,9 +18,9 @@ from typing import Any, TypeVar, cast
 
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 
-from ..errors import Code, DreamlakeError
-from ..problems import problem_of
+from .errors import Code, DreamlakeError
 from .nearest import did_you_mean, nearest
+from .problems import problem_of
 
 Class = TypeVar("Class", bound=type)
 Method = TypeVar("Method", bound=Callable[..., Any])

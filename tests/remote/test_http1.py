@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pytest
 from botocore.auth import _host_from_url
 
-from dreamlake_pipeline.http1 import Connections, ProtocolError, Range, _Connection, host_header
+from dreamlake_pipeline.remote.http1 import Connections, ProtocolError, Range, _Connection, host_header
 
 OK = b'HTTP/1.1 200 OK\r\nETag: "abc"\r\nContent-Length: 0\r\n\r\n'
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from dreamlake_pipeline.client.patience import Patience
-from dreamlake_pipeline.client.refusal import BytesDamaged, StoreAway, UrlExpired, refusal
 from dreamlake_pipeline.client.transfer import Transfer
 from dreamlake_pipeline.errors import Code, DreamlakeError
+from dreamlake_pipeline.remote.patience import Patience
+from dreamlake_pipeline.remote.refusal import BytesDamaged, StoreAway, UrlExpired, refusal
 
 
 def body(code: str, **more: str) -> bytes:

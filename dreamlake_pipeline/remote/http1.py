@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import BinaryIO, NamedTuple, cast
 from urllib.parse import SplitResult, urlsplit
 
-from . import tls
+from .. import tls
 
 _BLOCK = 1 << 20
 _CONNECT_SECONDS = 10.0

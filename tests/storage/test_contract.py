@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from dreamlake_pipeline.errors import Code, DreamlakeError
-from dreamlake_pipeline.objectstore import ObjectStore, UploadedPart
+from dreamlake_pipeline.storage import ObjectStore, UploadedPart
 
 MIB = 2**20
 TYPE = "application/octet-stream"

@@ -9,12 +9,12 @@ from email.utils import formatdate
 
 import pytest
 
-from dreamlake_pipeline.client import patience as patience_module
-from dreamlake_pipeline.client.away import Away, seconds_of
 from dreamlake_pipeline.client.events import Waiting
-from dreamlake_pipeline.client.patience import Patience, telling
-from dreamlake_pipeline.client.stages import Stopped
+from dreamlake_pipeline.client.telling import telling
 from dreamlake_pipeline.errors import Code, DreamlakeError
+from dreamlake_pipeline.remote import patience as patience_module
+from dreamlake_pipeline.remote.away import Away, seconds_of
+from dreamlake_pipeline.remote.patience import Patience, Stopped
 
 
 def away(reason: str = "it is away", **more: float) -> Away:

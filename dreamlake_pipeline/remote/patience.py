@@ -12,16 +12,14 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ..errors import DreamlakeError
 from .away import Away
-from .events import Waiting
 from .refusal import UrlExpired
-from .stages import Flow, Stopped
 
 INTERACTIVE_SECONDS = 5.0  # of somebody who looks something up
 TRANSFER_SECONDS = 3600.0  # of a transfer, which goes on by itself
@@ -34,7 +32,34 @@ _ALONE_SECONDS = 600.0  # for a request that fails all the time while others to 
 _LOOK_SECONDS = 0.2  # between two looks whether to go on
 
 Result = TypeVar("Result")
-Item = TypeVar("Item")
+
+
+class Stopped(Exception):
+    """Whoever waits, or works for somebody, is no longer to go on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A service is waited for since a time, which is `seconds` ago; `is_over`: it answers again.
+
+    `reason` is the rest of a sentence about it.
+    """
+
+    service: str
+    reason: str
+    since: datetime
+    seconds: float
+    is_over: bool = False
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "event": "waiting",
+            "service": self.service,
+            "reason": self.reason,
+            "since": self.since.isoformat(timespec="seconds").replace("+00:00", "Z"),
+            "seconds": round(self.seconds, 3),
+            "over": self.is_over,
+        }
 
 
 @dataclass(slots=True)
@@ -177,17 +202,3 @@ class Patience:
             outage.ended.set()
             if outage.told_at is not None:
                 self._on_wait(Waiting(service, "it answers again", outage.since, now - outage.began, is_over=True))
-
-
-def telling(patience: Patience, items: Iterable[Item]) -> Iterator[Item | Waiting]:
-    """The items, and between them what `patience` has to tell while the next one is waited for.
-
-    They are made by another thread. Leaving the iteration stops it, and whoever waits by this patience.
-    """
-    flow = Flow(patience.stopping)
-    made = flow.channel(100, writers=1)
-    flow.source(([item] for item in items), made)
-    for some in flow.results(made, every=0.5):
-        yield from some
-        yield from patience.told()
-    yield from patience.told()
