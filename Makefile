@@ -14,7 +14,7 @@ LIBRARIES := $(VIEWER)/static/vendor/.installed
 # recipe, which has to live until make has heard of it, is over. Where SIGQUIT is ignored, it fails as others do, with that line.
 QUIETLY_FAIL := { kill -QUIT $$PPID; sleep 1; [ -z "$$(trap -p QUIT)" ]; }
 
-.PHONY: help setup demo browser ray test bench fuzz torture lint types imports check format lock up down status clean
+.PHONY: help setup demo browser ray test bench fuzz torture lint types imports check format lock wheel up down status clean
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -85,12 +85,20 @@ format: setup ## Format the code
 	@$(BIN)/ruff check --fix-only --quiet . ; $(BIN)/ruff format .
 
 lock: ## Resolve pyproject.toml and the viewer's package.json again, and write their locks
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group dev \
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group dev --extra kubernetes \
 		--no-emit-index-url --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra ray \
 		--constraint requirements.lock --no-emit-index-url --custom-compile-command "make lock" \
 		--output-file requirements-ray.lock pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra kubernetes \
+		--constraint requirements.lock --no-emit-index-url --no-annotate --custom-compile-command "make lock" \
+		--output-file deploy/requirements.lock pyproject.toml
 	@$(BIN)/npm install --prefix $(VIEWER) --package-lock-only --silent
+
+wheel: setup ## Make dist/*.whl: the package with the viewer's libraries and what is in deploy/
+	@rm -rf build/lib dist/dreamlake_pipeline-*.whl
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+	@ls dist/*.whl
 
 up: setup ## Start the embedded stack
 	@$(BIN)/dreamlake up

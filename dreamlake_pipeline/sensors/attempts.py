@@ -20,7 +20,7 @@ from ..instance.watching import WORKER_TAG, Watcher
 
 if TYPE_CHECKING:
     from ..api.pipeline import LeasedBatch, Release
-    from ..client.pipeline import PipelineClient
+    from ..remote.pipeline import PipelineClient
 
 # Seconds after which an offer has a run, if it ever gets one: a tick's runs are created before the next tick.
 _CREATED_WITHIN = 10.0

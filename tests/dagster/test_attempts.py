@@ -11,10 +11,10 @@ from sqlalchemy import event
 
 from dreamlake_pipeline.api.bss import Status
 from dreamlake_pipeline.api.pipeline import BatchOffer, ItemResult, LeasedBatch, Release
-from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.database import BSS_SCHEMA, open_engine
 from dreamlake_pipeline.instance import ForkRunLauncher
 from dreamlake_pipeline.processing.settling import Settling
+from dreamlake_pipeline.remote.pipeline import PipelineClient
 from dreamlake_pipeline.resources import BssResource, FolderTreeResource
 from dreamlake_pipeline.sensors import attempts
 from dreamlake_pipeline.sensors.attempts import release_ended

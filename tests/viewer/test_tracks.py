@@ -17,8 +17,8 @@ import pytest
 from playwright.sync_api import Page, Request, expect
 
 from dreamlake_pipeline.api.server import EpisodeChange, Flag
-from dreamlake_pipeline.client.services import Services as Clients
-from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.remote.services import Services as Clients
+from dreamlake_pipeline.storage import ObjectStore
 from tests.conftest import Services
 from tests.viewer.conftest import Seen
 from tests.viewer.ingest import Lab

@@ -84,8 +84,9 @@ export class Sync extends EventTarget {
     this.#isTicking = true;
     // Whoever starts to play waits for all.
     if (this.clock.playing && !this.#wasPlaying) this.clock.hold();
+    const hasStopped = this.#wasPlaying && !this.clock.playing;
     this.#wasPlaying = this.clock.playing;
-    if (!this.clock.playing) this.#stand();
+    if (!this.clock.playing) this.#stand(hasStopped);
     else if (this.#starting) this.#start(this.#starting);
     else if (this.clock.held) this.#wait();
     else this.#run();
@@ -111,13 +112,19 @@ export class Sync extends EventTarget {
     for (const player of this.#players) player.stop();
   }
 
-  /** Nobody wants it to play: everybody shows the frame of the clock's time. */
-  #stand() {
+  /**
+   * Nobody wants it to play: everybody shows the frame of the clock's time.
+   *
+   * Chromium may present one more picture than it tells of when a video is paused: all are sought then, whatever they
+   * seem to show.
+   * @param {boolean} hasStopped whether they played until now
+   */
+  #stand(hasStopped) {
     const { time } = this.clock;
     this.#starting = null;
     this.clock.release();
     this.#halt();
-    for (const player of this.#taking) if (!player.shows(time, 0)) player.seek(time);
+    for (const player of this.#taking) if (hasStopped || !player.shows(time, 0)) player.seek(time);
     this.waitingFor = this.#taking.filter((player) => !player.canGoOn(time, true));
   }
 
