@@ -325,8 +325,8 @@ _UNWRITABLE = re.compile(r"\[error\].*(Error submitting a packet to the muxer|Er
 _UNREADABLE = re.compile(r"Error processing packet in decoder|corrupt decoded frame")
 
 
-# What a signal that ended ffmpeg means. Who sends the first ones is somebody else: the system, short of memory, what ends
-# all processes of a job or of a machine, or a person.
+# What a signal that ended ffmpeg means. Who sends the first ones is somebody else: a person, the system, short of
+# memory, or whatever ends all processes of a job or of a machine.
 _FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGALRM,
                  signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE)  # fmt: skip
 _SIGNALS: dict[int, tuple[Code, str]] = {
