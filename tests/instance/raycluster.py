@@ -16,51 +16,69 @@ from pathlib import Path
 import httpx
 import psutil
 
-# Far more than it takes: machines of tests are busy.
-_STARTED_WITHIN = 180.0
+# Far more than it takes: machines of tests are busy. Ray itself gives up a node that was not there within 30 s.
+_STARTED_WITHIN, _ATTEMPTS = 180.0, 4
 
 
 @contextmanager
 def ray_cluster(cpus: int) -> Iterator[str]:
     """The address of its head; the variables of its token are set in this process's environment meanwhile."""
-    # Ray's sockets lie deep, and a path of one has 107 bytes at most.
-    with (
-        tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as folder,
-        ExitStack() as stack,
-    ):
-        gcs, dashboard, client, agent, *workers = _free_ports(10)
-        token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)}
-        environment = os.environ | token | {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            # It is what has Ray keep to the loopback address, on Linux, too (ray_constants.py, services.py).
-            "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
-            "RAY_JOB_STOP_WAIT_TIME_S": "30",
-        }  # fmt: skip
-        arguments = {
-            "num-cpus": cpus, "node-ip-address": "127.0.0.1", "port": gcs,
-            "dashboard-host": "127.0.0.1", "dashboard-port": dashboard, "dashboard-agent-listen-port": agent,
-            "ray-client-server-port": client, "worker-port-list": ",".join(map(str, workers)),
-            "temp-dir": folder, "object-store-memory": 80_000_000, "include-log-monitor": "false",
-        }  # fmt: skip
-        log = stack.enter_context((Path(folder) / "start.log").open("wb"))
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)}
+    before = {name: os.environ.get(name) for name in token}
+    os.environ.update(token)
+    try:
+        for attempt in range(_ATTEMPTS):
+            # Ray's sockets lie deep, and a path of one has 107 bytes at most.
+            with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
+                process, address = _start(Path(folder), cpus)
+                try:
+                    if not _comes_up(process, address, token["RAY_AUTH_TOKEN"]):
+                        assert attempt + 1 < _ATTEMPTS, (Path(folder) / "start.log").read_text()[-3000:]
+                        continue
+                    family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
+                    assert not _reachable(family), "somebody else could reach it"
+                    yield address
+                    return
+                finally:
+                    _end(process)
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _start(folder: Path, cpus: int) -> tuple[subprocess.Popen[bytes], str]:
+    gcs, dashboard, client, agent, *workers = _free_ports(10)
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        # It is what has Ray keep to the loopback address, on Linux, too (ray_constants.py, services.py).
+        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "RAY_JOB_STOP_WAIT_TIME_S": "30",
+    }
+    arguments = {
+        "num-cpus": cpus, "node-ip-address": "127.0.0.1", "port": gcs,
+        "dashboard-host": "127.0.0.1", "dashboard-port": dashboard, "dashboard-agent-listen-port": agent,
+        "ray-client-server-port": client, "worker-port-list": ",".join(map(str, workers)),
+        "temp-dir": folder, "object-store-memory": 80_000_000, "include-log-monitor": "false",
+    }  # fmt: skip
+    with (folder / "start.log").open("wb") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", "--block", "--disable-usage-stats",
              *(f"--{name}={value}" for name, value in arguments.items())],
             stdout=log, stderr=log, env=environment,
         )  # fmt: skip
-        stack.callback(_end, process)
-        address = f"http://127.0.0.1:{dashboard}"
-        before = {name: os.environ.get(name) for name in token}
-        os.environ.update(token)
-        stack.callback(_restore, before)
-        deadline = time.monotonic() + _STARTED_WITHIN
-        while not _answers(address, token["RAY_AUTH_TOKEN"]):
-            said = (Path(folder) / "start.log").read_text()[-3000:]
-            assert process.poll() is None and time.monotonic() < deadline, said
-            time.sleep(0.3)
-        family = [psutil.Process(process.pid), *psutil.Process(process.pid).children(recursive=True)]
-        assert not _reachable(family), "somebody else could reach it"
-        yield address
+    return process, f"http://127.0.0.1:{dashboard}"
+
+
+def _comes_up(process: subprocess.Popen[bytes], address: str, token: str) -> bool:
+    deadline = time.monotonic() + _STARTED_WITHIN
+    while not _answers(address, token):
+        if process.poll() is not None or time.monotonic() > deadline:
+            return False
+        time.sleep(0.3)
+    return True
 
 
 def _answers(address: str, token: str) -> bool:
@@ -94,14 +112,6 @@ def _free_ports(count: int) -> list[int]:
         for one in sockets:
             one.bind(("127.0.0.1", 0))
         return [one.getsockname()[1] for one in sockets]
-
-
-def _restore(before: dict[str, str | None]) -> None:
-    for name, value in before.items():
-        if value is None:
-            os.environ.pop(name, None)
-        else:
-            os.environ[name] = value
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
