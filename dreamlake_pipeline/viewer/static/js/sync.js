@@ -17,6 +17,9 @@ const SETTLING = 1_000;
 /** Milliseconds between two looks at whether it moves. */
 const START_INTERVAL = 8;
 
+/** Milliseconds for which what is beside the cameras waits for them, when the page is opened. */
+const PATIENCE = 2_000;
+
 /** Seconds at rate 1 by which one that joins others goes ahead of them, to wait there; and the most, for slow ones. */
 const LEAD = 0.4;
 const LONGEST_LEAD = 6.4;
@@ -68,6 +71,19 @@ export class Sync extends EventTarget {
       if ([...this.#players].filter((player) => player.hasMoved()).length) this.#gather();
     });
     setInterval(() => this.tick(), INTERVAL);
+  }
+
+  /**
+   * Resolved once all that take part can play, or when that takes so long that nothing else should wait for it.
+   * @returns {Promise<void>}
+   */
+  settled() {
+    return new Promise((resolve) => {
+      const look = () => this.ready && resolve();
+      this.addEventListener("state", look);
+      setTimeout(resolve, PATIENCE);
+      look();
+    });
   }
 
   /** @param {Player} player */
