@@ -72,6 +72,12 @@ class Settings(BaseSettings):
         "text", description="Whether what the processes log is a line of text or a JSON object a line."
     )
 
+    ca_file: Path | None = Field(
+        None,
+        description="A file of certificates (PEM) of the authorities that are trusted, for a private one: "
+        "`SSL_CERT_FILE` and `AWS_CA_BUNDLE` in one, where these are not set themselves.",
+    )
+
     # Secrets
     auth_secret: SecretStr | None = Field(
         None, description="Key that signs and verifies tokens (HS256), 32 bytes or more."
@@ -231,6 +237,14 @@ class Settings(BaseSettings):
         if secret and secret.get_secret_value() and len(secret.get_secret_value().encode()) < _SECRET_BYTES:
             raise ValueError(f"it needs {_SECRET_BYTES} bytes or more")
         return secret
+
+    @field_validator("ca_file", mode="before")
+    @classmethod
+    def _is_a_file(cls, value: Any) -> Any:
+        """OpenSSL takes a file that is not there for an empty list. An empty variable counts as unset."""
+        if value and not os.access(value, os.R_OK):
+            raise ValueError(f"{value} is no file that can be read")
+        return value or None
 
     @field_validator("dagster_hosts", mode="before")
     @classmethod

@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError, NoCredentialsError, PartialCredenti
 
 from .. import tls
 from ..errors import DreamlakeError
-from ..objectstore import ObjectStore, UploadedPart, open_client
+from ..storage import ObjectStore, UploadedPart, open_client
 from . import clock
 from .finding import Finding, Level, first_line, of_error, ok, warning, wrong
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dreamlake_pipeline.checks import Finding, Level, bucket
-from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.storage import ObjectStore
 
 Before = Callable[..., AbstractContextManager[str]]
 

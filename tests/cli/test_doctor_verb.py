@@ -10,7 +10,7 @@ import pytest
 
 from dreamlake_pipeline.checks.finding import Finding, Level
 from dreamlake_pipeline.checks.installation import without_secrets
-from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.storage import ObjectStore
 
 
 @pytest.fixture
