@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterator
 from functools import partial
 
-from ..client.http import ServiceClient
-from ..client.pipeline import PipelineClient
+from ..remote.http import ServiceClient
+from ..remote.pipeline import PipelineClient
 from ..settings import Settings
 from . import bucket, machine, postgres, services
 from .finding import Finding, guarded, ok, wrong

@@ -15,12 +15,12 @@ import pytest
 from sqlalchemy import make_url
 
 from dreamlake_pipeline.api.pipeline import Build, ClaimBatches
-from dreamlake_pipeline.client.http import ServiceClient
-from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.database import BSS_SCHEMA, SERVER_SCHEMA
 from dreamlake_pipeline.migrations import migrate
-from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.processing.build import differences, own_build
+from dreamlake_pipeline.remote.http import ServiceClient
+from dreamlake_pipeline.remote.pipeline import PipelineClient
+from dreamlake_pipeline.storage import ObjectStore
 
 # Stands in for Ray's console script, which replaces this process: it says what it was started with.
 RAY = """
