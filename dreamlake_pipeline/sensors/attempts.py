@@ -16,7 +16,7 @@ from dagster._core.execution.plan.objects import ErrorSource
 from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
 
 from ..assets.partitions import PARTITION_TAG
-from ..instance.launcher import WORKER_TAG, ForkRunLauncher
+from ..instance.watching import WORKER_TAG, Watcher
 
 if TYPE_CHECKING:
     from ..api.pipeline import LeasedBatch, Release
@@ -81,7 +81,7 @@ def _died(instance: DagsterInstance, run: DagsterRun) -> tuple[bool, bool]:
     if event is None:
         launcher = instance.run_launcher
         # Of processes that other launchers start, all that can be known is that they are gone.
-        return True, launcher.was_killed_alone(run) if isinstance(launcher, ForkRunLauncher) else True
+        return True, launcher.was_killed_alone(run) if isinstance(launcher, Watcher) else True
     failure = event.step_failure_data
     return failure.error_source is ErrorSource.USER_CODE_ERROR and failure.user_failure_data is None, False
 
@@ -95,7 +95,7 @@ def _ended_at_start(instance: DagsterInstance, record: RunRecord) -> bool:
     age = (datetime.now(UTC) - record.update_timestamp).total_seconds()
     due = _STARTED_WITHIN if WORKER_TAG in run.tags else _LAUNCHED_WITHIN
     # A time to come is one of a clock that was set back since.
-    if -_SKEW < age < due or not isinstance(launcher, ForkRunLauncher) or not launcher.has_lost(run):
+    if -_SKEW < age < due or not isinstance(launcher, Watcher) or not launcher.has_lost(run):
         return False
     instance.report_run_failed(run, "The run's process ended before it had started, or was never made.")
     return True

@@ -17,6 +17,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from ..assets.partitions import ATTEMPT_TAG, BATCHES, OWNER_TAG, PROJECT_TAG, batches
 from ..crashpoints import CrashPoint, reached
 from ..errors import DreamlakeError
+from ..instance.watching import BYTES_TAG, FILES_TAG
 from ..resources import BatchPolicy, BssResource, ObjectStoreResource
 from ..visible import visible
 from .attempts import release_ended
@@ -126,7 +127,7 @@ def _request(offer: "BatchOffer") -> RunRequest:
             OWNER_TAG: offer.owner,
             PROJECT_TAG: offer.project,
             ATTEMPT_TAG: str(offer.attempt),
-            "dreamlake/files": str(offer.files),
-            "dreamlake/bytes": str(offer.bytes),
+            FILES_TAG: str(offer.files),
+            BYTES_TAG: str(offer.bytes),
         },
     )
