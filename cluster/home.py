@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -22,7 +21,6 @@ from dreamlake_pipeline.stack.state import HOST, Stack
 from torture.doors import Doors
 from torture.home import BEHIND_DOORS, Home
 
-from . import namespaces
 from .inside import DASHBOARD_PORT
 from .namespaces import BRIDGE
 from .nodes import HEAD, Node, address_of, is_ffmpeg
@@ -64,7 +62,7 @@ class Cluster:
         core = list(self.nodes).index(node.name) % (os.cpu_count() or 1) if self.is_pinned else None
         node.start(cpus=self.slots, head=self.head.address, core=core)
 
-    def wait_for_nodes(self, seconds: float = 120.0) -> None:
+    def wait_for_nodes(self, seconds: float = 300.0) -> None:
         """Return once Ray has every node that is up, the head included."""
         wanted = {self.head.address, *(node.address for node in self.nodes.values() if node.is_up)}
         wait_until(lambda: wanted <= self.jobs.nodes(), seconds, f"Ray has the nodes {sorted(wanted)}")
@@ -88,13 +86,13 @@ def running(
 ) -> Iterator[Cluster]:
     """A new stack under `folder` with a head and so many nodes; `spare` more are known, and off. Down at the end.
 
+    Without any node, runs are forked beside the daemon, `slots` at a time. With `is_pinned`, each node has one core.
     Must be called in the namespaces of `namespaces.enter`.
     """
-    namespaces.build_bridge()
     token = secrets.token_hex(24)
     home = state.make_home(folder / "home")
     stack = state.create(home)
-    places = (nodes + spare) * slots
+    places = max(1, nodes + spare) * slots
     settings = {
         "DREAMLAKE_BATCH_FILES": str(batch_files),
         "DREAMLAKE_BATCH_OPEN": str(places + 1),
@@ -110,8 +108,8 @@ def running(
 
     def write(stack: Stack) -> None:
         plain_write(stack)
-        text = configured((files("dreamlake_pipeline.stack") / "dagster.yaml").read_text(), address, places)
-        (stack.dagster_home / "dagster.yaml").write_text(text)
+        path = stack.dagster_home / "dagster.yaml"
+        path.write_text(configured(path.read_text(), address if nodes else None, places))
 
     plain_write = dagster_home.write
     with (
@@ -132,9 +130,10 @@ def running(
         try:
             world.stack = control.up(home, said.append)
             world.s3().create_bucket(Bucket=LOGS_BUCKET)
+            if nodes:
+                cluster.start_head()
+                cluster.wait_for_nodes()
             # One after the other: Ray gives a start half a minute, and each is some seconds of both cores.
-            cluster.start_head()
-            cluster.wait_for_nodes()
             for node in list(workers.values())[:nodes]:
                 cluster.start(node)
                 cluster.wait_for_nodes()
@@ -163,19 +162,21 @@ def node_environment(stack: Stack, inherited: dict[str, str]) -> dict[str, str]:
     }
 
 
-def configured(text: str, address: str, slots: int) -> str:
-    """The stack's dagster.yaml, with runs as jobs of the Ray whose head answers at `address`, and logs in S3."""
+def configured(text: str, address: str | None, slots: int) -> str:
+    """The stack's dagster.yaml with so many runs at a time, also of one owner. With the address of a head, they are
+    jobs of its cluster, and what they print goes to S3."""
     known: dict[str, Any] = yaml.safe_load(text)
-    known["run_launcher"] = {
-        "module": "dreamlake_pipeline.instance.ray",
-        "class": "RayJobLauncher",
-        "config": {"address": address, "num_cpus": 1.0},
-    }
-    known["compute_logs"] = {
-        "module": "dagster_aws.s3.compute_log_manager",
-        "class": "S3ComputeLogManager",
-        "config": {"bucket": LOGS_BUCKET, "prefix": "runs", "upload_interval": UPLOAD_SECONDS},
-    }
+    if address is not None:
+        known["run_launcher"] = {
+            "module": "dreamlake_pipeline.instance.ray",
+            "class": "RayJobLauncher",
+            "config": {"address": address, "num_cpus": 1.0},
+        }
+        known["compute_logs"] = {
+            "module": "dagster_aws.s3.compute_log_manager",
+            "class": "S3ComputeLogManager",
+            "config": {"bucket": LOGS_BUCKET, "prefix": "runs", "upload_interval": UPLOAD_SECONDS},
+        }
     queue = known["run_coordinator"]["config"]
     queue["max_concurrent_runs"] = slots
     for limit in queue["tag_concurrency_limits"]:

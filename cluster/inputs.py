@@ -14,3 +14,8 @@ def mixed(inputs: Inputs, number: int, files: int) -> Wave:
     long = max(2, files // 60)
     sounds = max(2, files - videos - texts - long - _EXTRA)
     return inputs.wave(number, sounds=sounds, videos=videos, texts=texts, drops=0, bad=False, long=long)
+
+
+def heavy(inputs: Inputs, number: int, files: int) -> Wave:
+    """The wave of this number with so many videos that keep ffmpeg busy for seconds, and little else."""
+    return inputs.wave(number, sounds=0, videos=0, texts=0, drops=0, bad=False, long=files)

@@ -60,7 +60,7 @@ def enter(arguments: Sequence[str]) -> int:
 
 
 def build_bridge() -> None:
-    """Make the bridge, in the namespace of this process. Raises CalledProcessError."""
+    """Make the bridge, in the namespace of this process, once. Raises CalledProcessError."""
     ip("link", "set", "lo", "up")
     ip("link", "add", "name", "bridge", "type", "bridge", "stp_state", "0", "forward_delay", "0")
     ip("address", "add", f"{BRIDGE}/24", "dev", "bridge")

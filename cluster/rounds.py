@@ -169,7 +169,7 @@ class Session:
         for node in list(self.cluster.nodes.values())[: self.cluster.standing]:
             if not node.is_up:
                 self.cluster.start(node)
-        self.cluster.wait_for_nodes(300)
+        self.cluster.wait_for_nodes()
 
 
 def _have_happen(cluster: Cluster, scenario: Scenario) -> Happened:

@@ -94,7 +94,7 @@ def cut_link(seconds: float) -> Scenario:
             time.sleep(seconds)
         finally:
             namespaces.mend(victim.cable)
-        cluster.wait_for_nodes(_RAY_NOTICES_WITHIN)
+        cluster.wait_for_nodes()
         ended = [job for job in lost if job.ended_at is not None and job.status == "FAILED"]
         noticed = max((job.ended_at - begun for job in ended if job.ended_at), default=seconds)
         what = f"the link of {victim.name} was cut for {seconds:.0f} s; Ray gave up {len(ended)} of {len(lost)} runs"
