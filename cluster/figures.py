@@ -57,7 +57,7 @@ def figures(folder: Path, seed: int, say: Say, *, files: int) -> list[Figure]:
 def _measure(
     folder: Path, seed: int, say: Say, *, files: int, nodes: int, slots: int = 1, is_heavy: bool = False
 ) -> float:
-    """The seconds from when the pipeline was let go until all files were ready. With heavy ones, a node has one core."""
+    """The seconds from when the pipeline was let go until all files were ready; of heavy ones, on one core a node."""
     folder.mkdir(parents=True)
     with running(
         folder, seed, say, nodes=nodes, spare=0, slots=slots, batch_files=max(4, files // _BATCHES), is_pinned=is_heavy

@@ -14,6 +14,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 BRIDGE = "10.77.0.1"  # where the nodes reach the services
 _INSIDE = "DREAMLAKE_CLUSTER_INSIDE"
@@ -51,7 +52,7 @@ def enter(arguments: Sequence[str]) -> int:
     with subprocess.Popen(words, env=os.environ | {_INSIDE: "1"}, start_new_session=True) as started:
 
         def pass_on(number: int, _: object) -> None:
-            for pid in _children(started.pid):  # unshare itself ignores it, or dies of it and takes all with it
+            for pid in children_of(started.pid):  # unshare itself ignores it, or dies of it and takes all with it
                 os.kill(pid, number)
 
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -100,9 +101,9 @@ def _run(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(words, capture_output=True, text=True, check=False)
 
 
-def _children(pid: int) -> list[int]:
+def children_of(pid: int) -> list[int]:
+    """The processes that the main thread of a process has started and that live; none of one that is gone."""
     try:
-        with open(f"/proc/{pid}/task/{pid}/children") as file:  # noqa: PTH123 - a file of the kernel's
-            return [int(word) for word in file.read().split()]
+        return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
     except OSError:
         return []
