@@ -9,14 +9,17 @@ import argparse
 import secrets
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from dreamlake_pipeline.errors import DreamlakeError
+
 from . import namespaces, simulate
-from .figures import figures
+from .figures import Figure, figures
 from .rounds import Round, rounds, table
 from .scenarios import SCENARIOS
 
@@ -45,20 +48,27 @@ def main() -> int:
     seed = secrets.randbelow(10**6) if given.seed is None else given.seed
     folder = given.folder or Path(tempfile.mkdtemp(prefix=f"cluster-{seed}-"))
     say = _sayer()
-    names = given.scenarios or list(SCENARIOS)
     namespaces.build_bridge()
-    if given.figures:
-        measured = figures(folder, seed, say, files=given.files)
-        print(*measured, sep="\n")
-        return 0 if all(one.is_good for one in measured) else 1
+    measured: list[Figure] = []
     made: list[Round] = []
     try:
-        made += rounds(folder, seed, say, files=given.files, nodes=given.nodes, names=names)
+        if given.figures:
+            measured += figures(folder, seed, say, files=given.files)
+            print(*measured, sep="\n")
+        else:
+            names = given.scenarios or list(SCENARIOS)
+            for one in rounds(folder, seed, say, files=given.files, nodes=given.nodes, names=names):
+                made.append(one)
+            print(table(made))
     except KeyboardInterrupt:
         print(f"Interrupted; all files are in {folder}.")
         return 130
-    print(table(made))
-    if all(one.is_good for one in made):
+    except (TimeoutError, RuntimeError, DreamlakeError, subprocess.CalledProcessError) as fault:
+        print(
+            *([table(made)] if made else []), f"The cluster gave up: {fault}", f"All files are in {folder}.", sep="\n"
+        )
+        return 1
+    if all(one.is_good for one in measured) and all(one.is_good for one in made):
         if given.folder is None:
             shutil.rmtree(folder, ignore_errors=True)
         return 0

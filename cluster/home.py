@@ -28,6 +28,7 @@ from .rayjobs import RayJobs
 
 REACHED = tuple(name for name in BEHIND_DOORS)  # what the nodes reach of the stack
 LOGS_BUCKET = "dreamlake-logs"
+START_SECONDS = 1800
 UPLOAD_SECONDS = 2  # between two uploads of what a run has printed so far
 
 Say = Callable[[str], None]
@@ -177,6 +178,8 @@ def configured(text: str, address: str | None, slots: int) -> str:
             "class": "S3ComputeLogManager",
             "config": {"bucket": LOGS_BUCKET, "prefix": "runs", "upload_interval": UPLOAD_SECONDS},
         }
+        # A run that waits for a node is none that failed to start: its launcher knows whether Ray has its job.
+        known["run_monitoring"]["start_timeout_seconds"] = START_SECONDS
     queue = known["run_coordinator"]["config"]
     queue["max_concurrent_runs"] = slots
     for limit in queue["tag_concurrency_limits"]:

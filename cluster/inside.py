@@ -41,6 +41,7 @@ class Plan:
         return cls(**known | {"kept": tuple(known["kept"])})
 
 
+DISK = "tmp"  # in a node's folder: its /tmp
 RAY_PORT, DASHBOARD_PORT = 6379, 8265
 _OBJECTS = 96 * 2**20  # bytes of Ray's object store, which nobody uses: runs are jobs
 
@@ -76,7 +77,7 @@ def _end(*_: object) -> None:
 
 def _move_in(plan: Plan) -> None:
     """Private /tmp and /dev/shm, and a name of its own."""
-    disk = Path(plan.folder) / "tmp"
+    disk = Path(plan.folder) / DISK
     disk.mkdir(mode=0o1777, parents=True, exist_ok=True)
     _mount("--make-rprivate", "/")
     for folder in plan.kept:

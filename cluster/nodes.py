@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from . import namespaces
-from .inside import Plan
+from .inside import DISK, Plan
 from .namespaces import UNSHARE
 
 REPOSITORY = Path(__file__).parents[1]
@@ -44,8 +44,10 @@ class Node:
         return self._first is not None and self._first.is_running() and self._first.status() != psutil.STATUS_ZOMBIE
 
     def start(self, *, cpus: int, head: str | None, core: int | None = None) -> None:
-        """Switch it on. `cpus` is what Ray may give to runs, `core` the only one that the node really has."""
+        """Switch it on, with an empty disk. `cpus` is what Ray may give to runs, `core` the only one that it has."""
         self._folder.mkdir(parents=True, exist_ok=True)
+        if (disk := self._folder / DISK).exists():
+            disk.rename(disk.with_name(f"{DISK}-{len(list(self._folder.iterdir()))}"))
         plan = Plan(self.name, self.address, str(self._folder), _kept(), cpus, head, core)
         with self.log.open("ab") as log:
             self._started = subprocess.Popen(
@@ -72,7 +74,7 @@ class Node:
         raise RuntimeError(f"the node {self.name} does not start: see {self.log}")
 
     def kill(self) -> None:
-        """As when its power fails. Its disk is empty when it comes back (`Nodes.start` gives it a new one)."""
+        """As when its power fails."""
         if self._first is None or self._started is None:
             return
         with suppress(psutil.Error):
@@ -90,8 +92,10 @@ class Node:
             return [self._first, *self._first.children(recursive=True)]
         return []
 
-    def ffmpegs(self) -> list[psutil.Process]:
-        return [process for process in self.processes() if is_ffmpeg(process)]
+    def ffmpegs(self, *, older_than: float = 0.0) -> list[psutil.Process]:
+        """Those that have run for so many seconds."""
+        begun = time.time() - older_than
+        return [process for process in self.processes() if is_ffmpeg(process) and process.create_time() <= begun]
 
     def drivers(self) -> list[psutil.Process]:
         """The processes of runs."""

@@ -22,7 +22,6 @@ from torture.inputs import Expected, Inputs
 from . import dagsterruns
 from .home import UPLOAD_SECONDS, Cluster, Say, running, wait_until
 from .inputs import mixed
-from .rayjobs import Job
 from .scenarios import SCENARIOS, Happened, Scenario
 
 # Beyond what Ray itself needs to notice (issue 15): a scenario whose files take longer to settle has failed.
@@ -91,7 +90,7 @@ class Session:
         for sentence in [*happened.wrong, *clients.findings]:
             checked.find("scenario", sentence)
         self._check_ffmpeg(checked)
-        self._check_logs(checked, happened.cut_off)
+        self._check_logs(checked)
         mine = {file.place for file in wave.expected}
         of_wave = [
             record
@@ -139,15 +138,14 @@ class Session:
                 with suppress(psutil.Error):
                     checked.find("ffmpeg left", f"process {process.pid}: {' '.join(process.cmdline()[-3:])}")
 
-    def _check_logs(self, checked: Checked, cut_off: Sequence[Job]) -> None:
+    def _check_logs(self, checked: Checked) -> None:
         """The UI shows what every run of the round has printed, also one that was cut off."""
         known = [run for run in dagsterruns.runs(self.cluster.stack) if run.run_id not in self._runs]
         self._runs |= {run.run_id for run in known}
-        lost = {job.run_id for job in cut_off}
         for run in known:
             lived = (run.ended or time.time()) - run.started if run.started else 0.0
-            # One that was cut off before its first upload has shown nothing to anybody.
-            if run.started is None or (run.run_id in lost and lived < 3 * UPLOAD_SECONDS):
+            # One that never began, or was cut off before its first upload, has shown nothing to anybody.
+            if run.status != "SUCCESS" and lived < 3 * UPLOAD_SECONDS:
                 continue
             with suppress(TimeoutError):
                 wait_until(lambda run=run: self._logs(run.run_id), _LOGS_SHOWN_WITHIN, "logs are shown")  # type: ignore[misc]

@@ -20,6 +20,7 @@ from .nodes import Node
 from .rayjobs import Job
 
 _WORK_BEGINS_WITHIN = 180.0
+_LONG_AT_WORK = 0.7  # seconds: an ffmpeg of this age transcodes, and is there for some more
 _RAY_NOTICES_WITHIN = 180.0
 _ENDS_WITHIN = 60.0
 # What a run has started is gone this long after the run itself.
@@ -36,7 +37,6 @@ class Happened:
     what: str
     noticed: float = 0.0
     wrong: list[str] = field(default_factory=list)
-    cut_off: list[Job] = field(default_factory=list)  # runs that did not end by themselves
 
 
 Scenario = Callable[[Cluster], Happened]
@@ -51,7 +51,7 @@ def kill_node(cluster: Cluster) -> Happened:
     """The power of a node fails while ffmpeg runs on it; it comes back, with an empty disk, when Ray has noticed."""
     victim, lost = _at_work(cluster)
     victim.kill()
-    happened = Happened(f"{victim.name} died with {len(lost)} runs", cut_off=lost)
+    happened = Happened(f"{victim.name} died with {len(lost)} runs")
     happened.noticed = _until_ended(cluster, lost)
     happened.wrong += _not_elsewhere(cluster, lost, victim)
     cluster.start(victim)
@@ -64,7 +64,7 @@ def kill_driver(cluster: Cluster) -> Happened:
     driver = min(victim.drivers(), key=lambda process: process.pid)
     orphans = victim.ffmpegs()
     driver.kill()
-    happened = Happened(f"the run on {victim.name} was killed, with {len(orphans)} ffmpegs", cut_off=lost)
+    happened = Happened(f"the run on {victim.name} was killed, with {len(orphans)} ffmpegs")
     _, alive = psutil.wait_procs(orphans, timeout=_ORPHANS_END_WITHIN)
     if alive:
         happened.wrong.append(f"{len(alive)} ffmpegs of the run live {_ORPHANS_END_WITHIN:.0f} s after it")
@@ -98,9 +98,8 @@ def cut_link(seconds: float) -> Scenario:
         ended = [job for job in lost if job.ended_at is not None and job.status == "FAILED"]
         noticed = max((job.ended_at - begun for job in ended if job.ended_at), default=seconds)
         what = f"the link of {victim.name} was cut for {seconds:.0f} s; Ray gave up {len(ended)} of {len(lost)} runs"
-        return Happened(what, noticed=max(noticed, seconds), cut_off=ended)
+        return Happened(what, noticed=max(noticed, seconds))
 
-    cut.__doc__ = f"Nothing passes between a node and the rest for {seconds:.0f} s."
     return cut
 
 
@@ -170,12 +169,12 @@ SCENARIOS: dict[str, Scenario] = {
 
 
 def _at_work(cluster: Cluster) -> tuple[Node, list[Job]]:
-    """A node on which ffmpeg runs for a run, and the runs on it."""
+    """A node on which ffmpeg transcodes for a run, and the runs on it."""
 
     def found() -> tuple[Node, list[Job]] | None:
         for node in cluster.nodes.values():
             jobs = cluster.jobs.running_at(node.address)
-            if jobs and node.drivers() and node.ffmpegs():
+            if jobs and node.drivers() and node.ffmpegs(older_than=_LONG_AT_WORK):
                 return node, jobs
         return None
 

@@ -51,7 +51,8 @@ def test_runs_are_jobs_of_the_cluster_and_print_to_s3() -> None:
 
     made, plain = yaml.safe_load(configured(TEMPLATE, "http://10.77.0.10:8265", 6)), yaml.safe_load(TEMPLATE)
     changed = {key for key in made if made[key] != plain.get(key)}
-    assert changed == {"run_launcher", "compute_logs", "run_coordinator"} and made.keys() == plain.keys()
+    assert changed == {"run_launcher", "compute_logs", "run_coordinator", "run_monitoring"}
+    assert made.keys() == plain.keys()
     assert made["run_coordinator"]["config"]["max_concurrent_runs"] == 6
     for name, known in (("run_launcher", RayJobLauncher), ("compute_logs", S3ComputeLogManager)):
         assert made[name]["class"] == known.__name__
