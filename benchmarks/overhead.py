@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 from dreamlake_pipeline import layout
 from dreamlake_pipeline.api.bss import FinishedFile
-from dreamlake_pipeline.client.bss import MOST_PER_CALL
-from dreamlake_pipeline.client.server import asset_of
 from dreamlake_pipeline.kinds import Kind
+from dreamlake_pipeline.remote.bss import MOST_PER_CALL
+from dreamlake_pipeline.remote.server import asset_of
 from dreamlake_pipeline.stack.state import BUCKET
 
 from . import inputs

@@ -3,16 +3,22 @@
 Each script is one transaction. It may take as long as it needs to rewrite a table, but waits only for moments for a
 lock: whoever asks for a table after it waits behind it, reading too. When a lock is not free, the script is rolled back
 and tried again, for as long as it takes.
+
+The services upgrade their schemas when they start. `python -m dreamlake_pipeline.migrations bss` (or `server`) does
+nothing else, for an installation that upgrades before it starts anything.
 """
 
 from __future__ import annotations
 
+import argparse
 import logging
 import random
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
+from typing import NamedTuple
 
 from alembic import command, op
 from alembic.config import Config
@@ -22,10 +28,12 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, make_url, text
 from sqlalchemy.exc import OperationalError
 
-from .database import open_engine
+from . import logs
+from .database import BSS_SCHEMA, SERVER_SCHEMA, open_engine
 from .errors import Code, DreamlakeError
+from .settings import Settings
 
-log = logging.getLogger(__name__)
+log = logging.getLogger(f"{__package__}.migrations")  # also where this module is the program
 
 _LOCK_TIMEOUT = "3s"
 _FIRST_PAUSE, _LONGEST_PAUSE = 1.0, 15.0  # seconds between two attempts at a script
@@ -69,6 +77,26 @@ def migrate(url: str, *, schema: str, package: str) -> None:
         ) from None
     finally:
         engine.dispose()
+
+
+class Revision(NamedTuple):
+    """Of what revision a schema is (None: it has no tables yet), the newest that this version has, and whether it knows
+    the schema's."""
+
+    found: str | None
+    newest: str | None
+    is_known: bool
+
+
+def revision_of(connection: Connection, *, schema: str, package: str) -> Revision:
+    """How far a service's schema was upgraded by the scripts in `package`; it only reads."""
+    config = Config()
+    config.set_main_option("script_location", str(files(package) / "migrations"))
+    scripts = ScriptDirectory.from_config(config)
+    heads = MigrationContext.configure(connection, opts={"version_table_schema": schema}).get_current_heads()
+    connection.rollback()
+    known = {script.revision for script in scripts.walk_revisions()}
+    return Revision(heads[0] if heads else None, scripts.get_current_head(), all(head in known for head in heads))
 
 
 def create_index(name: str, definition: str, *, unique: bool = False) -> None:
@@ -171,3 +199,21 @@ def _holders(connection: Connection, schema: str) -> str:
         return "another transaction had one of its tables. Trying again."
     told = "; ".join(f"process {pid} ({name}, {state}, for {seconds or 0} s)" for pid, name, state, seconds in rows)
     return f"other transactions have its tables: {told}. Trying again until they end."
+
+
+def main() -> None:
+    """Upgrade the schema of the service that is named, in the database of DREAMLAKE_POSTGRES_URL."""
+    parser = argparse.ArgumentParser(prog="python -m dreamlake_pipeline.migrations", description=main.__doc__)
+    parser.add_argument("service", choices=["bss", "server"])
+    service = parser.parse_args().service
+    try:
+        logs.configure("migrations")
+        url = Settings().require("postgres_url")
+        schema = {"bss": BSS_SCHEMA, "server": SERVER_SCHEMA}[service]
+        migrate(url, schema=schema, package=f"{__package__}.{service}")
+    except DreamlakeError as error:
+        sys.exit(f"{error.message} {error.hint or ''}".rstrip())
+
+
+if __name__ == "__main__":
+    main()

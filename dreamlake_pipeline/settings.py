@@ -18,6 +18,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from .errors import Code, DreamlakeError
 from .ladder import check_ladder, parse_ladder
 from .problems import problem_of
+from .slots import Launcher, most_runs
 
 ENV_PREFIX = "DREAMLAKE_"
 _SECRET_BYTES = 32
@@ -69,6 +70,12 @@ class Settings(BaseSettings):
 
     log_format: Literal["text", "json"] = Field(
         "text", description="Whether what the processes log is a line of text or a JSON object a line."
+    )
+
+    ca_file: Path | None = Field(
+        None,
+        description="A file of certificates (PEM) of the authorities that are trusted, for a private one: "
+        "`SSL_CERT_FILE` and `AWS_CA_BUNDLE` in one, where these are not set themselves.",
     )
 
     # Secrets
@@ -160,17 +167,30 @@ class Settings(BaseSettings):
         description="Seconds after which a run that works on the files of one kind makes room for another owner who "
         "waits: it ends what it has begun, and the others go back to the queue.",
     )
+    launcher: Launcher = Field(
+        "fork",
+        description="Where runs work: `fork` on the daemon's machine, `ray` on the nodes of a Ray cluster, `composite` "
+        "the small batches here and the large ones there, `k8s` and `ecs` in pods and tasks. `dreamlake dagster-yaml` "
+        "writes it into Dagster's configuration.",
+    )
+    slots: int = Field(
+        2,
+        ge=1,
+        description="Runs that the machines work on at a time, and that one owner has at once: the cores of all that "
+        "execute runs, by `DREAMLAKE_WORKERS`. Dagster's limits (`dreamlake dagster-yaml`) and the next two settings "
+        "follow from it: every process of Dagster has the same.",
+    )
     batch_open: int = Field(
-        7,
+        default_factory=lambda known: 1 + most_runs(known["slots"], known["launcher"]),
         ge=1,
         description="Most batches that are offered or worked on at a time; the others wait in BSS, where they cost "
-        "nothing. One more than the runs that Dagster lets run at once keeps all of them busy.",
+        "nothing. By default one more than the runs that Dagster lets run at once, which keeps all of them busy.",
     )
     batch_open_per_owner: int = Field(
-        3,
+        default_factory=lambda known: 1 + known["slots"],
         ge=1,
         description="Most of these that are one owner's: with fewer than `DREAMLAKE_BATCH_OPEN`, a place is left for "
-        "the others. One more than the runs that Dagster lets one owner have at once.",
+        "the others. By default one more than the runs that Dagster lets one owner have at once.",
     )
     batch_attempts: int = Field(
         3, ge=1, description="Runs at one file alone that may be killed or crash before it fails."
@@ -202,6 +222,10 @@ class Settings(BaseSettings):
         description="Unix socket of the process that workers are forked from; without one each is started by itself, "
         "which takes longer.",
     )
+    ray_address: str | None = Field(
+        None,
+        description="URL of the dashboard of a Ray cluster's head, as in `http://head:8265`: its job API starts runs.",
+    )
     run_socket: Path | None = Field(
         None, description="Unix socket of the process that runs are forked from; `$DAGSTER_HOME/runs.sock` by default."
     )
@@ -213,6 +237,14 @@ class Settings(BaseSettings):
         if secret and secret.get_secret_value() and len(secret.get_secret_value().encode()) < _SECRET_BYTES:
             raise ValueError(f"it needs {_SECRET_BYTES} bytes or more")
         return secret
+
+    @field_validator("ca_file", mode="before")
+    @classmethod
+    def _is_a_file(cls, value: Any) -> Any:
+        """OpenSSL takes a file that is not there for an empty list. An empty variable counts as unset."""
+        if value and not os.access(value, os.R_OK):
+            raise ValueError(f"{value} is no file that can be read")
+        return value or None
 
     @field_validator("dagster_hosts", mode="before")
     @classmethod

@@ -2,6 +2,7 @@
 
 Trusted are the certificate authorities of the file that `SSL_CERT_FILE` names (or the folder `SSL_CERT_DIR`), which are
 OpenSSL's own variables, else those of the system. `AWS_CA_BUNDLE`, which AWS's tools read, is trusted besides.
+`DREAMLAKE_CA_FILE` is both (`__init__.py`).
 """
 
 from __future__ import annotations

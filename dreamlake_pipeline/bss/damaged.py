@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from ..errors import DreamlakeError
-from ..objectstore import ObjectStore
+from ..storage import ObjectStore
 
 _READS = 3
 

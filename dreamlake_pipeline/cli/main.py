@@ -16,7 +16,9 @@ import typer
 from ..errors import DreamlakeError, ExitCode
 from ..visible import make_logs_visible
 from . import completion
+from .dagster_yaml_cmd import dagster_yaml
 from .demo_cmd import demo
+from .doctor_cmd import doctor
 from .down_cmd import down
 from .download_cmd import download
 from .env_cmd import env
@@ -67,6 +69,7 @@ _VERBS: dict[str, tuple[Callable[..., None], ...]] = {
     "Renaming and deleting files": (mv, rm, undelete, gc),
     "Keeping what is stored": (fsck, rebuild),
     "The embedded stack": (up, down, status, logs, env, demo),
+    "An installation of one's own": (doctor, dagster_yaml),
 }
 for panel, verbs in _VERBS.items():
     for verb in verbs:

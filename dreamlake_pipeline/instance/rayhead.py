@@ -205,6 +205,6 @@ def _json(answer: httpx.Response) -> dict[str, Any]:
 
 def _last_line(answer: httpx.Response, request: Mapping[str, Any]) -> str:
     """What the head says last, which is its reason and no traceback; nothing that repeats the command."""
-    lines = [line.strip() for line in answer.text.splitlines() if line.strip()]
+    lines = [line.strip() for line in answer.text.splitlines() if re.search(r"\w", line)]
     last = lines[-1] if lines else "without a word"
     return "it repeats the command" if str(request["entrypoint"])[:40] in last else last[:200]

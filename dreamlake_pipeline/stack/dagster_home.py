@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from importlib.resources import files
 from typing import Any
 
 import httpx
 
+from ..dagsterhome import instance_yaml
+from ..settings import Settings
 from .local import local_http
 from .processes import CODE_LOCATION
 from .state import Stack
@@ -15,7 +16,7 @@ from .state import Stack
 
 def write(stack: Stack) -> None:
     """Write dagster.yaml and workspace.yaml: this version's, with this start's socket."""
-    (stack.dagster_home / "dagster.yaml").write_text((files(__package__) / "dagster.yaml").read_text())
+    (stack.dagster_home / "dagster.yaml").write_text(instance_yaml(Settings()))
     # JSON is YAML.
     server = {"socket": str(stack.code_socket), "location_name": CODE_LOCATION}
     (stack.dagster_home / "workspace.yaml").write_text(json.dumps({"load_from": [{"grpc_server": server}]}) + "\n")

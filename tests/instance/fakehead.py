@@ -86,7 +86,7 @@ class FakeHead:
                 if name in self.jobs:
                     # As Ray 2.60 answers: the agent's 400 is an exception of the head's (job_head.py).
                     said = f"ValueError: Job with submission_id {name} already exists. Please use a different one."
-                    return 500, f"Traceback (most recent call last):\n{said}\n"
+                    return 500, f"Traceback (most recent call last):\n{said}\n.\n"
                 self.jobs[name] = {"status": "PENDING", **asked}
                 return 200, json.dumps({"job_id": name, "submission_id": name})
             case ["api", "jobs", name, "stop"] if name in self.jobs:

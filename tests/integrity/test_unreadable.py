@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dreamlake_pipeline.findings import Finding
-from dreamlake_pipeline.objectstore import ObjectStore, open_client
+from dreamlake_pipeline.storage import ObjectStore, open_client
 
 from .conftest import OWNER, World, running, sound
 from .cutter import Cutter

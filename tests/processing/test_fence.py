@@ -13,12 +13,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dreamlake_pipeline.client.pipeline import PipelineClient
-from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.processing.batch import BatchWork
 from dreamlake_pipeline.processing.hold import Hold
 from dreamlake_pipeline.processing.index import index_batch
 from dreamlake_pipeline.processing.work import Workshop
+from dreamlake_pipeline.remote.pipeline import PipelineClient
+from dreamlake_pipeline.storage import ObjectStore
 from tests.processing.gateway import Gateway
 
 LEASE = 3.0

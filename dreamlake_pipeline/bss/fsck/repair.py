@@ -12,7 +12,7 @@ from ...api.integrity import Found, LookedUp, Repaired
 from ...auth import Principal
 from ...findings import FINDINGS, Finding, Repair
 from ...names import EVERY_NAMESPACE
-from ...objectstore import ObjectStore
+from ...storage import ObjectStore
 from .. import records
 from ..side_by_side import side_by_side
 from ..values import to_jsonb
