@@ -14,9 +14,8 @@ from typing import Any
 from unittest.mock import patch
 
 import psutil
-import yaml
 
-from dreamlake_pipeline.stack import control, dagster_home, processes, state
+from dreamlake_pipeline.stack import control, processes, state
 from dreamlake_pipeline.stack.state import HOST, Stack
 from torture.doors import Doors
 from torture.home import BEHIND_DOORS, Home
@@ -27,9 +26,7 @@ from .nodes import HEAD, Node, address_of, is_ffmpeg
 from .rayjobs import RayJobs
 
 REACHED = tuple(name for name in BEHIND_DOORS)  # what the nodes reach of the stack
-LOGS_BUCKET = "dreamlake-logs"
-START_SECONDS = 1800
-UPLOAD_SECONDS = 2  # between two uploads of what a run has printed so far
+WORKERS = 2  # files that a run works on at a time
 
 Say = Callable[[str], None]
 
@@ -61,7 +58,7 @@ class Cluster:
     def start(self, node: Node) -> None:
         """Switch a node on, and have it join the head."""
         core = list(self.nodes).index(node.name) % (os.cpu_count() or 1) if self.is_pinned else None
-        node.start(cpus=self.slots, head=self.head.address, core=core)
+        node.start(cpus=self.slots * WORKERS, head=self.head.address, core=core)
 
     def wait_for_nodes(self, seconds: float = 300.0) -> None:
         """Return once Ray has every node that is up, the head included."""
@@ -93,29 +90,21 @@ def running(
     token = secrets.token_hex(24)
     home = state.make_home(folder / "home")
     stack = state.create(home)
-    places = max(1, nodes + spare) * slots
+    address = f"http://{address_of(0)}:{DASHBOARD_PORT}"
     settings = {
         "DREAMLAKE_BATCH_FILES": str(batch_files),
-        "DREAMLAKE_BATCH_OPEN": str(places + 1),
-        "DREAMLAKE_BATCH_OPEN_PER_OWNER": str(places + 1),
-        "HOME": str(_home_of_aws(folder / "user", stack)),
+        "DREAMLAKE_LAUNCHER": "ray" if nodes else "fork",
+        "DREAMLAKE_SLOTS": str(max(1, nodes + spare) * slots),
+        "DREAMLAKE_WORKERS": str(WORKERS),
+        "DREAMLAKE_RAY_ADDRESS": address,
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": token,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
     }
     said: list[str] = []
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(("DREAMLAKE_", "AWS_", "RAY_"))}
-    address = f"http://{address_of(0)}:{DASHBOARD_PORT}"
-
-    def write(stack: Stack) -> None:
-        plain_write(stack)
-        path = stack.dagster_home / "dagster.yaml"
-        path.write_text(configured(path.read_text(), address if nodes else None, places))
-
-    plain_write = dagster_home.write
     with (
         patch.dict(os.environ, inherited | settings, clear=True),
-        patch.object(dagster_home, "write", write),
         Doors({name: (stack.ports[name], stack.ports[name]) for name in REACHED}, seed, host=BRIDGE) as doors,
         RayJobs(address, token) as jobs,
     ):
@@ -130,7 +119,6 @@ def running(
         cluster = Cluster(world, jobs, head, workers, nodes, slots, say, is_pinned)
         try:
             world.stack = control.up(home, said.append)
-            world.s3().create_bucket(Bucket=LOGS_BUCKET)
             if nodes:
                 cluster.start_head()
                 cluster.wait_for_nodes()
@@ -161,44 +149,6 @@ def node_environment(stack: Stack, inherited: dict[str, str]) -> dict[str, str]:
         "NO_PROXY": "*",
         "no_proxy": "*",
     }
-
-
-def configured(text: str, address: str | None, slots: int) -> str:
-    """The stack's dagster.yaml with so many runs at a time, also of one owner. With the address of a head, they are
-    jobs of its cluster, and what they print goes to S3."""
-    known: dict[str, Any] = yaml.safe_load(text)
-    if address is not None:
-        known["run_launcher"] = {
-            "module": "dreamlake_pipeline.instance.ray",
-            "class": "RayJobLauncher",
-            "config": {"address": address, "num_cpus": 1.0},
-        }
-        known["compute_logs"] = {
-            "module": "dagster_aws.s3.compute_log_manager",
-            "class": "S3ComputeLogManager",
-            "config": {"bucket": LOGS_BUCKET, "prefix": "runs", "upload_interval": UPLOAD_SECONDS},
-        }
-        # A run that waits for a node is none that failed to start: its launcher knows whether Ray has its job.
-        known["run_monitoring"]["start_timeout_seconds"] = START_SECONDS
-    queue = known["run_coordinator"]["config"]
-    queue["max_concurrent_runs"] = slots
-    for limit in queue["tag_concurrency_limits"]:
-        limit["limit"] = slots
-    return yaml.safe_dump(known)
-
-
-def _home_of_aws(folder: Path, stack: Stack) -> Path:
-    """A home folder by which boto3 finds the object store: the stack gives its webserver no keys, which shows logs."""
-    aws = folder / ".aws"
-    aws.mkdir(parents=True, mode=0o700)
-    keys = stack.credentials
-    (aws / "credentials").write_text(
-        f"[default]\naws_access_key_id = {keys.s3_access_key}\naws_secret_access_key = {keys.s3_secret_key}\n"
-    )
-    (aws / "config").write_text(
-        f"[default]\nregion = {state.REGION}\nendpoint_url = http://{HOST}:{stack.ports['s3']}\n"
-    )
-    return folder
 
 
 def wait_until(is_so: Callable[[], Any], seconds: float, what: str, *, every: float = 0.25) -> Any:

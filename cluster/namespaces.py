@@ -36,7 +36,7 @@ def missing(*, ray: bool = True) -> str | None:
     if tried.returncode:
         return f"A cluster needs network namespaces and bridges, which this system refuses ({tried.stderr.strip()})."
     if ray and importlib.util.find_spec("ray") is None:
-        return "A cluster needs Ray in this environment: `uv pip install 'ray[default]==2.60.0'`."
+        return "A cluster needs Ray: `make ray` installs it."
     return None
 
 

@@ -20,7 +20,7 @@ from torture.clients import DREAMLAKE, Clients
 from torture.inputs import Expected, Inputs
 
 from . import dagsterruns
-from .home import UPLOAD_SECONDS, Cluster, Say, running, wait_until
+from .home import Cluster, Say, running, wait_until
 from .inputs import mixed
 from .scenarios import SCENARIOS, Happened, Scenario
 
@@ -29,6 +29,7 @@ SETTLES_WITHIN = 30.0
 _LONGEST = 1800.0
 _FFMPEG_GONE_WITHIN = 10.0
 _BATCHES_A_NODE = 3  # so that nobody waits long for one batch, and a node that joins finds work
+_SHOWS_ITS_LOG_AFTER = 30.0  # `upload_interval` of dagster.yaml is 10 s
 _LOGS_SHOWN_WITHIN = 20.0
 
 
@@ -145,7 +146,7 @@ class Session:
         for run in known:
             lived = (run.ended or time.time()) - run.started if run.started else 0.0
             # One that never began, or was cut off before its first upload, has shown nothing to anybody.
-            if run.status != "SUCCESS" and lived < 3 * UPLOAD_SECONDS:
+            if run.status != "SUCCESS" and lived < _SHOWS_ITS_LOG_AFTER:
                 continue
             with suppress(TimeoutError):
                 wait_until(lambda run=run: self._logs(run.run_id), _LOGS_SHOWN_WITHIN, "logs are shown")  # type: ignore[misc]

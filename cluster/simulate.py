@@ -24,12 +24,12 @@ from benchmarks import overhead
 from benchmarks.home import Home
 from dreamlake_pipeline.api.bss import Record
 from dreamlake_pipeline.api.pipeline import BatchOffer, Chunk, ClaimBatches, ItemResult, ResultKey
-from dreamlake_pipeline.client.http import ServiceClient
-from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.processing.hold import Hold
 from dreamlake_pipeline.processing.index import index_batch
 from dreamlake_pipeline.processing.settling import Settling
 from dreamlake_pipeline.processing.work import Outcome
+from dreamlake_pipeline.remote.http import ServiceClient
+from dreamlake_pipeline.remote.pipeline import PipelineClient
 from dreamlake_pipeline.resources import FolderTreeResource
 
 # A clip of 6 s that is copied takes 0.18 s of a core (docs/performance.md); one of a minute, as robots cut them, takes

@@ -1,24 +1,18 @@
-"""What nodes are told, and how Dagster is told to put runs on them."""
+"""What nodes are told, and what they start."""
 
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from importlib.resources import files
 from pathlib import Path
 
 import pytest
-import yaml
-from dagster._config import validate_config
-from dagster._config.field import resolve_to_config_type
 
-from cluster.home import configured, node_environment
+from cluster.home import node_environment
 from cluster.inside import Plan, ray_command
 from cluster.namespaces import BRIDGE
 from cluster.nodes import address_of
 from dreamlake_pipeline.stack import state
 from dreamlake_pipeline.stack.state import HOST, Credentials, Stack
-
-TEMPLATE = (files("dreamlake_pipeline.stack") / "dagster.yaml").read_text()
 
 
 @pytest.fixture
@@ -42,27 +36,6 @@ def test_a_node_is_told_no_secret_that_a_run_does_not_need(stack: Stack) -> None
     told = "\n".join(node_environment(stack, {}).values())
     known = {one.name for one in fields(Credentials) if getattr(stack.credentials, one.name) in told}
     assert known == {"dreamlake_password", "dagster_password", "s3_access_key", "s3_secret_key", "service_token"}
-
-
-def test_runs_are_jobs_of_the_cluster_and_print_to_s3() -> None:
-    from dagster_aws.s3.compute_log_manager import S3ComputeLogManager
-
-    from dreamlake_pipeline.instance.ray import RayJobLauncher
-
-    made, plain = yaml.safe_load(configured(TEMPLATE, "http://10.77.0.10:8265", 6)), yaml.safe_load(TEMPLATE)
-    changed = {key for key in made if made[key] != plain.get(key)}
-    assert changed == {"run_launcher", "compute_logs", "run_coordinator", "run_monitoring"}
-    assert made.keys() == plain.keys()
-    assert made["run_coordinator"]["config"]["max_concurrent_runs"] == 6
-    for name, known in (("run_launcher", RayJobLauncher), ("compute_logs", S3ComputeLogManager)):
-        assert made[name]["class"] == known.__name__
-        given = validate_config(resolve_to_config_type(known.config_type()), made[name]["config"])
-        assert given.success, given.errors
-
-
-def test_without_a_head_runs_are_forked_as_ever() -> None:
-    made, plain = yaml.safe_load(configured(TEMPLATE, None, 2)), yaml.safe_load(TEMPLATE)
-    assert {key for key in made if made[key] != plain.get(key)} <= {"run_coordinator"}
 
 
 def test_a_plan_is_read_as_it_was_written() -> None:
