@@ -79,7 +79,6 @@ def _move_in(plan: Plan) -> None:
     """Private /tmp and /dev/shm, and a name of its own."""
     disk = Path(plan.folder) / DISK
     disk.mkdir(mode=0o1777, parents=True, exist_ok=True)
-    _mount("--make-rprivate", "/")
     for folder in plan.kept:
         inside = disk / Path(folder).relative_to("/tmp")
         inside.mkdir(parents=True, exist_ok=True)

@@ -19,10 +19,11 @@ from pathlib import Path
 BRIDGE = "10.77.0.1"  # where the nodes reach the services
 _INSIDE = "DREAMLAKE_CLUSTER_INSIDE"
 _PROGRAMS = ("ip", "unshare", "setpriv", "nsenter", "mount")
-# Each program in this list dies with whoever started it.
+# Each program in this list dies with whoever started it. What is unmounted outside is unmounted inside, too (`slave`).
 UNSHARE = (
     *("setpriv", "--pdeathsig", "KILL", "--"),
-    *("unshare", "--net", "--mount", "--pid", "--uts", "--ipc", "--fork", "--kill-child", "--mount-proc", "--"),
+    *("unshare", "--net", "--mount", "--propagation", "slave", "--pid", "--uts", "--ipc"),
+    *("--fork", "--kill-child", "--mount-proc", "--"),
 )
 
 
