@@ -25,7 +25,6 @@ from .namespaces import BRIDGE
 from .nodes import HEAD, Node, address_of, is_ffmpeg
 from .rayjobs import RayJobs
 
-REACHED = tuple(name for name in BEHIND_DOORS)  # what the nodes reach of the stack
 WORKERS = 2  # files that a run works on at a time
 
 Say = Callable[[str], None]
@@ -48,9 +47,6 @@ class Cluster:
     @property
     def stack(self) -> Stack:
         return self.world.stack
-
-    def node_at(self, address: str | None) -> Node | None:
-        return next((node for node in self.nodes.values() if node.address == address), None)
 
     def start_head(self) -> None:
         self.head.start(cpus=0, head=None)
@@ -105,7 +101,7 @@ def running(
     inherited = {key: value for key, value in os.environ.items() if not key.startswith(("DREAMLAKE_", "AWS_", "RAY_"))}
     with (
         patch.dict(os.environ, inherited | settings, clear=True),
-        Doors({name: (stack.ports[name], stack.ports[name]) for name in REACHED}, seed, host=BRIDGE) as doors,
+        Doors({name: (stack.ports[name], stack.ports[name]) for name in BEHIND_DOORS}, seed, host=BRIDGE) as doors,
         RayJobs(address, token) as jobs,
     ):
         environment = inherited | settings | stack.environment()
