@@ -26,6 +26,7 @@ from ..api.pipeline import (
     GiveBack,
     Held,
     ItemResult,
+    KnownBuild,
     KnownResults,
     LeaseChunks,
     LeasedBatch,
@@ -94,6 +95,10 @@ class PipelineClient:
     def claim(self, limits: ClaimBatches) -> list[BatchOffer]:
         """Batches to launch: new ones, and those whose lease ended. Waits for one as long as `limits` say."""
         return self._http.post("/pipeline/batches/claim", limits, BatchOffers).batches
+
+    def build(self) -> KnownBuild:
+        """What the pipeline makes results with, as far as BSS was told."""
+        return self._http.get("/pipeline/build", KnownBuild)
 
     def leased(self) -> list[LeasedBatch]:
         """The batches that are offered or worked on."""
