@@ -141,7 +141,8 @@ def node_environment(stack: Stack, inherited: dict[str, str]) -> dict[str, str]:
         "DAGSTER_HOME": "/tmp/dagster",
         "DREAMLAKE_SCRATCH": "/tmp/scratch",
         "DREAMLAKE_WORKER_SOCKET": "/tmp/workers.sock",
-        "RAY_raylet_start_wait_time_s": "120",
+        # A run that is told to end has this many seconds until Ray kills it.
+        "RAY_JOB_STOP_WAIT_TIME_S": "20",
         "NO_PROXY": "*",
         "no_proxy": "*",
     }

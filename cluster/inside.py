@@ -48,7 +48,8 @@ _OBJECTS = 96 * 2**20  # bytes of Ray's object store, which nobody uses: runs ar
 
 def ray_command(plan: Plan) -> list[str]:
     """What starts Ray on the node, in the foreground."""
-    words = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats"]
+    words = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block"]
+    words += ["--disable-usage-stats", "--include-log-monitor=false"]
     words += ["--node-ip-address", plan.address, "--num-cpus", str(plan.cpus), "--object-store-memory", str(_OBJECTS)]
     if plan.head is not None:
         return [*words, "--address", f"{plan.head}:{RAY_PORT}"]

@@ -49,7 +49,8 @@ def calm(_: Cluster) -> Happened:
 
 def kill_node(cluster: Cluster) -> Happened:
     """The power of a node fails while ffmpeg runs on it; it comes back, with an empty disk, when Ray has noticed."""
-    victim, lost = _at_work(cluster)
+    busy = _at_work(cluster)
+    victim, lost = busy.node, busy.jobs
     victim.kill()
     happened = Happened(f"{victim.name} died with {len(lost)} runs")
     happened.noticed = _until_ended(cluster, lost)
@@ -60,10 +61,9 @@ def kill_node(cluster: Cluster) -> Happened:
 
 def kill_driver(cluster: Cluster) -> Happened:
     """The process of a run is killed; what it had started dies with it."""
-    victim, lost = _at_work(cluster)
-    driver = min(victim.drivers(), key=lambda process: process.pid)
-    orphans = victim.ffmpegs()
-    driver.kill()
+    busy = _at_work(cluster)
+    busy.driver.kill()
+    victim, lost, orphans = busy.node, busy.jobs, busy.ffmpegs
     happened = Happened(f"the run on {victim.name} was killed, with {len(orphans)} ffmpegs")
     _, alive = psutil.wait_procs(orphans, timeout=_ORPHANS_END_WITHIN)
     if alive:
@@ -87,7 +87,8 @@ def cut_link(seconds: float) -> Scenario:
     """Nothing passes between a node and the rest for so long."""
 
     def cut(cluster: Cluster) -> Happened:
-        victim, lost = _at_work(cluster)
+        busy = _at_work(cluster)
+        victim, lost = busy.node, busy.jobs
         begun = time.monotonic()
         namespaces.cut(victim.cable)
         try:
@@ -105,7 +106,8 @@ def cut_link(seconds: float) -> Scenario:
 
 def terminate(cluster: Cluster) -> Happened:
     """Somebody ends a run on its page; its files are another run's."""
-    victim, lost = _at_work(cluster)
+    busy = _at_work(cluster)
+    victim, lost = busy.node, busy.jobs
     begun = time.monotonic()
     answer = dagsterruns.terminate(cluster.stack, lost[0].run_id)
     happened = Happened(f"the run on {victim.name} was ended by hand")
@@ -168,18 +170,29 @@ SCENARIOS: dict[str, Scenario] = {
 }
 
 
-def _at_work(cluster: Cluster) -> tuple[Node, list[Job]]:
-    """A node on which ffmpeg transcodes for a run, and the runs on it."""
+@dataclass(frozen=True, slots=True)
+class _Busy:
+    """A node on which ffmpeg transcodes: the jobs on it, the process of one of these, and the ffmpegs."""
 
-    def found() -> tuple[Node, list[Job]] | None:
+    node: Node
+    jobs: list[Job]
+    driver: psutil.Process
+    ffmpegs: list[psutil.Process]
+
+
+def _at_work(cluster: Cluster) -> _Busy:
+    """Wait until a node transcodes."""
+
+    def found() -> _Busy | None:
         for node in cluster.nodes.values():
-            jobs = cluster.jobs.running_at(node.address)
-            if jobs and node.drivers() and node.ffmpegs(older_than=_LONG_AT_WORK):
-                return node, jobs
+            jobs, drivers = cluster.jobs.running_at(node.address), node.drivers()
+            # The last to be looked at, since it is the first to be over.
+            if jobs and drivers and (ffmpegs := node.ffmpegs(older_than=_LONG_AT_WORK)):
+                return _Busy(node, jobs, min(drivers, key=lambda process: process.pid), ffmpegs)
         return None
 
-    node, jobs = wait_until(found, _WORK_BEGINS_WITHIN, "ffmpeg runs on a node", every=0.05)
-    return node, jobs
+    busy: _Busy = wait_until(found, _WORK_BEGINS_WITHIN, "ffmpeg runs on a node", every=0.05)
+    return busy
 
 
 def _until_ended(cluster: Cluster, lost: list[Job]) -> float:
