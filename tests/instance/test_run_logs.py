@@ -62,7 +62,7 @@ def test_what_a_run_printed_is_shown_by_another_machine(
 ) -> None:
     key = ["whole", "compute_logs", "abc"]
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "node"))
-    subprocess.run([sys.executable, "-c", RUN, object_store.bucket, "/".join(key), "0"], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", RUN, object_store.bucket, "/".join(key), "0"], check=True, timeout=200)
     assert (tmp_path / "node" / "storage").stat().st_mode & 0o777 == 0o700
     there = in_bucket(object_store, tmp_path / "ui", monkeypatch)
     assert there.is_capture_complete(key)
@@ -79,7 +79,7 @@ def test_a_run_that_was_cut_off_shows_what_it_had_printed(
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "node"))
     with subprocess.Popen([sys.executable, "-c", RUN, object_store.bucket, "cut/compute_logs/abc", "600"]) as run:
         try:
-            for _ in range(1200):
+            for _ in range(2000):
                 if (shown := there.get_log_data(["cut", "compute_logs", "abc"]).stdout) is not None:
                     break
                 assert run.poll() is None
