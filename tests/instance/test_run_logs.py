@@ -111,10 +111,13 @@ def test_a_bucket_that_is_away_ends_neither_the_run_nor_the_sending(
     assert manager.cloud_storage_has_logs(key, ComputeIOType.STDERR, partial=True)
 
 
+@pytest.mark.parametrize("home", [None, "", "/proc/none"])  # the last as in a container whose root is read-only
 def test_without_a_home_it_leaves_nothing_on_a_node(
-    object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, home: str | None
 ) -> None:
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    if home is not None:
+        monkeypatch.setenv("DAGSTER_HOME", home)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     manager = RunLogsInBucket(object_store.bucket)
     [folder] = tmp_path.iterdir()
