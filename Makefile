@@ -14,7 +14,7 @@ LIBRARIES := $(VIEWER)/static/vendor/.installed
 # recipe, which has to live until make has heard of it, is over. Where SIGQUIT is ignored, it fails as others do, with that line.
 QUIETLY_FAIL := { kill -QUIT $$PPID; sleep 1; [ -z "$$(trap -p QUIT)" ]; }
 
-.PHONY: help setup demo browser test bench fuzz torture lint types imports check format lock wheel up down status clean
+.PHONY: help setup demo browser ray test bench fuzz torture cluster lint types imports check format lock wheel up down status clean
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -56,6 +56,10 @@ browser: ## Install Debian's Chromium for the tests that play in a browser, wher
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
 	} || echo "notice: chromium is missing and could not be installed; tests that play in a browser will be skipped"
 
+# Nothing else needs it: without it, the test that starts a Ray cluster is skipped, and says so.
+ray: setup ## Install Ray, of requirements-ray.lock, as a node of a Ray cluster has it
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --no-deps -r requirements-ray.lock
+
 bench: setup ## Measure against s5cmd, ffmpeg, DuckDB and COPY, three quarters of an hour (QUICK=1: small sizes; FULL=1: more)
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick,--document $(if $(FULL),--full))
 
@@ -64,6 +68,9 @@ fuzz: setup ## Feed every parser with broken files for MINUTES=5; findings are k
 
 torture: setup ## Ingest for MINUTES=10 while everything is killed, stopped and cut off; SEED=… repeats the faults of a run
 	@$(BIN)/python -m torture --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(KINDS)
+
+cluster: setup ## Run on a Ray cluster in network namespaces and break it: as root, with Ray; KINDS="kill-node …", FILES=600
+	@$(BIN)/python -m cluster --files $(or $(FILES),600) $(if $(SEED),--seed $(SEED)) $(KINDS)
 
 lint: setup ## Style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
@@ -83,6 +90,9 @@ format: setup ## Format the code
 lock: ## Resolve pyproject.toml and the viewer's package.json again, and write their locks
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --group dev --extra kubernetes \
 		--no-emit-index-url --custom-compile-command "make lock" --output-file requirements.lock pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra ray \
+		--constraint requirements.lock --no-emit-index-url --custom-compile-command "make lock" \
+		--output-file requirements-ray.lock pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --extra kubernetes \
 		--constraint requirements.lock --no-emit-index-url --no-annotate --custom-compile-command "make lock" \
 		--output-file deploy/requirements.lock pyproject.toml

@@ -6,8 +6,8 @@ import random
 import time
 from dataclasses import dataclass, field
 
-from dreamlake_pipeline.client.bss import BssClient
 from dreamlake_pipeline.kinds import Kind
+from dreamlake_pipeline.remote.bss import BssClient
 
 from . import inputs
 from .home import Home

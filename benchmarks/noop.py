@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from dreamlake_pipeline import objectstore
+from dreamlake_pipeline import storage
 from dreamlake_pipeline.media.audio.make import make_audio
 from dreamlake_pipeline.media.results import AudioResult
 from dreamlake_pipeline.processing import audio
@@ -42,7 +42,7 @@ def make(job: Job) -> AudioResult:
     return replace(_made, streams=(replace(stream, segments=(segment,)),))
 
 
-class WeightlessStore(objectstore.ObjectStore):
+class WeightlessStore(storage.ObjectStore):
     """Lists like the real one; what it downloads is where it was, with the hash that its key names; stores nothing."""
 
     def read_small(self, key: str, most: int) -> bytes | None:
@@ -63,7 +63,7 @@ class WeightlessStore(objectstore.ObjectStore):
 
 
 audio.make = make
-objectstore.ObjectStore = WeightlessStore  # type: ignore[misc]
+storage.ObjectStore = WeightlessStore  # type: ignore[misc]
 
 from dreamlake_pipeline.definitions import defs  # noqa: E402 - made of what was put in place above
 

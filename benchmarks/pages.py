@@ -8,9 +8,9 @@ from collections.abc import Iterator
 import httpx
 
 from dreamlake_pipeline.api.server import BatchAsset
-from dreamlake_pipeline.client.bss import in_slices
 from dreamlake_pipeline.ids import new_id
 from dreamlake_pipeline.kinds import Kind
+from dreamlake_pipeline.remote.bss import in_slices
 
 from .home import Home
 from .measure import BenchmarkError

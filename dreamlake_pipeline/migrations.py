@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.resources import files
+from typing import NamedTuple
 
 from alembic import command, op
 from alembic.config import Config
@@ -76,6 +77,26 @@ def migrate(url: str, *, schema: str, package: str) -> None:
         ) from None
     finally:
         engine.dispose()
+
+
+class Revision(NamedTuple):
+    """Of what revision a schema is (None: it has no tables yet), the newest that this version has, and whether it knows
+    the schema's."""
+
+    found: str | None
+    newest: str | None
+    is_known: bool
+
+
+def revision_of(connection: Connection, *, schema: str, package: str) -> Revision:
+    """How far a service's schema was upgraded by the scripts in `package`; it only reads."""
+    config = Config()
+    config.set_main_option("script_location", str(files(package) / "migrations"))
+    scripts = ScriptDirectory.from_config(config)
+    heads = MigrationContext.configure(connection, opts={"version_table_schema": schema}).get_current_heads()
+    connection.rollback()
+    known = {script.revision for script in scripts.walk_revisions()}
+    return Revision(heads[0] if heads else None, scripts.get_current_head(), all(head in known for head in heads))
 
 
 def create_index(name: str, definition: str, *, unique: bool = False) -> None:

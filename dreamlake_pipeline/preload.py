@@ -12,10 +12,10 @@ import sqlalchemy.dialects.postgresql.psycopg
 import sqlalchemy.dialects.postgresql.psycopg2  # noqa: F401
 from botocore.exceptions import BotoCoreError
 
-from .client import pipeline  # noqa: F401
 from .definitions import object_store
 from .instance.schema import newest_revision
 from .processing import audio, batch, index, label_track, text_track, video  # noqa: F401
+from .remote import pipeline  # noqa: F401
 from .server import index as folder_tree  # noqa: F401
 
 newest_revision()

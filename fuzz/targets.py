@@ -13,7 +13,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from dreamlake_pipeline.errors import DreamlakeError
-from dreamlake_pipeline.http1 import _Connection
 from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.media.containers import (
     claims,
@@ -35,6 +34,7 @@ from dreamlake_pipeline.media.labels.make import make_label_track
 from dreamlake_pipeline.media.text.encoding import detect_encoding
 from dreamlake_pipeline.media.text.make import make_text_track
 from dreamlake_pipeline.media.text.nuls import find_nuls
+from dreamlake_pipeline.remote.http1 import _Connection
 
 Parser = Callable[[bytes, Path], object]
 

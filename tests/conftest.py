@@ -27,10 +27,10 @@ from dreamlake_pipeline.auth import Scope, issue_token
 from dreamlake_pipeline.bss import presence
 from dreamlake_pipeline.bss.rebuild import origin
 from dreamlake_pipeline.database import with_driver
-from dreamlake_pipeline.objectstore import ObjectStore, client_config, open_client
 from dreamlake_pipeline.settings import Settings
 from dreamlake_pipeline.stack import control, leftovers, state
 from dreamlake_pipeline.stack.state import Stack
+from dreamlake_pipeline.storage import ObjectStore, client_config, open_client
 
 SECRET = "a secret for tests only, 32 bytes or more"
 FOR_TESTS = "DREAMLAKE_TEST_"

@@ -17,8 +17,8 @@ from typing import IO, Any
 import boto3
 import psutil
 
-from dreamlake_pipeline.objectstore import client_config
 from dreamlake_pipeline.stack.state import BUCKET
+from dreamlake_pipeline.storage import client_config
 
 from .home import Home
 from .inputs import Drop, Wave

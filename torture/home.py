@@ -18,10 +18,10 @@ import psycopg
 from psycopg.rows import dict_row
 
 from dreamlake_pipeline.errors import DreamlakeError
-from dreamlake_pipeline.objectstore import client_config
 from dreamlake_pipeline.stack import control, leftovers, postgres, state
 from dreamlake_pipeline.stack.state import BUCKET, DATABASE, HOST, REGION, Stack
 from dreamlake_pipeline.stack.supervision import Supervisor
+from dreamlake_pipeline.storage import client_config
 
 from .doors import Doors
 

@@ -18,8 +18,8 @@ from .run import OWNERS, plain_failure
 )
 def garbage(context: AssetExecutionContext, bss: BssResource) -> MaterializeResult:
     from ..api.garbage import Tally
-    from ..client.bss import BssClient
-    from ..client.garbage import collect
+    from ..remote.bss import BssClient
+    from ..remote.garbage import collect
 
     total = Tally()
     with plain_failure():

@@ -13,6 +13,7 @@ from dagster._core.storage.tags import RUN_KEY_TAG
 
 from .. import layout
 from ..errors import Code, DreamlakeError
+from ..instance.watching import MOST_BYTES_TAG, MOST_FILES_TAG
 from ..kinds import Kind
 from ..playback import PlaybackMode
 from ..resources import BatchTools, ObjectStoreResource, Redo
@@ -86,8 +87,8 @@ def hold_of(context: AssetExecutionContext, batch_tools: BatchTools, redo: Redo)
         force=redo.force,
         only=redo.only,
         attempt=_attempt_of(context.run),
-        max_files=policy.batch_files,
-        max_bytes=policy.batch_bytes,
+        max_files=_at_most(context.run, MOST_FILES_TAG, policy.batch_files),
+        max_bytes=_at_most(context.run, MOST_BYTES_TAG, policy.batch_bytes),
     )
 
 
@@ -97,6 +98,12 @@ def _attempt_of(run: DagsterRun) -> int | None:
     tag = run.tags.get(ATTEMPT_TAG, "")
     is_sensors = run.parent_run_id is None and run.tags.get(RUN_KEY_TAG) is not None
     return int(tag) if is_sensors and tag.isascii() and tag.isdigit() and len(tag) < 9 else None
+
+
+def _at_most(run: DagsterRun, tag: str, bound: int) -> int:
+    """A bound of batches, or the lower one that a launcher set for this run (instance/composite.py)."""
+    told = run.tags.get(tag, "")
+    return max(1, min(bound, int(told))) if told.isascii() and told.isdigit() and len(told) < 19 else bound
 
 
 def moved_of(hold: Hold) -> MovedFiles | None:

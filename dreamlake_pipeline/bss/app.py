@@ -16,9 +16,9 @@ from ..api.common import ErrorResponse
 from ..kinds import KINDS
 from ..logs import REQUEST_ID
 from ..migrations import migrate
-from ..objectstore import COMPLETE_SECONDS, ObjectStore, open_client
 from ..revocation import Revocations
 from ..settings import Settings
+from ..storage import COMPLETE_SECONDS, ObjectStore, open_client
 from ..web import create_service
 from . import measures
 from .gauges import WorkGauges

@@ -25,8 +25,8 @@ from ..api.common import ErrorBody
 from ..crashpoints import CrashPoint, reached
 from ..errors import DreamlakeError
 from ..kinds import content_type_of
-from ..objectstore import ObjectStore
 from ..playback import PlaybackMode
+from ..storage import ObjectStore
 from . import condemned, deletions, journal, records, staged, uploads
 from .records import KnownRecord, NewRecord
 from .side_by_side import side_by_side

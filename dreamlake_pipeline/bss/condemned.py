@@ -13,7 +13,7 @@ from collections.abc import Collection, Mapping
 
 from sqlalchemy import Connection, text
 
-from ..objectstore import ObjectStore
+from ..storage import ObjectStore
 from .side_by_side import side_by_side
 
 _LOCK = 7_203_515_126_033_101  # any number that nobody else takes for an advisory lock of this database

@@ -8,8 +8,8 @@ from fastapi import Depends, Path, Request
 from sqlalchemy import Engine
 
 from ..ids import ID_PATTERN
-from ..objectstore import ObjectStore
 from ..settings import Settings
+from ..storage import ObjectStore
 from .presence import Presence
 
 

@@ -14,7 +14,7 @@ from ..auth import Principal
 from ..errors import Code
 from ..kinds import Kind
 from ..names import split_name
-from ..objectstore import ObjectStore
+from ..storage import ObjectStore
 from . import records
 
 RAW = "raw"

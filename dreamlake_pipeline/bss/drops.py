@@ -13,7 +13,7 @@ from .. import layout
 from ..api.common import Listing
 from ..api.staging import Fate, StagedFile
 from ..errors import Code, DreamlakeError
-from ..objectstore import ObjectInfo, ObjectStore
+from ..storage import ObjectInfo, ObjectStore
 from . import heads
 from .values import to_jsonb
 

@@ -10,7 +10,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 
 from ..errors import DreamlakeError
-from ..objectstore import ObjectInfo, ObjectStore, was_answered
+from ..storage import ObjectInfo, ObjectStore, was_answered
 from .side_by_side import side_by_side
 
 

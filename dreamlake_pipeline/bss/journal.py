@@ -21,7 +21,7 @@ from sqlalchemy import Engine, text
 from .. import layout
 from ..api.bss import ProjectSettings, Record
 from ..api.stored import Meta, Noted
-from ..objectstore import ObjectStore
+from ..storage import ObjectStore
 
 _TYPE = "application/jsonl"
 _COLUMNS = ", ".join(f"r.{name}" for name in Record.model_fields if name not in ("metadata", "waiting"))

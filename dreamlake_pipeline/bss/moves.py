@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, Engine, text
 
 from ..api.bss import Move, Moved, Taken
-from ..objectstore import ObjectStore
+from ..storage import ObjectStore
 from . import deletions, journal, removal
 from .records import PLACE
 from .values import to_jsonb

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from .. import names
 from ..errors import DreamlakeError
-from ..objectstore import ObjectStore
+from ..storage import ObjectStore
 
 
 def projects(store: ObjectStore, owner: str | None, project: str | None) -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-# Seconds within which a run that lives has spoken: it tries every five seconds (client/patience.py).
+# Seconds within which a run that lives has spoken: it tries every five seconds (remote/patience.py).
 HEARD_WITHIN = 15.0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .. import layout
 from ..api.bss import Record
-from ..objectstore import ObjectInfo, ObjectStore
+from ..storage import ObjectInfo, ObjectStore
 from .timelines import NamedChunks, TimelineCache
 
 

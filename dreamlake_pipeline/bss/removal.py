@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from .. import layout, names
 from ..crashpoints import CrashPoint, reached
-from ..objectstore import ObjectStore
+from ..storage import ObjectStore
 from . import deletions, heads, journal
 
 

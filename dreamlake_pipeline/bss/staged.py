@@ -11,7 +11,7 @@ from .. import layout, names
 from ..api.pipeline import Adopted, StagedObject
 from ..errors import Code, DreamlakeError
 from ..kinds import content_type_of
-from ..objectstore import ObjectInfo, ObjectStore
+from ..storage import ObjectInfo, ObjectStore
 from . import condemned, records
 from .records import NewRecord
 from .values import to_jsonb

@@ -21,7 +21,7 @@ from ..auth import Principal, Scope
 from ..crashpoints import CrashPoint, reached
 from ..errors import Code, DreamlakeError
 from ..kinds import KINDS, Kind, content_type_of
-from ..objectstore import ObjectStore, SignedRequest, UploadedPart
+from ..storage import ObjectStore, SignedRequest, UploadedPart
 from .side_by_side import side_by_side
 
 MAX_PARTS = 10_000

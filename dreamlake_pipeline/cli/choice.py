@@ -14,7 +14,7 @@ from .completion import complete_status
 
 if TYPE_CHECKING:
     from ..api.server import Asset
-    from ..client.bss import Place
+    from ..remote.bss import Place
     from .listing import State
 
 

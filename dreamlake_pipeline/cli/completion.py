@@ -15,7 +15,7 @@ from typer import _completion_shared
 
 if TYPE_CHECKING:
     from ..client import DreamLake
-    from ..client.bss import Place
+    from ..remote.bss import Place
 
 _MOST_OFFERED = 200
 _SECONDS = 2.0
@@ -114,7 +114,7 @@ def complete_target(incomplete: str) -> list[str]:
 
 def _asked(offer: Callable[[DreamLake], Iterator[str]]) -> list[str]:
     from ..client import DreamLake
-    from ..client.patience import Patience
+    from ..remote.patience import Patience
 
     found: dict[str, None] = {}
     try:

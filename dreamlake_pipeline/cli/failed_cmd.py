@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from ..api.bss import Record
     from ..api.common import ErrorBody
     from ..client import DreamLake
-    from ..client.bss import Place
+    from ..remote.bss import Place
 
 _MOST_FILES = 10  # of one reason, where not all are asked for
 _MOST_HINTS = 3
@@ -82,7 +82,7 @@ def _failed(lake: DreamLake, words: list[str], episode: str | None) -> Iterator[
     if words or episode is not None:
         places = named_places(lake, words, episode, stock=Recorded(lake))
     else:
-        from ..client.bss import Place
+        from ..remote.bss import Place
 
         places = (Place(namespace.name) for namespace in lake.index.namespaces())
     for place in places:
@@ -90,7 +90,7 @@ def _failed(lake: DreamLake, words: list[str], episode: str | None) -> Iterator[
 
 
 def _place_of(record: Record) -> Place:
-    from ..client.bss import Place
+    from ..remote.bss import Place
 
     return Place(record.owner, record.project, record.episode or "", record.name)
 

@@ -41,12 +41,12 @@ def fsck(
     """
     import time
 
-    from ..client.bss import Place
     from ..client.events import Waiting
     from ..client.fsck import Checked
     from ..client.missing import missing
     from ..client.stock import Indexed
     from ..errors import Code, DreamlakeError, ExitCode
+    from ..remote.bss import Place
     from .connection import connect
     from .output import note, print_json, say
     from .progress import show_waiting

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from ..api.common import ErrorBody
     from ..api.server import Asset
     from ..client import DreamLake
-    from ..client.bss import Place
     from ..client.stock import Indexed
+    from ..remote.bss import Place
 
 _LEAST_REASON = 24  # columns of a terminal; in fewer, the code of a reason says more than its beginning
 
@@ -31,7 +31,7 @@ def live_states(lake: DreamLake, assets: Iterable[Asset]) -> dict[str, State]:
     not know why they failed."""
     from ..api.bss import Status
     from ..api.common import ErrorBody
-    from ..client.bss import in_slices
+    from ..remote.bss import in_slices
 
     states: dict[str, State] = {}
     unknown: list[str] = []
@@ -158,8 +158,8 @@ def named_places(
     lake: DreamLake, words: Sequence[str], episode: str | None, stock: Indexed | None = None
 ) -> list[Place]:
     """The places that words name; an id names the file's. Raises USAGE, INVALID_NAME, NOT_FOUND."""
-    from ..client.bss import Place
     from ..client.lookup import find_places, record_of
+    from ..remote.bss import Place
 
     named = find_places(lake, words, episode, stock=stock)
     records = [record_of(lake, one) for one in named.ids]
@@ -170,6 +170,6 @@ def named_places(
 
 
 def place_of(asset: Asset) -> Place:
-    from ..client.bss import Place
+    from ..remote.bss import Place
 
     return Place(asset.namespace, asset.project, asset.episode or "", asset.name)

@@ -55,8 +55,8 @@ def logs(
 
 def _logs_of(names: list[str]) -> dict[str, Path]:
     """The logs of these processes, or of all. Raises NOT_FOUND, UNREACHABLE where no stack was ever started."""
-    from ..client.nearest import did_you_mean, nearest
     from ..errors import Code, DreamlakeError
+    from ..nearest import did_you_mean, nearest
     from ..settings import Settings
     from ..stack import state
     from ..stack.processes import PROCESSES

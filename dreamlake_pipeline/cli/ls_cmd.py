@@ -16,7 +16,7 @@ from .options import AsJson, OptionalEpisode, Which
 if TYPE_CHECKING:
     from ..api.server import Asset, EpisodeInfo, ProjectInfo
     from ..client import DreamLake
-    from ..client.bss import Place
+    from ..remote.bss import Place
     from .listing import Line, State
 
 _MOST_OF_NOTE = 60
@@ -87,7 +87,7 @@ class _Item(NamedTuple):
 
 def _places(lake: DreamLake, words: list[str], episode: str | None, *, every: bool) -> list[Place | None]:
     """The places that are listed. Where none is named, `every` project, or None, which stands for the list of them."""
-    from ..client.bss import Place
+    from ..remote.bss import Place
     from .listing import named_places
 
     if words or episode is not None:
@@ -159,7 +159,7 @@ def _folder(lake: DreamLake, place: Place, *, long: bool) -> Iterator[_Item]:
 
 def _files_below(lake: DreamLake, place: Place, choice: Choice, *, long: bool) -> Iterator[_Item]:
     """The chosen files of a place: by their paths where it is of one episode, else each as it can be named."""
-    from ..client.bss import MOST_PER_CALL
+    from ..remote.bss import MOST_PER_CALL
     from .listing import live_states, place_of, spell
 
     assets = lake.index.files(place)

@@ -66,8 +66,8 @@ def check_target(text: str | None) -> str | None:
 def check_code(text: str | None) -> str | None:
     """The same text, if it is a code that an error has."""
     if text is not None:
-        from ..client.nearest import did_you_mean, nearest
         from ..errors import Code
+        from ..nearest import did_you_mean, nearest
 
         if text not in [*Code]:
             hint = did_you_mean(nearest(text, Code)) or "docs/errors.md has all of them."

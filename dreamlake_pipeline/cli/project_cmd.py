@@ -144,9 +144,9 @@ def _target(lake: DreamLake, name: str) -> Target:
 
 def _note_if_empty(lake: DreamLake, target: Target) -> None:
     """Say that nothing is stored in the project yet, since its name may be a wrong one, and what is nearest to it."""
-    from ..client.bss import Place
     from ..client.missing import missing
     from ..client.stock import Recorded
+    from ..remote.bss import Place
     from .output import note
 
     place, stock = Place(target.namespace, target.project), Recorded(lake)

@@ -10,7 +10,7 @@ from .options import AsJson, OptionalEpisode, Timeout, Wait, Which, check_playba
 
 if TYPE_CHECKING:
     from ..client import DreamLake
-    from ..client.bss import Place
+    from ..remote.bss import Place
 
 
 def retry(

@@ -68,7 +68,7 @@ def whole(record: Record, asset_id: str | None = None) -> dict[str, Any]:
 
 def _about(record: Record, namespace: str) -> Iterator[tuple[str, str]]:
     """Which file it is, how far it is, and what is wrong with it."""
-    from ..client.bss import Place
+    from ..remote.bss import Place
     from .listing import spell
     from .output import show_bytes, show_status
 

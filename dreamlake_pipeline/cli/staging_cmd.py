@@ -72,10 +72,10 @@ def _named(lake: DreamLake, text: str | None) -> tuple[str, str | None]:
 
 def _found(lake: DreamLake, namespace: str, project: str | None, *, everything: bool) -> Iterator[StagedFile]:
     """What is listed. Raises USAGE, and NOT_FOUND for a project of which nothing is there at all."""
-    from ..client.bss import Place
     from ..client.missing import missing
     from ..client.stock import Indexed
     from ..errors import Code, DreamlakeError
+    from ..remote.bss import Place
 
     if everything and project is None:
         raise DreamlakeError(Code.USAGE, "--all lists one project.", hint="Name it: dreamlake staging PROJECT --all")

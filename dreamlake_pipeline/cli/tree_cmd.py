@@ -12,7 +12,7 @@ from .options import AsJson, OptionalEpisode, Which
 if TYPE_CHECKING:
     from ..api.server import Node
     from ..client import DreamLake
-    from ..client.bss import Place
+    from ..remote.bss import Place
     from .listing import Line, State
 
 

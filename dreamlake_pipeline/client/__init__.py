@@ -4,7 +4,7 @@ from ..api.bss import DeletedRecord, Record, RecordRef, Status
 from ..api.common import ErrorBody
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
-from .bss import Place
+from ..remote.bss import Place
 from .cues import Cue
 from .decoding import Frame, Frames, Sound
 from .dreamlake import DreamLake

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from ..api.bss import Record
 from ..errors import Code, DreamlakeError
-from .bss import BssClient
+from ..remote.bss import BssClient
+from ..remote.patience import Patience
 from .fetch.filling import fill
 from .fetch.partial import Partial
 from .fetch.source import Source
-from .patience import Patience
 from .transfer import Transfer
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)

@@ -12,6 +12,7 @@ from ..api.bss import DeletedRecord, Record, RecordRef, Status
 from ..api.garbage import Tally
 from ..api.integrity import Found
 from ..api.server import EpisodeSummary
+from ..checked import checked, checking
 from ..errors import Code, DreamlakeError
 from ..filetypes import check_types
 from ..flags import Flag
@@ -19,11 +20,13 @@ from ..ids import is_id
 from ..kinds import Kind, check_kind
 from ..names import EVERY_NAMESPACE, check_owner, folder_of
 from ..playback import PlaybackMode
+from ..remote import garbage
+from ..remote.bss import Place, in_slices
+from ..remote.patience import FIRST_SECONDS, TRANSFER_SECONDS, Patience
+from ..remote.services import Services
 from ..settings import Settings
-from . import episodes, fsck, garbage, moving, removal, tokens, trees
-from .bss import Place, in_slices
+from . import episodes, fsck, moving, removal, tokens, trees
 from .cache import HashCache
-from .checked import checked, checking
 from .connection import addresses
 from .events import Event, Processing, Summary, Waiting
 from .fetch import DEFAULT_JOBS, Stored, What, Writable, check_what, pour
@@ -31,14 +34,13 @@ from .file import File
 from .files import Files, check_status, several
 from .fsck import Checked, RepairSummary
 from .lookup import find_file, find_places, require
-from .patience import FIRST_SECONDS, TRANSFER_SECONDS, Patience, telling
 from .plan import plan
 from .rebuild import Rebuilt, rebuild
 from .selection import Candidates, Chooser, Selection, named_files
-from .services import Services
 from .stock import Recorded
 from .storing import OnEvent, StoreOptions, retry, store, summed_up
 from .target import Target, parse_target
+from .telling import telling
 from .waiting import changes
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from ..api.server import EpisodeChange, EpisodeDetails, EpisodeSummary
 from ..errors import Code, DreamlakeError
 from ..flags import Flag, FlagFilter
 from ..kinds import Kind, check_kind
-from .bss import Place
+from ..remote.bss import Place
 from .files import check_status
 from .lookup import require
 from .stock import Indexed

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
 from enum import StrEnum
 from typing import Any, TypedDict
 
 from ..api.bss import Difference, Record
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind, extension_of
+from ..remote.patience import Waiting as Waiting
 from .fields import OLD_JSON_NAMES, FileFields
 
 NO_EXTENSION = "no extension"
@@ -94,30 +94,6 @@ class Warned:
     path: str
     name: str
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A service is waited for since a time, which is `seconds` ago; `is_over`: it answers again.
-
-    `reason` is the rest of a sentence about it.
-    """
-
-    service: str
-    reason: str
-    since: datetime
-    seconds: float
-    is_over: bool = False
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "event": "waiting",
-            "service": self.service,
-            "reason": self.reason,
-            "since": self.since.isoformat(timespec="seconds").replace("+00:00", "Z"),
-            "seconds": round(self.seconds, 3),
-            "over": self.is_over,
-        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 from ..api.bss import Record, Status
 from ..api.common import ErrorBody
 from ..api.server import MOST_OFFSET_SEC, Asset, AssetChange
+from ..checked import checked
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from ..layout import RESULT_FILES
-from .checked import checked
+from ..remote.patience import Patience
 from .cues import Cue, cues_of
 from .decoding import MARGIN, Frame, Frames, Sound, collect_frames, decode_frames, decode_sound
 from .download import download
-from .patience import Patience
 from .streaming import Segment, read_url, segments_of
 from .tables import read_table
 from .target import Target

@@ -10,7 +10,7 @@ from ..api.bss import Record, Status
 from ..api.server import Asset
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
-from .bss import MOST_PER_CALL, Place
+from ..remote.bss import MOST_PER_CALL, Place
 from .file import File
 from .tables import files_frame
 

@@ -22,10 +22,10 @@ from ..api.server import Asset
 from ..errors import Code, DreamlakeError
 from ..findings import FINDINGS, Finding, Repair
 from ..kinds import Kind
-from .bss import BssClient, in_slices
-from .patience import Patience
-from .refusal import BytesWithheld, StoreAway
-from .server import IndexClient, asset_of
+from ..remote.bss import BssClient, in_slices
+from ..remote.patience import Patience
+from ..remote.refusal import BytesWithheld, StoreAway
+from ..remote.server import IndexClient, asset_of
 from .transfer import STORE, Transfer
 
 _PIECE = 64 * 2**20  # bytes of a large object that one request reads

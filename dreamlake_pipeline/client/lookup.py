@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..api.bss import Record
 from ..errors import Code, DreamlakeError
 from ..ids import is_id
-from .bss import Place
+from ..nearest import did_you_mean, nearest
+from ..remote.bss import Place
 from .missing import existing, missing, no_ids
-from .nearest import did_you_mean, nearest
 from .place import EXAMPLE, FORM, below, describe, has_owner_or_episode, readings
 from .stock import Indexed
 

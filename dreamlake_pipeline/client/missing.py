@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..errors import Code, DreamlakeError
-from .bss import Place
-from .nearest import did_you_mean, nearest, rated
+from ..nearest import did_you_mean, nearest, rated
+from ..remote.bss import Place
 from .place import describe, readings
 from .stock import Indexed
 

@@ -14,11 +14,11 @@ from ..api.server import FormerName
 from ..errors import Code, DreamlakeError
 from ..ids import is_id
 from ..names import check_name, split_name
-from .bss import MOST_PER_CALL, BssClient, Place
+from ..remote.bss import MOST_PER_CALL, BssClient, Place
+from ..remote.server import IndexClient, asset_of
 from .lookup import find_places
 from .place import below, describe, has_owner_or_episode, readings
 from .removal import name_of
-from .server import IndexClient, asset_of
 from .stock import Recorded
 
 if TYPE_CHECKING:

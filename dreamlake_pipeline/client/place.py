@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ..errors import Code, DreamlakeError
 from ..names import check_episode, check_folder, check_owner, check_project, folder_of
-from .bss import Place
+from ..remote.bss import Place
 
 FORM = "PROJECT[@NAMESPACE][:EPISODE][/PATH]"
 EXAMPLE = "robot@lab:run-001/camera/front.mp4"

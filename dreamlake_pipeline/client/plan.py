@@ -11,7 +11,7 @@ from typing import TypeVar
 from ..api.bss import ComparedFile, Difference
 from ..errors import Code, DreamlakeError
 from ..filetypes import Types
-from .bss import MOST_PER_CALL, BssClient
+from ..remote.bss import MOST_PER_CALL, BssClient
 from .cache import HashCache
 from .digest import Digest
 from .events import Event, FileEvent, FileStatus, Progress, Summary, Warned

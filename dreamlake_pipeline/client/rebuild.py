@@ -11,8 +11,8 @@ from itertools import islice
 from ..api.bss import Record
 from ..api.integrity import RebuildStep, StoredProject
 from ..kinds import Kind
-from .bss import MOST_PER_CALL, BssClient
-from .server import IndexClient, asset_of
+from ..remote.bss import MOST_PER_CALL, BssClient
+from ..remote.server import IndexClient, asset_of
 
 _INDEX = "index"
 

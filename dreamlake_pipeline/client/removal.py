@@ -14,10 +14,10 @@ from ..api.server import AssetName
 from ..errors import Code, DreamlakeError
 from ..ids import is_id
 from ..names import EVERY_NAMESPACE
-from .bss import MOST_PER_CALL, BssClient, Place, in_slices
+from ..remote.bss import MOST_PER_CALL, BssClient, Place, in_slices
+from ..remote.server import IndexClient, asset_of
 from .lookup import find_places
 from .missing import no_ids
-from .server import IndexClient, asset_of
 from .stock import Deleted, Recorded
 
 if TYPE_CHECKING:

@@ -10,10 +10,10 @@ from ..api.server import Asset
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from ..playback import PlaybackMode
-from .bss import BssClient, in_slices
+from ..remote.bss import BssClient, in_slices
+from ..remote.server import IndexClient, asset_of
 from .events import FileEvent, FileStatus, failure
 from .missing import no_ids
-from .server import IndexClient, asset_of
 from .target import Target
 
 _UNPROCESSED = (Status.REGISTERED, Status.FAILED)

@@ -13,11 +13,11 @@ from ..errors import Code, DreamlakeError
 from ..filetypes import Types
 from ..kinds import MEDIA, Kind, extension_of, kind_of, may_be_text
 from ..names import folder_of, join_name
+from ..nearest import MOST_NAMES, did_you_mean, nearest
 from ..systemfiles import system_file
 from .digest import open_file
 from .events import FileEvent, FileStatus, failure
 from .globs import matches, matches_below
-from .nearest import MOST_NAMES, did_you_mean, nearest
 from .target import Target
 from .walk import Passed, Unwalkable, Version, show_path, walk
 

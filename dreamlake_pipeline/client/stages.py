@@ -8,12 +8,10 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
+from ..remote.patience import Stopped
+
 T = TypeVar("T")
 Out = TypeVar("Out")
-
-
-class Stopped(Exception):
-    """The flow was stopped; a stage lets this through and ends."""
 
 
 class Channel(Generic[T]):

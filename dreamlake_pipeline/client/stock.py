@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from ..api.bss import DeletedRecord, RecordRef
 from ..errors import Code, DreamlakeError
 from ..names import split_name
-from .bss import Place, in_slices
-from .nearest import MOST_NAMES
+from ..nearest import MOST_NAMES
+from ..remote.bss import Place, in_slices
 from .place import describe
 
 if TYPE_CHECKING:

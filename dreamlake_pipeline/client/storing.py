@@ -15,14 +15,15 @@ from ..filetypes import Types, check_types
 from ..kinds import Kind
 from ..ladder import check_ladder
 from ..playback import PlaybackMode, read_playback
+from ..remote.patience import FIRST_SECONDS, TRANSFER_SECONDS, Patience
+from ..remote.services import Services
 from .cache import HashCache
 from .events import Event, FileEvent, FileStatus, Summary, Waiting, Warned
 from .failed import FailedBefore
-from .patience import FIRST_SECONDS, TRANSFER_SECONDS, Patience, telling
 from .retry import retry as queue_again
 from .selection import Candidates, Chooser
-from .services import Services
 from .target import Target
+from .telling import telling
 from .upload import DEFAULT_JOBS, Uploader
 from .waiting import tell_ends
 

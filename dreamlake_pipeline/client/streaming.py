@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from ..api.bss import Record
-from .patience import Patience
-from .refusal import StoreAway
-from .services import Services
+from ..remote.patience import Patience
+from ..remote.refusal import StoreAway
+from ..remote.services import Services
 from .transfer import STORE, Transfer
 
 _MAP = re.compile(r'#EXT-X-MAP:.*\bURI="([^"]*)"')  # RFC 8216 4.3.2.5

@@ -9,7 +9,7 @@ from ..api.bss import Success
 from ..api.common import Listing
 from ..api.tokens import RevokedToken, RevokeTokens
 from ..errors import DreamlakeError
-from .http import ServiceClient
+from ..remote.http import ServiceClient
 
 _PAGE = 1000
 

@@ -11,13 +11,12 @@ import urllib3
 
 from .. import tls
 from ..errors import Code, DreamlakeError
-from ..http1 import Connections, Count, Range, Response
-from .away import breaks_off, describe, seconds_of
+from ..remote.away import breaks_off, describe, seconds_of
+from ..remote.http1 import Connections, Count, Range, Response
+from ..remote.patience import TRANSFER_SECONDS, Patience, Stopped
+from ..remote.pools import Pools
+from ..remote.refusal import BytesDamaged, BytesWithheld, StoreAway, UrlExpired, refusal
 from .pace import Pace
-from .patience import TRANSFER_SECONDS, Patience
-from .pools import Pools
-from .refusal import BytesDamaged, BytesWithheld, StoreAway, UrlExpired, refusal
-from .stages import Stopped
 
 STORE = "the object store"  # whom a transfer waits for
 

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import Code, DreamlakeError
-from .bss import in_slices
+from ..remote.bss import in_slices
+from ..remote.patience import FIRST_SECONDS, TRANSFER_SECONDS, Patience
+from ..remote.services import Services
 from .cache import HashCache
 from .events import Event, FileEvent, Summary
 from .fetch.fetcher import DEFAULT_JOBS, Fetcher
@@ -22,8 +24,6 @@ from .fetch.local import LocalTree
 from .fetch.wanted import Choice, Stored, Wanted, lone_name, place_of
 from .fetch.what import What
 from .lookup import Named, find_file, find_places
-from .patience import FIRST_SECONDS, TRANSFER_SECONDS, Patience
-from .services import Services
 
 if TYPE_CHECKING:
     from .dreamlake import DreamLake

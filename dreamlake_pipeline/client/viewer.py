@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from ..api.viewer import LinkRequest, LoginLink
 from ..errors import Code, DreamlakeError
+from ..remote.bss import Place
+from ..remote.http import ServiceClient
+from ..remote.server import IndexClient
 from ..viewerpaths import episode_path, file_path, project_path
 from . import connection
-from .bss import Place
-from .http import ServiceClient
-from .server import IndexClient
 
 
 def viewer_url() -> str | None:

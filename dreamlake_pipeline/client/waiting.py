@@ -9,12 +9,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from ..api.bss import Record, Status
-from .away import Away
-from .bss import BssClient, in_slices
+from ..remote.away import Away
+from ..remote.bss import BssClient, in_slices
+from ..remote.patience import TRANSFER_SECONDS, Patience
+from ..remote.services import Services
 from .events import MOST_NAMES, FileEvent, FileStatus, Processing, Summary, Waiting, record_failure
 from .missing import no_ids
-from .patience import TRANSFER_SECONDS, Patience, telling
-from .services import Services
+from .telling import telling
 
 _POLL_SECONDS = (0.3, 2.0)  # first, and longest, pause between two questions for the states of records
 

@@ -19,7 +19,7 @@ _TOGETHER = 10.0
 _MOST = 1000  # deaths that are remembered
 
 # Somebody wants the process to end: a supervisor, a terminal, a machine that goes down.
-_ASKED = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
+ASKED = frozenset({signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT})
 
 
 class _Death(NamedTuple):
@@ -43,7 +43,7 @@ class Deaths:
     def note(self, pid: int, status: int) -> None:
         """A fork ended with this wait status."""
         worker = self._alive.pop(pid, None)
-        if worker is not None and os.WIFSIGNALED(status) and os.WTERMSIG(status) not in _ASKED:
+        if worker is not None and os.WIFSIGNALED(status) and os.WTERMSIG(status) not in ASKED:
             self._last.append(_Death(worker, time.monotonic()))
 
     def was_killed_alone(self, worker: Worker) -> bool:

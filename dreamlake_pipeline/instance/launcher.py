@@ -18,10 +18,9 @@ from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import ConfigurableClass, serialize_value
 from dagster._serdes.config_class import ConfigurableClassData
 
+from .watching import HOST_TAG, WORKER_TAG
 from .wire import Line, is_of_this_machine, is_of_this_user, socket_path
 from .worker import Worker
-
-WORKER_TAG = "dreamlake/process"
 
 # A run server that was just started, or that starts anew because the code changed, imports for some seconds.
 _PATIENCE = 60.0
@@ -66,7 +65,7 @@ class ForkRunLauncher(RunLauncher[T_DagsterInstance], ConfigurableClass):
         with _run_server() as line:
             line.send({"run": serialize_value(arguments)})
             worker = Worker.parse(line.receive()["worker"])
-            self._instance.add_run_tags(run.run_id, {WORKER_TAG: str(worker)})
+            self._instance.add_run_tags(run.run_id, {WORKER_TAG: str(worker), HOST_TAG: socket.gethostname()})
             line.send({"go": True})
 
     def terminate(self, run_id: str) -> bool:

@@ -25,7 +25,7 @@ from .worker import Worker
 log = logging.getLogger("dreamlake.runs")
 
 # Libraries that would start threads when they are imported, told not to.
-_NO_THREADS = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
+NO_THREADS = {"OPENBLAS_NUM_THREADS": "1", "JE_ARROW_MALLOC_CONF": "background_thread:false"}
 
 _CONVERSATION = 60.0  # seconds that a launcher may be silent
 _GRACE = 20.0  # from being asked to end to being killed
@@ -88,7 +88,7 @@ def _converse(line: Line, deaths: Deaths) -> int:
         return 0  # the launcher is gone, or only looked whether somebody is here: nothing was started
     finally:
         line.close()
-    return _execute(asked["run"])
+    return execute(asked["run"])
 
 
 def _is_fork(process: psutil.Process) -> bool:
@@ -107,7 +107,7 @@ def _is_fork(process: psutil.Process) -> bool:
         return False
 
 
-def _execute(arguments: str) -> int:
+def execute(arguments: str) -> int:
     """Execute a run as `dagster api execute_run` does; its exit code."""
     from dagster._cli.api import execute_run_command
 
@@ -145,7 +145,7 @@ def main() -> None:
     # What runs print and keep is nobody else's business.
     os.umask(0o077)
     listener = forkserver.listen_at(socket_path(), given.listener)
-    os.environ.update(_NO_THREADS)
+    os.environ.update(NO_THREADS)
     for name in ("dagster._cli.api", *given.modules):
         importlib.import_module(name)
     RunServer(listener, given.children).serve()

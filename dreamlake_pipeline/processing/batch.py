@@ -21,7 +21,7 @@ from ..api.server import AssetRef
 from ..errors import DreamlakeError
 from ..kinds import Kind
 from ..media.run.workers import Workers
-from ..objectstore import ObjectStore
+from ..storage import ObjectStore
 from .bundle import bundles, fits, process_bundle
 from .faults import is_of_store
 from .hold import Hold

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .. import layout
-from ..objectstore import ObjectStore
+from ..storage import ObjectStore
 from .scratch import scratch_folder
 
 _TIME = pa.timestamp("us", tz="UTC")

@@ -9,9 +9,9 @@ from typing import NamedTuple
 from ..api.bss import Record
 from ..api.pipeline import Deletion
 from ..api.server import BatchAsset, FormerName
-from ..client.pipeline import PipelineClient
-from ..client.server import asset_of
 from ..crashpoints import CrashPoint, reached
+from ..remote.pipeline import PipelineClient
+from ..remote.server import asset_of
 
 Remove = Callable[[Sequence[Deletion]], int]
 Register = Callable[[Sequence[BatchAsset]], object]

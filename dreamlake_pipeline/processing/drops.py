@@ -18,7 +18,7 @@ from ..kinds import MEDIA, Kind, content_type_of, kind_of, may_be_text
 from ..media.containers.sniff import Sniffed, sniff
 from ..media.run import bounds
 from ..media.run.workers import Workers
-from ..objectstore import ObjectInfo, ObjectStore
+from ..storage import ObjectInfo, ObjectStore
 from ..systemfiles import system_part
 
 _MOST_READ = 8 * 2**20  # bytes at a time

@@ -18,7 +18,7 @@ from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from ..media.audio import short as short_sound
 from ..media.video import short as short_video
-from ..objectstore import ObjectStore
+from ..storage import ObjectStore
 
 
 @dataclass(frozen=True)

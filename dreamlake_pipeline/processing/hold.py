@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 
 from ..api.bss import Record, Status
 from ..api.pipeline import BatchItems, ItemResult, Postponement
-from ..client.pipeline import PipelineClient
 from ..errors import Code, DreamlakeError
+from ..remote.pipeline import PipelineClient
 
 log = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from ..api.bss import Record, Status
 from ..api.pipeline import Deletion
 from ..api.server import AssetRef, BatchAsset
-from ..client.pipeline import PipelineClient
 from ..kinds import KINDS
+from ..remote.pipeline import PipelineClient
 from .hold import Hold
 
 Upsert = Callable[[Sequence[BatchAsset]], Sequence[AssetRef | None]]

@@ -18,11 +18,11 @@ from concurrent.futures import ThreadPoolExecutor
 from .. import layout
 from ..api.metadata import Chunks
 from ..api.pipeline import Chunk
-from ..client.pipeline import Leased, PipelineClient
 from ..crashpoints import CrashPoint, reached
 from ..errors import Code, DreamlakeError
 from ..media.results import RawSegment
-from ..objectstore import ObjectStore
+from ..remote.pipeline import Leased, PipelineClient
+from ..storage import ObjectStore
 
 log = logging.getLogger(__name__)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from ..api.bss import Record
 from ..api.metadata import AudioMetadata, LabelTrackMetadata, SoundOnlyMetadata, TextTrackMetadata, VideoMetadata
 from ..api.stored import Outputs
-from ..client.pipeline import PipelineClient
 from ..media.run.workers import Workers
 from ..names import split_name
-from ..objectstore import ObjectStore
 from ..playback import PlaybackMode
+from ..remote.pipeline import PipelineClient
+from ..storage import ObjectStore
 from .fetch import Source
 
 Metadata = VideoMetadata | AudioMetadata | SoundOnlyMetadata | TextTrackMetadata | LabelTrackMetadata

@@ -24,7 +24,7 @@ from ..crashpoints import CrashPoint, reached
 from ..errors import Code, DreamlakeError
 from ..media.hls.playlist import master_playlist, media_playlist
 from ..media.results import AudioRendition, Stream
-from ..objectstore import ObjectStore
+from ..storage import ObjectStore
 
 PLAYLIST_TYPE = "application/vnd.apple.mpegurl"
 _UNSAYABLE = re.compile(r'["\x00-\x1f\x7f\x85\u2028\u2029]')

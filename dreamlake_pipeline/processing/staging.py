@@ -22,11 +22,11 @@ from pydantic import ValidationError
 
 from .. import names
 from ..api.pipeline import StagedKeys, StagedObject
-from ..client.pipeline import PipelineClient
 from ..crashpoints import CrashPoint, reached
 from ..errors import ERRORS, Code, DreamlakeError
 from ..media.run.workers import Workers
-from ..objectstore import ObjectInfo, ObjectStore, Page, was_answered
+from ..remote.pipeline import PipelineClient
+from ..storage import ObjectInfo, ObjectStore, Page, was_answered
 from .drops import NO_ETAG, Refused, refused, understand
 from .scratch import scratch_folder
 

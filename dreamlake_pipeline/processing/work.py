@@ -15,13 +15,13 @@ from ..api.bss import Record, Status
 from ..api.common import ErrorBody, storable_json
 from ..api.pipeline import ItemResult, ResultKey
 from ..api.stored import META
-from ..client.pipeline import PipelineClient
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
 from ..media.recipe import recipe_of
 from ..media.run.workers import Workers
-from ..objectstore import ObjectStore
 from ..playback import PlaybackMode
+from ..remote.pipeline import PipelineClient
+from ..storage import ObjectStore
 from .faults import judge
 from .fetch import Source, fetch
 from .hold import BatchLost

@@ -8,8 +8,8 @@ from dagster import ConfigurableResource, InitResourceContext
 from pydantic import Field, PrivateAttr
 
 if TYPE_CHECKING:
-    from ..client.http import ServiceClient
-    from ..client.pipeline import PipelineClient
+    from ..remote.http import ServiceClient
+    from ..remote.pipeline import PipelineClient
 
 
 # Seconds for which a run waits for BSS. While BSS is away, nobody else can take its batch, and what a run reports after
@@ -36,15 +36,15 @@ class BssResource(ConfigurableResource):
     @property
     def pipeline(self) -> PipelineClient:
         """BSS's pipeline routes, through one connection pool for as long as the resource lives."""
-        from ..client.pipeline import PipelineClient
+        from ..remote.pipeline import PipelineClient
 
         return PipelineClient(self.http)
 
     @property
     def http(self) -> ServiceClient:
         """BSS over the same connections, for its other routes."""
-        from ..client.http import RequestIds, ServiceClient
-        from ..client.patience import Patience
+        from ..remote.http import RequestIds, ServiceClient
+        from ..remote.patience import Patience
 
         if self._http is None:
             patience = Patience(_RUN_SECONDS, unheard=_RUN_FIRST_SECONDS) if self._run_id else None

@@ -9,7 +9,7 @@ from dagster_aws.s3 import S3Resource
 from pydantic import Field
 
 if TYPE_CHECKING:
-    from ..objectstore import ObjectStore
+    from ..storage import ObjectStore
 
 # Seconds for which the store may be silent, and how often a request is made, before a run puts the file off: what waits
 # for the store is tried again by itself, and whoever waits in the run keeps others from its place.
@@ -38,7 +38,7 @@ class ObjectStoreResource(S3Resource):
     @property
     def store(self) -> ObjectStore:
         """The bucket."""
-        from ..objectstore import ObjectStore
+        from ..storage import ObjectStore
 
         return ObjectStore(self.get_client(), self.bucket)
 
@@ -52,7 +52,7 @@ def _open_client(profile_name: str | None, **connection: Any) -> Any:
     """Shared by all threads of the process: making a client costs 0.2 s of CPU, and sensors tick every few seconds."""
     import boto3
 
-    from ..objectstore import client_config, default_region
+    from ..storage import client_config, default_region
     from ..tls import authorities_file
 
     connection["region_name"] = connection["region_name"] or default_region()

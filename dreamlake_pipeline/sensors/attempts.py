@@ -13,14 +13,14 @@ from typing import TYPE_CHECKING
 
 from dagster import DagsterEventType, DagsterInstance, DagsterRun, DagsterRunStatus, RunRecord, RunsFilter
 from dagster._core.execution.plan.objects import ErrorSource
-from dagster._core.storage.dagster_run import NOT_FINISHED_STATUSES
+from dagster._core.storage.dagster_run import FINISHED_STATUSES, NOT_FINISHED_STATUSES
 
-from ..assets.partitions import PARTITION_TAG
-from ..instance.launcher import WORKER_TAG, ForkRunLauncher
+from ..assets.partitions import ATTEMPT_TAG, PARTITION_TAG
+from ..instance.watching import WORKER_TAG, Watcher
 
 if TYPE_CHECKING:
     from ..api.pipeline import LeasedBatch, Release
-    from ..client.pipeline import PipelineClient
+    from ..remote.pipeline import PipelineClient
 
 # Seconds after which an offer has a run, if it ever gets one: a tick's runs are created before the next tick.
 _CREATED_WITHIN = 10.0
@@ -59,15 +59,36 @@ def _ended(
     gone = [batch for batch in batches if batch.run_id and batch.run_id not in at_work]
     ended = instance.get_run_records(RunsFilter(run_ids=[str(batch.run_id) for batch in gone])) if gone else []
     by_id = {record.dagster_run.run_id: record.dagster_run for record in ended}
+    unbegun = [batch for batch in batches if batch.run_id is None and batch.partition not in expected]
+    never_began = _never_began(instance, unbegun)
     for batch in batches:
         release = Release(partition=batch.partition, attempt=batch.attempt, run_id=batch.run_id)
         if batch.run_id is None:
-            if batch.age > _CREATED_WITHIN and batch.partition not in expected:
+            if (run := never_began.get(batch.partition)) is not None:
+                yield release, f"Run {run.run_id} ended before it had begun."
+            elif batch.age > _CREATED_WITHIN and batch.partition not in expected:
                 yield release, f"Attempt {batch.attempt} has no run that would begin it."
         elif (run := by_id.get(batch.run_id)) is not None and run.is_finished:
             died, proven = _died(instance, run)
             how = "died" if died else f"ended ({run.status.value.lower()}) with work left"
             yield release.model_copy(update={"died": died, "proven": proven}), f"Run {run.run_id} {how}."
+
+
+def _never_began(instance: DagsterInstance, unbegun: Sequence[LeasedBatch]) -> dict[str, DagsterRun]:
+    """The runs of offers that are over although no run took the batch, by partition: their launch failed, or they ended
+    before they came to it. Another attempt's run, or one that a person started, says nothing of an offer."""
+    if not unbegun:
+        return {}
+    attempts = {batch.partition: str(batch.attempt) for batch in unbegun}
+    found = instance.get_run_records(RunsFilter(tags={PARTITION_TAG: list(attempts)}, statuses=FINISHED_STATUSES))
+    runs = [record.dagster_run for record in found]
+    return {
+        partition: run
+        for run in runs
+        if run.parent_run_id is None
+        and (partition := run.tags[PARTITION_TAG]) in attempts
+        and run.tags.get(ATTEMPT_TAG) == attempts[partition]
+    }
 
 
 def _died(instance: DagsterInstance, run: DagsterRun) -> tuple[bool, bool]:
@@ -81,7 +102,7 @@ def _died(instance: DagsterInstance, run: DagsterRun) -> tuple[bool, bool]:
     if event is None:
         launcher = instance.run_launcher
         # Of processes that other launchers start, all that can be known is that they are gone.
-        return True, launcher.was_killed_alone(run) if isinstance(launcher, ForkRunLauncher) else True
+        return True, launcher.was_killed_alone(run) if isinstance(launcher, Watcher) else True
     failure = event.step_failure_data
     return failure.error_source is ErrorSource.USER_CODE_ERROR and failure.user_failure_data is None, False
 
@@ -95,7 +116,7 @@ def _ended_at_start(instance: DagsterInstance, record: RunRecord) -> bool:
     age = (datetime.now(UTC) - record.update_timestamp).total_seconds()
     due = _STARTED_WITHIN if WORKER_TAG in run.tags else _LAUNCHED_WITHIN
     # A time to come is one of a clock that was set back since.
-    if -_SKEW < age < due or not isinstance(launcher, ForkRunLauncher) or not launcher.has_lost(run):
+    if -_SKEW < age < due or not isinstance(launcher, Watcher) or not launcher.has_lost(run):
         return False
     instance.report_run_failed(run, "The run's process ended before it had started, or was never made.")
     return True

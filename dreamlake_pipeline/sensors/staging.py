@@ -17,12 +17,13 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from ..assets.partitions import ATTEMPT_TAG, BATCHES, OWNER_TAG, PROJECT_TAG, batches
 from ..crashpoints import CrashPoint, reached
 from ..errors import DreamlakeError
+from ..instance.watching import BYTES_TAG, FILES_TAG
 from ..resources import BatchPolicy, BssResource, ObjectStoreResource
 from ..visible import visible
 from .attempts import release_ended
 
 if TYPE_CHECKING:
-    from ..api.pipeline import BatchOffer
+    from ..api.pipeline import BatchOffer, Build
     from ..processing.staging import Found, Position
 
 
@@ -65,7 +66,8 @@ def build_staging_sensor(job: UnresolvedAssetJobDefinition, *, interval: int) ->
                 # What is registered is launched although the walk has failed, in whatever way. A tick that is at work
                 # when Dagster looks which sensor is due misses its turn: it waits in what is left of its time.
                 left = max(0.0, waits_until - time.monotonic())
-                offers = bss.pipeline.claim(batch_policy.claim(wait_seconds=left, store_answers=found.answered))
+                asked = batch_policy.claim(wait_seconds=left, store_answers=found.answered, build=_own_build())
+                offers = bss.pipeline.claim(asked)
         except DreamlakeError as error:
             return SkipReason(f"{error} The next tick tries again; nothing is lost.")
         if offers:
@@ -94,6 +96,17 @@ def build_staging_sensor(job: UnresolvedAssetJobDefinition, *, interval: int) ->
         )
 
     return staging_sensor
+
+
+def _own_build() -> "Build | None":
+    """What runs of this code location make results with: nodes, which have to have the same, hear it from BSS. None
+    while ffmpeg can't be asked: runs say why."""
+    from ..processing.build import own_build
+
+    try:
+        return own_build()
+    except DreamlakeError:
+        return None
 
 
 def _walk(
@@ -126,7 +139,7 @@ def _request(offer: "BatchOffer") -> RunRequest:
             OWNER_TAG: offer.owner,
             PROJECT_TAG: offer.project,
             ATTEMPT_TAG: str(offer.attempt),
-            "dreamlake/files": str(offer.files),
-            "dreamlake/bytes": str(offer.bytes),
+            FILES_TAG: str(offer.files),
+            BYTES_TAG: str(offer.bytes),
         },
     )

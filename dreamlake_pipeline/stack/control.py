@@ -226,7 +226,7 @@ def _make_bucket(stack: Stack) -> None:
     # Imported here: boto3 takes longer to import than the other verbs take to run.
     import boto3
 
-    from ..objectstore import ObjectStore, client_config
+    from ..storage import ObjectStore, client_config
 
     client = boto3.client(
         "s3",

@@ -11,10 +11,10 @@ from fastapi import Path as InPath
 from starlette.responses import Response
 
 from ..admission import Gate, caller_of, let_in
-from ..client.services import Services
 from ..errors import Code, DreamlakeError
 from ..ids import ID_PATTERN
 from ..names import is_slug
+from ..remote.services import Services
 from .attempts import Attempts
 from .ingest import Progress
 from .onetime import OnceCodes

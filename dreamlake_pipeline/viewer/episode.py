@@ -9,8 +9,8 @@ from typing import Any
 
 from ..api.bss import Record, Status
 from ..api.server import Asset, EpisodeDetails
-from ..client.services import Services
 from ..kinds import Kind
+from ..remote.services import Services
 from .alignment import align
 from .tracks import describe, has_times, timed, video_of
 from .units import clock

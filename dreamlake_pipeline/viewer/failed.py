@@ -7,10 +7,10 @@ from enum import StrEnum
 from typing import Any
 
 from ..api.bss import Record, RecordRef
-from ..client.bss import Place
-from ..client.services import Services
 from ..dagsterpaths import runs_of_batch
 from ..errors import Code, DreamlakeError
+from ..remote.bss import Place
+from ..remote.services import Services
 from ..viewerpaths import episode_path, file_path, project_path
 from .file import explained
 

@@ -10,8 +10,8 @@ import urllib3
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
-from ..client.pools import Pools
 from ..errors import Code, DreamlakeError
+from ..remote.pools import Pools
 
 _TIMEOUT = urllib3.Timeout(connect=5, read=30)
 _BLOCK = 2**18

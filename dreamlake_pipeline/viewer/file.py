@@ -10,11 +10,11 @@ from .. import layout
 from ..api.bss import Record
 from ..api.common import ErrorBody
 from ..api.server import Asset
-from ..client.services import Services
 from ..dagsterpaths import runs_of_batch
 from ..errors import ERRORS, Code, DreamlakeError
 from ..kinds import MEDIA, Kind
 from ..names import split_name
+from ..remote.services import Services
 from ..viewerpaths import episode_path
 from .advice import next_for_file
 from .facts import facts_of, tables_of

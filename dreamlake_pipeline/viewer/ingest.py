@@ -11,9 +11,9 @@ from itertools import islice
 from typing import Any
 
 from ..api.bss import Status
-from ..client.services import Services
 from ..errors import Code, DreamlakeError
 from ..kinds import Kind
+from ..remote.services import Services
 from ..viewerpaths import episode_path, file_path, project_path
 from .projects import MOST_PROJECTS
 

@@ -7,7 +7,7 @@ from itertools import islice
 from typing import Any
 
 from ..api.server import EpisodeSummary, ProjectTotals
-from ..client.services import Services
+from ..remote.services import Services
 from ..viewerpaths import episode_path, project_path
 from .filters import Filters
 

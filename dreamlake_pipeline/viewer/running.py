@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..api.bss import Record, Status
-from ..client.services import Services
 from ..kinds import Kind
+from ..remote.services import Services
 from ..viewerpaths import episode_path
 
 _SHOWN = 20  # files that are named

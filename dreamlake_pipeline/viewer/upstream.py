@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 
-from ..client.patience import Patience
-from ..client.services import Services
+from ..remote.patience import Patience
+from ..remote.services import Services
 
 _KEPT = 64  # tokens whose connections are kept
 _WAIT_SECONDS = 2.0  # that a page waits for a service that is away

@@ -13,8 +13,8 @@ from fastapi.testclient import TestClient
 
 from dreamlake_pipeline.auth import Scope, issue_token
 from dreamlake_pipeline.bss.app import create_app
-from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.settings import Settings
+from dreamlake_pipeline.storage import ObjectStore
 
 SECRET = "a secret for tests only, 32 bytes or more"
 MIB = 2**20

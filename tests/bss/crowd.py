@@ -23,7 +23,7 @@ from dreamlake_pipeline.bss import bulk, chunks, deletions, garbage, removal
 from dreamlake_pipeline.bss.garbage.collector import Collector
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import Kind
-from dreamlake_pipeline.objectstore import ObjectInfo, ObjectStore
+from dreamlake_pipeline.storage import ObjectInfo, ObjectStore
 
 OWNER, PROJECT = "crowd", "lab"
 _CONTENTS = [f"content {n}".encode() * 3 for n in range(6)]

@@ -14,7 +14,7 @@ import pytest
 from dreamlake_pipeline.bss.damaged import read_small, sha256_of
 from dreamlake_pipeline.bss.rebuild import reading
 from dreamlake_pipeline.errors import Code, DreamlakeError
-from dreamlake_pipeline.objectstore import ObjectInfo, ObjectStore, client_config
+from dreamlake_pipeline.storage import ObjectInfo, ObjectStore, client_config
 
 _WHOLE = b"a" * 1000
 

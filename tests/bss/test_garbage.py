@@ -18,7 +18,7 @@ from dreamlake_pipeline.bss import garbage
 from dreamlake_pipeline.bss.garbage import steps
 from dreamlake_pipeline.bss.garbage.collector import Collector
 from dreamlake_pipeline.errors import Code, DreamlakeError
-from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.storage import ObjectStore
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from dreamlake_pipeline import database
 from dreamlake_pipeline.api.pipeline import Chunk
 from dreamlake_pipeline.bss import chunks
 from dreamlake_pipeline.migrations import migrate
-from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.storage import ObjectStore
 
 from .crowd import Crowd, SlowStore
 

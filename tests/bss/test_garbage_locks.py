@@ -23,7 +23,7 @@ from dreamlake_pipeline.bss.garbage import pool, purging, staging
 from dreamlake_pipeline.bss.garbage.collector import Collector, Work
 from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.migrations import migrate
-from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.storage import ObjectStore
 
 BYTES = b"bytes of a file"
 SHA256 = hashlib.sha256(BYTES).hexdigest()

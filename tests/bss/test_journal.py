@@ -12,7 +12,7 @@ from dreamlake_pipeline import layout
 from dreamlake_pipeline.api.bss import ProjectSettings
 from dreamlake_pipeline.api.stored import Noted
 from dreamlake_pipeline.bss import deletions, journal, projects
-from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.storage import ObjectStore
 
 
 @pytest.fixture

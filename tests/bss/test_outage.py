@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, make_url, text
 from dreamlake_pipeline.bss import app
 from dreamlake_pipeline.bss.app import create_app
 from dreamlake_pipeline.database import open_engine, with_driver
-from dreamlake_pipeline.objectstore import ObjectStore, open_client
+from dreamlake_pipeline.storage import ObjectStore, open_client
 from dreamlake_pipeline.web import create_service
 from tests.certificates import Authority
 from tests.conftest import SECRET, free_port

@@ -30,8 +30,8 @@ from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.media.labels import series as written
 from dreamlake_pipeline.media.labels import writer
 from dreamlake_pipeline.media.labels.make import make_label_track
-from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.series.fields import Field, Sort, Values
+from dreamlake_pipeline.storage import ObjectStore
 
 Make = Callable[..., Track]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.storage import ObjectStore
 
 SRT = b"1\n00:00:00,000 --> 00:00:01,000\nHello\n"
 

@@ -18,9 +18,9 @@ from dreamlake_pipeline.api.common import ErrorBody
 from dreamlake_pipeline.api.pipeline import ClaimBatches, ItemResult, Postponement
 from dreamlake_pipeline.api.server import BatchAsset
 from dreamlake_pipeline.cli.main import main
-from dreamlake_pipeline.client.http import ServiceClient
-from dreamlake_pipeline.client.pipeline import PipelineClient
-from dreamlake_pipeline.client.server import IndexClient
+from dreamlake_pipeline.remote.http import ServiceClient
+from dreamlake_pipeline.remote.pipeline import PipelineClient
+from dreamlake_pipeline.remote.server import IndexClient
 
 
 @dataclass(frozen=True)

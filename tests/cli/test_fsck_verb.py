@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.storage import ObjectStore
 
 from .conftest import Done, Pipeline
 

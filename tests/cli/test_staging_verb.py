@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from dreamlake_pipeline.api.pipeline import StagedObject
-from dreamlake_pipeline.client.http import ServiceClient
-from dreamlake_pipeline.client.pipeline import PipelineClient
-from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.remote.http import ServiceClient
+from dreamlake_pipeline.remote.pipeline import PipelineClient
+from dreamlake_pipeline.storage import ObjectStore
 
 SRT = b"1\n00:00:00,000 --> 00:00:01,000\nHello\n"
 

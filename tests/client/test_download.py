@@ -15,9 +15,9 @@ import pytest
 
 from dreamlake_pipeline.api.bss import Record
 from dreamlake_pipeline.client.download import download
-from dreamlake_pipeline.client.patience import Patience
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import Kind
+from dreamlake_pipeline.remote.patience import Patience
 
 
 class Store:

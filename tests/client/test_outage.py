@@ -20,9 +20,9 @@ from dreamlake_pipeline.client import DreamLake, FileEvent, Selection
 from dreamlake_pipeline.client.events import Waiting
 from dreamlake_pipeline.client.target import parse_target
 from dreamlake_pipeline.kinds import Kind
-from dreamlake_pipeline.objectstore import ObjectStore, open_client
 from dreamlake_pipeline.server.app import create_app as create_server
 from dreamlake_pipeline.settings import Settings
+from dreamlake_pipeline.storage import ObjectStore, open_client
 from tests.conftest import SECRET, free_port
 from torture.doors import Doors
 

@@ -16,11 +16,11 @@ import pytest
 from dreamlake_pipeline.client.fetch.filling import fill
 from dreamlake_pipeline.client.fetch.partial import Partial
 from dreamlake_pipeline.client.fetch.source import PARTS, Source
-from dreamlake_pipeline.client.patience import Patience
-from dreamlake_pipeline.client.refusal import StoreAway
-from dreamlake_pipeline.client.stages import Flow, Stopped
+from dreamlake_pipeline.client.stages import Flow
 from dreamlake_pipeline.client.transfer import Transfer
 from dreamlake_pipeline.errors import Code, DreamlakeError
+from dreamlake_pipeline.remote.patience import Patience, Stopped
+from dreamlake_pipeline.remote.refusal import StoreAway
 
 MB = 2**20
 PART = 8 * MB

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamlake_pipeline.client.bss import Place
 from dreamlake_pipeline.client.place import below, describe, has_owner_or_episode, readings
 from dreamlake_pipeline.errors import Code, DreamlakeError
+from dreamlake_pipeline.remote.bss import Place
 
 
 @pytest.mark.parametrize(

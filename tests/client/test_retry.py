@@ -15,9 +15,9 @@ from dreamlake_pipeline.api.pipeline import ClaimBatches, ItemResult
 from dreamlake_pipeline.client import DreamLake, FileEvent, Selection
 from dreamlake_pipeline.client.cache import HashCache
 from dreamlake_pipeline.client.digest import digest_file
-from dreamlake_pipeline.client.http import ServiceClient
-from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.client.plan import plan
+from dreamlake_pipeline.remote.http import ServiceClient
+from dreamlake_pipeline.remote.pipeline import PipelineClient
 
 LIMITS = ClaimBatches(
     max_files=10, max_bytes=1000, settle_seconds=0, processing_grace_seconds=3600, lease_seconds=3600, max_attempts=3

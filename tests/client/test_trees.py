@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from dreamlake_pipeline.client import DreamLake
-from dreamlake_pipeline.client.bss import Place
 from dreamlake_pipeline.client.events import FileEvent, Progress, Summary
 from dreamlake_pipeline.client.fetch import Choice, LocalTree
 from dreamlake_pipeline.client.fetch.partial import Partial
 from dreamlake_pipeline.client.trees import Prepared
 from dreamlake_pipeline.errors import Code, DreamlakeError
+from dreamlake_pipeline.remote.bss import Place
 
 MIB = 2**20
 

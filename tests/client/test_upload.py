@@ -17,16 +17,16 @@ import pytest
 
 from dreamlake_pipeline.api.bss import PlanAction
 from dreamlake_pipeline.client import DreamLake, FileEvent, Progress, Selection
-from dreamlake_pipeline.client.bss import BssClient
 from dreamlake_pipeline.client.events import Warned
 from dreamlake_pipeline.client.transfer import Transfer
 from dreamlake_pipeline.client.upload import hasher
 from dreamlake_pipeline.errors import Code, DreamlakeError
-from dreamlake_pipeline.http1 import Connections, Response
 from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.media.containers import sniff
 from dreamlake_pipeline.media.run import ffmpeg
-from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.remote.bss import BssClient
+from dreamlake_pipeline.remote.http1 import Connections, Response
+from dreamlake_pipeline.storage import ObjectStore
 
 MIB = 2**20
 

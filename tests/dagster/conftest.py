@@ -42,13 +42,12 @@ from dreamlake_pipeline.api.pipeline import BatchOffer, ClaimBatches
 from dreamlake_pipeline.assets.partitions import BATCHES
 from dreamlake_pipeline.auth import Scope, issue_token
 from dreamlake_pipeline.bss.app import create_app
-from dreamlake_pipeline.client.http import ServiceClient
-from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.database import SERVER_SCHEMA
 from dreamlake_pipeline.definitions import defs
 from dreamlake_pipeline.kinds import kind_of
 from dreamlake_pipeline.migrations import migrate
-from dreamlake_pipeline.objectstore import ObjectStore, open_client
+from dreamlake_pipeline.remote.http import ServiceClient
+from dreamlake_pipeline.remote.pipeline import PipelineClient
 from dreamlake_pipeline.resources import (
     BatchPolicy,
     BatchTools,
@@ -60,6 +59,7 @@ from dreamlake_pipeline.resources import (
     closed,
 )
 from dreamlake_pipeline.settings import Settings
+from dreamlake_pipeline.storage import ObjectStore, open_client
 
 SECRET = "a secret for tests only, 32 bytes or more"
 PROJECT = "lab"

@@ -11,10 +11,10 @@ from sqlalchemy import event
 
 from dreamlake_pipeline.api.bss import Status
 from dreamlake_pipeline.api.pipeline import BatchOffer, ItemResult, LeasedBatch, Release
-from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.database import BSS_SCHEMA, open_engine
 from dreamlake_pipeline.instance import ForkRunLauncher
 from dreamlake_pipeline.processing.settling import Settling
+from dreamlake_pipeline.remote.pipeline import PipelineClient
 from dreamlake_pipeline.resources import BssResource, FolderTreeResource
 from dreamlake_pipeline.sensors import attempts
 from dreamlake_pipeline.sensors.attempts import release_ended
@@ -72,6 +72,48 @@ def test_an_offer_without_a_run_is_offered_again(world: Any, monkeypatch: pytest
     assert "has no run that would begin it" in said
     [offer] = batch.offers()
     assert (offer.partition, offer.attempt, offer.files) == (batch.partition, 2, 2)
+
+
+@pytest.mark.parametrize("status", [DagsterRunStatus.FAILURE, DagsterRunStatus.CANCELED, DagsterRunStatus.SUCCESS])
+def test_an_offer_whose_run_ended_before_it_began_is_offered_again_at_once(
+    world: Any, status: DagsterRunStatus
+) -> None:
+    """Its launch failed, as while a cluster's head is away, or its process died before it came to the batch."""
+    batch = Batch(world)
+    run = batch.launch(status)
+    [said] = batch.look()
+    assert f"Run {run.run_id} ended before it had begun" in said
+    [offer] = batch.offers()
+    assert (offer.partition, offer.attempt, offer.files) == (batch.partition, 2, 2)
+    # That run says nothing of the next offer; the files have nothing against them, however often it happens.
+    assert batch.look() == [] and batch.offers() == []
+    for attempt in range(2, 8):
+        batch.launch(status, attempt=attempt)
+        assert len(batch.look()) == 1
+        batch.end_pauses()
+        assert [offer.attempt for offer in batch.offers()] == [attempt + 1]
+    assert {record.status for record in world.records(batch.ids).values()} == {Status.QUEUED}
+
+
+@pytest.mark.parametrize("whose", ["another attempt", "a person", "of no attempt"])
+def test_a_run_that_is_not_the_offers_says_nothing_of_it(world: Any, whose: str) -> None:
+    batch = Batch(world)
+    first = batch.launch(DagsterRunStatus.FAILURE, attempt=1 if whose == "a person" else 7)
+    if whose == "a person":
+        batch.look()
+        batch.offers()
+        world.instance.create_run_for_job(
+            world.job("process_batch"),
+            tags={"dagster/partition": batch.partition, "dreamlake/attempt": "2"},
+            status=DagsterRunStatus.FAILURE,
+            parent_run_id=first.run_id,
+            root_run_id=first.run_id,
+        )
+    if whose == "of no attempt":
+        world.instance.create_run_for_job(
+            world.job("process_batch"), tags={"dagster/partition": batch.partition}, status=DagsterRunStatus.FAILURE
+        )
+    assert batch.look() == [] and batch.offers() == []
 
 
 @pytest.mark.parametrize("status", [DagsterRunStatus.NOT_STARTED, DagsterRunStatus.STARTING, DagsterRunStatus.STARTED])

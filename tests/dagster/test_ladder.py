@@ -8,7 +8,7 @@ import m3u8
 import pytest
 
 from dreamlake_pipeline.api.bss import ProjectSettings
-from dreamlake_pipeline.client.bss import BssClient
+from dreamlake_pipeline.remote.bss import BssClient
 from dreamlake_pipeline.resources import MediaToolsResource
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from dreamlake_pipeline.objectstore import ObjectStore, open_client
+from dreamlake_pipeline.storage import ObjectStore, open_client
 from tests.certificates import Authority
 from tests.conftest import free_port
 

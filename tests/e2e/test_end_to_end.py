@@ -23,8 +23,8 @@ import pytest
 
 from dreamlake_pipeline.client import DreamLake
 from dreamlake_pipeline.errors import DreamlakeError
-from dreamlake_pipeline.objectstore import client_config
 from dreamlake_pipeline.stack.state import Stack
+from dreamlake_pipeline.storage import client_config
 
 # One worker of a parallel run has the stack.
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("stack"), pytest.mark.timeout(400)]

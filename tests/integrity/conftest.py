@@ -21,19 +21,19 @@ from dreamlake_pipeline.api.pipeline import ClaimBatches
 from dreamlake_pipeline.auth import Scope, issue_token
 from dreamlake_pipeline.bss.app import create_app as create_bss
 from dreamlake_pipeline.client import DreamLake
-from dreamlake_pipeline.client.http import ServiceClient
-from dreamlake_pipeline.client.patience import Patience
-from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.database import with_driver
 from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.media.run import ffmpeg
-from dreamlake_pipeline.objectstore import ObjectStore, open_client
 from dreamlake_pipeline.processing.batch import BatchWork
 from dreamlake_pipeline.processing.hold import Hold
 from dreamlake_pipeline.processing.index import index_batch
 from dreamlake_pipeline.processing.work import Workshop
+from dreamlake_pipeline.remote.http import ServiceClient
+from dreamlake_pipeline.remote.patience import Patience
+from dreamlake_pipeline.remote.pipeline import PipelineClient
 from dreamlake_pipeline.server.app import create_app as create_server
 from dreamlake_pipeline.settings import Settings
+from dreamlake_pipeline.storage import ObjectStore, open_client
 from tests.conftest import SECRET
 
 OWNER = "lab"

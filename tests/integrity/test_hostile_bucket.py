@@ -18,7 +18,7 @@ from dreamlake_pipeline.bss.rebuild import reading
 from dreamlake_pipeline.client.rebuild import Rebuilt
 from dreamlake_pipeline.ids import new_id
 from dreamlake_pipeline.kinds import Kind
-from dreamlake_pipeline.objectstore import ObjectStore, open_client
+from dreamlake_pipeline.storage import ObjectStore, open_client
 
 from .conftest import OWNER, World, labels, running, sound, srt
 

@@ -12,15 +12,15 @@ import pytest
 from dreamlake_pipeline.api.bss import Move
 from dreamlake_pipeline.api.pipeline import ClaimBatches
 from dreamlake_pipeline.api.server import AssetChange, EpisodeChange
-from dreamlake_pipeline.client.server import asset_of
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.flags import Flag
-from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.processing.batch import BatchWork
 from dreamlake_pipeline.processing.deletions import tell_deletions
 from dreamlake_pipeline.processing.hold import Hold
 from dreamlake_pipeline.processing.work import Workshop
+from dreamlake_pipeline.remote.server import asset_of
 from dreamlake_pipeline.resources.folder_tree import FolderTreeResource as Tree
+from dreamlake_pipeline.storage import ObjectStore
 
 from .conftest import OWNER, World, labels, running, sound, srt
 
@@ -250,7 +250,7 @@ def test_what_the_index_was_not_told_it_is_told_by_the_sensor(world: World, proj
 def test_the_bucket_alone_knows_the_new_names(
     new_database: Callable[[], str], s3_server: str, serve: Callable[..., AbstractContextManager[str]], tmp_path: Path
 ) -> None:
-    from dreamlake_pipeline.objectstore import open_client
+    from dreamlake_pipeline.storage import open_client
 
     store = ObjectStore(open_client(), f"moved-{secrets.token_hex(4)}")
     store.create_bucket()

@@ -14,11 +14,11 @@ from dreamlake_pipeline import layout
 from dreamlake_pipeline.api.bss import PlannedFile, ProjectSettings, Status
 from dreamlake_pipeline.api.integrity import RebuildStep
 from dreamlake_pipeline.api.pipeline import StagedObject
-from dreamlake_pipeline.client.server import asset_of
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import Kind
-from dreamlake_pipeline.objectstore import ObjectStore, open_client
 from dreamlake_pipeline.playback import PlaybackMode
+from dreamlake_pipeline.remote.server import asset_of
+from dreamlake_pipeline.storage import ObjectStore, open_client
 
 from .conftest import OWNER, World, labels, running, sound, srt, telemetry
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from dreamlake_pipeline.client.bss import Place
 from dreamlake_pipeline.client.fetch import Choice, What
 from dreamlake_pipeline.client.storing import summed_up
 from dreamlake_pipeline.client.trees import Prepared
+from dreamlake_pipeline.remote.bss import Place
 
 from .conftest import OWNER, World, labels, sound, srt, telemetry
 

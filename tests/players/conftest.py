@@ -15,16 +15,16 @@ import pytest
 from dreamlake_pipeline import layout
 from dreamlake_pipeline.api.bss import Record
 from dreamlake_pipeline.api.pipeline import ClaimBatches, StagedObject
-from dreamlake_pipeline.client.bss import BssClient
-from dreamlake_pipeline.client.http import ServiceClient
-from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.kinds import kind_of
 from dreamlake_pipeline.media.run import ffmpeg
-from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.playback import PlaybackMode
 from dreamlake_pipeline.processing.batch import BatchWork
 from dreamlake_pipeline.processing.hold import Hold
 from dreamlake_pipeline.processing.work import Workshop
+from dreamlake_pipeline.remote.bss import BssClient
+from dreamlake_pipeline.remote.http import ServiceClient
+from dreamlake_pipeline.remote.pipeline import PipelineClient
+from dreamlake_pipeline.storage import ObjectStore
 
 PICTURE = "-f lavfi -i testsrc2=size=320x180:rate=30"
 TONE = "-f lavfi -i sine=440:sample_rate=48000"

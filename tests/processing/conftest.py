@@ -14,12 +14,12 @@ from botocore.config import Config
 
 from dreamlake_pipeline import layout
 from dreamlake_pipeline.api.pipeline import ClaimBatches, StagedObject
-from dreamlake_pipeline.client.http import ServiceClient
-from dreamlake_pipeline.client.patience import Patience
-from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.kinds import kind_of
-from dreamlake_pipeline.objectstore import ObjectStore, client_config, default_region, open_client
 from dreamlake_pipeline.processing.hold import Hold
+from dreamlake_pipeline.remote.http import ServiceClient
+from dreamlake_pipeline.remote.patience import Patience
+from dreamlake_pipeline.remote.pipeline import PipelineClient
+from dreamlake_pipeline.storage import ObjectStore, client_config, default_region, open_client
 from tests.processing.gateway import Gateway
 
 

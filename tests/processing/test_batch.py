@@ -14,17 +14,17 @@ from dreamlake_pipeline import layout
 from dreamlake_pipeline.api.bss import Record, Status
 from dreamlake_pipeline.api.pipeline import Held, ItemResult, Release, StagedObject
 from dreamlake_pipeline.api.server import AssetRef, BatchAsset
-from dreamlake_pipeline.client.http import ServiceClient
-from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.ids import new_id
 from dreamlake_pipeline.kinds import Kind
-from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.processing.batch import BatchWork
 from dreamlake_pipeline.processing.hold import BatchLost, Hold
 from dreamlake_pipeline.processing.index import index_batch
 from dreamlake_pipeline.processing.settling import Settling
 from dreamlake_pipeline.processing.work import Outcome, Workshop, process_item
+from dreamlake_pipeline.remote.http import ServiceClient
+from dreamlake_pipeline.remote.pipeline import PipelineClient
+from dreamlake_pipeline.storage import ObjectStore
 
 Begin = Callable[[dict[str, bytes]], Hold]
 

@@ -15,16 +15,16 @@ import pytest
 
 from dreamlake_pipeline import layout
 from dreamlake_pipeline.api.bss import Record
-from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.media.run import ffmpeg
-from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.playback import PlaybackMode
 from dreamlake_pipeline.processing.batch import BatchWork
 from dreamlake_pipeline.processing.bundle import bundles, fits
 from dreamlake_pipeline.processing.hold import Hold
 from dreamlake_pipeline.processing.work import Outcome, Workshop, process_item
+from dreamlake_pipeline.remote.pipeline import PipelineClient
+from dreamlake_pipeline.storage import ObjectStore
 
 Begin = Callable[[dict[str, bytes]], Hold]
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 import pytest
 
 from dreamlake_pipeline.media.run.workers import Workers
-from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.processing.drops import Refused, understand
+from dreamlake_pipeline.storage import ObjectStore
 
 SRT = b"1\n00:00:00,000 --> 00:00:01,000\nHello\n"
 

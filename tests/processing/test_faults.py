@@ -18,15 +18,15 @@ import numpy as np
 import pytest
 
 from dreamlake_pipeline.api.bss import Record, Status, Waiting
-from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.errors import ERRORS, Code, DreamlakeError
 from dreamlake_pipeline.ids import new_id
 from dreamlake_pipeline.kinds import Kind
-from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.processing.batch import BatchWork
 from dreamlake_pipeline.processing.faults import OF_FILE, OF_MACHINERY, judge
 from dreamlake_pipeline.processing.hold import Hold
 from dreamlake_pipeline.processing.work import Outcome, Workshop, outcome_of_fault, process_item
+from dreamlake_pipeline.remote.pipeline import PipelineClient
+from dreamlake_pipeline.storage import ObjectStore
 from tests.processing.gateway import Gateway
 
 Begin = Callable[[dict[str, bytes]], Hold]

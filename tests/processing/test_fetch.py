@@ -12,8 +12,8 @@ from dreamlake_pipeline.api.bss import Record, Status
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.ids import new_id
 from dreamlake_pipeline.kinds import Kind
-from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.processing.fetch import fetch
+from dreamlake_pipeline.storage import ObjectStore
 
 DATA = b"some bytes"
 SHA256 = hashlib.sha256(DATA).hexdigest()

@@ -9,15 +9,15 @@ import pytest
 
 from dreamlake_pipeline import layout
 from dreamlake_pipeline.api.bss import Record
-from dreamlake_pipeline.client.bss import BssClient
-from dreamlake_pipeline.client.http import ServiceClient
-from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import Kind
-from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.processing.batch import BatchWork
 from dreamlake_pipeline.processing.hold import Hold
 from dreamlake_pipeline.processing.work import Workshop
+from dreamlake_pipeline.remote.bss import BssClient
+from dreamlake_pipeline.remote.http import ServiceClient
+from dreamlake_pipeline.remote.pipeline import PipelineClient
+from dreamlake_pipeline.storage import ObjectStore
 
 COUNT = 6000
 LARGE = 'time_s,x,state,"a,b"\n' + "".join(

@@ -9,12 +9,12 @@ import httpx
 import pytest
 
 from dreamlake_pipeline.api.bounded import MOST_BYTES
-from dreamlake_pipeline.client.http import ServiceClient
-from dreamlake_pipeline.client.pipeline import PipelineClient
-from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.processing.batch import BatchWork
 from dreamlake_pipeline.processing.hold import Hold
 from dreamlake_pipeline.processing.work import Workshop
+from dreamlake_pipeline.remote.http import ServiceClient
+from dreamlake_pipeline.remote.pipeline import PipelineClient
+from dreamlake_pipeline.storage import ObjectStore
 
 FILES = {
     "many fields": ("/a.jsonl", json.dumps({f"k{n}": n for n in range(5000)}) + "\n"),

@@ -13,10 +13,10 @@ import pytest
 
 from dreamlake_pipeline import layout
 from dreamlake_pipeline.api.pipeline import ItemResult
-from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.media.results import Segment
-from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.processing.pool import EarlyChunks, store_chunks
+from dreamlake_pipeline.remote.pipeline import PipelineClient
+from dreamlake_pipeline.storage import ObjectStore
 
 
 @pytest.fixture

@@ -16,14 +16,14 @@ from botocore.awsrequest import AWSResponse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.media.run.workers import Workers
-from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.processing import staging
 from dreamlake_pipeline.processing.drops import Refused, understand
 from dreamlake_pipeline.processing.staging import Found, Position, adopt_unregistered
+from dreamlake_pipeline.remote.pipeline import PipelineClient
+from dreamlake_pipeline.storage import ObjectStore
 
 ODD_DIGEST = sha256("next\x85line.csv".encode()).hexdigest()[:32]
 SRT = b"1\n00:00:00,000 --> 00:00:01,000\nHello\n"

@@ -8,12 +8,12 @@ from collections.abc import Callable
 import httpx
 import pyarrow.parquet as pq
 
-from dreamlake_pipeline.client.http import ServiceClient
-from dreamlake_pipeline.client.pipeline import PipelineClient
-from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.processing.batch import BatchWork
 from dreamlake_pipeline.processing.hold import Hold
 from dreamlake_pipeline.processing.work import Workshop
+from dreamlake_pipeline.remote.http import ServiceClient
+from dreamlake_pipeline.remote.pipeline import PipelineClient
+from dreamlake_pipeline.storage import ObjectStore
 
 CUE = "{n}\n00:00:0{n},000 --> 00:00:0{n},900\n[latitude: 47.{n}] [longitude: 8.5] [rel_alt: {n}.5 abs_alt: 440.5]\n"
 

@@ -12,14 +12,14 @@ import pytest
 
 from dreamlake_pipeline import layout
 from dreamlake_pipeline.api.bss import Record, Status
-from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.ids import new_id
 from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.media.results import AudioRendition, Segment, Stream
-from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.processing.pool import EarlyChunks, store_chunks, store_together
 from dreamlake_pipeline.processing.publish import publish_streams
+from dreamlake_pipeline.remote.pipeline import PipelineClient
+from dreamlake_pipeline.storage import ObjectStore
 
 
 @pytest.fixture

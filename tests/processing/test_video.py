@@ -16,13 +16,13 @@ import pytest
 
 from dreamlake_pipeline import layout
 from dreamlake_pipeline.api.metadata import SoundOnlyMetadata, model_of
-from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.media.recipe import recipe_of
 from dreamlake_pipeline.media.run import ffmpeg
-from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.processing.hold import Hold
 from dreamlake_pipeline.processing.work import Workshop, process_item
+from dreamlake_pipeline.remote.pipeline import PipelineClient
+from dreamlake_pipeline.storage import ObjectStore
 
 CLIP = (
     "-f lavfi -i testsrc2=size=160x120:rate=25:duration=2 -f lavfi -i sine=440:duration=2 "

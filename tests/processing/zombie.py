@@ -9,13 +9,13 @@ import sys
 import time
 from pathlib import Path
 
-from dreamlake_pipeline.client.http import ServiceClient
-from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.errors import DreamlakeError
-from dreamlake_pipeline.objectstore import ObjectStore, open_client
 from dreamlake_pipeline.processing.batch import BatchWork
 from dreamlake_pipeline.processing.hold import Hold
 from dreamlake_pipeline.processing.work import Workshop
+from dreamlake_pipeline.remote.http import ServiceClient
+from dreamlake_pipeline.remote.pipeline import PipelineClient
+from dreamlake_pipeline.storage import ObjectStore, open_client
 
 
 class FarAway(ObjectStore):

@@ -17,7 +17,7 @@ import pytest
 
 from dreamlake_pipeline.client import DreamLake
 from dreamlake_pipeline.media.run import ffmpeg
-from dreamlake_pipeline.objectstore import ObjectStore, open_client
+from dreamlake_pipeline.storage import ObjectStore, open_client
 from tests.integrity.conftest import OWNER, World, running, telemetry
 
 RATE = 16_000

@@ -31,7 +31,7 @@ from dreamlake_pipeline.client import (
 from dreamlake_pipeline.client import dreamlake as module
 from dreamlake_pipeline.client import file as file_module
 from dreamlake_pipeline.client.moving import Renamed
-from dreamlake_pipeline.client.patience import Patience
+from dreamlake_pipeline.remote.patience import Patience
 from tests.integrity.conftest import World
 
 NO_ID, NO_RECORD = "not an id", "0" * 24

@@ -124,7 +124,7 @@ def test_what_is_not_there_is_not_deleted_nor_retried(world: World, drafts: str)
 
 
 def lake_places(project: str) -> list:
-    from dreamlake_pipeline.client.bss import Place
+    from dreamlake_pipeline.remote.bss import Place
 
     return [Place(OWNER, project)]
 

@@ -19,7 +19,7 @@ import pytest
 from dreamlake_pipeline import layout
 from dreamlake_pipeline.auth import Scope, issue_token
 from dreamlake_pipeline.kinds import Kind
-from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.storage import ObjectStore
 from tests.conftest import SECRET
 
 MIB = 2**20

@@ -17,7 +17,7 @@ from dreamlake_pipeline import layout
 from dreamlake_pipeline.api.bounded import MOST_BYTES
 from dreamlake_pipeline.auth import Scope, issue_token
 from dreamlake_pipeline.longlists import AT_A_TIME
-from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.storage import ObjectStore
 from tests.conftest import SECRET
 
 MIB = 2**20

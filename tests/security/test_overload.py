@@ -21,7 +21,7 @@ import psutil
 import pytest
 
 from dreamlake_pipeline.auth import Scope, issue_token
-from dreamlake_pipeline.objectstore import ObjectStore, open_client
+from dreamlake_pipeline.storage import ObjectStore, open_client
 from tests.conftest import SECRET, free_port, wait_for_port
 
 HOST = "127.0.0.1"

@@ -20,7 +20,7 @@ from dreamlake_pipeline import layout
 from dreamlake_pipeline.auth import Scope, issue_token
 from dreamlake_pipeline.ids import new_id
 from dreamlake_pipeline.kinds import KINDS, Kind
-from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.storage import ObjectStore
 
 STREAM = "5" * 32
 FILENAMES = {Kind.VIDEO: "a.mp4", Kind.AUDIO: "a.wav", Kind.TEXT_TRACK: "a.vtt", Kind.LABEL_TRACK: "a.csv"}

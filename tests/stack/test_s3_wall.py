@@ -19,8 +19,8 @@ from xml.etree import ElementTree
 import pytest
 from botocore.exceptions import ClientError
 
-from dreamlake_pipeline.objectstore import ObjectStore
-from dreamlake_pipeline.sigv4 import Signer, encode_path
+from dreamlake_pipeline.storage import ObjectStore
+from dreamlake_pipeline.storage.sigv4 import Signer, encode_path
 
 DATA = b"the bytes that were signed for"
 OTHER = b"other bytes of the same length"

@@ -19,10 +19,10 @@ import httpx
 import psutil
 import pytest
 
-from dreamlake_pipeline.objectstore import ObjectStore, open_client
 from dreamlake_pipeline.stack import leftovers, state
 from dreamlake_pipeline.stack.processes import PROCESSES
 from dreamlake_pipeline.stack.state import Stack
+from dreamlake_pipeline.storage import ObjectStore, open_client
 
 from . import neighbour
 

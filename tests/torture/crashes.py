@@ -28,12 +28,12 @@ from dreamlake_pipeline.api.bss import Deleted, Ids, Undelete, Undeleted
 from dreamlake_pipeline.api.garbage import Collected, CollectGarbage
 from dreamlake_pipeline.auth import Scope, issue_token
 from dreamlake_pipeline.bss import presence
-from dreamlake_pipeline.client.http import ServiceClient
-from dreamlake_pipeline.client.patience import Patience
-from dreamlake_pipeline.client.pipeline import PipelineClient
 from dreamlake_pipeline.crashpoints import CrashPoint
-from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.remote.http import ServiceClient
+from dreamlake_pipeline.remote.patience import Patience
+from dreamlake_pipeline.remote.pipeline import PipelineClient
 from dreamlake_pipeline.settings import Settings
+from dreamlake_pipeline.storage import ObjectStore
 from tests.conftest import SECRET, free_port
 
 _FORKS = multiprocessing.get_context("forkserver")

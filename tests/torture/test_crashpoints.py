@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from dreamlake_pipeline.crashpoints import VARIABLE, CrashPoint, reached
-from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.storage import ObjectStore
 from tests.torture.crashes import System, system
 from torture.check import Checked, check, check_no_orphans
 from torture.inputs import Expected, Inputs

@@ -13,9 +13,9 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 from dreamlake_pipeline.auth import Scope
-from dreamlake_pipeline.client.services import Services as Clients
-from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.remote.services import Services as Clients
 from dreamlake_pipeline.settings import Settings
+from dreamlake_pipeline.storage import ObjectStore
 from dreamlake_pipeline.viewer.app import create_app
 from tests import chromium
 from tests.conftest import Services, serving

@@ -11,16 +11,16 @@ from dreamlake_pipeline.api.bss import Record
 from dreamlake_pipeline.api.common import ErrorBody
 from dreamlake_pipeline.api.pipeline import ClaimBatches, ItemResult, StagedObject
 from dreamlake_pipeline.api.server import Asset
-from dreamlake_pipeline.client.bss import BssClient, Place, in_slices
-from dreamlake_pipeline.client.pipeline import PipelineClient
-from dreamlake_pipeline.client.server import asset_of
-from dreamlake_pipeline.client.services import Services as Clients
 from dreamlake_pipeline.kinds import Kind, kind_of
-from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.playback import PlaybackMode
 from dreamlake_pipeline.processing.batch import BatchWork
 from dreamlake_pipeline.processing.hold import Hold
 from dreamlake_pipeline.processing.work import Workshop
+from dreamlake_pipeline.remote.bss import BssClient, Place, in_slices
+from dreamlake_pipeline.remote.pipeline import PipelineClient
+from dreamlake_pipeline.remote.server import asset_of
+from dreamlake_pipeline.remote.services import Services as Clients
+from dreamlake_pipeline.storage import ObjectStore
 from dreamlake_pipeline.viewerpaths import episode_path
 from tests.conftest import Services
 

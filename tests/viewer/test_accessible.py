@@ -26,7 +26,7 @@ LONG = "/a folder/<b>markup</b> & " + "long" * 40 + ".csv"
 def world(services: object, object_store: object, viewer: Seen, tmp_path_factory: pytest.TempPathFactory) -> Lab:
     from contextlib import closing
 
-    from dreamlake_pipeline.client.services import Services as Clients
+    from dreamlake_pipeline.remote.services import Services as Clients
 
     token = viewer.services.token("*")
     clients = Clients(remote=viewer.services.remote, bss_url=viewer.services.bss_url, api_key=token)

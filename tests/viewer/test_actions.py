@@ -10,10 +10,10 @@ import httpx
 import pytest
 
 from dreamlake_pipeline.api.server import BatchAsset
-from dreamlake_pipeline.client.http import ServiceClient
-from dreamlake_pipeline.client.server import IndexClient
 from dreamlake_pipeline.ids import new_id
 from dreamlake_pipeline.kinds import Kind
+from dreamlake_pipeline.remote.http import ServiceClient
+from dreamlake_pipeline.remote.server import IndexClient
 from tests.viewer.conftest import Seen
 
 SCRIPT = {"X-Requested-With": "dreamlake", "Accept": "*/*"}

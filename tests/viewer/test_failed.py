@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from dreamlake_pipeline.api.common import ErrorBody
-from dreamlake_pipeline.client.services import Services as Clients
+from dreamlake_pipeline.remote.services import Services as Clients
 from dreamlake_pipeline.viewer import failed as view_model
 from tests.viewer.conftest import Seen
 from tests.viewer.ingest import Lab

@@ -66,9 +66,9 @@ def test_ten_seconds_of_playing_keep_all_within_a_frame(player: Page) -> None:
 
 
 def test_a_pause_at_any_moment_shows_the_frame_of_its_time_in_all(player: Page) -> None:
-    for number in range(20):
+    for number in range(30):
         player.keyboard.press("Space")
-        wait_for_time(player, (number + 1) * 0.37)
+        wait_for_time(player, (number + 1) * 0.25)
         player.keyboard.press("Space")
         expect_exact(player)
 

@@ -8,8 +8,8 @@ from contextlib import closing
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from dreamlake_pipeline.client.services import Services as Clients
-from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.remote.services import Services as Clients
+from dreamlake_pipeline.storage import ObjectStore
 from tests.conftest import Services
 
 from .cameras import View, open_episode, start_as_told

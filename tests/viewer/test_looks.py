@@ -11,8 +11,8 @@ from PIL import Image, ImageFilter
 from playwright.sync_api import Page, expect
 
 from benchmarks import barcodes
-from dreamlake_pipeline.client.services import Services as Clients
-from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.remote.services import Services as Clients
+from dreamlake_pipeline.storage import ObjectStore
 from tests.conftest import Services
 
 from .conftest import Seen

@@ -33,6 +33,20 @@ def player(page: Page, viewer: Any, cameras: Lab) -> Page:
     return open_episode(page, viewer, cameras.page())
 
 
+# Whether the cameras were ready when values of a label track were asked for.
+_NOTE_ASKED = """
+    const pass = window.fetch;
+    window.fetch = (url, ...rest) => {
+        const { ready } = document.getElementById("episode").dataset;
+        if (String(url).includes("/series/")) window.readyWhenAsked ??= ready;
+        return pass(url, ...rest);
+    };
+"""
+
+
+_NO_VALUES = {"from": 0, "to": 9, "raw": True, "times": [], "fields": {}, "marks": {}}
+
+
 def _time(page: Page) -> float:
     return float(episode(page).get_attribute("data-time"))
 
@@ -349,3 +363,34 @@ def test_one_camera_over_the_whole_screen_keeps_the_time_bar_and_the_others_rest
     expect(front).to_be_hidden()
     left.locator("video").dblclick()
     expect(front).to_be_visible()
+
+
+def test_what_is_beside_the_cameras_waits_for_them(page: Page, viewer: Any, cameras: Lab) -> None:
+    """Values of label tracks are work for the page and the services, which the first pictures would wait for."""
+
+    def with_labels(view: View) -> View:
+        fields = [{"name": "q1", "type": "double"}]
+        of_camera = start_as_told(view)["tracks"][0]
+        labels = {
+            "kind": "label-track",
+            "name": "/labels.csv",
+            "series": "/series/labels",
+            "fields": fields,
+            "entries": 9,
+        }
+        view["tracks"].append({**of_camera, **labels, "startSec": 0.0, "durationSec": 9.0})
+        return view
+
+    page.add_init_script(_NOTE_ASKED)
+    page.route("**/series/**", lambda route: route.fulfill(json=_NO_VALUES))
+    open_episode(page, viewer, cameras.page(), with_labels)
+    page.wait_for_function("window.readyWhenAsked")
+    assert page.evaluate("window.readyWhenAsked") == "true"
+
+
+def test_where_cameras_play_is_asked_once(page: Page, viewer: Any, cameras: Lab) -> None:
+    """The head of the page asks before the modules are there; they take that answer."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/play/" in request.url else None)
+    open_episode(page, viewer, cameras.page())
+    assert len(asked) == len(CAMERAS) == len(set(asked))

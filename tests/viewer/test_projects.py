@@ -13,11 +13,11 @@ from playwright.sync_api import Page, expect
 
 from dreamlake_pipeline import layout
 from dreamlake_pipeline.api.server import BatchAsset, EpisodeChange, Flag
-from dreamlake_pipeline.client.http import ServiceClient
-from dreamlake_pipeline.client.server import IndexClient
 from dreamlake_pipeline.ids import new_id
 from dreamlake_pipeline.kinds import kind_of
-from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.remote.http import ServiceClient
+from dreamlake_pipeline.remote.server import IndexClient
+from dreamlake_pipeline.storage import ObjectStore
 from dreamlake_pipeline.viewer.running import view_of_running
 from tests.conftest import SECRET
 from tests.security.world import World

@@ -10,7 +10,7 @@ import pytest
 
 from dreamlake_pipeline import layout
 from dreamlake_pipeline.kinds import Kind
-from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.storage import ObjectStore
 from tests.conftest import SECRET
 from tests.security.world import World
 from tests.viewer.conftest import Seen

@@ -14,11 +14,11 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from playwright.sync_api import Page, Request, expect
+from playwright.sync_api import Page, Request, Route, expect
 
 from dreamlake_pipeline.api.server import EpisodeChange, Flag
-from dreamlake_pipeline.client.services import Services as Clients
-from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.remote.services import Services as Clients
+from dreamlake_pipeline.storage import ObjectStore
 from tests.conftest import Services
 from tests.viewer.conftest import Seen
 from tests.viewer.ingest import Lab
@@ -192,6 +192,30 @@ def test_what_becomes_ready_while_one_looks_is_offered_and_shown_at_the_same_pla
     expect(rows).to_have_count(2)
     expect(page.locator("#episode")).to_have_attribute("data-time", "1.000")
     expect(page.locator("#badges button.accent")).to_have_count(0)
+
+
+def test_a_list_that_is_opened_before_its_cues_came_has_room_for_them(
+    viewer: Seen, pages: dict[str, str], page: Page
+) -> None:
+    held: list[Route] = []
+    page.route("**/cues/**", lambda route: held.append(route))
+    page.goto(viewer.link(pages["cues"]))
+    page.get_by_label("List the cues of /text/front.en.vtt").click()
+    while not held:
+        page.wait_for_timeout(20)
+    for route in held:
+        route.continue_()
+    page.get_by_role("button", name="Lift & turn").click()
+    expect(page.locator("#episode")).to_have_attribute("data-time", "4.000")
+
+
+def test_curves_are_asked_for_once(viewer: Seen, pages: dict[str, str], page: Page) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/series/" in request.url else None)
+    page.goto(viewer.link(pages["joints"]))
+    expect(page.locator(".plot canvas").first).to_be_visible()
+    page.wait_for_timeout(300)
+    assert len(asked) == 1 and "fields=q1" in asked[0]
 
 
 def test_cues_are_clicked_and_gone_through(viewer: Seen, pages: dict[str, str], page: Page) -> None:

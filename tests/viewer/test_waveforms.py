@@ -12,7 +12,7 @@ from dreamlake_pipeline import layout
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.media.audio.waveform import Waveform
-from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.storage import ObjectStore
 from dreamlake_pipeline.viewer import waveforms
 from tests.viewer.conftest import Seen
 from tests.viewer.ingest import Lab

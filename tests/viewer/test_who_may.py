@@ -23,9 +23,9 @@ from fastapi.testclient import TestClient
 
 from dreamlake_pipeline.api.server import Me
 from dreamlake_pipeline.auth import Scope, issue_token
-from dreamlake_pipeline.client.services import Services as Clients
 from dreamlake_pipeline.kinds import Kind
-from dreamlake_pipeline.objectstore import ObjectStore
+from dreamlake_pipeline.remote.services import Services as Clients
+from dreamlake_pipeline.storage import ObjectStore
 from dreamlake_pipeline.viewer import routes
 from dreamlake_pipeline.viewer.app import create_app
 from dreamlake_pipeline.viewer.onetime import Login, OnceCodes

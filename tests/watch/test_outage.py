@@ -16,9 +16,9 @@ from dreamlake_pipeline.client.events import Waiting
 from dreamlake_pipeline.client.watch import Watch
 from dreamlake_pipeline.client.watch import watch as watch_module
 from dreamlake_pipeline.errors import Code, DreamlakeError
-from dreamlake_pipeline.objectstore import ObjectStore
 from dreamlake_pipeline.server.app import create_app as create_server
 from dreamlake_pipeline.settings import Settings
+from dreamlake_pipeline.storage import ObjectStore
 from tests.conftest import SECRET, free_port
 from tests.watch.conftest import Watching
 

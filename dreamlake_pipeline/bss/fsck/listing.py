@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from itertools import islice, takewhile
 
 from ... import layout
-from ...objectstore import ObjectInfo
+from ...storage import ObjectInfo
 from ..side_by_side import side_by_side
 from .world import World
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from sqlalchemy import Engine
 
 from ...api.integrity import FsckProgress, FsckStep
-from ...objectstore import ObjectStore
+from ...storage import ObjectStore
 from .. import step_cursors
 from . import batches, catalog, chunks, folders, pool, records
 from .world import Progress, World

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Engine
 
 from ...api.integrity import Found, LargeObject
-from ...objectstore import ObjectInfo, ObjectStore
+from ...storage import ObjectInfo, ObjectStore
 from ..places_of_bucket import projects
 
 # An object of more bytes is hashed by the caller: a step of this service must end long before a proxy's patience does,

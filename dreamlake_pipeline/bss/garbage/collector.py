@@ -9,7 +9,7 @@ from typing import NamedTuple
 from sqlalchemy import Engine
 
 from ...api.garbage import Amount, Garbage, Tally
-from ...objectstore import ObjectStore
+from ...storage import ObjectStore
 from ...visible import visible
 
 log = logging.getLogger(__name__)

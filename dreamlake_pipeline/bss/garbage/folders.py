@@ -11,7 +11,7 @@ from ... import layout
 from ...api.garbage import Garbage
 from ...crashpoints import CrashPoint, reached
 from ...kinds import Kind
-from ...objectstore import ObjectInfo
+from ...storage import ObjectInfo
 from ..side_by_side import side_by_side
 from .collector import EXPIRED, Collector, Work, freed, refused
 

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 
 from ...api.garbage import Garbage, Tally
 from ...crashpoints import CrashPoint, reached
-from ...objectstore import ObjectInfo
+from ...storage import ObjectInfo
 from .. import condemned, deletions, heads
 from .collector import EXPIRED, Collector, Work, freed, later, refused
 

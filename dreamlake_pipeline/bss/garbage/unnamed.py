@@ -18,7 +18,7 @@ from ...api.garbage import Garbage, Tally
 from ...errors import DreamlakeError
 from ...ids import is_id, made_at
 from ...kinds import KINDS, Kind
-from ...objectstore import ObjectInfo
+from ...storage import ObjectInfo
 from ..side_by_side import side_by_side
 from .collector import Collector, Work, freed, refused
 

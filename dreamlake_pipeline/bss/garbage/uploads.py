@@ -13,7 +13,7 @@ from sqlalchemy import text
 from ... import layout, names
 from ...api.garbage import Garbage, Tally
 from ...errors import DreamlakeError
-from ...objectstore import UploadInfo, was_answered
+from ...storage import UploadInfo, was_answered
 from .. import uploads
 from .collector import Collector, Work, freed, refused
 

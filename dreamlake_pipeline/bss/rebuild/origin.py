@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, text
 from ... import layout
 from ...errors import Code, DreamlakeError
 from ...kinds import KINDS
-from ...objectstore import ObjectStore
+from ...storage import ObjectStore
 from ..places_of_bucket import projects
 
 

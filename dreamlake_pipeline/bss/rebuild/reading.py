@@ -23,7 +23,7 @@ from ...api.stored import META
 from ...errors import Code, DreamlakeError
 from ...ids import is_id
 from ...kinds import Kind
-from ...objectstore import ObjectInfo, ObjectStore, was_answered
+from ...storage import ObjectInfo, ObjectStore, was_answered
 from .. import deletions
 from ..damaged import read_small
 from ..places_of_bucket import projects

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 from ...api.integrity import RebuildProgress, RebuildStep
 from ...crashpoints import CrashPoint, reached
 from ...errors import Code, DreamlakeError
-from ...objectstore import ObjectStore
+from ...storage import ObjectStore
 from .. import step_cursors
 from . import origin
 from .making import make_records

@@ -20,7 +20,7 @@ from ...api.bss import Playback, Record
 from ...auth import Principal, Scope, issue_token
 from ...errors import Code, DreamlakeError
 from ...kinds import KINDS, Kind, KindSpec
-from ...objectstore import ObjectStore
+from ...storage import ObjectStore
 from .. import access, chunks, playlists, published, subtitles
 from ..access import Viewer, view
 from ..context import Config, Database, RecordId, Store

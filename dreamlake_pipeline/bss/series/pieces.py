@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from ...errors import Code, DreamlakeError
-from ...objectstore import ObjectStore
+from ...storage import ObjectStore
 
 # Bytes between two parts that are read along: a request costs as much time as these.
 _HOLE = 256 * 2**10

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ...errors import Code, DreamlakeError
-from ...objectstore import ObjectStore
+from ...storage import ObjectStore
 from .pieces import Extent, Pieces, fetch, too_large
 
 _TAIL = 64 * 2**10

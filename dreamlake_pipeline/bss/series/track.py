@@ -20,7 +20,6 @@ from ...api.bss import Record
 from ...errors import Code, DreamlakeError
 from ...kinds import Kind
 from ...layout import result_key
-from ...objectstore import ObjectStore
 from ...series import form
 from ...series.buckets import Buckets, join
 from ...series.fields import LOOKED_AT, MOST_ITEMS, Field, find_fields, nested_columns
@@ -28,6 +27,7 @@ from ...series.form import Described, Description
 from ...series.gaps import Distances
 from ...series.runs import Runs
 from ...series.seconds import seconds_since
+from ...storage import ObjectStore
 from .tables import Footers, StoredTable
 
 MOST_SMALL = 2**17  # entries of a track without a series.parquet

@@ -15,12 +15,12 @@ from pathlib import Path
 
 from ...api.common import storable_json
 from ...errors import Code, DreamlakeError
-from ..bss import MOST_PER_CALL, BssClient
+from ...remote.bss import MOST_PER_CALL, BssClient
+from ...remote.patience import Patience
+from ...remote.refusal import StoreAway
 from ..cache import HashCache
 from ..digest import digest_file
 from ..events import FileEvent, FileStatus, Progress, Waiting, failure
-from ..patience import Patience
-from ..refusal import StoreAway
 from ..stages import Channel, Flow
 from ..transfer import Transfer
 from ..walk import Version

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from ...api.bss import FileUrl
 from ...errors import Code, DreamlakeError
-from ..bss import BssClient
+from ...remote.bss import BssClient
 from .partial import Partial
 from .source import Source, Url
 from .what import What

@@ -12,7 +12,7 @@ import threading
 from pathlib import Path
 
 from ...errors import Code, DreamlakeError
-from ..stages import Stopped
+from ...remote.patience import Stopped
 from ..walk import show_path
 from .block import OwnBlock
 

@@ -6,8 +6,8 @@ import re
 from urllib.parse import urljoin
 
 from ...kinds import Kind
-from ..bss import BssClient
-from ..patience import Patience
+from ...remote.bss import BssClient
+from ...remote.patience import Patience
 from ..transfer import STORE, Transfer
 
 _URI = re.compile(r'\bURI="([^"]*)"')  # of a tag's attribute (RFC 8216, 4.2)

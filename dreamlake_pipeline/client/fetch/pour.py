@@ -7,8 +7,8 @@ from typing import Protocol, runtime_checkable
 
 from ...api.common import storable_json
 from ...errors import Code, DreamlakeError
-from ..bss import BssClient
-from ..patience import Patience
+from ...remote.bss import BssClient
+from ...remote.patience import Patience
 from ..transfer import Transfer
 from .filling import has_none, signed_url
 from .playlist import playlist

@@ -8,9 +8,9 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NotYet
 
 from ...errors import Code, DreamlakeError
-from ..patience import Patience
-from ..refusal import StoreAway
-from ..stages import Channel, Stopped
+from ...remote.patience import Patience, Stopped
+from ...remote.refusal import StoreAway
+from ..stages import Channel
 from ..transfer import STORE, Transfer
 from .block import OwnBlock
 

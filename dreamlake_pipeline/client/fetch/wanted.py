@@ -12,10 +12,10 @@ from ...api.server import Asset
 from ...errors import Code, DreamlakeError
 from ...kinds import Kind
 from ...names import check_name, split_name
-from ..bss import BssClient, Place, in_slices
+from ...remote.bss import BssClient, Place, in_slices
+from ...remote.server import IndexClient
 from ..events import FileEvent, FileStatus, failure
 from ..globs import matches_below
-from ..server import IndexClient
 from .local import LocalTree
 from .what import What
 

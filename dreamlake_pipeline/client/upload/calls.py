@@ -9,8 +9,8 @@ from ...api.bss import Plan
 from ...api.server import AssetRef
 from ...errors import Code, DreamlakeError
 from ...playback import PlaybackMode
-from ..bss import BssClient
-from ..server import IndexClient, asset_of
+from ...remote.bss import BssClient
+from ...remote.server import IndexClient, asset_of
 from ..target import Target
 from .job import Job
 

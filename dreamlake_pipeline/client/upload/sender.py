@@ -9,11 +9,11 @@ from itertools import islice
 
 from ...api.bss import CompletedPart, PartPlan, PartUrl, PlanAction, UploadRef
 from ...errors import Code, DreamlakeError
-from ..bss import MOST_PER_CALL, BssClient
+from ...remote.bss import MOST_PER_CALL, BssClient
+from ...remote.patience import Patience, Stopped
+from ...remote.refusal import StoreAway, UrlExpired
 from ..digest import changed, digest_file, open_file, read_whole, require_unchanged
-from ..patience import Patience
-from ..refusal import StoreAway, UrlExpired
-from ..stages import Channel, Stopped
+from ..stages import Channel
 from ..transfer import Transfer
 from ..walk import show_path
 from .calls import Calls

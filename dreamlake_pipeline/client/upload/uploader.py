@@ -19,14 +19,14 @@ from ...crashpoints import CrashPoint, reached
 from ...errors import Code, DreamlakeError
 from ...kinds import Kind
 from ...playback import PlaybackMode
-from ..bss import MOST_PER_CALL, BssClient
+from ...remote.bss import MOST_PER_CALL, BssClient
+from ...remote.patience import Patience
+from ...remote.refusal import StoreAway
+from ...remote.server import IndexClient
 from ..cache import HashCache
 from ..events import FileEvent, FileStatus, Progress, Waiting, Warned, failure, record_failure
-from ..patience import Patience
 from ..preflight import look
-from ..refusal import StoreAway
 from ..selection import LocalFile
-from ..server import IndexClient
 from ..stages import Channel, Flow
 from ..target import Target
 from ..walk import show_path

@@ -17,7 +17,7 @@ from ...errors import ERRORS, Code, DreamlakeError
 from ...filetypes import Types, check_types
 from ...kinds import Kind
 from ...playback import PlaybackMode
-from ..away import Away
+from ...remote.away import Away
 from ..dreamlake import DreamLake
 from ..events import Event, FileEvent, FileStatus, Progress, Summary, Waiting, Warned
 from ..selection import LocalFile, Selection

@@ -9,8 +9,8 @@ from pydantic import Field
 from ...admission import most_bytes, new_router
 from ...api.common import Episode, Id, Model, Owner, Project
 from ...api.server import Asset, AssetChange, EpisodeChange, EpisodeDetails, TimeOffset
-from ...client.bss import in_slices
 from ...kinds import Kind
+from ...remote.bss import in_slices
 from ..context import Editor, Lake
 
 router = new_router()

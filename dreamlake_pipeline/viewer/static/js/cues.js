@@ -33,15 +33,19 @@ export function cues(track, page, row) {
   const tool = button("list", `List the cues of ${track.name}`, () => {
     box.hidden = !box.hidden;
     tool.setAttribute("aria-expanded", String(!box.hidden));
-    content.height = box.hidden ? LANE : LANE + Math.min(LIST, marks.marks.length * LINE + 1);
+    measure();
     row.draw();
     tick(page.clock.time);
   }, { class: "quiet", "aria-expanded": "false" });
 
+  const measure = () => {
+    content.height = box.hidden ? LANE : LANE + Math.min(LIST, marks.marks.length * LINE + 1);
+  };
   const place = () => {
     marks.set(found.map(({ start, end, text }) => ({ start: start + track.startSec, end: end + track.startSec, text })));
     list = cueList(track, marks, page);
     fill(box, list.element);
+    measure(); // the list may have been opened before its cues came
     row.draw();
   };
   getJson(/** @type {string} */ (track.cuesUrl)).then(

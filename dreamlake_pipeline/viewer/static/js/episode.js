@@ -16,7 +16,7 @@ const clock = new Clock(view.durationSec);
 
 follow(view, clock);
 const { sync, sound } = mountCameras(root, view, clock);
-mountTracks(root, view, clock);
+mountTracks(root, view, clock, sync.settled());
 mountTimebar(root, view, clock, sound);
 mountKeys(view, clock);
 arrive(root, view);

@@ -52,6 +52,8 @@ class Labels {
   #uPlot = null;
   /** @type {EntryTable | null} */
   #table = null;
+  /** Whether the loader knows which fields are chosen. */
+  #hasAsked = false;
   /** @type {string[]} */
   #chosen;
   #picker;
@@ -117,7 +119,8 @@ class Labels {
   }
 
   #ask() {
-    if (this.#chosen.length) this.#loader.choose(this.#chosen);
+    this.#hasAsked = this.#chosen.length > 0;
+    if (this.#hasAsked) this.#loader.choose(this.#chosen);
     else this.#say("No field is chosen.");
   }
 
@@ -200,7 +203,7 @@ class Labels {
 
   /** @param {number} height */
   #draw(height) {
-    if (this.#uPlot) this.#loader.update();
+    if (this.#hasAsked) this.#loader.update();
     const isOpen = !this.#below.hidden;
     const room = height - (isOpen ? TABLE : 0);
     const lane = this.#plots.length ? LANE : Math.max(Math.floor(room / this.#marks.size), LANE);

@@ -61,7 +61,8 @@ export class Playback {
 async function ask(path) {
   let response;
   try {
-    response = await fetch(path, { headers: { Accept: "application/json" }, cache: "no-store" });
+    // Without headers or modes of its own, so that it can be the answer that the page's head asked for.
+    response = await fetch(path);
   } catch {
     throw new PlaybackError("The viewer can't be reached.");
   }

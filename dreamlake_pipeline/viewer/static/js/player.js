@@ -232,6 +232,7 @@ export class Player extends EventTarget {
   /** Go with the clock from now on. @returns {Promise<void>} rejected where the browser refuses sound */
   play() {
     this.#lag.clear();
+    this.#aim = NaN;
     this.#correcting = false;
     this.#playedAt = performance.now();
     this.joined = true;

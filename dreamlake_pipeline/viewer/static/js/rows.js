@@ -14,8 +14,9 @@ const TICK = 100;
  * @param {HTMLElement} root
  * @param {Row[]} given in the order in which they are shown at first
  * @param {Page} page
+ * @param {Promise<void>} settled rows draw nothing before
  */
-export function mountRows(root, given, page) {
+export function mountRows(root, given, page, settled) {
   const { axis, clock, store } = page;
   const rows = inOrder(given, store.get("order") ?? []);
   const axisRow = ruler(axis, clock);
@@ -67,8 +68,8 @@ export function mountRows(root, given, page) {
     },
     { rootMargin: "200px 0px" },
   );
+  settled.then(() => rows.forEach((row) => seen.observe(row.element)));
   for (const row of rows) {
-    seen.observe(row.element);
     row.onchange = drawAll;
     row.onmove = (move) => moveRow(rows, row, move, store);
   }

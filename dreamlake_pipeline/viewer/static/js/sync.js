@@ -17,6 +17,9 @@ const SETTLING = 1_000;
 /** Milliseconds between two looks at whether it moves. */
 const START_INTERVAL = 8;
 
+/** Milliseconds for which what is beside the cameras waits for them, when the page is opened. */
+const PATIENCE = 2_000;
+
 /** Seconds at rate 1 by which one that joins others goes ahead of them, to wait there; and the most, for slow ones. */
 const LEAD = 0.4;
 const LONGEST_LEAD = 6.4;
@@ -70,6 +73,19 @@ export class Sync extends EventTarget {
     setInterval(() => this.tick(), INTERVAL);
   }
 
+  /**
+   * Resolved once all that take part can play, or when that takes so long that nothing else should wait for it.
+   * @returns {Promise<void>}
+   */
+  settled() {
+    return new Promise((resolve) => {
+      const look = () => this.ready && resolve();
+      this.addEventListener("state", look);
+      setTimeout(resolve, PATIENCE);
+      look();
+    });
+  }
+
   /** @param {Player} player */
   add(player) {
     this.#players.add(player);
@@ -84,8 +100,9 @@ export class Sync extends EventTarget {
     this.#isTicking = true;
     // Whoever starts to play waits for all.
     if (this.clock.playing && !this.#wasPlaying) this.clock.hold();
+    const hasStopped = this.#wasPlaying && !this.clock.playing;
     this.#wasPlaying = this.clock.playing;
-    if (!this.clock.playing) this.#stand();
+    if (!this.clock.playing) this.#stand(hasStopped);
     else if (this.#starting) this.#start(this.#starting);
     else if (this.clock.held) this.#wait();
     else this.#run();
@@ -111,13 +128,19 @@ export class Sync extends EventTarget {
     for (const player of this.#players) player.stop();
   }
 
-  /** Nobody wants it to play: everybody shows the frame of the clock's time. */
-  #stand() {
+  /**
+   * Nobody wants it to play: everybody shows the frame of the clock's time.
+   *
+   * Chromium may present one more picture than it tells of when a video is paused: all are sought then, whatever they
+   * seem to show.
+   * @param {boolean} hasStopped whether they played until now
+   */
+  #stand(hasStopped) {
     const { time } = this.clock;
     this.#starting = null;
     this.clock.release();
     this.#halt();
-    for (const player of this.#taking) if (!player.shows(time, 0)) player.seek(time);
+    for (const player of this.#taking) if (hasStopped || !player.shows(time, 0)) player.seek(time);
     this.waitingFor = this.#taking.filter((player) => !player.canGoOn(time, true));
   }
 

@@ -28,8 +28,9 @@ const OPEN = 8;
  * @param {HTMLElement} root
  * @param {View} view
  * @param {Clock} clock
+ * @param {Promise<void>} settled before it, rows ask for nothing: the cameras come first
  */
-export function mountTracks(root, view, clock) {
+export function mountTracks(root, view, clock, settled) {
   const part = (/** @type {string} */ id) => /** @type {HTMLElement} */ (root.querySelector(id));
   const store = new Store(view.namespace, view.project);
   const axis = new Axis(view.durationSec);
@@ -44,7 +45,7 @@ export function mountTracks(root, view, clock) {
   mountOpinion(part("#flags"), view);
   const measured = view.tracks.map(telemetryOf).filter((track) => track !== null);
   const rows = ORDER.flatMap((kind) => rowsOf(kind, [...view.tracks, ...measured], page));
-  if (rows.length) mountRows(part("#tracks"), rows, page);
+  if (rows.length) mountRows(part("#tracks"), rows, page, settled);
   else part("#tracks").append(element("p", { class: "muted nothing" }, nothing(view)));
 }
 
