@@ -81,6 +81,8 @@ class Session:
         bringing.start()
         happened = _have_happen(cluster, scenario)
         self.say(f"{name}: {happened.what}; noticed after {happened.noticed:.1f} s")
+        for sentence in happened.wrong:
+            self.say(f"    {sentence}")
         bringing.join()
         self.expected += wave.expected
         settled = self._settle(wave.expected)
@@ -107,7 +109,7 @@ class Session:
         if made.beyond > SETTLES_WITHIN:
             made.wrong["slow"] = [f"settled {made.beyond:.0f} s later than Ray explains"]
         self.say(f"{name}: settled after {seconds:.1f} s: {'good' if made.is_good else 'WRONG'}")
-        for line in checked.lines():
+        for line in (*checked.lines(), *made.wrong.get("slow", [])):
             self.say(f"    {line}")
         self._restore()
         return made
