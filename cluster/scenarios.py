@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 import psutil
 
@@ -205,36 +206,35 @@ def _until_ended(cluster: Cluster, lost: list[Job]) -> float:
 
 
 def _not_elsewhere(cluster: Cluster, lost: list[Job], victim: Node) -> list[str]:
-    """Sentences about lost runs whose batch was not taken up on another node. It is waited for."""
-
-    def successors(run_id: str) -> list[dagsterruns.Run]:
-        known = dagsterruns.runs(cluster.stack)
-        mine = next((run for run in known if run.run_id == run_id), None)
-        if mine is None:
-            return []
-        return [run for run in known if run.partition == mine.partition and run.attempt > mine.attempt]
-
-    def address_of_next(run_id: str) -> str | None:
-        for run in successors(run_id):
-            job = cluster.jobs.jobs.get(run.run_id)
-            if job is not None and job.address:
-                return job.address
-        return None
-
+    """Sentences about lost runs whose files were not taken up on another node. It is waited for."""
     wrong = []
     for job in lost:
         try:
             address = wait_until(
-                lambda job=job: address_of_next(job.run_id),  # type: ignore[misc]
-                _RAY_NOTICES_WITHIN,
-                "a further attempt runs",
+                partial(_address_of_next, cluster, job.run_id), _RAY_NOTICES_WITHIN, "a further attempt runs"
             )
         except TimeoutError:
-            wrong.append(f"the batch of run {job.run_id} has no further attempt")
+            wrong.append(f"the files of run {job.run_id} have no further attempt")
             continue
         if address == victim.address:
-            wrong.append(f"the batch of run {job.run_id} was tried again on the node that had died")
+            wrong.append(f"the files of run {job.run_id} were tried again on the node that had died")
     return wrong
+
+
+def _address_of_next(cluster: Cluster, run_id: str) -> str | None:
+    """Where files of a lost run were tried again: as another attempt at their batch, or in batches of a part of them."""
+    known = dagsterruns.runs(cluster.stack)
+    mine = next((run for run in known if run.run_id == run_id), None)
+    if mine is None:
+        return None
+    query = "SELECT DISTINCT partition FROM bss.records WHERE was_in @> ARRAY[%s] AND partition IS NOT NULL"
+    parts = {row["partition"] for row in cluster.world.rows(query, mine.partition)} - {mine.partition}
+    for run in known:
+        if run.partition in parts or (run.partition == mine.partition and run.attempt > mine.attempt):
+            job = cluster.jobs.jobs.get(run.run_id)
+            if job is not None and job.address:
+                return job.address
+    return None
 
 
 def _jobs_at(cluster: Cluster, node: Node) -> list[Job]:
