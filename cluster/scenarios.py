@@ -222,7 +222,7 @@ def _not_elsewhere(cluster: Cluster, lost: list[Job], victim: Node) -> list[str]
 
 
 def _address_of_next(cluster: Cluster, run_id: str) -> str | None:
-    """Where files of a lost run were tried again: as a further attempt at their batch, or as batches of some of them."""
+    """Where files of a lost run were tried again: as another attempt at their batch, or as batches of some of them."""
     known = dagsterruns.runs(cluster.stack)
     mine = next((run for run in known if run.run_id == run_id), None)
     if mine is None:
