@@ -80,12 +80,13 @@ class Session:
         bringing = threading.Thread(target=clients.bring, args=[wave], daemon=True)
         bringing.start()
         happened = _have_happen(cluster, scenario)
-        self.say(f"{name}: {happened.what}; noticed after {happened.noticed:.1f} s")
+        self.say(f"{name}: {happened.what}")
         for sentence in happened.wrong:
             self.say(f"    {sentence}")
         bringing.join()
         self.expected += wave.expected
         settled = self._settle(wave.expected)
+        happened.look_back(cluster.jobs)
         seconds = time.monotonic() - begun
         checked, records = check_tables(cluster.world, self.expected)
         if not settled:
@@ -108,7 +109,8 @@ class Session:
         made = Round(name, happened, len(wave.expected), ready, seconds, calm, attempts, dict(checked.wrong))
         if made.beyond > SETTLES_WITHIN:
             made.wrong["slow"] = [f"settled {made.beyond:.0f} s later than Ray explains"]
-        self.say(f"{name}: settled after {seconds:.1f} s: {'good' if made.is_good else 'WRONG'}")
+        after = f"settled after {seconds:.1f} s, noticed after {happened.noticed:.1f} s"
+        self.say(f"{name}: {after}: {'good' if made.is_good else 'WRONG'}")
         for line in (*checked.lines(), *made.wrong.get("slow", [])):
             self.say(f"    {line}")
         self._restore()
