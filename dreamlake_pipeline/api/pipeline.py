@@ -99,12 +99,29 @@ class Adopted(Model):
     ignored: int
 
 
+class Build(Model):
+    """What results are made with: the version of this package, ffmpeg's version line, and the recipe of each kind
+    without options (media/recipe.py). Where two builds are equal, equal bytes become equal results."""
+
+    version: Text
+    ffmpeg: Text
+    recipes: dict[Kind, Text]
+
+
+class KnownBuild(Model):
+    """The build of the code location that claimed batches last; null until one did."""
+
+    build: Build | None = None
+    told_at: Timestamp | None = None
+
+
 class ClaimBatches(Model):
     """Limits of one claim. A batch whose lease ended is offered again.
 
     `max_open`: most batches that are leased at a time, `max_open_per_owner`: most of one owner's. `wait_seconds`: how
     long the answer may wait for a batch. `store_answers`: the object store has just answered, so what waits for it is
-    due. `max_attempts`: runs at one file alone that may be killed or crash before the file is failed.
+    due. `max_attempts`: runs at one file alone that may be killed or crash before the file is failed. `build`: what the
+    pipeline makes results with.
     """
 
     max_batches: int = Field(10, ge=1, le=100)
@@ -118,6 +135,7 @@ class ClaimBatches(Model):
     lease_seconds: Seconds
     max_attempts: int = Field(ge=1)
     store_answers: bool = False
+    build: Build | None = None
 
 
 class Deletion(Model):

@@ -47,6 +47,7 @@ from .undelete_cmd import undelete
 from .up_cmd import up
 from .upload_cmd import upload
 from .watch_cmd import watch
+from .worker_cmd import worker
 
 DEBUG_VARIABLE = "DREAMLAKE_DEBUG"
 INTERRUPTED = 130  # 128 + SIGINT, as shells count
@@ -69,7 +70,7 @@ _VERBS: dict[str, tuple[Callable[..., None], ...]] = {
     "Renaming and deleting files": (mv, rm, undelete, gc),
     "Keeping what is stored": (fsck, rebuild),
     "The embedded stack": (up, down, status, logs, env, demo),
-    "An installation of one's own": (doctor, dagster_yaml),
+    "An installation of one's own": (doctor, worker, dagster_yaml),
 }
 for panel, verbs in _VERBS.items():
     for verb in verbs:

@@ -26,6 +26,7 @@ from ..api.pipeline import (
     GiveBack,
     Held,
     ItemResult,
+    KnownBuild,
     KnownResults,
     LeaseChunks,
     LeasedBatch,
@@ -56,6 +57,9 @@ Item = TypeVar("Item")
 # What one call takes at most (see the models); longer lists are sent in several calls.
 _MOST_ITEMS = 1000
 _MOST_CHUNKS = 10_000
+# Seconds for which an answer to a heartbeat is waited for: one that was sent into a link that was cut is sent again
+# soon, on another connection, and not when TCP tries the old one again, which is minutes later.
+_HEARTBEAT_SILENCE = 10.0
 
 
 class Leased(NamedTuple):
@@ -91,6 +95,10 @@ class PipelineClient:
     def claim(self, limits: ClaimBatches) -> list[BatchOffer]:
         """Batches to launch: new ones, and those whose lease ended. Waits for one as long as `limits` say."""
         return self._http.post("/pipeline/batches/claim", limits, BatchOffers).batches
+
+    def build(self) -> KnownBuild:
+        """What the pipeline makes results with, as far as BSS was told."""
+        return self._http.get("/pipeline/build", KnownBuild)
 
     def leased(self) -> list[LeasedBatch]:
         """The batches that are offered or worked on."""
@@ -152,6 +160,7 @@ class PipelineClient:
             "/pipeline/batches/heartbeat",
             BatchRef(partition=partition, run_id=run_id, lease_seconds=lease_seconds),
             Held,
+            silence=_HEARTBEAT_SILENCE,
         )
 
     def give_back(self, partition: str, run_id: str, ids: Sequence[str]) -> None:

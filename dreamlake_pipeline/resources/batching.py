@@ -10,7 +10,7 @@ from dagster import ConfigurableResource, Field, InitResourceContext, resource
 from ..settings import Settings
 
 if TYPE_CHECKING:
-    from ..api.pipeline import ClaimBatches
+    from ..api.pipeline import Build, ClaimBatches
 
 
 # How long an offer is kept for a run that waits in Dagster's queue. The sensor that claims knows which offers have no
@@ -37,9 +37,9 @@ class BatchPolicy(ConfigurableResource):
     def of(cls, settings: Settings) -> BatchPolicy:
         return cls(**{field: getattr(settings, field) for field in cls.model_fields})
 
-    def claim(self, *, wait_seconds: float, store_answers: bool = False) -> ClaimBatches:
+    def claim(self, *, wait_seconds: float, store_answers: bool = False, build: Build | None = None) -> ClaimBatches:
         """The limits of one claim that waits for a batch so long, as BSS takes them. `store_answers`: the object store
-        has just answered."""
+        has just answered. `build`: what this code location makes results with."""
         from ..api.pipeline import ClaimBatches
 
         return ClaimBatches(
@@ -53,6 +53,7 @@ class BatchPolicy(ConfigurableResource):
             lease_seconds=_OFFERED_SECONDS,
             max_attempts=self.batch_attempts,
             store_answers=store_answers,
+            build=build,
         )
 
 

@@ -23,7 +23,7 @@ from ..visible import visible
 from .attempts import release_ended
 
 if TYPE_CHECKING:
-    from ..api.pipeline import BatchOffer
+    from ..api.pipeline import BatchOffer, Build
     from ..processing.staging import Found, Position
 
 
@@ -66,7 +66,8 @@ def build_staging_sensor(job: UnresolvedAssetJobDefinition, *, interval: int) ->
                 # What is registered is launched although the walk has failed, in whatever way. A tick that is at work
                 # when Dagster looks which sensor is due misses its turn: it waits in what is left of its time.
                 left = max(0.0, waits_until - time.monotonic())
-                offers = bss.pipeline.claim(batch_policy.claim(wait_seconds=left, store_answers=found.answered))
+                asked = batch_policy.claim(wait_seconds=left, store_answers=found.answered, build=_own_build())
+                offers = bss.pipeline.claim(asked)
         except DreamlakeError as error:
             return SkipReason(f"{error} The next tick tries again; nothing is lost.")
         if offers:
@@ -95,6 +96,17 @@ def build_staging_sensor(job: UnresolvedAssetJobDefinition, *, interval: int) ->
         )
 
     return staging_sensor
+
+
+def _own_build() -> "Build | None":
+    """What runs of this code location make results with: nodes, which have to have the same, hear it from BSS. None
+    while ffmpeg can't be asked: runs say why."""
+    from ..processing.build import own_build
+
+    try:
+        return own_build()
+    except DreamlakeError:
+        return None
 
 
 def _walk(

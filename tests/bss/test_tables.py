@@ -24,6 +24,8 @@ BOUNDS = {
         "ignored_objects": "objects in the bucket that are none of ours; of those that are gone, by gc",
         "projects": "projects whose owners decided something, one row each",
         "origin": "one row",
+        "pipeline_build": "one row",
+        "work_rates": "by project and kind a row for each extension of files that were processed",
         "rebuilt": "what a rebuild has read of the bucket, until the records are made of it",
         "revoked_tokens": "as many tokens as people revoked: a row is what ends a token that may be valid for ever",
         "alembic_version": "one row",

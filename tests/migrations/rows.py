@@ -89,6 +89,10 @@ ROWS: dict[str, dict[str, str]] = {
             UPDATE records SET partition = NULL WHERE id = repeat('1', 24);
             UPDATE ignored_objects SET code = 'unknown_kind'""",
         "0019": "UPDATE records SET moved_at = now() WHERE id = repeat('1', 24)",
+        "0023": """
+            INSERT INTO pipeline_build (build) VALUES ('{"version": "0.1.0", "ffmpeg": "9", "recipes": {}}');
+            INSERT INTO work_rates (owner, project, kind, extension, bytes, seconds)
+                VALUES ('lab', 'arm', 'video', 'mp4', 835000, 0.3)""",
     },
     SERVER_SCHEMA: {
         "0001": f"""

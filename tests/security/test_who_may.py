@@ -187,6 +187,7 @@ BSS = {
     "POST /pipeline/batches/begin": Line(PIPELINE, 404, _body(partition="p", runId="r", leaseSeconds=1)),
     "GET /pipeline/batches/items": Line(PIPELINE, 404, lambda world, kind: {"params": {"partition": "p"}}),
     "GET /pipeline/batches/moved": Line(PIPELINE, 200, lambda world, kind: {"params": {"partition": "p"}}),
+    "GET /pipeline/build": Line(PIPELINE),
     "GET /pipeline/failures": Line(PIPELINE),
     "POST /pipeline/batches/heartbeat": Line(PIPELINE, 404, _body(partition="p", runId="r", leaseSeconds=1)),
     "POST /pipeline/batches/give-back": Line(PIPELINE, 404, _body(partition="p", runId="r", ids=[])),

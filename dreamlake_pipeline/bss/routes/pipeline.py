@@ -25,6 +25,7 @@ from ...api.pipeline import (
     ForgetDeletions,
     GiveBack,
     Held,
+    KnownBuild,
     KnownResults,
     LeaseChunks,
     LeasedBatches,
@@ -42,7 +43,7 @@ from ...api.pipeline import (
 )
 from ...crashpoints import CrashPoint, reached
 from ...kinds import Kind
-from .. import batches, chunks, deletions, failures, journal, records, staged
+from .. import batches, build, chunks, deletions, failures, journal, records, staged
 from ..context import SOUND, Database, ItsPresence, Store
 
 # Seconds between two looks of a claim that waits: each costs a millisecond or two.
@@ -81,6 +82,9 @@ def adopt(body: AdoptObjects, database: Database, store: Store) -> Adopted:
 @routes.post("/batches/claim", summary="Batches to launch", dependencies=_CHANGE)
 def claim(body: ClaimBatches, database: Database, presence: ItsPresence) -> BatchOffers:
     deadline = time.monotonic() + body.wait_seconds
+    if body.build is not None:
+        with database.begin() as connection:
+            build.tell(connection, body.build)
     while True:
         with database.begin() as connection:
             batches.make_claimable(connection, body)
@@ -92,6 +96,12 @@ def claim(body: ClaimBatches, database: Database, presence: ItsPresence) -> Batc
         if offers or time.monotonic() >= deadline:
             return BatchOffers(batches=offers)
         time.sleep(min(_LOOK_AGAIN, max(0.0, deadline - time.monotonic())))
+
+
+@routes.get("/build", summary="What the pipeline makes results with", dependencies=_LOOKUP)
+def known_build(database: Database) -> KnownBuild:
+    with database.connect() as connection:
+        return build.known(connection)
 
 
 @routes.get("/batches/leased", summary="Batches that are offered or worked on", dependencies=_LOOKUP)
