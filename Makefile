@@ -14,7 +14,7 @@ LIBRARIES := $(VIEWER)/static/vendor/.installed
 # recipe, which has to live until make has heard of it, is over. Where SIGQUIT is ignored, it fails as others do, with that line.
 QUIETLY_FAIL := { kill -QUIT $$PPID; sleep 1; [ -z "$$(trap -p QUIT)" ]; }
 
-.PHONY: help setup demo browser ray test bench fuzz torture lint types imports check format lock wheel up down status clean
+.PHONY: help setup demo browser ray test bench fuzz torture cluster lint types imports check format lock wheel up down status clean
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -68,6 +68,9 @@ fuzz: setup ## Feed every parser with broken files for MINUTES=5; findings are k
 
 torture: setup ## Ingest for MINUTES=10 while everything is killed, stopped and cut off; SEED=… repeats the faults of a run
 	@$(BIN)/python -m torture --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED)) $(KINDS)
+
+cluster: setup ## Run on a Ray cluster in network namespaces and break it: as root, with Ray; KINDS="kill-node …", FILES=600
+	@$(BIN)/python -m cluster --files $(or $(FILES),600) $(if $(SEED),--seed $(SEED)) $(KINDS)
 
 lint: setup ## Style
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

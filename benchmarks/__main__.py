@@ -166,6 +166,7 @@ def _directories(report: Report, rows: list[str], folder: Path) -> Iterator[Resu
     measured: dict[str, Callable[[Home], Pairs]] = {
         "9": lambda home: directories.camera_clips(home, episodes=sizes.clip_episodes, repeats=repeats),
         "10": lambda home: directories.clips_to_transcode(home, clips=sizes.foreign_clips, repeats=repeats),
+        "11": lambda home: directories.clips_to_copy(home, clips=sizes.foreign_clips, repeats=repeats),
         "12": lambda home: directories.small_audio(home, files=sizes.small_files, repeats=repeats),
         "13": lambda home: directories.label_files(
             home, files=sizes.label_files, rows=sizes.label_rows, repeats=repeats

@@ -1,4 +1,4 @@
-"""Rows 9, 10 and 12 to 14: a directory, from the start of `dreamlake ingest --wait` to its end, when all is ready."""
+"""Rows 9 to 14: a directory, from the start of `dreamlake ingest --wait` to its end, when all is ready."""
 
 from __future__ import annotations
 
@@ -32,6 +32,16 @@ def clips_to_transcode(home: Home, *, clips: int, repeats: int) -> Pairs:
     return _by_turns(home, write, repeats, video=shell.TRANSCODE, floor=shell.decode_and_encode)
 
 
+def clips_to_copy(home: Home, *, clips: int, repeats: int) -> Pairs:
+    """Row 11: the clips of row 10, which browsers of today play as they are but for Motion JPEG."""
+
+    def write(folder: Path, turn: int) -> int:
+        recordings.write_clips_to_transcode(folder, clips, 100 + turn)
+        return _count(folder)
+
+    return _by_turns(home, write, repeats, video=shell.COPY_TO_CMAF, options=("--playback", "modern"))
+
+
 def small_audio(home: Home, *, files: int, repeats: int) -> Pairs:
     """Row 12."""
 
@@ -63,6 +73,7 @@ def _by_turns(
     repeats: int,
     *,
     video: str = shell.COPY,
+    options: tuple[str, ...] = (),
     floor: Callable[[Home, Path], float] | None = None,
 ) -> Pairs:
     """Both sides work on the same files: what one of them stored is nothing that the other one finds.
@@ -77,7 +88,8 @@ def _by_turns(
         files = write(folders[turn] / "in", turn)
         project = home.new_project()
         with sampling(home.root) as passed:
-            home.dreamlake("ingest", folders[turn] / "in", "--episode", project, "--episode-per-folder", "--wait")
+            where = ("--episode", project, "--episode-per-folder")
+            home.dreamlake("ingest", folders[turn] / "in", *where, *options, "--wait")
             sample = passed()
         home.wait_ready(project, files)
         return sample

@@ -23,7 +23,7 @@ _FOLDER = 100
 def process(home: Home, *, files: int) -> Sample:
     """Stages and registers so many files while the pipeline is held; from its release to the last one ready."""
     project = home.new_project()
-    _stage(home, project, files)
+    stage(home, project, files)
     with sampling(home.root) as passed:
         home.release_pipeline()
         home.wait_ready(project, files, every=0.1 if files <= 10_000 else 1.0)
@@ -32,7 +32,7 @@ def process(home: Home, *, files: int) -> Sample:
     return sample
 
 
-def _stage(home: Home, project: str, files: int) -> None:
+def stage(home: Home, project: str, files: int) -> None:
     """The objects are written where the S3 server keeps them; records and index as a client makes them, in bulk."""
     name, _, owner = project.partition("@")
     with home.client() as client:

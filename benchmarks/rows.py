@@ -82,6 +82,12 @@ ROWS = (
         _SHELL.format("`xargs` of ffmpeg to HLS with the same x264 settings"),
         1.05,
     ),
+    Row(
+        "11",
+        "the same 40 clips by `--playback modern`: directory to ready",
+        _SHELL.format("`xargs` of `ffmpeg -c copy -f hls -hls_segment_type fmp4`, Motion JPEG as in row 10"),
+        1.5,
+    ),
     Row("12", "3,000 small WAVs: directory to ready", _SHELL.format("`xargs` of ffmpeg to AAC HLS"), 0.70),
     Row(
         "13",

@@ -17,6 +17,7 @@ from .measure import cores, run, sampling
 _HLS = "-f hls -hls_time 6 -hls_playlist_type vod"
 # What ffmpeg is told between a video and its playlist.
 COPY = "-c copy"
+COPY_TO_CMAF = "-c copy -hls_segment_type fmp4"
 TRANSCODE = (  # with the settings of the pipeline's own
     f"-threads {THREADS} -c:v libx264 -preset {PRESET} -crf {CRF} -x264-params {X264} -pix_fmt yuv420p"
     f" -force_key_frames 'expr:gte(t,n_forced*{KEYFRAME_SECONDS})' -sc_threshold 0 -g 9999"
@@ -68,6 +69,7 @@ def make(home: Home, source: Path, out: Path, *, video: str) -> None:
         case "$1" in
         *.wav) mkdir -p "$2/$1" && {_ffmpeg()} -i "$1" {_SOUNDS} {_HLS} "$2/$1/index.m3u8" ;;
         *.srt) mkdir -p "$2/$(dirname "$1")" && {_ffmpeg()} -i "$1" "$2/$1.vtt" ;;
+        *.avi) mkdir -p "$2/$1" && {_ffmpeg()} -i "$1" {TRANSCODE} {_HLS} "$2/$1/index.m3u8" ;; # plays in no browser
         *) mkdir -p "$2/$1" && {_ffmpeg()} -i "$1" {video} {_HLS} "$2/$1/index.m3u8" ;;
         esac"""
     _each(home, source, each, out)

@@ -25,7 +25,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import NoReturn
 
-_PR_SET_CHILD_SUBREAPER = 36
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 
 class ForkServer:
@@ -212,6 +212,17 @@ def adopt_orphans() -> None:
     """Processes that a child leaves behind become this one's children, where the system has that (Linux)."""
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def end_with_parent(parent: int) -> None:
+    """Have this process, which `parent` has just forked, killed when that ends, where the system has that (Linux).
+
+    The kernel does it when the *thread* ends that forked it (PR_SET_PDEATHSIG(2const)): that thread has to wait for it.
+    """
+    with suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it has ended already
+        os._exit(1)
 
 
 def _stat(path: str) -> tuple[int, int] | None:

@@ -1,4 +1,11 @@
-"""Languages as BCP 47 tags (RFC 5646): by their codes, and by the names that people give to files."""
+"""Languages as BCP 47 tags (RFC 5646): by their codes, and by the names that people give to files.
+
+The codes are few on purpose. Every second word of three letters is a code of ISO 639-3: to langcodes 3.5.1, `cam`,
+`arm`, `mic`, `run` and `top` of `front.cam.vtt` and the like are languages (Cemuhî, Armenian, Mi'kmaq, Rundi, Totonac).
+It answers 8,703 of the 17,576 such words otherwise than this module, and still 167 where only languages with a code of
+two letters count, `arm` and `run` among them. For names of languages it needs a second package (language_data), and its
+import takes 31 ms of CPU: all that it would save is the table of ISO 639-2 codes.
+"""
 
 from __future__ import annotations
 

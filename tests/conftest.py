@@ -277,4 +277,5 @@ _ONE_WORKER = {
     "tests/sdk/test_docs.py": "stack",
     "tests/players/": "players",
     "tests/instance/": "instance",
+    "tests/deploy/": "deploy",
 }

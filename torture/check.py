@@ -58,15 +58,21 @@ class Checked:
 
 def check(world: World, expected: Sequence[Expected]) -> Checked:
     """Look at everything."""
+    checked, records = check_tables(world, expected)
+    _check_raw(checked, world, records)
+    _check_chunks(checked, world)
+    _check_playback(checked, world, records, expected)
+    return checked
+
+
+def check_tables(world: World, expected: Sequence[Expected]) -> tuple[Checked, list[dict[str, Any]]]:
+    """Look at what the tables say, and at no bytes; the records of BSS, too."""
     checked = Checked()
     records = world.rows("SELECT * FROM bss.records ORDER BY id")
     _check_files(checked, records, expected)
     _check_nothing_open(checked, world)
     _check_index(checked, world, records)
-    _check_raw(checked, world, records)
-    _check_chunks(checked, world)
-    _check_playback(checked, world, records, expected)
-    return checked
+    return checked, records
 
 
 def check_no_orphans(checked: Checked, world: World) -> None:

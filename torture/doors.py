@@ -35,10 +35,10 @@ FAULTS = ("cut", "refuse", "stall", "lose", "break", "slow", *ANSWERS)
 class Doors:
     """The doors of a stack, by the names of its processes. A context, at whose end they are closed."""
 
-    def __init__(self, ways: dict[str, tuple[int, int]], seed: int) -> None:
-        """`ways`: the port of each door, and the port of the part behind it."""
+    def __init__(self, ways: dict[str, tuple[int, int]], seed: int, *, host: str = HOST) -> None:
+        """`ways`: the port of each door, at the address `host`, and the port of the part behind it."""
         self._loop = asyncio.new_event_loop()
-        self._doors = {name: _Door(*ways[name], random.Random(f"{seed}/{name}")) for name in ways}
+        self._doors = {name: _Door(host, *ways[name], random.Random(f"{seed}/{name}")) for name in ways}
         self._thread = threading.Thread(target=self._loop.run_forever, name="doors", daemon=True)
 
     def __enter__(self) -> Doors:
@@ -75,8 +75,9 @@ class Doors:
 
 
 class _Door:
-    def __init__(self, port: int, behind: int, chance: random.Random) -> None:
+    def __init__(self, host: str, port: int, behind: int, chance: random.Random) -> None:
         self.behind = behind
+        self._host = host
         self._port, self._chance = port, chance
         self._server: asyncio.Server | None = None
         self._open: set[asyncio.StreamWriter] = set()
@@ -85,7 +86,7 @@ class _Door:
 
     async def listen(self) -> None:
         if self._server is None:
-            self._server = await asyncio.start_server(self._serve, HOST, self._port, backlog=512)
+            self._server = await asyncio.start_server(self._serve, self._host, self._port, backlog=512)
 
     async def close(self) -> None:
         if self._server is not None:

@@ -105,9 +105,9 @@ class Inputs:
             self._videos[number] = _Content(suffix, path.read_bytes(), seconds * 25)
         return self._videos[number]
 
-    def wave(self, number: int, *, sounds: int, videos: int, texts: int, drops: int, bad: bool) -> Wave:
+    def wave(self, number: int, *, sounds: int, videos: int, texts: int, drops: int, bad: bool, long: int = 0) -> Wave:
         """The wave of this number, whatever was made before: so many files of each kind, some of them under two names,
-        and some of the first wave again."""
+        and some of the first wave again. `long` is how many videos keep ffmpeg busy for seconds."""
         self._random = random.Random(f"{self._seed}/{number}")
         self._seen = list(self._first)
         made = Wave(self._folder / f"wave-{number:03}", f"lab{number % 2}", f"cups-{number % 3}")
@@ -116,6 +116,9 @@ class Inputs:
         for n in range(videos):
             video = self._video(large=n == 0)
             self._add(made, number, f"camera/{n:03}{video.suffix}", video.content, video.frames)
+        for n in range(long):
+            video = self._distinct(self._encoded(_LONG), 64)
+            self._add(made, number, f"overview/{n:03}{video.suffix}", video.content, video.frames)
         for n in range(texts):
             suffix, content = self._text(n)
             self._add(made, number, f"notes/{n:03}{suffix}", content)
@@ -172,11 +175,14 @@ class Inputs:
         return path.read_bytes()
 
     def _video(self, *, large: bool) -> _Content:
-        video = self._encoded(0 if large else self._random.randrange(len(_HOW)))
+        return self._distinct(self._encoded(0 if large else self._random.randrange(_LONG)), _LARGE if large else 64)
+
+    def _distinct(self, video: _Content, size: int) -> _Content:
+        """An MP4 with so many bytes more, which no other has: the same video as another file."""
         if video.suffix != ".mp4":
             return video
         # ISO/IEC 14496-12, 8.1.2: a box of free space, whatever is in it.
-        free = self._random.randbytes(_LARGE if large else 64)
+        free = self._random.randbytes(size)
         return replace(video, content=video.content + struct.pack(">I4s", 8 + len(free), b"free") + free)
 
     def _text(self, n: int) -> tuple[str, bytes]:
@@ -207,7 +213,7 @@ class Inputs:
 
 _COPY = ("-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "50", "-bf", "0", "-c:a", "aac")
 
-# Most are copied into segments; the last two are transcoded.
+# Most are copied into segments; the last three are transcoded, the last one for seconds.
 _HOW: tuple[tuple[str, int, tuple[str, ...]], ...] = (
     (".mp4", 4, _COPY),
     (".mp4", 9, _COPY),
@@ -215,4 +221,6 @@ _HOW: tuple[tuple[str, int, tuple[str, ...]], ...] = (
     (".mkv", 4, _COPY),
     (".avi", 4, ("-c:v", "mjpeg", "-c:a", "pcm_s16le")),
     (".mp4", 8, ("-c:v", "mpeg4", "-g", "50", "-c:a", "aac")),
+    (".mp4", 90, ("-c:v", "mpeg4", "-g", "50", "-c:a", "aac")),
 )
+_LONG = len(_HOW) - 1

@@ -11,8 +11,8 @@ import hashlib
 from collections.abc import Callable
 from typing import TypeVar
 
-from ..errors import DreamlakeError
-from ..storage import ObjectStore
+from ..errors import Code, DreamlakeError
+from ..storage import ObjectStore, was_answered
 
 _READS = 3
 
@@ -52,3 +52,14 @@ def _read(store: ObjectStore, key: str, read: Callable[[], Result]) -> Result | 
                 raise
             store.head(key)  # raises while the store is away
     return None
+
+
+def is_refused(store: ObjectStore, key: str, error: DreamlakeError) -> bool:
+    """Whether `error` is the store's refusal to give this object alone, as for a key of encryption that is gone.
+
+    Raises STORAGE_FAILED while the store is away, and when it refuses everything: that says nothing of an object.
+    """
+    if error.is_passing or error.code is Code.NOT_FOUND or not was_answered(error):
+        return False
+    store.list_page(f"{key.rpartition('/')[0]}/", limit=1)
+    return True

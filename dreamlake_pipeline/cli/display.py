@@ -1,4 +1,10 @@
-"""How far an upload is, while it goes on: a bar on a terminal, plain lines elsewhere. All of it goes to stderr."""
+"""How far an upload is, while it goes on: a bar on a terminal, plain lines elsewhere. All of it goes to stderr.
+
+The bar is rich's; what stands beside it is not its columns (`rich.progress`). Their share is rounded up to 100 % and
+their clock stops before everything is done, their speeds and times left know nothing of files that wait for something
+that is away, and the lines off a terminal need the same numbers without them. Tried, they took 4 lines more than these,
+and 14 ms of CPU at the start of a command, which has sent nothing by then.
+"""
 
 from __future__ import annotations
 

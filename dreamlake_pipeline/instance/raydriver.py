@@ -9,7 +9,6 @@ people, who are told it as the reason of the run's failure (rayhead.py).
 
 from __future__ import annotations
 
-import ctypes
 import os
 import resource
 import signal
@@ -26,12 +25,11 @@ from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import deserialize_value
 
 from .. import __version__
-from ..forkserver import adopt_orphans
+from ..forkserver import adopt_orphans, end_with_parent
 from .run_server import NO_THREADS, execute
 from .watching import HOST_TAG
 
 DIFFERS = 78  # EX_CONFIG of sysexits.h
-_SET_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl(2)
 _PATIENCE = 5.0  # seconds that what is killed may take to be gone
 
 
@@ -70,7 +68,7 @@ def _end_by(number: int) -> NoReturn:
 def _be_run(keeper: int, arguments: str) -> NoReturn:
     code = 1
     try:
-        _end_with(keeper)
+        end_with_parent(keeper)  # whose one thread waits for this
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         code = _execute(arguments)
@@ -81,15 +79,6 @@ def _be_run(keeper: int, arguments: str) -> NoReturn:
             sys.stdout.flush()
             sys.stderr.flush()
         os._exit(code)
-
-
-def _end_with(keeper: int) -> None:
-    """Be killed when the keeper is. The signal is sent when the keeper's thread that forked this one ends, which is its
-    only one."""
-    with suppress(OSError, AttributeError):  # no prctl: not Linux
-        ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != keeper:  # it is gone already
-        os._exit(1)
 
 
 def _execute(arguments: str) -> int:

@@ -57,6 +57,9 @@ Item = TypeVar("Item")
 # What one call takes at most (see the models); longer lists are sent in several calls.
 _MOST_ITEMS = 1000
 _MOST_CHUNKS = 10_000
+# Seconds for which an answer to a heartbeat is waited for: one that was sent into a link that was cut is sent again
+# soon, on another connection, and not when TCP tries the old one again, which is minutes later.
+_HEARTBEAT_SILENCE = 10.0
 
 
 class Leased(NamedTuple):
@@ -160,6 +163,7 @@ class PipelineClient:
             "/pipeline/batches/heartbeat",
             BatchRef(partition=partition, run_id=run_id, lease_seconds=lease_seconds),
             Held,
+            silence=_HEARTBEAT_SILENCE,
         )
 
     def give_back(self, partition: str, run_id: str, ids: Sequence[str]) -> None:

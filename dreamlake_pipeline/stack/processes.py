@@ -147,6 +147,8 @@ def environment(stack: Stack, name: str, inherited: Mapping[str, str]) -> dict[s
         "DAGSTER_EVENT_BATCH_SIZE": "200",
     }
     s3 = {key: value for key, value in known.items() if key.startswith("AWS_") or key == "DREAMLAKE_BUCKET"}
+    # Runs that leave this machine print to the bucket, from where Dagster's pages show it.
+    logs = s3 if inherited.get("DREAMLAKE_LAUNCHER", "fork") != "fork" else {}
     urls = {key: known[key] for key in _URLS}
     signing = {"DREAMLAKE_AUTH_SECRET": known["DREAMLAKE_AUTH_SECRET"]}
     match name:
@@ -165,9 +167,9 @@ def environment(stack: Stack, name: str, inherited: Mapping[str, str]) -> dict[s
             return common | urls | s3 | dagster | index | workers | token
         case "dagster-webserver":
             # It is what browsers talk to, and executes nothing of ours.
-            return common | dagster | {"DREAMLAKE_DAGSTER_SECRET": known["DREAMLAKE_DAGSTER_SECRET"]}
+            return common | dagster | logs | {"DREAMLAKE_DAGSTER_SECRET": known["DREAMLAKE_DAGSTER_SECRET"]}
         case "dagster-daemon":
-            return common | urls | dagster
+            return common | urls | dagster | logs
     # Postgres knows its users; the S3 server reads its keys itself (s3/app.py).
     return common
 

@@ -1,9 +1,17 @@
 """Requests to one bucket, signed and sent here.
 
-boto3 spends two milliseconds of CPU on any request; a bulk ingest makes several for each small file. What is sent here
-takes a tenth of that, and a quarter where TLS or a proxy is in between: of certificates and proxies, botocore's
+boto3 spends one to two milliseconds of CPU on any request; a bulk ingest makes several for each small file. What is
+sent here takes a fifth of that, and half where TLS or a proxy is in between: of certificates and proxies, botocore's
 connections know more than ours. Only what goes well at once is answered here: for everything else (a retry, a
 redirect, an error that has to be named) the caller asks boto3.
+
+obstore 0.12.1 would take less CPU (HEAD, GET and PUT of 12 KB 128, 182 and 313 µs, where these take 395, 318 and 479 on
+the same busy machine; over TLS 132, 283 and 228, where these take 503, 574 and 952), and does not keep what
+`tests/storage/test_contract.py` asks for. Of the key `a/` it gives and replaces what lies under `a`, and takes no key
+with an empty segment, `.` or a control character, which a bucket may have. Silence, S3's codes and the status are told
+by the text of a message alone, and a missing bucket as a missing key. It takes no SHA-256 that is known (`put_file`: S3
+refuses a file that changed since it was hashed). The child of a fork whose parent has used it hangs at its first
+request. So it could only stand beside this module, `http1` and boto3.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A proxy before the object store that cuts the answers for some keys, and passes everything else."""
+"""A proxy before the object store that cuts the answers for some keys, refuses others, and passes everything else."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from contextlib import suppress
 
 _HOST = "127.0.0.1"
 _BLOCK = 1 << 16
+_DENIED = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
 
 
 class Cutter:
     """A context. The answer to a request in whose first bytes a key of `after` stands ends, by a reset, after so many
     bytes, those of its head among them. `cuts` counts these, and there are no more than `most`; at the first one, new
-    connections are refused for `refuses` seconds."""
+    connections are refused for `refuses` seconds. Requests for keys of `denied` are answered by 403."""
 
     def __init__(self, behind: int) -> None:
         """`behind`: the port of the store."""
         self.after: dict[str, int] = {}
+        self.denied: set[str] = set()
         self.cuts = 0
         self.most = 1 << 30
         self.refuses = 0.0
@@ -79,6 +81,10 @@ class _Way:
 
     def _pass_on(self) -> None:
         while block := self._here.recv(_BLOCK):
+            if any(key.encode() in block.partition(b"\r\n")[0] for key in self._cutter.denied):
+                head = b"HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\nContent-Length: %d\r\n\r\n"
+                self._here.sendall(head % len(_DENIED) + (b"" if block.startswith(b"HEAD ") else _DENIED))
+                continue
             found = [most for key, most in self._cutter.after.items() if key.encode() in block[:2000]]
             self._left = min(found, default=None) if block.startswith(b"GET ") else None
             self._there.sendall(block)

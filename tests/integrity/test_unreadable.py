@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from dreamlake_pipeline import layout
+from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.findings import Finding
+from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.storage import ObjectStore, open_client
 
 from .conftest import OWNER, World, running, sound
@@ -106,3 +109,33 @@ def test_what_broke_off_is_looked_at_again_at_the_end(
     cutter.after, cutter.most = {key_of(world, "/a.wav"): HEAD}, 5
     assert world.fsck(PROJECT) == []
     assert cutter.cuts == 5
+
+
+def test_an_object_that_the_store_refuses_is_told_and_the_others_are_checked(
+    world: World, cutter: Cutter, clip: bytes, tmp_path: Path
+) -> None:
+    """As SSE-C or a key of encryption that is gone does: small files, files that were made, segments, playlists."""
+    world.ingest({"/clip.mp4": clip}, tmp_path)
+    world.process()
+    record = world.records()["/clip.mp4"]
+    folder = layout.asset_prefix(OWNER, "robot", Kind.VIDEO, record.id)
+    playlist = next(item.key for item in world.store.list_all(folder) if item.key.endswith(".m3u8"))
+    segment = next(world.store.list_all(layout.CHUNK_PREFIX)).key
+    damage(world, key_of(world, "/c.wav"), "altered")
+    cutter.denied = {key_of(world, "/a.wav"), playlist, segment}
+    found = world.fsck(PROJECT)
+    assert {(one.code, one.what) for one in found} == {
+        *((Finding.UNREADABLE, key) for key in (key_of(world, "/a.wav"), segment)),
+        (Finding.UNREADABLE, playlist.removeprefix(folder)),
+        (Finding.RAW_ALTERED, key_of(world, "/c.wav")),
+    }
+    assert all("AccessDenied" in one.detail or "403" in one.detail for one in found if one.code is Finding.UNREADABLE)
+    cutter.denied = set()
+    assert {one.name for one in world.fsck(PROJECT)} == {"/c.wav"}
+
+
+def test_a_store_that_refuses_everything_says_nothing_of_an_object(world: World, cutter: Cutter) -> None:
+    cutter.denied = {world.store.bucket}
+    with pytest.raises(DreamlakeError) as refusal:
+        world.fsck(PROJECT)
+    assert refusal.value.code is Code.STORAGE_FAILED

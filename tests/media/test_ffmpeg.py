@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +46,7 @@ def test_a_run_that_writes_too_much_is_killed(clip: Callable[[str], Path], tmp_p
     assert caught.value.code is Code.MEDIA_TOO_LARGE and "bomb.mp4" in caught.value.message
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_who_kills_it_is_not_the_file(number: int, clip: Callable[[str], Path], tmp_path: Path) -> None:
     """The system, short of memory, or a person: nothing is said against the file, which is tried again."""
     node = ffmpeg_python.input("anullsrc", f="lavfi", re=None).output("-", f="null")
@@ -61,6 +64,65 @@ def test_who_kills_it_is_not_the_file(number: int, clip: Callable[[str], Path], 
         with pytest.raises(DreamlakeError) as caught:
             run.result(60)
     assert caught.value.code is Code.CRASHES_WORKER and "good.wav" in caught.value.message
+
+
+FROM_OUTSIDE = [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGKILL, signal.SIGPIPE]
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        *((-number, "") for number in FROM_OUTSIDE),  # before it minds signals
+        (255, "[info] Exiting normally, received signal 15."),
+        (123, "Received > 3 system signals, hard exiting"),
+    ],
+)
+def test_whatever_ends_it_from_outside_says_nothing_of_the_file(code: int, said: str) -> None:
+    """A job of a cluster that is stopped has SIGTERM sent to each of its processes, several times perhaps."""
+    lines = ["[error] Error while decoding stream #0:0: Invalid data found", *filter(None, [said])]
+    assert ffmpeg._failure(code, lines, "good.wav").code is Code.CRASHES_WORKER
+
+
+@pytest.mark.parametrize("code", [-signal.SIGSEGV, -signal.SIGABRT, -signal.SIGFPE, 1, 69, 187])
+def test_a_crash_is_the_files(code: int) -> None:
+    assert ffmpeg._failure(code, ["[error] Invalid data found"], "evil.wav").code is Code.MEDIA_CORRUPT
+
+
+def is_endless(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):
+        return "anullsrc" in process.cmdline()
+    return False
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not tell a process of its parent's end")
+def test_it_ends_with_the_process_that_runs_it(clip: Callable[[str], Path], tmp_path: Path) -> None:
+    """Whatever kills that; and it goes on when other threads of that end."""
+    code = """
+import sys, threading
+from pathlib import Path
+import ffmpeg as ffmpeg_python
+from dreamlake_pipeline.media.run import ffmpeg
+def run():
+    node = ffmpeg_python.input("anullsrc", f="lavfi", re=None).output("-", f="null")
+    where, limits = Path(sys.argv[2]), ffmpeg.Limits(600, 2**30)
+    ffmpeg.run([node], source=Path(sys.argv[1]), cwd=where, limits=limits, subject="good.wav")
+threading.Thread(target=lambda: threading.Thread(target=run).start()).start()
+"""
+    with subprocess.Popen([sys.executable, "-c", code, str(clip("speech.wav")), str(tmp_path)]) as running:
+        try:
+            deadline = time.monotonic() + 100
+            while not (found := [one for one in psutil.Process(running.pid).children() if is_endless(one)]):
+                assert time.monotonic() < deadline and running.poll() is None
+                time.sleep(0.05)
+            [child] = found
+            time.sleep(0.5)
+            assert child.is_running() and running.poll() is None
+        finally:
+            running.kill()
+    with suppress(psutil.NoSuchProcess):
+        while child.status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
 
 
 def test_a_failure_carries_the_last_lines_of_the_log(written: Callable[[str, bytes], Path], tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ _SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request r
 
 class Gateway:
     """`fault` is what happens to requests whose path holds `where`: `500`, `502`, `503`, `cut` (half of the body),
-    `no length` (half of the body, and nothing says how long it is), `gone` (the connection ends without an answer).
+    `no length` (half of the body, and nothing says how long it is), `gone` (the connection ends without an answer),
+    `silent` (nothing comes, for as long as it serves).
 
     It is done `times` times, or for as long as it is set. `broken` counts, and `objects` are those that were asked for.
     """
@@ -27,6 +28,7 @@ class Gateway:
         self.objects: set[str] = set()
         self.upstream = urlsplit(upstream)
         self._lock = threading.Lock()
+        self._is_over = threading.Event()
 
     def fault_of(self, path: str) -> str | None:
         with self._lock:
@@ -58,7 +60,9 @@ class Gateway:
             def do_GET(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 fault = gateway.fault_of(self.path)
-                if fault == "gone":
+                if fault == "silent":
+                    gateway._is_over.wait()
+                if fault in ("gone", "silent"):
                     self.close_connection = True
                     return
                 if fault in ("500", "502", "503"):
@@ -106,5 +110,6 @@ class Gateway:
         try:
             yield f"http://127.0.0.1:{server.server_address[1]}"
         finally:
+            self._is_over.set()
             server.shutdown()
             server.server_close()

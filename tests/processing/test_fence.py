@@ -9,17 +9,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import psutil
+import pytest
+
 from dreamlake_pipeline.processing.batch import BatchWork
-from dreamlake_pipeline.processing.hold import Hold
+from dreamlake_pipeline.processing.hold import BatchLost, Hold
 from dreamlake_pipeline.processing.index import index_batch
 from dreamlake_pipeline.processing.work import Workshop
+from dreamlake_pipeline.remote import pipeline as remote_pipeline
 from dreamlake_pipeline.remote.pipeline import PipelineClient
-from dreamlake_pipeline.storage import ObjectStore
+from dreamlake_pipeline.storage import ObjectStore, open_client
 from tests.processing.gateway import Gateway
+from tests.processing.zombie import FarAway
 
 LEASE = 3.0
 
@@ -77,6 +83,58 @@ def test_a_zombie_changes_nothing_and_stops(
     finally:
         zombie.kill()
         zombie.wait()
+
+
+def test_a_run_ends_all_that_it_has_at_work_at_its_first_refused_heartbeat(
+    hold: Callable[[dict[str, bytes]], Hold], object_store: ObjectStore
+) -> None:
+    held = replace(hold({f"/{n}.srt": srt(str(n)) for n in range(40)}), lease_seconds=6)
+    far = FarAway(open_client(), object_store.bucket)
+    with BatchWork(held, Workshop(held.pipeline, far), held.begin().items, workers=1) as work:
+        deadline = time.monotonic() + 100
+        while not (workers := [worker for keeper in at_work() for worker in keeper.children()]):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        for one in workers:  # what it does now takes for ever
+            one.suspend()
+        held.pipeline.begin(held.partition, "run-2", lease_seconds=600)
+        started = time.monotonic()
+        with pytest.raises(BatchLost):
+            work.finish()
+        assert time.monotonic() - started < 100, "it is one sixth of a lease, and the machine may be busy"
+        while at_work():
+            assert time.monotonic() < started + 150
+            time.sleep(0.05)
+    assert {item.attempts for item in held.pipeline.items(held.partition).items} == {2}, "the other run has all of them"
+
+
+def at_work() -> list[psutil.Process]:
+    """The keepers of this process's workers."""
+    found = []
+    for one in psutil.Process().children():
+        with suppress(psutil.Error):
+            if "dreamlake_pipeline.media.run.worker" in one.cmdline():
+                found.append(one)
+    return found
+
+
+def test_a_heartbeat_into_a_link_that_was_cut_is_sent_again_soon(
+    hold: Callable[[dict[str, bytes]], Hold],
+    bss_gateway: tuple[Gateway, PipelineClient],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(remote_pipeline, "_HEARTBEAT_SILENCE", 0.5)
+    gateway, pipeline = bss_gateway
+    behind = replace(hold({"/1.srt": srt("1")}), pipeline=pipeline)
+    behind.begin()
+    gateway.fault, gateway.where, gateway.times = "silent", "/heartbeat", 2
+    started = time.monotonic()
+    assert not behind.extend()
+    assert gateway.broken == 2 and time.monotonic() - started < 50
+    behind.pipeline.begin(behind.partition, "run-2", lease_seconds=600)
+    gateway.times = 1
+    with pytest.raises(BatchLost):
+        behind.extend()
 
 
 def test_answers_of_a_proxy_never_fail_a_file(

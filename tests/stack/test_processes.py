@@ -71,6 +71,13 @@ def test_a_process_knows_the_secrets_that_it_needs_and_no_others(stack: Stack, n
     assert {secret for secret, value in asdict(stack.credentials).items() if value in values} == KNOWN[name]
 
 
+@pytest.mark.parametrize("name", [process.name for process in PROCESSES])
+def test_what_shows_logs_reads_the_bucket_where_runs_leave_the_machine(stack: Stack, name: str) -> None:
+    values = " ".join(processes.environment(stack, name, {"DREAMLAKE_LAUNCHER": "ray"}).values())
+    more = {"s3_access_key", "s3_secret_key"} if name in ("dagster-webserver", "dagster-daemon") else set()
+    assert {secret for secret, value in asdict(stack.credentials).items() if value in values} == KNOWN[name] | more
+
+
 def test_what_a_program_is_started_with_holds_no_secret(stack: Stack) -> None:
     values = " ".join(processes.common_environment(stack, stack.environment()).values())
     assert not [secret for secret in astuple(stack.credentials) if secret in values]

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+import socket
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
 from dreamlake_pipeline.errors import Code, DreamlakeError
-from dreamlake_pipeline.storage import ObjectStore, UploadedPart
+from dreamlake_pipeline.storage import ObjectStore, UploadedPart, open_client
+from dreamlake_pipeline.storage.signedrequests import _Address
 
 MIB = 2**20
 TYPE = "application/octet-stream"
@@ -44,6 +47,18 @@ def test_put_file(store, owner, tmp_path) -> None:
     assert (found.size, found.content_type) == (len(data), "text/x-test")
     assert store.download(key, tmp_path / "back") == sha256
     assert (tmp_path / "back").read_bytes() == data
+
+
+@pytest.mark.parametrize("fixture", ["object_store", "indirect_store"])  # moto looks at no hash
+def test_a_file_that_changed_since_it_was_hashed_is_not_stored(request, fixture, owner, tmp_path) -> None:
+    store = request.getfixturevalue(fixture)
+    path = tmp_path / "file"
+    path.write_bytes(b"0123456789")
+    other = hashlib.sha256(b"9876543210").hexdigest()
+    with pytest.raises(DreamlakeError) as caught:
+        store.put_file(f"{owner}/file", path, size=10, sha256=other, content_type=TYPE)
+    assert caught.value.code is Code.STORAGE_FAILED
+    assert store.head(f"{owner}/file") is None
 
 
 def test_put_file_as_boto3_sends_it(store, owner, tmp_path, monkeypatch) -> None:
@@ -294,3 +309,38 @@ def test_the_bucket(store) -> None:
     with pytest.raises(DreamlakeError) as caught:
         ObjectStore(store.client, "no-such-bucket").check()
     assert caught.value.code in (Code.NOT_FOUND, Code.STORAGE_FAILED)
+
+
+@pytest.mark.parametrize("name", ["a//b", "a/", "a/./b", "a b+c%20", "ä/\x01x", "a?b#c", "~*[x]\\", "%2e%2e"])
+def test_a_key_is_that_key_and_no_other(moto_store, owner, name) -> None:
+    """Whatever a bucket may have: what is listed there is looked at and read as it is named. (The embedded server has
+    fewer names.)"""
+    key, beside = f"{owner}/{name}", f"{owner}/{name}".rstrip("/") + "-"
+    moto_store.put(key.rstrip("/") if key.endswith("/") else beside, b"other", content_type=TYPE)
+    assert moto_store.head(key) is None
+    moto_store.put(key, b"data", content_type=TYPE, metadata={"a": "b"})
+    assert moto_store.read(key) == b"data" and moto_store.read(key, start=1, length=2) == b"at"
+    assert moto_store.head(key).metadata == {"a": "b"}
+    assert key in {entry.key for entry in moto_store.list_beginning(owner)}
+
+
+def test_a_silent_store_is_waited_for_once(object_store, owner) -> None:
+    """Whoever waited as long as is good for it is not made to wait again by another library."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections, and says nothing
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        store = ObjectStore(open_client(silence=0.5, tries=5, endpoint_url=url), "bucket")
+        store._signed._address = _Address(url, url.removeprefix("http://"), "/bucket/", "us-east-1")
+        for action in (
+            lambda: store.head(owner),
+            lambda: store.read(owner),
+            lambda: store.put(owner, b"data", content_type=TYPE),
+        ):
+            with pytest.raises(DreamlakeError) as caught:
+                action()
+            assert caught.value.code is Code.STORAGE_FAILED and caught.value.is_passing
+        silent.settimeout(0)
+        connections = 0
+        with suppress(BlockingIOError):
+            while silent.accept():
+                connections += 1
+        assert connections == 3

@@ -59,6 +59,10 @@ def test_suffixes(suffixes: str, says: SubtitleName | None) -> None:
         ("talk.srt", None),
         ("talk.forced.srt", None),
         ("talk.left.srt", None),
+        *(
+            (f"front.{word}.vtt", None)
+            for word in ["arm", "bot", "cam", "cup", "kit", "mic", "pan", "raw", "run", "tmp", "top"]
+        ),
         ("en.srt", None),
     ],
 )

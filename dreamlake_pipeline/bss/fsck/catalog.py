@@ -6,8 +6,9 @@ from sqlalchemy import text
 
 from ... import layout
 from ...api.integrity import Found
+from ...errors import DreamlakeError
 from ...findings import Finding
-from ..damaged import sha256_of
+from ..damaged import is_refused, sha256_of
 from .world import CUT, Progress, World
 
 _PATIENCE_HOURS = 3  # it is written every hour in which something was indexed
@@ -17,7 +18,12 @@ def check(world: World, after: str) -> Progress:
     """The hash and the size of each file are in its own user metadata (`processing/catalog.py`)."""
     done = Progress()
     for key in (layout.CATALOG_KEY, layout.EPISODES_KEY):
-        _check_file(world, key, done)
+        try:
+            _check_file(world, key, done)
+        except DreamlakeError as error:
+            if not is_refused(world.store, key, error):
+                raise
+            done.findings.append(Found(code=Finding.UNREADABLE, what=key, detail=str(error)))
     return done
 
 

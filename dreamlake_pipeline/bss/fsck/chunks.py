@@ -13,7 +13,7 @@ from ... import layout
 from ...api.integrity import Found
 from ...errors import Code, DreamlakeError
 from ...findings import Finding
-from ..damaged import sha256_of
+from ..damaged import is_refused, sha256_of
 from ..side_by_side import side_by_side
 from . import listing
 from .world import CUT, Progress, World, size_fault
@@ -85,6 +85,15 @@ def look(world: World, chunk: Chunk) -> tuple[Found | None, int]:
     if not chunk.is_stored:
         # Nobody trusts it. One that is leased is being stored.
         return (chunk.found(Finding.CHUNK_NOT_STORED, "no writer said so") if is_played else None), 0
+    try:
+        return _look_at_object(world, chunk, is_played)
+    except DreamlakeError as error:
+        if not is_refused(world.store, chunk.key, error):
+            raise
+        return chunk.found(Finding.UNREADABLE, str(error)), 0
+
+
+def _look_at_object(world: World, chunk: Chunk, is_played: bool) -> tuple[Found | None, int]:
     stored = world.store.head(chunk.key)
     if stored is None:
         code = Finding.CHUNK_MISSING if is_played or chunk.is_leased else Finding.CHUNK_ROW_WITHOUT_OBJECT

@@ -19,7 +19,7 @@ from ...errors import Code, DreamlakeError
 from ...findings import Finding
 from ...kinds import Kind
 from .. import chunks
-from ..damaged import read_small, sha256_of
+from ..damaged import is_refused, read_small, sha256_of
 from ..side_by_side import side_by_side
 from . import listing
 from .world import CUT, LARGE, Progress, World, size_fault
@@ -157,7 +157,7 @@ def _look(world: World, row: Row, listed: Mapping[str, int]) -> Progress:
     """What is wrong with one record, as far as one look tells; `listed` are sizes of objects that are known to lie in
     the bucket."""
     done = Progress()
-    done.findings += _check_raw(world, row, done)
+    done.findings += _told(world, row, row.staging_key, row.staging_key, _check_raw(world, row, done))
     if not row.has_result:
         if row.status == "ready":
             done.findings.append(row.found(Finding.READY_WITHOUT_RESULT, None, "it has no metadata"))
@@ -169,9 +169,20 @@ def _look(world: World, row: Row, listed: Mapping[str, int]) -> Progress:
         done.checked["files made"] += 1
         size = listed.get(row.folder + name)
         if size is None or (output is not None and size != output.size):
-            done.findings += _check_output(world, row, name, output, done)
+            checked = _check_output(world, row, name, output, done)
+            done.findings += _told(world, row, name, row.folder + name, checked)
     done.findings += _check_references(world, row)
     return done
+
+
+def _told(world: World, row: Row, what: str, key: str, checked: Iterator[Found]) -> Iterator[Found]:
+    """What was found of an object, and that the store refuses it, where it does."""
+    try:
+        yield from checked
+    except DreamlakeError as error:
+        if not is_refused(world.store, key, error):
+            raise
+        yield row.found(Finding.UNREADABLE, what, str(error))
 
 
 def _check_raw(world: World, row: Row, done: Progress) -> Iterator[Found]:
@@ -281,7 +292,13 @@ def _check_references(world: World, row: Row) -> Iterator[Found]:
         return
     named: dict[str, str] = {}
     for stream in metadata["streams"]:
-        playlist = _read(world, f"{row.folder}stream/{stream}.m3u8")
+        key = f"{row.folder}stream/{stream}.m3u8"
+        try:
+            playlist = _read(world, key)
+        except DreamlakeError as error:
+            if not is_refused(world.store, key, error):
+                raise
+            return  # which is told of the playlist
         if not playlist.rstrip().endswith("#EXT-X-ENDLIST"):
             return  # it is missing or cut off, which is told
         found = map(layout.parse_chunk, layout.chunk_uris(playlist))

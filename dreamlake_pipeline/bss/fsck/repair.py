@@ -98,7 +98,9 @@ def _wrong_segments(database: Engine, store: ObjectStore, hashes: Iterable[str],
             known = [chunk for chunk in known if chunk.sha256 in mine]
     looks = side_by_side(lambda chunk: chunks.look(world, chunk), known)
     return {
-        chunk.sha256: bool(chunk.records) for chunk, (found, _) in zip(known, looks, strict=True) if found is not None
+        chunk.sha256: bool(chunk.records)
+        for chunk, (found, _) in zip(known, looks, strict=True)
+        if found is not None and found.code is not Finding.UNREADABLE  # its bytes may well be there
     }
 
 

@@ -27,6 +27,7 @@ from typing import Any
 import ffmpeg
 
 from ...errors import Code, DreamlakeError
+from ...forkserver import end_with_parent
 from .bounds import MEMORY
 from .build import build
 
@@ -163,6 +164,7 @@ def _run(
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             start_new_session=True,
+            preexec_fn=_end_with_this_thread(),
         )
     log = _Log()
     try:
@@ -179,6 +181,13 @@ def _run(
     if code != 0 or log.input_damaged:
         raise _failure(code, log.lines, subject)
     return Finished(tuple(log.lines), tuple(log.shown), tuple(log.changes), time.monotonic() - started)
+
+
+def _end_with_this_thread() -> Callable[[], None] | None:
+    """What a new process does, so that it is killed when this one is: it would go on by itself. In a process namespace
+    of its own, which ends as a whole, nothing is to be done, and starting it costs less so."""
+    this = os.getpid()
+    return None if this == 1 else lambda: end_with_parent(this)
 
 
 _starting = threading.Lock()
@@ -316,18 +325,24 @@ _UNWRITABLE = re.compile(r"\[error\].*(Error submitting a packet to the muxer|Er
 _UNREADABLE = re.compile(r"Error processing packet in decoder|corrupt decoded frame")
 
 
-# What a signal that ended ffmpeg means. Who sends SIGKILL is somebody else: the system, short of memory, or a person.
+# What a signal that ended ffmpeg means. Who sends the first ones is somebody else: a person, the system, short of
+# memory, or whatever ends all processes of a job or of a machine.
+_FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGALRM,
+                 signal.SIGUSR1, signal.SIGUSR2, signal.SIGPIPE)  # fmt: skip
 _SIGNALS: dict[int, tuple[Code, str]] = {
-    signal.SIGKILL: (Code.CRASHES_WORKER, "ffmpeg was killed while it read {}."),
+    **dict.fromkeys(_FROM_OUTSIDE, (Code.CRASHES_WORKER, "ffmpeg was killed while it read {}.")),
     signal.SIGXCPU: (Code.MEDIA_TIMEOUT, "{} took more computing time than one file may, and was stopped."),
     signal.SIGXFSZ: (Code.MEDIA_TOO_LARGE, "{} became more output than one file may."),
 }
 
 
+_ENDED = re.compile(r"received signal \d+|Received > 3 system signals")
+
+
 def _failure(code: int, lines: Sequence[str] | deque[str], subject: str) -> DreamlakeError:
     evidence = _evidence(lines)
-    # ffmpeg itself ends at SIGTERM, and says so.
-    number = signal.SIGKILL if any("received signal" in line for line in lines) else -code
+    # Once it has begun, ffmpeg itself ends at SIGTERM and its like, and says so; at the fourth one, in other words.
+    number = signal.SIGTERM if any(map(_ENDED.search, lines)) else -code
     if number in _SIGNALS:
         error_code, sentence = _SIGNALS[number]
         return DreamlakeError(error_code, sentence.format(subject), exitCode=code, log=evidence)
