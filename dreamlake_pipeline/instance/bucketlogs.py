@@ -28,12 +28,12 @@ class RunLogsInBucket(S3ComputeLogManager):
     other user can reach, and starts no further processes. While the bucket is away, a run goes on without its logs."""
 
     def __init__(self, bucket: str, **settings: Any) -> None:
-        local = settings.pop("local_dir", None) or os.environ.get("DAGSTER_HOME")
-        self._temporary = None if local else tempfile.mkdtemp(prefix="dreamlake-run-logs-")
+        folder = _writable(settings.pop("local_dir", None) or os.environ.get("DAGSTER_HOME"))
+        self._temporary = None if folder else tempfile.mkdtemp(prefix="dreamlake-run-logs-")
         endpoint = settings.get("endpoint_url")
         super().__init__(bucket, **{"upload_interval": _INTERVAL} | settings)
         self._s3_session = open_client(silence=10, tries=2, endpoint_url=endpoint)
-        self._local_manager = RunLogFiles(private_folder(Path(local or self._temporary or "")))
+        self._local_manager = RunLogFiles(folder or private_folder(Path(self._temporary or "")))
 
     @classmethod
     def from_config_value(
@@ -53,3 +53,15 @@ class RunLogsInBucket(S3ComputeLogManager):
         super().dispose()
         if self._temporary is not None:
             shutil.rmtree(self._temporary, ignore_errors=True)
+
+
+def _writable(home: str | None) -> str | None:
+    """The folder for logs in a home; None where nothing can be written there, as in a container whose root is
+    read-only, or where there is none."""
+    if not home:
+        return None
+    try:
+        folder = private_folder(Path(home))
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK) else None

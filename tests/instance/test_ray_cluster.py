@@ -19,7 +19,7 @@ from tests.instance.conftest import DAGSTER_YAML, Runs
 from tests.instance.raycluster import ray_cluster
 
 pytestmark = [
-    pytest.mark.timeout(600),
+    pytest.mark.timeout(900),
     pytest.mark.xdist_group("ray"),
 ]
 

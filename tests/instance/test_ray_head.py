@@ -352,7 +352,7 @@ def test_a_node_of_another_version_takes_no_run(launching: Launching, head: Fake
     [asked] = head.jobs.values()
     *_, arguments = shlex.split(asked["entrypoint"])
     driver = [sys.executable, "-m", "dreamlake_pipeline.instance.raydriver", "0.0.1", arguments]
-    found = subprocess.run(driver, capture_output=True, text=True, timeout=60, check=False)
+    found = subprocess.run(driver, capture_output=True, text=True, timeout=200, check=False)
     assert found.returncode == raydriver.DIFFERS
     [line] = found.stderr.splitlines()
     told = f"this node has dreamlake-pipeline {__version__}, and the run is of 0.0.1: install that here."
@@ -366,7 +366,7 @@ def test_a_node_executes_what_the_head_hands_it(launching: Launching, head: Fake
     run = launching.launch()
     [asked] = head.jobs.values()
     line = asked["entrypoint"].replace("exec python ", f"exec {shlex.quote(sys.executable)} ", 1)
-    found = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=100, check=False)
+    found = subprocess.run(line, shell=True, capture_output=True, text=True, timeout=200, check=False)
     assert found.returncode == 0, found.stderr
     assert launching.get(run).status is DagsterRunStatus.SUCCESS
     assert launching.get(run).tags["dreamlake/host"]

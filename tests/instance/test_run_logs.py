@@ -62,7 +62,7 @@ def test_what_a_run_printed_is_shown_by_another_machine(
 ) -> None:
     key = ["whole", "compute_logs", "abc"]
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "node"))
-    subprocess.run([sys.executable, "-c", RUN, object_store.bucket, "/".join(key), "0"], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", RUN, object_store.bucket, "/".join(key), "0"], check=True, timeout=200)
     assert (tmp_path / "node" / "storage").stat().st_mode & 0o777 == 0o700
     there = in_bucket(object_store, tmp_path / "ui", monkeypatch)
     assert there.is_capture_complete(key)
@@ -79,7 +79,7 @@ def test_a_run_that_was_cut_off_shows_what_it_had_printed(
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path / "node"))
     with subprocess.Popen([sys.executable, "-c", RUN, object_store.bucket, "cut/compute_logs/abc", "600"]) as run:
         try:
-            for _ in range(1200):
+            for _ in range(2000):
                 if (shown := there.get_log_data(["cut", "compute_logs", "abc"]).stdout) is not None:
                     break
                 assert run.poll() is None
@@ -111,10 +111,13 @@ def test_a_bucket_that_is_away_ends_neither_the_run_nor_the_sending(
     assert manager.cloud_storage_has_logs(key, ComputeIOType.STDERR, partial=True)
 
 
+@pytest.mark.parametrize("home", [None, "", "/proc/none"])  # the last as in a container whose root is read-only
 def test_without_a_home_it_leaves_nothing_on_a_node(
-    object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    object_store: ObjectStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, home: str | None
 ) -> None:
     monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    if home is not None:
+        monkeypatch.setenv("DAGSTER_HOME", home)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     manager = RunLogsInBucket(object_store.bucket)
     [folder] = tmp_path.iterdir()
