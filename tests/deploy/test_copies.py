@@ -23,10 +23,10 @@ import pytest
 from dreamlake_pipeline.auth import Scope, issue_token
 from dreamlake_pipeline.client import DreamLake
 from dreamlake_pipeline.client.events import FileEvent
-from dreamlake_pipeline.client.http import ServiceClient
-from dreamlake_pipeline.client.server import IndexClient
 from dreamlake_pipeline.kinds import Kind
-from dreamlake_pipeline.objectstore import ObjectStore, open_client
+from dreamlake_pipeline.remote.http import ServiceClient
+from dreamlake_pipeline.remote.server import IndexClient
+from dreamlake_pipeline.storage import ObjectStore, open_client
 from tests.cli.conftest import Pipeline
 from tests.conftest import SECRET, free_port
 from tests.replicas import Replica
