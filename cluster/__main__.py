@@ -32,7 +32,7 @@ def main() -> int:
     words.add_argument("--folder", type=Path, default=None, help="a new folder for everything; kept")
     words.add_argument("--figures", action="store_true", help="what Ray costs, and what a node brings; no faults")
     words.add_argument("--simulate", action="store_true", help="1, 8 and 64 nodes that sleep instead: no Ray, no root")
-    words.add_argument("--seconds", type=float, default=60.0, help="of each simulation")
+    words.add_argument("--seconds", type=float, default=120.0, help="of each simulation")
     words.add_argument("scenarios", nargs="*", metavar="SCENARIO", help=f"of {', '.join(SCENARIOS)}; all by default")
     given = words.parse_args()
     if unknown := set(given.scenarios) - SCENARIOS.keys():

@@ -48,17 +48,31 @@ def terminate(stack: Stack, run_id: str) -> str:
     return str(dagster_home.query(stack, _TERMINATE, id=run_id)["terminateRun"]["__typename"])
 
 
-def logs(stack: Stack, run_id: str) -> str:
-    """What the page of a run shows of what its process printed."""
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """What the page of a run shows of what its process printed, and for how many seconds it is known to have worked
+    since that was kept: None for one that did not come so far."""
+
+    text: str
+    seconds: float | None
+
+
+def printed(stack: Stack, run_id: str) -> Printed:
+    """Raises httpx.TransportError."""
     events = dagster_home.query(stack, _EVENTS, id=run_id)["logsForRun"].get("events", [])
-    keys = [event["fileKey"] for event in events if event["__typename"] == "LogsCapturedEvent"]
+    captured = [event for event in events if event["__typename"] == "LogsCapturedEvent"]
+    if not captured:
+        return Printed("", None)
     text = ""
-    for key in keys:
-        shown = dagster_home.query(stack, _LOGS, key=[run_id, "compute_logs", key])["capturedLogs"]
+    for event in captured:
+        shown = dagster_home.query(stack, _LOGS, key=[run_id, "compute_logs", event["fileKey"]])["capturedLogs"]
         text += (shown["stdout"] or "") + (shown["stderr"] or "")
-    return text
+    # What others say of a run that does not speak any more comes later.
+    own = [event for event in events if event["__typename"] not in _BY_OTHERS]
+    return Printed(text, (float(own[-1]["timestamp"]) - float(captured[0]["timestamp"])) / 1000)
 
 
+_BY_OTHERS = {"RunFailureEvent", "RunCancelingEvent", "RunCanceledEvent", "EngineEvent"}
 _RUNS = """
 query Runs($limit: Int!) { runsOrError(limit: $limit) { ... on Runs { results {
     runId status startTime endTime tags { key value }
@@ -69,7 +83,7 @@ mutation Terminate($id: String!) { terminateRun(runId: $id, terminatePolicy: SAF
 """
 _EVENTS = """
 query Events($id: ID!) { logsForRun(runId: $id) { ... on EventConnection { events {
-    __typename ... on LogsCapturedEvent { fileKey }
+    __typename ... on MessageEvent { timestamp } ... on LogsCapturedEvent { fileKey }
 } } } }
 """
 _LOGS = """

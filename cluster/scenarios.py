@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 
 import psutil
 
@@ -17,7 +18,7 @@ from torture import parts
 from . import dagsterruns, namespaces
 from .home import Cluster, wait_until
 from .nodes import Node
-from .rayjobs import Job
+from .rayjobs import Job, RayJobs
 
 _WORK_BEGINS_WITHIN = 180.0
 _LONG_AT_WORK = 0.7  # seconds: an ffmpeg of this age transcodes, and is there for some more
@@ -32,11 +33,21 @@ _PROCESS_OF = {"code": "dagster-code", "webserver": "dagster-webserver", "daemon
 @dataclass(slots=True)
 class Happened:
     """What a fault was. `noticed`: seconds that Ray needed to notice it, or for which there was no Ray to ask; `wrong`
-    are sentences."""
+    are sentences. Jobs of the node at `address` that fail later than `begun`, by time.monotonic, failed by the fault.
+    """
 
     what: str
     noticed: float = 0.0
     wrong: list[str] = field(default_factory=list)
+    address: str | None = None
+    begun: float = 0.0
+
+    def look_back(self, jobs: RayJobs) -> None:
+        """Ray may notice when all is well again: connections that lost much wait long before they try again, and it
+        gives up a node whose health it could not ask for five times."""
+        for job in list(jobs.jobs.values()):
+            if job.address == self.address and job.status == "FAILED" and job.ended_at and job.ended_at > self.begun:
+                self.noticed = max(self.noticed, job.ended_at - self.begun)
 
 
 Scenario = Callable[[Cluster], Happened]
@@ -88,18 +99,15 @@ def cut_link(seconds: float) -> Scenario:
 
     def cut(cluster: Cluster) -> Happened:
         busy = _at_work(cluster)
-        victim, lost = busy.node, busy.jobs
-        begun = time.monotonic()
+        victim, begun = busy.node, time.monotonic()
         namespaces.cut(victim.cable)
         try:
             time.sleep(seconds)
         finally:
             namespaces.mend(victim.cable)
         cluster.wait_for_nodes()
-        ended = [job for job in lost if job.ended_at is not None and job.status == "FAILED"]
-        noticed = max((job.ended_at - begun for job in ended if job.ended_at), default=seconds)
-        what = f"the link of {victim.name} was cut for {seconds:.0f} s; Ray gave up {len(ended)} of {len(lost)} runs"
-        return Happened(what, noticed=max(noticed, seconds))
+        what = f"the link of {victim.name}, with {len(busy.jobs)} runs, was cut for {seconds:.0f} s"
+        return Happened(what, noticed=seconds, address=victim.address, begun=begun)
 
     return cut
 
@@ -205,36 +213,35 @@ def _until_ended(cluster: Cluster, lost: list[Job]) -> float:
 
 
 def _not_elsewhere(cluster: Cluster, lost: list[Job], victim: Node) -> list[str]:
-    """Sentences about lost runs whose batch was not taken up on another node. It is waited for."""
-
-    def successors(run_id: str) -> list[dagsterruns.Run]:
-        known = dagsterruns.runs(cluster.stack)
-        mine = next((run for run in known if run.run_id == run_id), None)
-        if mine is None:
-            return []
-        return [run for run in known if run.partition == mine.partition and run.attempt > mine.attempt]
-
-    def address_of_next(run_id: str) -> str | None:
-        for run in successors(run_id):
-            job = cluster.jobs.jobs.get(run.run_id)
-            if job is not None and job.address:
-                return job.address
-        return None
-
+    """Sentences about lost runs whose files were not taken up on another node. It is waited for."""
     wrong = []
     for job in lost:
         try:
             address = wait_until(
-                lambda job=job: address_of_next(job.run_id),  # type: ignore[misc]
-                _RAY_NOTICES_WITHIN,
-                "a further attempt runs",
+                partial(_address_of_next, cluster, job.run_id), _RAY_NOTICES_WITHIN, "a further attempt runs"
             )
         except TimeoutError:
-            wrong.append(f"the batch of run {job.run_id} has no further attempt")
+            wrong.append(f"the files of run {job.run_id} have no further attempt")
             continue
         if address == victim.address:
-            wrong.append(f"the batch of run {job.run_id} was tried again on the node that had died")
+            wrong.append(f"the files of run {job.run_id} were tried again on the node that had died")
     return wrong
+
+
+def _address_of_next(cluster: Cluster, run_id: str) -> str | None:
+    """Where files of a lost run were tried again: as another attempt at their batch, or as batches of some of them."""
+    known = dagsterruns.runs(cluster.stack)
+    mine = next((run for run in known if run.run_id == run_id), None)
+    if mine is None:
+        return None
+    query = "SELECT DISTINCT partition FROM bss.records WHERE was_in @> ARRAY[%s] AND partition IS NOT NULL"
+    parts = {row["partition"] for row in cluster.world.rows(query, mine.partition)} - {mine.partition}
+    for run in known:
+        if run.partition in parts or (run.partition == mine.partition and run.attempt > mine.attempt):
+            job = cluster.jobs.jobs.get(run.run_id)
+            if job is not None and job.address:
+                return job.address
+    return None
 
 
 def _jobs_at(cluster: Cluster, node: Node) -> list[Job]:

@@ -21,7 +21,6 @@ from pathlib import Path
 
 from benchmarks import home as benchmarks_home
 from benchmarks import overhead
-from benchmarks.home import Home
 from dreamlake_pipeline.api.bss import Record
 from dreamlake_pipeline.api.pipeline import BatchOffer, Chunk, ClaimBatches, ItemResult, ResultKey
 from dreamlake_pipeline.processing.hold import Hold
@@ -38,7 +37,7 @@ MEAN_SECONDS = 2.0
 _SPREAD = 0.6  # of the logarithm
 _CHUNKS = 10  # segments of 6 s
 LANES = 2  # files that a node works on at a time: DREAMLAKE_WORKERS
-_BATCH = 20  # files
+_BATCH = 40  # files: 40 s of work on two lanes
 _LEASE = 120.0
 _TICK = 0.25
 
@@ -57,33 +56,55 @@ class Simulated:
 
     @property
     def rate(self) -> float:
-        """Files a second, while all nodes had work."""
+        """Files of MEAN_SECONDS a second, while all nodes had work."""
         return self.nodes * LANES * self.busy / MEAN_SECONDS
 
 
-def simulate(folder: Path, say: Say, *, nodes: Sequence[int] = (1, 8, 64), seconds: float = 60.0) -> list[Simulated]:
+def simulate(folder: Path, say: Say, *, nodes: Sequence[int] = (1, 8, 64), seconds: float = 120.0) -> list[Simulated]:
     """Measure with so many nodes at a time, for about so many seconds each, on a stack under `folder`."""
     made = []
     with benchmarks_home.running(folder) as home:
         home.hold_pipeline()
+        place = Place(
+            home.environment["DREAMLAKE_BSS_URL"],
+            home.stack.credentials.service_token,
+            home.stack.postgres_url("dreamlake"),
+        )
         for count in nodes:
             files = math.ceil(count * LANES * seconds / MEAN_SECONDS)
             project = home.new_project()
             overhead.stage(home, project, files)
             say(f"{count} nodes, {files} files")
-            made.append(_Cluster(home, count, files).work())
+            made.append(work(place, count, files))
             home.wait_ready(project, files)
             say(f"{count} nodes: busy for {made[-1].busy:.1%} of {made[-1].seconds:.0f} s, {made[-1].rate:.1f} files/s")
     return made
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where BSS answers, a token of the pipeline's, and the database that holds the index."""
+
+    bss_url: str
+    token: str
+    postgres_url: str
+
+
+def work(place: Place, nodes: int, files: int, *, batch: int = _BATCH, mean: float = MEAN_SECONDS) -> Simulated:
+    """Have so many nodes work on everything that is queued, which are so many files, each for `mean` seconds. There are
+    to be more batches of `batch` files than nodes."""
+    return _Cluster(place, nodes, files, batch, mean).work()
 
 
 @dataclass(slots=True)
 class _Cluster:
     """Nodes in threads, and one that claims for them, as the staging sensor does."""
 
-    home: Home
+    place: Place
     count: int
     files: int
+    batch: int
+    mean: float
     _offers: queue.Queue[BatchOffer | None] = field(default_factory=queue.Queue)
     _slept: list[tuple[float, float]] = field(default_factory=list)
     _begun: list[float] = field(default_factory=list)
@@ -101,11 +122,11 @@ class _Cluster:
                 future.result()
         begin, end = min(self._begun), self._idle_at
         slept = sum(max(0.0, min(until, end) - max(since, begin)) for since, until in self._slept)
-        return Simulated(self.count, self.files, end - begin, slept / ((end - begin) * self.count * LANES))
+        seconds = end - begin
+        return Simulated(self.count, self.files, seconds, slept / (seconds * self.count * LANES))
 
     def _http(self) -> ServiceClient:
-        url, token = self.home.environment["DREAMLAKE_BSS_URL"], self.home.stack.credentials.service_token
-        return ServiceClient("BSS", url, token)
+        return ServiceClient("BSS", self.place.bss_url, self.place.token)
 
     def _claim(self) -> None:
         """Offer batches until there is nothing more to offer; each node is then told."""
@@ -113,7 +134,7 @@ class _Cluster:
             max_open=self.count + 1,
             max_open_per_owner=self.count + 1,
             wait_seconds=1.0,
-            max_files=_BATCH,
+            max_files=self.batch,
             max_bytes=2**40,
             settle_seconds=0,
             processing_grace_seconds=0,
@@ -133,7 +154,7 @@ class _Cluster:
 
     def _node(self, number: int) -> None:
         chance = random.Random(number)
-        tree = FolderTreeResource(postgres_url=self.home.stack.postgres_url("dreamlake"))
+        tree = FolderTreeResource(postgres_url=self.place.postgres_url)
         with self._http() as http, ThreadPoolExecutor(LANES) as lanes:
             while (offer := self._offers.get()) is not None:
                 hold = Hold(PipelineClient(http), offer.partition, str(uuid.uuid4()), _LEASE, attempt=offer.attempt)
@@ -155,7 +176,7 @@ class _Cluster:
         made: queue.SimpleQueue[Outcome | BaseException] = queue.SimpleQueue()
         for item in items:
             # Of a logarithm that is spread around `mu`, the mean is exp(mu + spread² / 2).
-            lasts = chance.lognormvariate(math.log(MEAN_SECONDS) - _SPREAD**2 / 2, _SPREAD)
+            lasts = chance.lognormvariate(math.log(self.mean) - _SPREAD**2 / 2, _SPREAD)
             lanes.submit(self._make, hold.pipeline, item, lasts, made)
         settling, left = Settling(hold, tree.upsert), len(items)
         while settling.without([item.id for item in items]):

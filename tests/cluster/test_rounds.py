@@ -8,6 +8,7 @@ import pytest
 
 from cluster.figures import Figure
 from cluster.inputs import heavy, mixed
+from cluster.rayjobs import Job, RayJobs
 from cluster.rounds import Round, table
 from cluster.scenarios import SCENARIOS, Happened
 from torture.inputs import Inputs
@@ -19,6 +20,22 @@ def test_what_ray_needs_to_notice_is_not_held_against_a_round() -> None:
     made = Round("kill-node", Happened("a node died", noticed=20), 600, 600, seconds=100, calm=60, attempts=2)
     assert made.beyond == 20 and made.is_good
     assert Round("calm", Happened("nothing"), 600, 600, seconds=60, calm=None, attempts=1).beyond == 0
+
+
+def test_ray_may_notice_a_cut_when_the_link_is_whole_again() -> None:
+    jobs = RayJobs("http://127.0.0.1:1", "token")
+    jobs.jobs = {
+        "here": Job("here", "10.77.0.11", "FAILED", ended_at=174.0),
+        "before": Job("before", "10.77.0.11", "FAILED", ended_at=90.0),
+        "ended well": Job("ended well", "10.77.0.11", "SUCCEEDED", ended_at=190.0),
+        "elsewhere": Job("elsewhere", "10.77.0.12", "FAILED", ended_at=180.0),
+    }
+    happened = Happened("a link was cut for 30 s", noticed=30.0, address="10.77.0.11", begun=100.0)
+    happened.look_back(jobs)
+    assert happened.noticed == 74.0
+    calm = Happened("nothing")
+    calm.look_back(jobs)
+    assert calm.noticed == 0
 
 
 def test_a_table_names_what_is_wrong() -> None:
