@@ -277,5 +277,7 @@ _ONE_WORKER = {
     "tests/sdk/test_docs.py": "stack",
     "tests/players/": "players",
     "tests/instance/": "instance",
-    "tests/deploy/": "deploy",
+    "tests/deploy/test_own_servers.py": "deploy",
+    "tests/deploy/test_containers.py": "deploy",
+    "tests/deploy/test_copies.py": "copies",
 }

@@ -159,6 +159,12 @@ def blocks() -> list[str]:
     return re.findall(r"^```sh\n(.*?)^```", (DEPLOY / "README.md").read_text(), re.MULTILINE | re.DOTALL)
 
 
+def block(word: str) -> str:
+    """The one of them that has this in it."""
+    (found,) = [text for text in blocks() if word in text]
+    return found
+
+
 class Unit:
     """A unit of systemd's: what it starts, with what environment, and how it is stopped."""
 
@@ -186,4 +192,4 @@ class Unit:
 def read_environment(file: Path) -> dict[str, str]:
     """A file of systemd.exec(5), EnvironmentFile=, in the simple form that ours have."""
     lines = [line for line in file.read_text().splitlines() if line and not line.startswith("#")]
-    return dict(line.split("=", 1) for line in lines)
+    return {name: value.strip('"') for name, _, value in (line.partition("=") for line in lines)}

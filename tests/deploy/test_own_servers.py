@@ -18,7 +18,7 @@ from dreamlake_pipeline.storage import ObjectStore, open_client
 from tests.certificates import Authority
 from tests.conftest import free_port
 
-from .conftest import DEPLOY, ROOT, Place, Unit, blocks
+from .conftest import DEPLOY, ROOT, Place, Unit, block
 from .waiting import wait_for_socket, wait_until_healthy
 
 SERVICES = ("bss", "server", "viewer")
@@ -66,7 +66,7 @@ def test_units_are_what_systemd_takes(installed: Place, name: str, tmp_path: Pat
 def test_nginx_takes_its_configuration(installed: Place, tmp_path: Path) -> None:
     if shutil.which("nginx") is None:
         pytest.skip("nginx is not installed")
-    installed.run(blocks()[5])
+    installed.run(block("nginx -t"))
     assert (installed.folder / "asked").read_text().splitlines()[-2:] == ["nginx -t", "systemctl reload nginx"]
     certificate = Authority(tmp_path).issue("*.example.com").read_text()
     for suffix in ("pem", "key"):
@@ -100,7 +100,8 @@ def test_what_is_installed_runs_and_processes_a_file(
     ports = {service: free_port() for service in SERVICES} | {"webserver": free_port()}
     _configure(installed, ports)
     with _running(installed, ports):
-        key = installed.run(blocks()[8]).strip()
+        installed.run(block("dreamlake doctor"))
+        key = installed.run(block("--namespace lab")).strip()
         (tmp_path / "a.csv").write_text("t,x\n0,1\n1,2\n")
         done = subprocess.run(
             [
@@ -135,14 +136,14 @@ def _configure(place: Place, ports: dict[str, int]) -> None:
     for file in (place.folder / "etc/dreamlake").iterdir():
         text = file.read_text()
         text = re.sub(
-            r"@db\.example\.com:5432/dreamlake\?sslmode=[^&\s]+&sslrootcert=[^&\s]+", f"@/dreamlake?host={host}", text
+            r'@db\.example\.com:5432/dreamlake\?sslmode=[^&\s]+&sslrootcert=[^&\s"]+', f"@/dreamlake?host={host}", text
         )
         text = text.replace("https://s3.example.com", os.environ["AWS_ENDPOINT_URL"])
         text = text.replace("@ACCESS_KEY@", os.environ["AWS_ACCESS_KEY_ID"]).replace(
             "@SECRET_KEY@", os.environ["AWS_SECRET_ACCESS_KEY"]
         )
-        text = text.replace("https://bss.example.com", f"http://127.0.0.1:{ports['bss']}")
-        text = text.replace("https://dreamlake.example.com", f"http://127.0.0.1:{ports['server']}")
+        for name, port in (("bss", "bss"), ("dreamlake", "server"), ("viewer", "viewer"), ("dagster", "webserver")):
+            text = text.replace(f"https://{name}.example.com", f"http://127.0.0.1:{ports[port]}")
         file.write_text(place.here(text))
         assert not re.search(r"@[A-Z_]+@|\bexample\.com:5432", text), file
     workspace = place.folder / "var/lib/dreamlake/dagster/workspace.yaml"

@@ -18,6 +18,9 @@ DOCUMENTS = [
     "ARCHITECTURE.md",
     "CHANGELOG.md",
     "deploy/README.md",
+    "deploy/containers.md",
+    "deploy/ecs/README.md",
+    "deploy/kubernetes/README.md",
     *(str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md")),
 ]
 
