@@ -121,7 +121,8 @@ class ClaimBatches(Model):
     `max_open`: most batches that are leased at a time, `max_open_per_owner`: most of one owner's. `wait_seconds`: how
     long the answer may wait for a batch. `store_answers`: the object store has just answered, so what waits for it is
     due. `max_attempts`: runs at one file alone that may be killed or crash before the file is failed. `build`: what the
-    pipeline makes results with.
+    pipeline makes results with. `slots`: runs that one owner has at a time; what is queued is cut into batches so that
+    they end together.
     """
 
     max_batches: int = Field(10, ge=1, le=100)
@@ -136,6 +137,7 @@ class ClaimBatches(Model):
     max_attempts: int = Field(ge=1)
     store_answers: bool = False
     build: Build | None = None
+    slots: int | None = Field(None, ge=1, le=100_000)
 
 
 class Deletion(Model):
@@ -248,7 +250,7 @@ class BeginBatch(Model):
     hands out all, `only` those named, done or not: what they had reported no longer counts.
 
     With `max_files` and `max_bytes`, a batch that no run has begun yet takes what was queued in its project since it
-    was formed, until it has so many.
+    was formed, until it has so many or, with `slots`, its share of the work.
     """
 
     partition: Printable
@@ -257,6 +259,7 @@ class BeginBatch(Model):
     attempt: int | None = None
     max_files: int | None = Field(None, ge=1, le=2**31 - 1)
     max_bytes: int | None = Field(None, ge=1, le=2**63 - 1)
+    slots: int | None = Field(None, ge=1, le=100_000)
     force: bool = False
     only: list[Id] = Field(default_factory=list)
 

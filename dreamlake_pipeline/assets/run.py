@@ -89,6 +89,7 @@ def hold_of(context: AssetExecutionContext, batch_tools: BatchTools, redo: Redo)
         attempt=_attempt_of(context.run),
         max_files=_at_most(context.run, MOST_FILES_TAG, policy.batch_files),
         max_bytes=_at_most(context.run, MOST_BYTES_TAG, policy.batch_bytes),
+        slots=policy.slots,
     )
 
 

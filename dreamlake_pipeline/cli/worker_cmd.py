@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -50,6 +51,8 @@ def worker(
     if check_only or address is None:
         return
     os.environ.setdefault("RAY_JOB_STOP_WAIT_TIME_S", _STOP_SECONDS)
+    # A shell on this node starts runs by `python`, which is to be this one.
+    os.environ["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     sys.stdout.flush()
     # In the place of this process, whose environment it keeps: whoever supervises this one supervises Ray.
     os.execv(sys.executable, ray_command(address, cpus or usable_cores(), options or []))  # noqa: S606

@@ -44,7 +44,8 @@ class Hold:
 
     After `turn_seconds` at the files of the batch, the run makes room for another owner who waits. `force` and `only`
     are what of the batch is to be done again. A run of an `attempt` takes no batch that was offered again since then.
-    The first run of a batch fills it up to `max_files` and `max_bytes`, where both are given.
+    The first run of a batch fills it up to `max_files` and `max_bytes`, where both are given, or to its share of the
+    work for so many `slots`.
     """
 
     pipeline: PipelineClient
@@ -57,6 +58,7 @@ class Hold:
     attempt: int | None = None
     max_files: int | None = None
     max_bytes: int | None = None
+    slots: int | None = None
     _held_at: float = field(default=-math.inf, init=False)  # when BSS last said so
     _asking: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
@@ -73,6 +75,7 @@ class Hold:
             only=self.only if only is None else only,
             max_files=self.max_files,
             max_bytes=self.max_bytes,
+            slots=self.slots,
         )
         self._held_at = asked_at
         return taken

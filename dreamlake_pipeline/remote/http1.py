@@ -113,11 +113,19 @@ class Range:
 class Connections:
     """Connections to HTTP servers, reused. Safe to share between threads."""
 
-    def __init__(self, *, connect: float = _CONNECT_SECONDS, silence: float = _SILENCE_SECONDS) -> None:
-        """`connect`: seconds until a connection has come about; `silence`: without a byte from the server."""
+    def __init__(
+        self,
+        *,
+        connect: float = _CONNECT_SECONDS,
+        silence: float = _SILENCE_SECONDS,
+        trust: Callable[[], ssl.SSLContext] = tls.context,
+    ) -> None:
+        """`connect`: seconds until a connection has come about; `silence`: without a byte from the server; `trust` says
+        which certificates are good, and is asked once, when the first server speaks TLS."""
         self._connect_seconds, self._silence = connect, silence
         self._idle: dict[tuple[str, str], list[_Connection]] = {}
         self._lock = threading.Lock()
+        self._trust = trust
         self._tls: ssl.SSLContext | None = None
 
     def request(self, method: str, url: str, headers: Mapping[str, str], body: bytes | Range = b"") -> Response:
@@ -181,7 +189,7 @@ class Connections:
         if not is_secure:
             return _Connection(plain, self._silence)
         with self._lock:
-            self._tls = self._tls or tls.context()
+            self._tls = self._tls or self._trust()
         try:
             return _Connection(self._tls.wrap_socket(plain, server_hostname=host), self._silence)
         except BaseException:

@@ -125,10 +125,12 @@ class PipelineClient:
         only: Sequence[str] = (),
         max_files: int | None = None,
         max_bytes: int | None = None,
+        slots: int | None = None,
     ) -> BatchItems:
         """Take the batch for a run: the items that are to be done. CONFLICT: `attempt` is not the latest.
 
-        A batch that no run has begun yet is filled up to `max_files` and `max_bytes`, where both are given.
+        A batch that no run has begun yet is filled up to `max_files` and `max_bytes`, where both are given, or to its
+        share of the work for so many `slots`.
         """
         body = BeginBatch(
             partition=partition,
@@ -139,6 +141,7 @@ class PipelineClient:
             only=list(only),
             max_files=max_files,
             max_bytes=max_bytes,
+            slots=slots,
         )
         return self._http.post("/pipeline/batches/begin", body, BatchItems)
 

@@ -28,6 +28,7 @@ class BatchPolicy(ConfigurableResource):
     batch_settle: int
     batch_lease: int
     batch_turn: int
+    slots: int
     batch_open: int
     batch_open_per_owner: int
     batch_attempts: int
@@ -53,6 +54,7 @@ class BatchPolicy(ConfigurableResource):
             lease_seconds=_OFFERED_SECONDS,
             max_attempts=self.batch_attempts,
             store_answers=store_answers,
+            slots=self.slots,
             build=build,
         )
 

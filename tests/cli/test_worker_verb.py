@@ -24,10 +24,10 @@ from dreamlake_pipeline.storage import ObjectStore
 
 # Stands in for Ray's console script, which replaces this process: it says what it was started with.
 RAY = """
-import json, os, sys
+import json, os, shutil, sys
 def main():
     print(json.dumps({"arguments": sys.argv[1:], "key": os.environ["DREAMLAKE_API_KEY"],
-                      "patience": os.environ["RAY_JOB_STOP_WAIT_TIME_S"]}))
+                      "patience": os.environ["RAY_JOB_STOP_WAIT_TIME_S"], "python": shutil.which("python")}))
     return 7
 """
 
@@ -128,6 +128,8 @@ def test_a_machine_that_is_fit_becomes_a_node(tell: Callable[[Build], None]) -> 
     assert said["key"] == os.environ["DREAMLAKE_API_KEY"]
     assert said["key"] not in str(said["arguments"])
     assert said["patience"] == "20"
+    # A shell there starts runs by `python`: it is the one that was checked, however this was called.
+    assert said["python"] == str(Path(sys.executable).parent / "python")
 
 
 @pytest.mark.usefixtures("node")

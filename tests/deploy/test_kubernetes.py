@@ -12,19 +12,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import kmock
 import kubernetes_validate
-import psycopg
 import pytest
 import yaml
 
 from dreamlake_pipeline.dagsterhome import instance_yaml
-from dreamlake_pipeline.database import with_driver
 from dreamlake_pipeline.settings import Settings
 
 from .conftest import DEPLOY
+from .launching import launch
 
 FOLDER = DEPLOY / "kubernetes"
 VARIANTS = ("base", "jobs", "ray", "migrations")
@@ -180,19 +178,12 @@ def api_server(folder: Path) -> Iterator[Path]:
 
 
 def test_a_run_is_a_job_that_is_looked_after_and_ended(
-    tmp_path: Path, database: str, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, dagster_postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dagster import DagsterInstance
     from kubernetes import client, config
 
-    from .launching import launch
-
-    with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute("CREATE SCHEMA dagster")
-    url = with_driver(database, "psycopg2")
-    monkeypatch.setenv(
-        "DAGSTER_POSTGRES_URL", f"{url}{'&' if '?' in url else '?'}options={quote('-csearch_path=dagster')}"
-    )
+    monkeypatch.setenv("DAGSTER_POSTGRES_URL", dagster_postgres_url)
     monkeypatch.setenv("DREAMLAKE_BUCKET", "my-recordings")
     for name, value in jobs_settings().items():
         monkeypatch.setenv(name, value)

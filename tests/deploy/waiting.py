@@ -18,7 +18,7 @@ def wait_for_socket(path: Path, process: subprocess.Popen[bytes], log: Path) -> 
         with socket.socket(socket.AF_UNIX) as client:
             if path.exists() and client.connect_ex(str(path)) == 0:
                 return
-        said = f"nobody listens at {path}: {log.read_text()[-3000:]}"
+        said = f"nobody listens at {path}: {log.read_text()[:2500]}"
         assert process.poll() is None and time.monotonic() < deadline, said
         time.sleep(0.1)
 

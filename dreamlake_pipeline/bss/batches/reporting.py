@@ -12,6 +12,7 @@ from ...api.pipeline import BatchSummary, ItemResult
 from ...errors import Code, DreamlakeError
 from .. import chunks, deletions, measures, records
 from ..values import to_jsonb
+from . import work
 from .rows import check_run, close_if_done, lock
 
 _RESULTS = """jsonb_to_recordset(CAST(:results AS jsonb)) AS x(id text, sha256 text, size bigint, recipe text,
@@ -64,6 +65,7 @@ def report(connection: Connection, partition: str, run_id: str, results: Sequenc
     if failed := [result.id for result in kept if result.error is not None]:
         deletions.tell_as_they_are(connection, failed)
     chunks.refer(connection, {result.id: result.chunks for result in kept if result.error is None})
+    work.learn(connection, {result.id: result.metadata for result in kept if result.error is None})
     return passed_over
 
 
