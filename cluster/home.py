@@ -56,7 +56,7 @@ class Cluster:
         core = list(self.nodes).index(node.name) % (os.cpu_count() or 1) if self.is_pinned else None
         node.start(cpus=self.slots * WORKERS, head=self.head.address, core=core)
 
-    def wait_for_nodes(self, seconds: float = 300.0) -> None:
+    def wait_for_nodes(self, seconds: float = 600.0) -> None:
         """Return once Ray has every node that is up, the head included."""
         wanted = {self.head.address, *(node.address for node in self.nodes.values() if node.is_up)}
         wait_until(lambda: wanted <= self.jobs.nodes(), seconds, f"Ray has the nodes {sorted(wanted)}")
@@ -141,8 +141,6 @@ def node_environment(stack: Stack, inherited: dict[str, str]) -> dict[str, str]:
         "DAGSTER_HOME": "/tmp/dagster",
         "DREAMLAKE_SCRATCH": "/tmp/scratch",
         "DREAMLAKE_WORKER_SOCKET": "/tmp/workers.sock",
-        # A run that is told to end has this many seconds until Ray kills it.
-        "RAY_JOB_STOP_WAIT_TIME_S": "20",
         "NO_PROXY": "*",
         "no_proxy": "*",
     }

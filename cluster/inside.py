@@ -47,14 +47,14 @@ _OBJECTS = 96 * 2**20  # bytes of Ray's object store, which nobody uses: runs ar
 
 
 def ray_command(plan: Plan) -> list[str]:
-    """What starts Ray on the node, in the foreground."""
-    words = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block"]
-    words += ["--disable-usage-stats", "--include-log-monitor=false"]
-    words += ["--node-ip-address", plan.address, "--num-cpus", str(plan.cpus), "--object-store-memory", str(_OBJECTS)]
+    """What starts Ray on the node, in the foreground: on all but the head, what an installation starts it by, too."""
+    options = [f"--node-ip-address={plan.address}", f"--object-store-memory={_OBJECTS}", "--include-log-monitor=false"]
     if plan.head is not None:
-        return [*words, "--address", f"{plan.head}:{RAY_PORT}"]
-    dashboard = ["--include-dashboard=true", "--dashboard-host", plan.address, "--dashboard-port", str(DASHBOARD_PORT)]
-    return [*words, "--head", "--port", str(RAY_PORT), *dashboard]
+        worker = [str(Path(sys.executable).with_name("dreamlake")), "worker", "--address", f"{plan.head}:{RAY_PORT}"]
+        return [*worker, "--num-cpus", str(plan.cpus), "--", *options]
+    dashboard = [f"--dashboard-host={plan.address}", f"--dashboard-port={DASHBOARD_PORT}", "--include-dashboard=true"]
+    start = [sys.executable, "-m", "ray.scripts.scripts", "start", "--head", f"--port={RAY_PORT}", "--num-cpus=0"]
+    return [*start, "--block", "--disable-usage-stats", *options, *dashboard]
 
 
 def main() -> None:
@@ -111,7 +111,7 @@ def _keep(programs: list[list[str]]) -> None:
         if pid not in running:
             continue  # an orphan
         words = running.pop(pid)
-        print(f"{words[2:5]} ended with {os.waitstatus_to_exitcode(status)}; it is started again", flush=True)
+        print(f"{words[:4]} ended with {os.waitstatus_to_exitcode(status)}; it is started again", flush=True)
         time.sleep(_PAUSE)
         running[_start(words)] = words
 

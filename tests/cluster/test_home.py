@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -44,9 +44,12 @@ def test_a_plan_is_read_as_it_was_written() -> None:
 
 
 def test_the_head_takes_no_runs_and_answers_on_its_own_address_alone() -> None:
-    node = Plan("node1", address_of(1), "/tmp/of-node1", (), 2, address_of(0))
-    head = replace(node, name="head", address=address_of(0), cpus=0, head=None)
-    words = ray_command(head)
-    assert words[words.index("--num-cpus") + 1] == "0"
-    assert words[words.index("--dashboard-host") + 1] == head.address
-    assert ray_command(node)[-2:] == ["--address", f"{head.address}:6379"]
+    words = ray_command(Plan("head", address_of(0), "/tmp/of-head", (), 2, head=None))
+    assert {"--num-cpus=0", f"--dashboard-host={address_of(0)}", f"--node-ip-address={address_of(0)}"} <= set(words)
+
+
+def test_a_node_is_started_as_an_installation_starts_one() -> None:
+    program, *words = ray_command(Plan("node1", address_of(1), "/tmp/of-node1", (), 4, address_of(0)))
+    assert Path(program).is_file()
+    assert words[: words.index("--")] == ["worker", "--address", f"{address_of(0)}:6379", "--num-cpus", "4"]
+    assert f"--node-ip-address={address_of(1)}" in words
