@@ -123,7 +123,7 @@ def test_a_heartbeat_into_a_link_that_was_cut_is_sent_again_soon(
     bss_gateway: tuple[Gateway, PipelineClient],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(remote_pipeline, "_HEARTBEAT_SILENCE", 0.5)
+    monkeypatch.setattr(remote_pipeline, "_HEARTBEAT_SILENCE", 3.0)
     gateway, pipeline = bss_gateway
     behind = replace(hold({"/1.srt": srt("1")}), pipeline=pipeline)
     behind.begin()
