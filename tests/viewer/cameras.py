@@ -168,6 +168,20 @@ def expect_exact(page: Page, cameras: Mapping[str, Camera] = CAMERAS) -> None:
         assert time.monotonic() < deadline, read
 
 
+def read_in_step(page: Page) -> dict[str, Any]:
+    """What all show in a moment in which the page says that they are in step, and says so when it judged it anew.
+
+    It judges ten times a second: what fell out of step since the last time is what it has not seen yet.
+    """
+    deadline = time.monotonic() + 60
+    while True:
+        read = barcodes.read(page)
+        let_frames_pass(page, 12)
+        if read["synced"] and episode(page).get_attribute("data-synced") == "true":
+            return read
+        assert time.monotonic() < deadline, read
+
+
 def apart(frames: Mapping[str, int | None]) -> float:
     """How far cameras are from showing the same moment, in frames of the slower of two: 0 where their frames overlap in
     time, as those of another rate do, and at most 1 where they are in step to a frame."""

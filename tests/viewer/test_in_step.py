@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from typing import Any
 
 import pytest
@@ -21,6 +20,7 @@ from .cameras import (
     expected,
     let_frames_pass,
     open_episode,
+    read_in_step,
     seek,
     shown,
     wait_for_time,
@@ -39,20 +39,6 @@ def test_a_seek_shows_the_frame_of_its_time_in_all(player: Page, moment: float) 
     seek(player, moment)
     expect_synced(player)
     assert shown(player) == expected(moment)
-
-
-def read_in_step(player: Page) -> dict[str, Any]:
-    """What all show in a moment in which the page says that they are in step, and says so when it judged it anew.
-
-    It judges ten times a second: what fell out of step since the last time is what it has not seen yet.
-    """
-    deadline = time.monotonic() + 60
-    while True:
-        read = barcodes.read(player)
-        let_frames_pass(player, 12)
-        if read["synced"] and episode(player).get_attribute("data-synced") == "true":
-            return read
-        assert time.monotonic() < deadline, read
 
 
 def test_ten_seconds_of_playing_keep_all_within_a_frame(player: Page) -> None:

@@ -155,6 +155,7 @@ def test_a_wheel_has_pages_scripts_and_libraries(tmp_path: Path) -> None:
     source, wheels = tmp_path / "source", tmp_path / "wheels"
     ignored = shutil.ignore_patterns("node_modules", "__pycache__")
     shutil.copytree(ROOT / "dreamlake_pipeline", source / "dreamlake_pipeline", ignore=ignored)
+    shutil.copytree(ROOT / "deploy", source / "deploy")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     options = ["--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(wheels)]
