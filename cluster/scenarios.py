@@ -45,6 +45,8 @@ class Happened:
     def look_back(self, jobs: RayJobs) -> None:
         """Ray may notice when all is well again: connections that lost much wait long before they try again, and it
         gives up a node whose health it could not ask for five times."""
+        if self.address is None:  # as that of a job that never got a node
+            return
         for job in list(jobs.jobs.values()):
             if job.address == self.address and job.status == "FAILED" and job.ended_at and job.ended_at > self.begun:
                 self.noticed = max(self.noticed, job.ended_at - self.begun)

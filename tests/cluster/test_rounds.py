@@ -29,6 +29,7 @@ def test_ray_may_notice_a_cut_when_the_link_is_whole_again() -> None:
         "before": Job("before", "10.77.0.11", "FAILED", ended_at=90.0),
         "ended well": Job("ended well", "10.77.0.11", "SUCCEEDED", ended_at=190.0),
         "elsewhere": Job("elsewhere", "10.77.0.12", "FAILED", ended_at=180.0),
+        "nowhere": Job("nowhere", None, "FAILED", ended_at=185.0),
     }
     happened = Happened("a link was cut for 30 s", noticed=30.0, address="10.77.0.11", begun=100.0)
     happened.look_back(jobs)
