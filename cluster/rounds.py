@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -15,8 +13,8 @@ import httpx
 import psutil
 import psycopg
 
-from torture.check import Checked, check, check_tables
-from torture.clients import DREAMLAKE, Clients
+from torture.check import Checked, check, check_by_fsck, check_tables
+from torture.clients import Clients
 from torture.inputs import Expected, Inputs
 
 from . import dagsterruns
@@ -202,24 +200,13 @@ def _whole(session: Session) -> Round:
     """Everything that was brought: all bytes, and what `dreamlake fsck --deep` finds."""
     begun = time.monotonic()
     checked = check(session.cluster.world, session.expected)
-    _check_by_fsck(session.cluster, checked)
+    check_by_fsck(session.cluster.world.environment, checked)
     for line in checked.lines():
         session.say(f"    {line}")
     counts = checked.counts
     what = Happened(f"{counts['chunks read back']} chunks and {counts['raw objects read back']} files read back")
     seconds = time.monotonic() - begun
     return Round("all bytes", what, counts["files"], counts["ready"], seconds, None, 0, dict(checked.wrong))
-
-
-def _check_by_fsck(cluster: Cluster, checked: Checked) -> None:
-    words = [DREAMLAKE, "fsck", "--deep", "--json"]
-    done = subprocess.run(words, env=cluster.world.environment, capture_output=True, text=True, check=False)
-    events = [json.loads(line) for line in done.stdout.splitlines()]
-    if done.returncode not in (0, 1) or not events:
-        checked.find("fsck", f"it ended with {done.returncode}: {done.stderr[-500:]}")
-    for event in events:
-        if event["event"] == "finding":
-            checked.find(f"fsck: {event['code']}", json.dumps(event))
 
 
 def table(made: Sequence[Round]) -> str:

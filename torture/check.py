@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import subprocess
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar
@@ -17,6 +18,7 @@ from botocore.exceptions import ClientError
 from dreamlake_pipeline import layout
 from dreamlake_pipeline.kinds import KINDS, Kind
 
+from .clients import DREAMLAKE
 from .inputs import Expected
 
 _Item = TypeVar("_Item")
@@ -269,3 +271,16 @@ def _place(record: dict[str, Any]) -> tuple[str, str, str | None, str]:
 
 def _say(file: Expected) -> str:
     return f"{file.project}@{file.owner}:{file.episode or ''}{file.name}"
+
+
+def check_by_fsck(environment: Mapping[str, str], checked: Checked) -> None:
+    """`dreamlake fsck --deep` finds nothing either."""
+    done = subprocess.run(
+        [DREAMLAKE, "fsck", "--deep", "--json"], env=environment, capture_output=True, text=True, check=False
+    )
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    if done.returncode not in (0, 1) or not events:
+        checked.find("fsck", f"it ended with {done.returncode}: {done.stderr[-500:]}")
+    for event in events:
+        if event["event"] == "finding":
+            checked.find(f"fsck: {event['code']}", json.dumps(event))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import random
-import subprocess
 import threading
 import time
 from collections import Counter
@@ -19,8 +17,8 @@ import psycopg
 from dreamlake_pipeline.stack.health import problem_of
 from dreamlake_pipeline.stack.processes import PROCESSES
 
-from .check import Checked, check, check_no_orphans
-from .clients import DREAMLAKE, Clients
+from .check import Checked, check, check_by_fsck, check_no_orphans
+from .clients import Clients
 from .faults import Tormentor, schedule
 from .gardener import Gardener
 from .home import Home, running
@@ -122,7 +120,7 @@ def torture(
         expected = [file for wave in clients.brought for file in wave.expected if file.place not in gone]
         checked = check(home, expected)
         check_no_orphans(checked, home)
-        _check_by_fsck(home, checked)
+        check_by_fsck(home.environment, checked)
         _check_processes(home, checked)
         checked.counts["deleted"] = len(gone)
         checked.counts["freed"] = gardener.freed.total()
@@ -160,19 +158,6 @@ def _wait_until_told(home: Home) -> None:
     until = time.monotonic() + _LONGEST_TELLING
     while time.monotonic() < until and home.rows("SELECT FROM bss.deletions LIMIT 1"):
         time.sleep(1)
-
-
-def _check_by_fsck(home: Home, checked: Checked) -> None:
-    """`dreamlake fsck --deep` finds nothing either."""
-    done = subprocess.run(
-        [DREAMLAKE, "fsck", "--deep", "--json"], env=home.environment, capture_output=True, text=True, check=False
-    )
-    events = [json.loads(line) for line in done.stdout.splitlines()]
-    if done.returncode not in (0, 1) or not events:
-        checked.find("fsck", f"it ended with {done.returncode}: {done.stderr[-500:]}")
-    for event in events:
-        if event["event"] == "finding":
-            checked.find(f"fsck: {event['code']}", json.dumps(event))
 
 
 def _check_processes(home: Home, checked: Checked) -> None:
