@@ -120,6 +120,15 @@ def expect_synced(page: Page) -> None:
     expect(episode(page)).to_have_attribute("data-synced", "true")
 
 
+def play_without_end(page: Page) -> None:
+    """Play, and begin again at the end: on a busy machine, an episode is over before all was read of it."""
+    repeat = page.get_by_role("button", name="Repeat what is shown")
+    if repeat.get_attribute("aria-pressed") == "false":
+        repeat.click()
+    page.get_by_role("button", name="Play").click()
+    expect(episode(page)).to_have_attribute("data-playing", "true")
+
+
 def wait_for_time(page: Page, time: float) -> None:
     """Until the clock has come to a time."""
     page.evaluate(
@@ -171,15 +180,31 @@ def expect_exact(page: Page, cameras: Mapping[str, Camera] = CAMERAS) -> None:
 def read_in_step(page: Page) -> dict[str, Any]:
     """What all show in a moment in which the page says that they are in step, and says so when it judged it anew.
 
-    It judges ten times a second: what fell out of step since the last time is what it has not seen yet.
+    It judges ten times a second: what fell out of step since the last time is what it has not seen yet. The page must
+    be playing (`play_without_end`): at rest, all are in step.
     """
     deadline = time.monotonic() + 60
     while True:
         read = barcodes.read(page)
         let_frames_pass(page, 12)
+        assert episode(page).get_attribute("data-playing") == "true", read
         if read["synced"] and episode(page).get_attribute("data-synced") == "true":
             return read
         assert time.monotonic() < deadline, read
+
+
+def read_still(page: Page) -> dict[str, Any]:
+    """What all show once time and pictures stand still and the page says that they are in step, though it is playing:
+    pictures that were on their way when time was stopped have come."""
+    deadline = time.monotonic() + 20
+    read = barcodes.read(page)
+    while True:
+        let_frames_pass(page, 30)
+        before, read = read, barcodes.read(page)
+        assert episode(page).get_attribute("data-playing") == "true", read
+        if read["synced"] and (read["time"], read["frames"]) == (before["time"], before["frames"]):
+            return read
+        assert time.monotonic() < deadline, (before, read)
 
 
 def apart(frames: Mapping[str, int | None]) -> float:

@@ -8,8 +8,6 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from benchmarks import barcodes
-
 from .cameras import (
     CAMERAS,
     DURATION,
@@ -18,9 +16,10 @@ from .cameras import (
     expect_exact,
     expect_synced,
     expected,
-    let_frames_pass,
     open_episode,
+    play_without_end,
     read_in_step,
+    read_still,
     seek,
     shown,
     wait_for_time,
@@ -42,7 +41,7 @@ def test_a_seek_shows_the_frame_of_its_time_in_all(player: Page, moment: float) 
 
 
 def test_ten_seconds_of_playing_keep_all_within_a_frame(player: Page) -> None:
-    player.keyboard.press("Space")
+    play_without_end(player)
     for moment in (3.5, 6.0, 9.0, 10.0, 10.5, 11.0):
         wait_for_time(player, moment)
         read = read_in_step(player)
@@ -83,22 +82,17 @@ def test_a_stall_of_one_holds_all(page: Page, viewer: Any, cameras: Lab) -> None
 
     page.route(re.compile(rf"/videos/{cameras.record('/camera/left.mp4').id}/stream/[0-9a-f]+\.ts"), keep)
     open_episode(page, viewer, cameras.page())
-    page.keyboard.press("Space")
+    play_without_end(page)
     left = page.locator("figure", has_text="/camera/left.mp4")
     expect(left).to_have_attribute("data-state", "loading")
     expect(episode(page)).to_have_attribute("data-playing", "true")
-    expect_synced(page)
-    held = barcodes.read(page)
-    assert 1 < held["time"] < DURATION - 4 and apart(held["frames"]) <= 1
     # Time stands still, of all cameras, for as long as it lasts.
-    let_frames_pass(page, 30)
-    again = barcodes.read(page)
-    assert (again["time"], again["frames"]) == (held["time"], held["frames"])
+    held = read_still(page)
+    assert 1 < held["time"] < DURATION - 4 and apart(held["frames"]) <= 1
     is_kept_back = False
     for route in kept:
         route.continue_()
     wait_for_time(page, held["time"] + 2)
     expect(left).to_have_attribute("data-state", "playing")
-    expect_synced(page)
-    read = barcodes.read(page)
+    read = read_in_step(page)
     assert apart(read["frames"]) <= 1, read

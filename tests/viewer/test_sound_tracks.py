@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 
 from dreamlake_pipeline.media.run import ffmpeg
 
-from .cameras import expect_synced, open_episode, seek, wait_for_time
+from .cameras import expect_synced, open_episode, play_without_end, seek, wait_for_time
 from .ingest import Lab
 
 # Hertz of each track, none of which is an overtone of the other.
@@ -70,7 +70,7 @@ def test_the_sound_track_that_is_chosen_is_heard(page: Page, viewer: Any, dubbed
     page.locator("summary[aria-label^=Sound]").click()
     choice = page.get_by_role("combobox", name="Sound track of /camera/dubbed.mp4")
     expect(choice.locator("option")).to_have_count(2)
-    page.get_by_role("button", name="Play").click()
+    play_without_end(page)
     wait_for_time(page, 1.0)
     video.evaluate(HEARD, PITCHES["eng"])
     page.locator("summary[aria-label^=Sound]").click()
@@ -83,7 +83,7 @@ def test_the_sound_track_that_is_chosen_is_heard(page: Page, viewer: Any, dubbed
     # The choice stays, wherever one goes.
     seek(page, 12.0)
     expect_synced(page)
-    page.get_by_role("button", name="Play").click()
+    play_without_end(page)
     wait_for_time(page, 13.0)
     video.evaluate(HEARD, PITCHES["fra"])
     page.locator("summary[aria-label^=Sound]").click()
