@@ -265,7 +265,10 @@ class BeginBatch(Model):
 
 
 class BatchItems(Model):
-    """The items to work on, in a stable order. `attempt` counts offers, `begun` the runs that took one."""
+    """The items to work on, in a stable order. `attempt` counts offers, `begun` the runs that took one.
+
+    `is_whole`: a run that takes the batch is told that there are no others in it.
+    """
 
     partition: str
     owner: str
@@ -275,6 +278,7 @@ class BatchItems(Model):
     ladder: tuple[int, ...] | None = Field(None, description="The project's, for videos without their own.")
     csv: dict[str, str] | None = Field(None, description="The project's, for label files without their own.")
     playback: PlaybackMode | None = Field(None, description="The project's, for videos without their own.")
+    is_whole: bool = False
     items: list[Record]
 
 

@@ -43,7 +43,7 @@ def staging_objects(
         work = begin_work(batch_tools, hold, taken, [item for item in due if item.kind in kinds])
         batch_tools.begin(work)
         # Nothing is told of the work before the next asset waits for it: these are the items as they were.
-        batch = hold.pipeline.items(context.partition_key)
+        batch = taken if taken.is_whole else hold.pipeline.items(context.partition_key)
         batch_tools.show(batch.items)
         moved = moved_of(hold)
     if moved is not None and moved.count:

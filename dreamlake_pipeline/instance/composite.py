@@ -19,7 +19,16 @@ from dagster._core.storage.tags import PARTITION_NAME_TAG
 from dagster._serdes import ConfigurableClass
 from dagster._serdes.config_class import ConfigurableClassData
 
-from .watching import BYTES_TAG, FILES_TAG, LAUNCHER_TAG, MOST_BYTES_TAG, MOST_FILES_TAG, WORKER_TAG, Watcher
+from .watching import (
+    BYTES_TAG,
+    FILES_TAG,
+    LAUNCHER_TAG,
+    MOST_BYTES_TAG,
+    MOST_FILES_TAG,
+    WORKER_TAG,
+    PromptLauncher,
+    Watcher,
+)
 from .worker import Worker
 
 _HERE, _CLUSTER = "here", "cluster"
@@ -120,6 +129,11 @@ class BySizeRunLauncher(RunLauncher[T_DagsterInstance], ConfigurableClass):
 
     def get_run_worker_debug_info(self, run: DagsterRun, include_container_logs: bool | None = True) -> str | None:
         return self._of(run).get_run_worker_debug_info(run, include_container_logs)
+
+    def starts_at_once(self, run: DagsterRun) -> bool:
+        """Whether it is a small one, and `here` would."""
+        here = self._launchers[_HERE]
+        return self._is_small(run) and isinstance(here, PromptLauncher) and here.starts_at_once(run)
 
     def has_lost(self, run: DagsterRun) -> bool:
         """As the launcher that has the run says; False where it can't say."""

@@ -6,6 +6,7 @@ import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from dagster import DagsterRun
@@ -98,18 +99,17 @@ class ForkRunLauncher(RunLauncher[T_DagsterInstance], ConfigurableClass):
             return CheckRunHealthResult(WorkerStatus.FAILED, f"Process {worker.pid} of the run is gone.")
         return CheckRunHealthResult(WorkerStatus.RUNNING, run_worker_id=str(worker))
 
+    def starts_at_once(self, run: DagsterRun) -> bool:
+        """Whether the run server listens: it forks in milliseconds."""
+        return _is_listening(socket_path())
+
     def has_lost(self, run: DagsterRun) -> bool:
         """Whether it is certain that no process executes a run that was told to start a while ago.
 
         It is never certain elsewhere than beside the run server, or while that does not listen.
         """
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            try:
-                connection.connect(str(socket_path()))
-                if not is_of_this_machine(connection):
-                    return False
-            except OSError:
-                return False
+        if not _is_listening(socket_path()):
+            return False
         worker = _worker_of(run)
         return worker is None or worker.process() is None
 
@@ -126,6 +126,16 @@ class ForkRunLauncher(RunLauncher[T_DagsterInstance], ConfigurableClass):
                 line.send({"died": str(worker)})
                 return bool(line.receive().get("killedAlone"))
         except DagsterLaunchFailedError:
+            return False
+
+
+def _is_listening(path: Path) -> bool:
+    """Whether a run server of this machine listens here."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        try:
+            connection.connect(str(path))
+            return is_of_this_machine(connection)
+        except OSError:
             return False
 
 

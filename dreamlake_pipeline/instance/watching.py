@@ -1,4 +1,5 @@
-"""What a launcher can tell of its runs beyond what Dagster asks (sensors/attempts.py), and the tags that it goes by."""
+"""What a launcher can tell of runs beyond what Dagster asks (sensors/attempts.py, queue.py), and the tags of runs that
+it goes by."""
 
 from __future__ import annotations
 
@@ -24,3 +25,11 @@ class Watcher(Protocol):
     def was_killed_alone(self, run: DagsterRun) -> bool:
         """Whether a signal that nobody sends on purpose ended the run's process, and no other run's at that time, as
         far as one can know."""
+
+
+@runtime_checkable
+class PromptLauncher(Protocol):
+    """A launcher that may start runs in a moment, so that whoever submits one can wait for it."""
+
+    def starts_at_once(self, run: DagsterRun) -> bool:
+        """Whether it would now start this run in well under a second."""

@@ -69,7 +69,7 @@ def test_from_queue_to_ready(api, files, owner, claim, begin, report, finish, pi
     assert api.get(f"/text-tracks/{good}").json()["status"] == "queued"
 
     items = begin(offer["partition"])
-    assert _ids(items) == [good, bad] and items["attempt"] == 1
+    assert _ids(items) == [good, bad] and items["attempt"] == 1 and items["isWhole"]
     assert {item["status"] for item in items["items"]} == {"processing"}
     beat = {"partition": offer["partition"], "runId": "run-1", "leaseSeconds": 60}
     assert pipeline.post("/pipeline/batches/heartbeat", json=beat).json().keys() == {"othersWait"}
@@ -188,7 +188,8 @@ def test_rerunning_a_partition_redoes_what_is_not_ready(api, files, claim, begin
     report(partition, _result(good), {"id": bad, "error": {"code": "text_invalid", "message": "No cue."}})
     assert finish(partition).json()["unfinished"] == 1
     # Still open: what failed in this batch is not tried again by itself.
-    assert _ids(begin(partition)) == [unfinished]
+    again = begin(partition)
+    assert _ids(again) == [unfinished] and not again["isWhole"]
     report(partition, _result(unfinished))
     assert finish(partition).json() == {"partition": partition, "ready": 2, "failed": 1, "unfinished": 0}
 

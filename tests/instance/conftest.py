@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psutil
@@ -17,6 +18,9 @@ import psycopg
 import pytest
 from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
 from dagster._core.definitions.reconstruct import ReconstructableRepository
+from dagster._core.remote_origin import InProcessCodeLocationOrigin, RemoteJobOrigin, RemoteRepositoryOrigin
+from dagster._core.run_coordinator import SubmitRunContext
+from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from dreamlake_pipeline.database import with_driver
 from dreamlake_pipeline.instance.launcher import WORKER_TAG
@@ -30,6 +34,12 @@ storage:
     class: PooledPostgresStorage
     config: {postgres_url: {env: DAGSTER_POSTGRES_URL}}
 run_launcher: {module: dreamlake_pipeline.instance, class: ForkRunLauncher}
+run_coordinator:
+  module: dreamlake_pipeline.instance
+  class: PromptRunQueue
+  config:
+    max_concurrent_runs: 2
+    tag_concurrency_limits: [{key: dreamlake/owner, value: {applyLimitPerUniqueValue: true}, limit: 1}]
 compute_logs: {module: dreamlake_pipeline.instance, class: RunLogFiles}
 run_monitoring: {enabled: true}
 telemetry: {enabled: false}
@@ -109,13 +119,28 @@ class Runs:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             return connection.connect_ex(str(socket_path())) == 0
 
+    def create(self, name: str, **options: Any) -> DagsterRun:
+        """A run that nobody has started."""
+        job = ReconstructableRepository.for_file(str(self.home / "jobs.py"), "defs").get_reconstructable_job(name)
+        origin = {"job_code_origin": job.get_python_origin()}
+        return self.instance.create_run_for_job(job.get_definition(), **(origin | options))
+
     def launch(self, name: str) -> str:
         """The id of a run that was launched."""
-        job = ReconstructableRepository.for_file(str(self.home / "jobs.py"), "defs").get_reconstructable_job(name)
-        run = self.instance.create_run_for_job(job.get_definition(), job_code_origin=job.get_python_origin())
+        run = self.create(name)
         self.instance.launch_run(run.run_id, workspace=None)  # type: ignore[arg-type]
         self._launched.append(run.run_id)
         return run.run_id
+
+    def submit(self, name: str, **options: Any) -> DagsterRun:
+        """A run that was submitted, as it stands then. (There is no daemon that starts what waits.)"""
+        location = InProcessCodeLocationOrigin(LoadableTargetOrigin(python_file=str(self.home / "jobs.py")))
+        origin = RemoteJobOrigin(RemoteRepositoryOrigin(location, "defs"), name)
+        run = self.create(name, remote_job_origin=origin, **options)
+        submitted = self.instance.run_coordinator.submit_run(SubmitRunContext(run, workspace=None))  # type: ignore[arg-type]
+        if WORKER_TAG in self.get(run.run_id).tags:
+            self._launched.append(run.run_id)
+        return submitted
 
     def get(self, run_id: str) -> DagsterRun:
         run = self.instance.get_run_by_id(run_id)

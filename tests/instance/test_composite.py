@@ -64,6 +64,9 @@ class Knowing(Noting):
     def was_killed_alone(self, run: DagsterRun) -> bool:
         return False
 
+    def starts_at_once(self, run: DagsterRun) -> bool:
+        return True
+
 
 @pytest.fixture(scope="module")
 def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterInstance]:
@@ -123,6 +126,7 @@ def test_a_run_goes_where_its_size_belongs(launching: Launching, tags: dict[str,
     assert launching.launcher.terminate(run.run_id)
     assert launchers[name].asked == ["launch", "health", "terminate"]
     # Of what a launcher can't say, what is safe holds.
+    assert launching.launcher.starts_at_once(run) is (name == "here")
     assert launching.launcher.has_lost(run) is (name == "here")
     assert launching.launcher.was_killed_alone(run) is (name == "cluster")
 

@@ -65,7 +65,11 @@ def begin(connection: Connection, asked: BeginBatch) -> BatchItems:
         SELECT * FROM handed ORDER BY id"""),  # noqa: S608 (both are spelled above)
         {"partition": asked.partition, "only": asked.only},
     )
-    return _items(connection, begun, items.mappings())
+    taken = _items(connection, begun, items.mappings())
+    count = connection.execute(
+        text("SELECT count(*) FROM records WHERE partition = :partition"), {"partition": asked.partition}
+    ).scalar_one()
+    return taken.model_copy(update={"is_whole": count == len(taken.items)})
 
 
 def items(connection: Connection, partition: str, kind: Kind | None = None) -> BatchItems:
