@@ -112,7 +112,7 @@ class VideoMetadata(Model):
     audio_tracks: list[AudioTrack] = Field(default_factory=list, description="When there are several.")
     chunks: Chunks
     poster_url: str | None = None
-    contact_sheet_url: str | None = None
+    contact_sheet_url: str | None = Field(None, description="Of a video with more than one keyframe.")
     time_origin: TimeOrigin
     source: SourceInfo
     conformance: dict[str, Any] = Field(default_factory=dict)

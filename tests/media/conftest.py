@@ -133,9 +133,11 @@ def cut(clip: Clip, tmp_path: Path) -> Callable[[str, float], Path]:
 
 @dataclass(frozen=True)
 class Played:
-    """What a player gets out of a playlist: every picture's time and size, and the number of samples."""
+    """What a player gets out of a playlist: every picture's time and size, how many of them need no other, and the
+    number of samples."""
 
     pictures: tuple[float, ...]
+    keyframes: int
     sizes: frozenset[tuple[int, int]]
     pixel_formats: frozenset[str]
     samples: int
@@ -160,17 +162,18 @@ def play(tmp_path: Path) -> Callable[[Stream], Played]:
         playlist = tmp_path / "media.m3u8"
         playlist.write_text(media_playlist(stream, lambda name: chunks[name.partition(".")[0]]))
         (tmp_path / "master.m3u8").write_text(master_playlist([stream], lambda name: playlist.name))
-        pictures, sizes, formats, samples, rate = [], set(), set(), 0, 0
+        pictures, sizes, formats, keyframes, samples, rate = [], set(), set(), 0, 0, 0
         options = {"allowed_extensions": "ALL", "extension_picky": "0"}
         with av.open(str(tmp_path / "master.m3u8"), format="hls", options=options) as container:
             for frame in container.decode(*container.streams.video, *container.streams.audio):
                 if isinstance(frame, av.VideoFrame):
                     pictures.append(float(frame.pts * frame.time_base))
+                    keyframes += frame.key_frame
                     sizes.add((frame.width, frame.height))
                     formats.add(frame.format.name)
                 else:
                     samples, rate = samples + frame.samples, frame.sample_rate
-        return Played(tuple(pictures), frozenset(sizes), frozenset(formats), samples, rate)
+        return Played(tuple(pictures), keyframes, frozenset(sizes), frozenset(formats), samples, rate)
 
     return run
 

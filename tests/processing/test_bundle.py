@@ -188,7 +188,7 @@ def test_clips_come_out_as_if_alone(
         [stream] = outcome.result.metadata["streams"]
         prefix = layout.asset_prefix(owner, "lab", Kind.VIDEO, outcome.record.id)
         assert {found.key.removeprefix(prefix) for found in object_store.list_all(prefix)} == {
-            *("meta.json", "poster.jpg", "contact-sheet.jpg", "stream/master.m3u8", f"stream/{stream}.m3u8")
+            *("meta.json", "poster.jpg", "stream/master.m3u8", f"stream/{stream}.m3u8")
         }
         for chunk in outcome.result.chunks:
             assert object_store.head(layout.chunk_key(chunk)) is not None

@@ -18,20 +18,13 @@ from . import stills
 
 
 def make_stills(written: cmaf.Written) -> stills.Stills:
-    """As `stills.make_stills`. However long the video is, up to twelve keyframes of it are read and decoded; of one
-    that has a single keyframe, which lasts some seconds, all pictures."""
+    """As `stills.make_stills`: up to twelve keyframes are read and decoded, however long the video is."""
     picture = written.init.of_kind("video")
     assert picture is not None
     parts = [found for part in written.parts if (found := part.of(picture)) is not None]
     keyframes = [(at, int(number)) for at, part in enumerate(parts) for number in part.sync.nonzero()[0]]
-    if len(keyframes) > 1:
-        chosen = [keyframes[at] for at in stills.spread(len(keyframes))]
-        frames = _decoded(written.init_file.read() + _fragments(written, parts, chosen, picture))
-    else:
-        times = sorted(written.times)
-        due = {times[place] for place in stills.spread(len(times))}
-        frames = _decoded(written.init_file.read() + written.files[0].read(), due)
-    return stills.drawn(frames)
+    chosen = [keyframes[at] for at in stills.spread(len(keyframes))]
+    return stills.drawn(_decoded(written.init_file.read() + _fragments(written, parts, chosen, picture)))
 
 
 def _fragments(
@@ -48,9 +41,8 @@ def _fragments(
     return b"".join(made)
 
 
-def _decoded(data: bytes, due: set[int] | None = None) -> list[VideoFrame]:
-    """The pictures of a fragmented MP4, in 4:2:0 of 8 bits; only those of times that are `due`, if any are. What can't
-    be decoded is none."""
+def _decoded(data: bytes) -> list[VideoFrame]:
+    """The pictures of a fragmented MP4, in 4:2:0 of 8 bits. What can't be decoded is none."""
     frames: list[VideoFrame] = []
     with (
         suppress(av.error.FFmpegError),
@@ -59,7 +51,5 @@ def _decoded(data: bytes, due: set[int] | None = None) -> list[VideoFrame]:
         context = container.streams.video[0].codec_context
         context.thread_count = 1
         context.options = {"max_pixels": str(MAX_PIXELS)}
-        for frame in container.decode(video=0):
-            if due is None or frame.pts in due:
-                frames.append(frame.reformat(format="yuv420p"))
+        frames.extend(frame.reformat(format="yuv420p") for frame in container.decode(video=0))
     return frames

@@ -25,7 +25,6 @@ from .transcode import hls_clock
 
 MOST_BYTES = 8 * 2**20
 _MOST_SECONDS = 60
-_MOST_PIXELS = 1 << 30  # of all pictures together, which may have to be decoded for the contact sheet
 _H264 = {"avc1", "avc3"}
 _MICROSECONDS = 1_000_000
 _MUXER_DELAY = _MICROSECONDS * 7 // 10  # what ffmpeg gives to each of its muxers
@@ -52,7 +51,6 @@ def is_short(found: Probe) -> bool:
         and not found.warnings
         and not video.lead_in
         and video.duration <= _MOST_SECONDS
-        and video.frames * video.picture.width * video.picture.height <= _MOST_PIXELS
         and not video_reasons(video)
     )
 

@@ -28,8 +28,7 @@ from ..results import RawSegment
 
 _CELLS = 12
 _COLUMNS = 4
-_ENOUGH = 6  # frames to choose from
-_MANY = 4 * _CELLS  # so many that those which others refer to are enough
+_ENOUGH = 6  # segments to choose from
 _POSTER_HEIGHT = 720
 _CELL_WIDTH = 320
 _PADDING = 4  # pixels between cells
@@ -39,7 +38,7 @@ _CLOCK = Fraction(1, mpegts.CLOCK)
 
 @dataclass(frozen=True, slots=True)
 class Stills:
-    """JPEGs; None of a video of which no picture could be decoded."""
+    """JPEGs; None of a video of which no picture could be decoded, and no contact sheet of a single picture."""
 
     poster: bytes | None
     contact_sheet: bytes | None
@@ -48,21 +47,23 @@ class Stills:
 def make_stills(written: Written) -> Stills:
     """A poster, the most typical of some pictures spread over the video, and a contact sheet, all of these.
 
-    However long the video is, little is decoded of it: the first picture of twelve segments, or some of the keyframes
-    of a few. Only a video of a single keyframe, which lasts some seconds, is decoded whole: one picture says little of
-    it. What no other picture refers to is passed over then, unless there is little else.
+    However long the video is, what is decoded of it is what is shown: the first picture of twelve segments, or some of
+    the keyframes of a few. A video of a single keyframe lasts some seconds, and to show a second picture of it would be
+    to decode it whole, which takes three times as long as all else that is done with it.
     """
     return drawn(_chosen(written))
 
 
 def drawn(chosen: Iterable[VideoFrame]) -> Stills:
-    """Poster and contact sheet of up to twelve pictures. Nothing, of none."""
+    """Poster and contact sheet of up to twelve pictures: nothing of none, and a poster alone of one."""
     # Large pictures are made smaller as they come: twelve of them would be gigabytes.
     pictures = list(_filtered(_numbered(chosen), ("scale", f"-2:min({_POSTER_HEIGHT}\\,ih)")))
     if not pictures:
         return Stills(None, None)
+    if len(pictures) == 1:
+        return Stills(_jpeg(pictures[0]), None)
     cells = list(_filtered(pictures, ("scale", f"min({_CELL_WIDTH}\\,iw):-2")))
-    typical = next(_filtered(cells, ("thumbnail", str(max(2, len(cells))))))
+    typical = next(_filtered(cells, ("thumbnail", str(len(cells)))))
     columns = min(_COLUMNS, len(cells))
     grid = f"{columns}x{math.ceil(len(cells) / columns)}:padding={_PADDING}"
     return Stills(_jpeg(pictures[typical.pts or 0]), _jpeg(next(_filtered(cells, ("tile", grid)))))
@@ -75,24 +76,8 @@ def _chosen(written: Written) -> Iterator[VideoFrame]:
         yield from _decoded(_first_picture(written, n) for n in segments)
         return
     keyframes = [(n, number) for n in segments for number in range(len(_pictures(written, n).keyframes))]
-    if len(keyframes) > 1:
-        wanted = {keyframes[place] for place in spread(len(keyframes))}
-        yield from _decoded(_keyframes(written, wanted))
-        return
-    times = sorted(written.all_times(mpegts.H264))
-    # Where each twelfth begins: nothing of the last one has to be decoded but that.
-    cells = min(_CELLS, len(times))
-    due = [times[cell * len(times) // cells] for cell in range(cells)]
-    last = None
-    for last in _decoded(_all_pictures(written), skip="NONREF" if len(times) > _MANY else "DEFAULT"):
-        if due and last.pts is not None and last.pts >= due[0]:
-            due = [time for time in due if time > last.pts]
-            yield last
-            last = None
-        if not due:
-            return
-    if last is not None:
-        yield last
+    wanted = {keyframes[place] for place in spread(len(keyframes))}
+    yield from _decoded(_keyframes(written, wanted))
 
 
 def _pictures(written: Written, n: int) -> mpegts.Elementary:
@@ -112,13 +97,6 @@ def _keyframes(written: Written, wanted: set[tuple[int, int]]) -> Iterator[mpegt
         yield from (unit for number, unit in enumerate(units) if (n, number) in wanted)
 
 
-def _all_pictures(written: Written) -> Iterator[mpegts.AccessUnit]:
-    for n, file in enumerate(written.files):
-        for unit in mpegts.access_units(_read(file), _pictures(written, n).pid):
-            [time] = mpegts.unwrap([unit.pts], written.starts[n])
-            yield unit._replace(pts=time)
-
-
 def _read(segment: RawSegment, most: int = -1) -> bytes:
     if isinstance(segment.content, Path):
         with segment.content.open("rb") as file:
@@ -126,12 +104,11 @@ def _read(segment: RawSegment, most: int = -1) -> bytes:
     return segment.content if most < 0 else segment.content[:most]
 
 
-def _decoded(units: Iterator[mpegts.AccessUnit], skip: str = "DEFAULT") -> Iterator[VideoFrame]:
-    """What comes out of the pictures; `skip` are those that the decoder passes over. What it can't decode is none."""
+def _decoded(units: Iterator[mpegts.AccessUnit]) -> Iterator[VideoFrame]:
+    """What comes out of the pictures. What can't be decoded is none."""
     decoder: Any = CodecContext.create("h264", "r")
     decoder.thread_count = 1
     decoder.options = {"max_pixels": str(MAX_PIXELS)}
-    decoder.skip_frame = skip
     for unit in units:
         packet = Packet(unit.data)
         packet.pts, packet.time_base = unit.pts, _CLOCK
