@@ -92,6 +92,16 @@ class Home:
             ).fetchone()
         return int(found[0]) if found else 0
 
+    def bytes_of(self, schema: str) -> int:
+        """What Postgres has on the disk of a schema's tables and indexes."""
+        with self.connect() as connection:
+            found = connection.execute(
+                "SELECT coalesce(sum(pg_total_relation_size(c.oid)), 0) FROM pg_class c"
+                " WHERE relkind = 'r' AND relnamespace = CAST(%s AS regnamespace)",
+                [schema],
+            ).fetchone()
+        return int(found[0]) if found else 0
+
     def wait_ready(self, project: str, files: int, *, every: float = 0.1) -> None:
         """Return once all are ready, which they are called after they were indexed. Raises when one fails."""
         with self.connect() as connection:
