@@ -180,6 +180,21 @@ def test_all_calls_can_be_stopped(workers: Workers) -> None:
         workers.run(os.fspath, subject="x", bounds=LOOK, path="/plain")
 
 
+def test_a_worker_that_does_not_start_is_not_waited_for_once_all_is_stopped(workers: Workers) -> None:
+    with ThreadPoolExecutor(1) as threads:
+        call = threads.submit(workers.run, os.fspath, subject="x", bounds=LOOK, path="/plain")
+        while not (keepers := of_a_worker()):
+            assert not call.done()
+        for one in keepers:
+            one.suspend()
+        workers.stop()
+        begun = time.monotonic()
+        with pytest.raises(DreamlakeError, match="stopped before its end"):
+            call.result(100)
+        # A keeper that does not answer is killed after twice ten seconds.
+        assert time.monotonic() - begun < 50
+
+
 def test_a_worker_knows_no_secret(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     assert workers.run(os.getenv, subject="x", bounds=LOOK, key="AWS_SECRET_ACCESS_KEY") is None

@@ -121,7 +121,7 @@ class Workers:
         with self._lock:
             if self._idle:
                 return self._idle.pop()
-        return _Worker(self._scratch, self._plan)
+        return _Worker(self._scratch, self._plan, self._stopped)
 
     def _give_back(self, one: _Worker) -> None:
         with self._lock:
@@ -187,7 +187,7 @@ def _most_seconds() -> float:
 class _Worker:
     """One process with its room, and one call at a time."""
 
-    def __init__(self, scratch: Path | None, plan: Mapping[str, Any]) -> None:
+    def __init__(self, scratch: Path | None, plan: Mapping[str, Any], stopped: threading.Event) -> None:
         self.calls = 0
         self.is_closed = False
         self._room = Room(scratch)
@@ -197,7 +197,7 @@ class _Worker:
             self._leave()
             raise
         try:
-            self.layers = _told(self._process)
+            self.layers = _told(self._process, stopped)
             _check(self.layers)
         except BaseException:
             self.close()
@@ -262,10 +262,15 @@ class _Worker:
             log.warning("The folder of a worker could not be deleted: %s", fault)
 
 
-def _told(process: Process) -> list[Layer]:
-    """What a new worker says of its cage. Raises STACK_FAILED for one that says nothing."""
+def _told(process: Process, stopped: threading.Event) -> list[Layer]:
+    """What a new worker says of its cage. Raises STACK_FAILED for one that says nothing, and once all is `stopped`."""
+
+    def look() -> None:
+        if stopped.is_set():
+            raise _stopped()
+
     try:
-        message = Message(process.receive(time.monotonic() + _START), _take_nothing)
+        message = Message(process.receive(time.monotonic() + _START, look), _take_nothing)
         match message.value:
             case ["ready", list(layers)]:
                 return message.read(layers, list[Layer])
