@@ -129,16 +129,20 @@ def play_without_end(page: Page) -> None:
     expect(episode(page)).to_have_attribute("data-playing", "true")
 
 
+def wait_until(page: Page, condition: str) -> None:
+    """Until an expression of JavaScript holds. It is compiled once: Playwright's `wait_for_function` does so at every
+    look, which the pages' content security policy forbids but for the first one."""
+    page.evaluate(
+        f"""new Promise(resolve => {{
+            const look = () => ({condition}) ? resolve() : requestAnimationFrame(look);
+            look();
+        }})"""
+    )
+
+
 def wait_for_time(page: Page, time: float) -> None:
     """Until the clock has come to a time."""
-    page.evaluate(
-        """time => new Promise(resolve => {
-            const root = document.getElementById("episode");
-            const look = () => Number(root.dataset.time) >= time ? resolve() : requestAnimationFrame(look);
-            look();
-        })""",
-        time,
-    )
+    wait_until(page, f"Number(document.getElementById('episode').dataset.time) >= {time}")
 
 
 def let_frames_pass(page: Page, count: int) -> None:

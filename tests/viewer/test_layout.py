@@ -12,7 +12,7 @@ from dreamlake_pipeline.remote.services import Services as Clients
 from dreamlake_pipeline.storage import ObjectStore
 from tests.conftest import Services
 
-from .cameras import View, open_episode, start_as_told
+from .cameras import View, open_episode, start_as_told, wait_until
 from .conftest import Seen
 from .ingest import Lab
 
@@ -110,7 +110,7 @@ def test_the_last_event_is_seen_where_another_ends(page: Page, viewer: Seen, lab
     page.goto(viewer.link(labels))
     for name, seconds in (("/between.jsonl", 7.0123), ("/end.jsonl", 9.0)):
         expect(page.locator(f'.row[data-name="{name}"] .marks')).to_be_visible()
-        page.wait_for_function("() => document.querySelector('.plot-most')?.textContent")
+        wait_until(page, "document.querySelector('.plot-most')?.textContent")
         assert has_paint(page, name, 0.0, 9.0) and not has_paint(page, name, 4.0, 9.0)
         assert has_paint(page, name, seconds, 9.0), name
 

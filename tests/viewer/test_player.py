@@ -26,6 +26,7 @@ from .cameras import (
     shown,
     start_as_told,
     wait_for_time,
+    wait_until,
 )
 from .ingest import Lab
 
@@ -146,7 +147,7 @@ def test_the_part_that_is_shown_is_repeated(page: Page, viewer: Any, cameras: La
     seek(page, 6.0)
     repeat.click()
     page.get_by_role("button", name="Play").click()
-    page.wait_for_function("Number(document.getElementById('episode').dataset.time) < 5.5")
+    wait_until(page, "Number(document.getElementById('episode').dataset.time) < 5.5")
 
 
 def test_brackets_go_to_the_episodes_beside(page: Page, viewer: Any, cameras: Lab) -> None:
@@ -384,7 +385,7 @@ def test_what_is_beside_the_cameras_waits_for_them(page: Page, viewer: Any, came
     page.add_init_script(_NOTE_ASKED)
     page.route("**/series/**", lambda route: route.fulfill(json=_NO_VALUES))
     open_episode(page, viewer, cameras.page(), with_labels)
-    page.wait_for_function("window.readyWhenAsked")
+    wait_until(page, "window.readyWhenAsked")
     assert page.evaluate("window.readyWhenAsked") == "true"
 
 

@@ -350,6 +350,18 @@ def test_rows_are_ordered_folded_and_resized_and_stay_so(viewer: Seen, pages: di
     check()
 
 
+def test_a_row_that_is_not_drawn_yet_gets_higher_from_the_height_that_it_will_have(
+    viewer: Seen, pages: dict[str, str], page: Page
+) -> None:
+    # A row is drawn once it is seen, which this browser never says.
+    page.add_init_script("IntersectionObserver.prototype.observe = () => {};")
+    page.goto(viewer.link(pages["rows"]))
+    edge = page.get_by_role("separator", name="Height of /b.wav")
+    edge.press("ArrowDown")
+    page.reload()
+    expect(edge).to_have_attribute("aria-valuenow", "60")
+
+
 def test_a_name_with_markup_is_text_everywhere(viewer: Seen, pages: dict[str, str], page: Page) -> None:
     page.goto(viewer.link(pages[MARKUP]))
     page.get_by_label(f"List the cues of {IMAGE}").click()

@@ -50,6 +50,7 @@ export class Row {
   #tools;
   #sub;
   #fold;
+  #edge;
   /** @type {number | undefined} */
   #height;
 
@@ -73,12 +74,12 @@ export class Row {
     const name = element("a", { href: track.file, class: "row-name", title: track.name }, track.filename ?? track.name);
     const top = element("div", { class: "row-top" }, this.#fold, name, grip);
     const second = element("div", { class: "row-second" }, this.#sub, this.#tools);
-    const edge = this.#edge();
+    this.#edge = this.#makeEdge();
     this.element = element(
       "section",
       { class: "row", "aria-label": track.name, "data-name": track.name, "data-kind": track.kind },
       element("div", { class: "row-head" }, top, second, this.#legend),
-      element("div", { class: "row-body" }, this.#lanes, edge),
+      element("div", { class: "row-body" }, this.#lanes, this.#edge),
     );
     this.#followGrip(grip);
     this.fold(page.store.of("folded", track.name) ?? false, false);
@@ -116,14 +117,21 @@ export class Row {
   /** Draw what it shows, if it can be seen. */
   draw() {
     if (this.isFolded || !this.isSeen) return;
+    const content = this.#made();
+    this.#lanes.style.height = `${this.height}px`;
+    this.#edge.setAttribute("aria-valuenow", String(this.height));
+    content.draw(this.height);
+  }
+
+  /** Its content, which also says how high it is by itself. */
+  #made() {
     if (!this.#content) {
       this.#content = this.#make();
       fill(this.#legend, this.#content.legend);
       fill(this.#tools, ...(this.#content.tools ?? []));
       fill(this.#lanes, this.#content.lanes);
     }
-    this.#lanes.style.height = `${this.height}px`;
-    this.#content.draw(this.height);
+    return this.#content;
   }
 
   /** @param {number} time */
@@ -132,7 +140,7 @@ export class Row {
   }
 
   /** The line at its foot by which it is made higher or lower. */
-  #edge() {
+  #makeEdge() {
     const edge = element("div", {
       class: "row-edge",
       role: "separator",
@@ -147,13 +155,16 @@ export class Row {
     let before = 0;
     const resize = (/** @type {number} */ height) => {
       this.#height = Math.round(Math.min(Math.max(height, LOWEST), HIGHEST));
-      edge.setAttribute("aria-valuenow", String(this.#height));
       this.draw();
       this.onchange();
     };
     const keep = () => this.#store.setOf("heights", this.track.name, this.height);
+    // Who is quicker than the first drawing begins at the height that it will have.
     followDrag(edge, {
-      start: () => (before = this.height),
+      start: () => {
+        this.#made();
+        before = this.height;
+      },
       move: (pixels) => resize(before + pixels),
       end: keep,
     });
@@ -161,6 +172,7 @@ export class Row {
       const by = { ArrowUp: -KEY_STEP, ArrowDown: KEY_STEP }[event.key];
       if (by === undefined) return;
       event.preventDefault();
+      this.#made();
       resize(this.height + by);
       keep();
     });
