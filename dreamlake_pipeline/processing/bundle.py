@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 _MOST = 48
 _MOST_BYTES = 32 * 2**20  # they are in memory
 _LEAST_BUNDLES = 6  # so that some are made while others are published
-_FIRST = 6  # files of the first bundle, each of which is ready when all are
+_FIRST = 3  # files of the first bundle, each of which is ready when all are
 
 
 # What the content of a short video is (media/video/short.py), by its usual names. One of another name is as short, and
