@@ -102,7 +102,8 @@ def make_short_video(data: bytes, *, filename: str) -> VideoResult | None:
         way, warnings = _Way(found, filename, [], []), list(found.warnings)
         pictures = _copied_pictures(found.video)
         best, conformance = _verify_best(way, segments.in_memory(copied, filename), pictures, warnings)
-        return _describe(way, best, pictures, (best.stream,), (), conformance, warnings)
+        shots = stills.make_stills(best.written, found.video.first)
+        return _describe(way, best, shots, pictures, (best.stream,), (), conformance, warnings)
     except DreamlakeError:
         return None
 
@@ -312,12 +313,14 @@ def _make(attempt: _Attempt) -> VideoResult:
         warnings.append(changes)
     best, conformance = _verify_best(attempt, written, pictures, warnings)
     smaller, tracks, conformance = _make_others(attempt, best, conformance, warnings)
-    return _describe(attempt, best, pictures, (best.stream, *smaller), tracks, conformance, warnings)
+    shots = stills.make_stills(best.written)
+    return _describe(attempt, best, shots, pictures, (best.stream, *smaller), tracks, conformance, warnings)
 
 
 def _describe(
     way: _Way,
     best: Best,
+    shots: stills.Stills,
     pictures: _Pictures,
     streams: tuple[Stream, ...],
     tracks: tuple[AudioRendition, ...],
@@ -325,7 +328,6 @@ def _describe(
     warnings: list[str],
 ) -> VideoResult:
     """What was made and verified, and pictures of it."""
-    shots = stills.make_stills(best.written)
     stream, video = best.stream, way.video
     assert stream.width and stream.height
     return VideoResult(

@@ -9,6 +9,7 @@ test compares them. Whatever is unusual is left to ffmpeg.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
@@ -86,25 +87,25 @@ def copy(data: bytes, found: Probe, subject: str) -> list[bytes] | None:
 def _in_order(source: av.container.InputContainer, stream: Any) -> Iterator[Any]:
     """The packets of the stream with times from zero, as ffmpeg gives them to a muxer; None for one that it would
     change or leave out, behind which nothing follows."""
-    before: Fraction | None = None
-    earlier = Fraction(source.start_time or 0, _MICROSECONDS)
+    before: int | None = None
+    time_base = stream.time_base
+    earlier = _rounded(Fraction(source.start_time or 0, _MICROSECONDS) / time_base)
+    # Ticks of the stream that make one of the muxer's clock: two times that are closer are one there.
+    least = math.ceil(1 / (time_base * mpegts.CLOCK))
     for packet in source.demux(stream):
         if not packet.size:
             continue
-        if packet.pts is None or packet.dts is None or packet.time_base is None:
+        if packet.pts is None or packet.dts is None or packet.time_base != time_base:
             yield None
             return
-        ticks = _rounded(earlier / packet.time_base)
-        packet.pts, packet.dts = packet.pts - ticks, packet.dts - ticks
-        decoded_at = packet.dts * packet.time_base
-        if before is None and (packet.pts < 0 or not packet.is_keyframe):
+        pts, dts = packet.pts - earlier, packet.dts - earlier
+        if before is None and (pts < 0 or not packet.is_keyframe):
             yield None
             return
-        # On the muxer's clock, two times that are closer than a tick are one.
-        if packet.pts < packet.dts or (before is not None and (decoded_at - before) * mpegts.CLOCK < 1):
+        if pts < dts or (before is not None and dts - before < least):
             yield None
             return
-        before = decoded_at
+        packet.pts, packet.dts, before = pts, dts, dts
         yield packet
 
 
