@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from nanio.errors import S3Error
+from nanio.storage.paths import metadata_path
 
-from dreamlake_pipeline.stack.s3.storage import Storage, sweep
+from dreamlake_pipeline.stack.s3.storage import Storage, make_way, sweep
 
 
 async def _body(data: bytes) -> AsyncIterator[bytes]:
@@ -89,3 +90,22 @@ def test_what_is_being_written_is_not_listed_and_what_a_killed_server_left_is_de
     ]
     assert sweep(tmp_path) == 1
     assert sorted(path.name for path in folder.iterdir()) == [young.name, namesake.name, "a.wav"]
+
+
+def test_an_object_can_be_written_again_after_its_server_was_killed_at_it(tmp_path: Path) -> None:
+    """nanio's note on an object is written under one name: what is left there is in everybody's way."""
+    storage = Storage(tmp_path, chunk_size=100)
+    storage.create_bucket("bucket")
+    asyncio.run(storage.put_object("bucket", "lab/a.wav", _body(b"one")))
+    unfinished = metadata_path(tmp_path, "bucket", "lab/a.wav").with_suffix(".json.tmp")
+    assert unfinished.with_suffix("").is_file()
+    unfinished.write_bytes(b"{")
+    make_way(tmp_path, "bucket", "lab/a.wav")  # somebody may be writing it
+    with pytest.raises(FileExistsError):
+        asyncio.run(storage.put_object("bucket", "lab/a.wav", _body(b"two")))
+    os.utime(unfinished, (0, 0))
+    make_way(tmp_path, "bucket", "lab/a.wav")
+    asyncio.run(storage.put_object("bucket", "lab/a.wav", _body(b"three")))
+    assert storage.head_object("bucket", "lab/a.wav").size == 5
+    for key in ("lab/none.wav", "lab/a.wav/below"):
+        make_way(tmp_path, "bucket", key)

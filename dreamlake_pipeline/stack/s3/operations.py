@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from . import overrides
 from .refusals import answer, refusal
+from .storage import make_way
 from .wall import REQUEST, Request
 
 _MOST_PARTS = 10_000
@@ -35,7 +36,7 @@ class Operations:
     """ASGI, between nanio's verification and its handlers. nanio keeps its objects under `objects`."""
 
     def __init__(self, handlers: ASGIApp, objects: Path) -> None:
-        self._handlers = handlers
+        self._handlers, self._objects = handlers, objects
         self._uploads = MultipartManager(objects)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -46,6 +47,8 @@ class Operations:
         try:
             _check_query(request)
             self._check_upload(request)
+            if request.method in ("PUT", "POST") and request.key:
+                make_way(self._objects, request.bucket, request.key)
             if request.method in ("GET", "HEAD"):
                 send = overrides.overridden(send, request.query)
         except S3Error as error:

@@ -2,8 +2,10 @@
 
 nanio notes the size of an object beside it, and announces that. Of a file that a full or broken disk cut off, S3's
 clients would be told another length than comes. And nanio writes an object beside its place, under a name of its own
-that it lists as any other: while bytes arrive, and for ever when the server was killed meanwhile. And it refuses a
-range that ends beyond the object, as other clients than ours ask for of an object whose size they do not know.
+that it lists as any other: while bytes arrive, and for ever when the server was killed meanwhile. What it notes is
+written under one name for all who write the object: nobody can any more, when the server was killed meanwhile. And it
+refuses a range that ends beyond the object, as other clients than ours ask for of an object whose size they do not
+know.
 """
 
 from __future__ import annotations
@@ -19,12 +21,14 @@ from typing import Any
 
 from nanio.storage.backend import GetObjectResult, ListResult, ObjectInfo
 from nanio.storage.filesystem import FilesystemStorage
+from nanio.storage.paths import metadata_path
 
 from .refusals import refusal
 
 # What `FilesystemStorage.put_object` calls an object that is being written. A key that ends so is not listed either.
 _UNFINISHED = re.compile(r"\.tmp\.[0-9a-f]{32}")
 _ABANDONED_AFTER = 3600.0  # seconds without another byte
+_NOTED_AFTER = 10.0  # seconds in which a note of some hundred bytes is written, on a disk that has much else to do
 
 
 class Storage(FilesystemStorage):
@@ -51,6 +55,15 @@ class Storage(FilesystemStorage):
     def list_objects(self, bucket: str, **asked: Any) -> ListResult:
         listed = super().list_objects(bucket, **asked)
         return replace(listed, contents=[one for one in listed.contents if not _is_unfinished(one.key.split("/")[-1])])
+
+
+def make_way(objects: Path, bucket: str, key: str) -> None:
+    """Delete what a killed server left of a note on this object, so that the object can be written."""
+    path = metadata_path(objects, bucket, key)
+    unfinished = path.with_suffix(f"{path.suffix}.tmp")
+    with suppress(FileNotFoundError, NotADirectoryError):
+        if time.time() - unfinished.lstat().st_mtime > _NOTED_AFTER:
+            unfinished.unlink()
 
 
 def sweep(objects: Path) -> int:
