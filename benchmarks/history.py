@@ -8,21 +8,17 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
-import time
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from statistics import median
 from typing import Any
 
 import psycopg
 
-from dreamlake_pipeline.errors import DreamlakeError
-
 from . import inputs
 from .home import Home, running
-from .measure import BenchmarkError
+from .measure import BenchmarkError, median_seconds, print_lines
 
 _FILES, _GOES = 100, 5
 
@@ -62,14 +58,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.history", description=__doc__)
     parser.add_argument("--batches", type=int, default=1000)
     batches = parser.parse_args().batches
-    try:
-        with tempfile.TemporaryDirectory(prefix="dreamlake-history-", ignore_cleanup_errors=True) as root:
-            for line in measure(Path(root), batches):
-                print(line, flush=True)
-    except (BenchmarkError, DreamlakeError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return print_lines(lambda folder: measure(folder, batches))
 
 
 def measure(folder: Path, batches: int) -> Iterator[str]:
@@ -94,16 +83,11 @@ def measure(folder: Path, batches: int) -> Iterator[str]:
 
 def _asked(home: Home, owner: str, run: str) -> dict[str, float]:
     """The median of the seconds that each page's question takes."""
-    found = {}
-    for page, (document, variables) in _PAGES.items():
-        told = _told(variables, {"{owner}": owner, "{run}": run})
-        seconds = []
-        for _ in range(_GOES):
-            begun = time.perf_counter()
-            home.ask(document, **told)
-            seconds.append(time.perf_counter() - begun)
-        found[page] = median(seconds)
-    return found
+    words = {"{owner}": owner, "{run}": run}
+    return {
+        page: median_seconds(partial(home.ask, document, **_told(variables, words)), _GOES)
+        for page, (document, variables) in _PAGES.items()
+    }
 
 
 def _told(value: Any, words: dict[str, str]) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,12 +17,36 @@ from statistics import median
 
 import psutil
 
+from dreamlake_pipeline.errors import DreamlakeError
+
 _SAMPLE_SECONDS = 0.5
 _DISK_BLOCK, _DISK_BLOCKS, _DISK_GOES = 2**23, 32, 3
 
 
 class BenchmarkError(Exception):
     """What was measured did not do its work, or this machine can't measure it: a sentence for a person."""
+
+
+def print_lines(lines: Callable[[Path], Iterator[str]]) -> int:
+    """Print what is measured below a temporary folder; the exit code, 1 when a measurement failed."""
+    try:
+        with tempfile.TemporaryDirectory(prefix="dreamlake-bench-", ignore_cleanup_errors=True) as root:
+            for line in lines(Path(root)):
+                print(line, flush=True)
+    except (BenchmarkError, DreamlakeError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def median_seconds(do: Callable[[], object], goes: int) -> float:
+    """What doing this takes."""
+    seconds = []
+    for _ in range(goes):
+        begun = time.perf_counter()
+        do()
+        seconds.append(time.perf_counter() - begun)
+    return median(seconds)
 
 
 @dataclass(frozen=True, slots=True)

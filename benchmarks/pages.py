@@ -21,14 +21,21 @@ _GOES = 15
 def project_seconds(home: Home, *, episodes: int, files: int) -> list[float]:
     """The page of a project of so many episodes, and files in all of them, with all that is on it; once before it
     counts."""
-    project, _, namespace = home.new_project().partition("@")
+    target = home.new_project()
+    project, _, namespace = target.partition("@")
     with home.client() as lake:
         for some in in_slices(list(_assets(namespace, project, episodes, files // episodes))):
             lake.index.register_batch(some)
+    return page_seconds(home, target, episodes=episodes, goes=_GOES)
+
+
+def page_seconds(home: Home, target: str, *, episodes: int, goes: int) -> list[float]:
+    """The page of a `project@namespace` of so many episodes or more, so often; once before it counts."""
+    project, _, namespace = target.partition("@")
     with httpx.Client(base_url=str(home.stack.url_of("viewer")), timeout=60) as browser:
         browser.post("/login", data={"key": home.environment["DREAMLAKE_API_KEY"]})
         seconds = []
-        for _ in range(1 + _GOES):
+        for _ in range(1 + goes):
             begun = time.perf_counter()
             page = browser.get(f"/p/{namespace}/{project}", headers={"Accept": "text/html"})
             seconds.append(time.perf_counter() - begun)

@@ -10,19 +10,16 @@ import argparse
 import math
 import os
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from statistics import median
 from unittest.mock import patch
 
-import httpx
-
 from dreamlake_pipeline.api.bss import Record
 from dreamlake_pipeline.api.pipeline import ClaimBatches
 from dreamlake_pipeline.database import with_driver
-from dreamlake_pipeline.errors import DreamlakeError
 from dreamlake_pipeline.ids import new_id
 from dreamlake_pipeline.processing.catalog import FILES, write_table
 from dreamlake_pipeline.remote.bss import in_slices
@@ -32,9 +29,9 @@ from dreamlake_pipeline.remote.server import asset_of
 from dreamlake_pipeline.resources import FolderTreeResource
 from dreamlake_pipeline.storage import ObjectStore, open_client
 
-from . import inputs
+from . import inputs, pages
 from .home import Home, running
-from .measure import BenchmarkError
+from .measure import BenchmarkError, median_seconds, print_lines
 
 _PER_EPISODE, _AGAIN, _GOES = 100, 2_000, 3
 
@@ -53,14 +50,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
     parser.add_argument("--files", default="10000,100000,1000000", help="the sizes of projects")
     sizes = [int(size) for size in parser.parse_args().files.split(",")]
-    try:
-        with tempfile.TemporaryDirectory(prefix="dreamlake-scale-", ignore_cleanup_errors=True) as root:
-            for line in measure(Path(root), sizes):
-                print(line, flush=True)
-    except (BenchmarkError, DreamlakeError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 1
-    return 0
+    return print_lines(lambda folder: measure(folder, sizes))
 
 
 def measure(folder: Path, sizes: list[int]) -> Iterator[str]:
@@ -131,24 +121,18 @@ def _costs(home: Home, target: str) -> Iterator[tuple[str, float]]:
     """Seconds of each thing that is asked of the project."""
     folder = home.new_folder()
     inputs.write_wavs(folder / "again", _AGAIN, seed=len(target))
-    ingest = ("ingest", folder / "again", "--episode", f"{target}:again")
-    home.dreamlake(*ingest)
-    yield f"`dreamlake ingest` of {_AGAIN:,} files that are there already", _time(lambda: home.dreamlake(*ingest))
+    ingest = partial(home.dreamlake, "ingest", folder / "again", "--episode", f"{target}:again")
+    ingest()
+    yield (
+        f"`dreamlake ingest` of {_AGAIN:,} files that are there already",
+        median_seconds(ingest, _GOES),
+    )
     yield f"a claim of {_AGAIN:,} files that wait", _claim(home, target)
     for command in (f"ls {target}:run-000007/microphone", f"tree {target}:run-000007", f"ls {target}"):
         shown = command.replace(target, "PROJECT").replace("run-000007", "EPISODE")
-        yield f"`dreamlake {shown}`", _time(lambda command=command: home.dreamlake(*command.split()))  # type: ignore[misc]
-    yield "its page in the viewer", _page(home, target)
+        yield f"`dreamlake {shown}`", median_seconds(partial(home.dreamlake, *command.split()), _GOES)
+    yield "its page in the viewer", median(pages.page_seconds(home, target, episodes=10, goes=_GOES))
     yield "the catalog of all projects, written", _catalog(home)
-
-
-def _time(do: Callable[[], object], goes: int = _GOES) -> float:
-    seconds = []
-    for _ in range(goes):
-        begun = time.perf_counter()
-        do()
-        seconds.append(time.perf_counter() - begun)
-    return median(seconds)
 
 
 def _claim(home: Home, target: str) -> float:
@@ -172,25 +156,12 @@ def _claim(home: Home, target: str) -> float:
     return seconds
 
 
-def _page(home: Home, target: str) -> float:
-    project, _, namespace = target.partition("@")
-    with httpx.Client(base_url=str(home.stack.url_of("viewer")), timeout=120) as browser:
-        browser.post("/login", data={"key": home.environment["DREAMLAKE_API_KEY"]})
-
-        def show() -> None:
-            page = browser.get(f"/p/{namespace}/{project}", headers={"Accept": "text/html"})
-            if page.status_code != 200 or page.text.count("<tr>") < 10:
-                raise BenchmarkError(f"The page of the project is not there: {page.status_code} {page.text[:200]}")
-
-        return _time(show)
-
-
 def _catalog(home: Home) -> float:
     keys = home.environment
     tree = FolderTreeResource(postgres_url=with_driver(home.postgres_url, "psycopg"))
     with patch.dict(os.environ, keys):
         store = ObjectStore(open_client(), keys["DREAMLAKE_BUCKET"])
-    return _time(lambda: write_table(store, FILES, tree.files(), scratch=home.scratch), goes=1)
+    return median_seconds(lambda: write_table(store, FILES, tree.files(), scratch=home.scratch), 1)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 
 from dagster import DagsterRun, DagsterRunStatus, RunsFilter
-from dagster._core.errors import DagsterLaunchFailedError
 from dagster._core.instance import T_DagsterInstance
 from dagster._core.run_coordinator import QueuedRunCoordinator, SubmitRunContext
 from dagster._core.storage.dagster_run import ACTIVE_RUN_STATUSES
@@ -38,10 +37,13 @@ class PromptRunQueue(QueuedRunCoordinator[T_DagsterInstance]):
             return super().submit_run(context)
         try:
             return self._instance.launch_run(run.run_id, context.workspace)
-        except DagsterLaunchFailedError as error:
-            # The run has failed with this as its reason, as one does that the daemon can't launch.
+        except Exception as error:
+            # A run that can't be launched has failed with this as its reason, as it does when the daemon launches it.
+            failed = self._instance.get_run_by_id(run.run_id)
+            if failed is None or failed.status is not DagsterRunStatus.FAILURE:
+                raise
             log.warning("Run %s was not started: %s", run.run_id, error)
-            return self._instance.get_run_by_id(run.run_id) or run
+            return failed
 
     def _is_next(self, run: DagsterRun) -> bool:
         """Whether nobody waits, there is room for the run, and it can be started at once."""

@@ -256,7 +256,7 @@ class _Reader:
             rate=video.average_rate,
             time_base=video.time_base,
             picture=read_picture(self.beginning.frame, crop),
-            first=self.beginning.frame,
+            only=self.beginning.frame if len(keyframes) == 1 else None,
             pts=pts,
             end=self._end(pts, video.time_base, warnings),
             hidden=self.hidden,

@@ -44,7 +44,7 @@ class VideoTrack:
     `damaged` counts packets whose NAL units do not add up. `crop` is what the container cuts off each picture.
     `lead_in` counts the packets at the start that no decoder should be given: what they refer to is not there.
     `partial`: it is the good part of a file that was cut off. `shifts` is what was added to the times that FFmpeg's
-    demuxer gives (edit_times.py). `first` is the picture that a decoder gave first. `is_uneven`: pictures came out with
+    demuxer gives (edit_times.py). `only` is the picture of a single keyframe. `is_uneven`: pictures came out with
     gaps that the times of packets do not show.
     """
 
@@ -69,7 +69,7 @@ class VideoTrack:
     lead_in: int
     partial: bool
     shifts: Shifts = ()
-    first: VideoFrame | None = field(default=None, repr=False, compare=False)
+    only: VideoFrame | None = field(default=None, repr=False, compare=False)
     is_uneven: bool = False
 
     @property

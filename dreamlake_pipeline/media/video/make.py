@@ -102,7 +102,7 @@ def make_short_video(data: bytes, *, filename: str) -> VideoResult | None:
         way, warnings = _Way(found, filename, [], []), list(found.warnings)
         pictures = _copied_pictures(found.video)
         best, conformance = _verify_best(way, segments.in_memory(copied, filename), pictures, warnings)
-        shots = stills.make_stills(best.written, found.video.first)
+        shots = stills.make_stills(best.written) if found.video.only is None else stills.drawn([found.video.only])
         return _describe(way, best, shots, pictures, (best.stream,), (), conformance, warnings)
     except DreamlakeError:
         return None

@@ -44,15 +44,14 @@ class Stills:
     contact_sheet: bytes | None
 
 
-def make_stills(written: Written, first: VideoFrame | None = None) -> Stills:
+def make_stills(written: Written) -> Stills:
     """A poster, the most typical of some pictures spread over the video, and a contact sheet, all of these.
 
     However long the video is, what is decoded of it is what is shown: the first picture of twelve segments, or some of
     the keyframes of a few. A video of a single keyframe lasts some seconds, and to show a second picture of it would be
-    to decode it whole, which takes three times as long as all else that is done with it. `first` is the first picture
-    of a video that was copied, if somebody has decoded it.
+    to decode it whole, which takes three times as long as all else that is done with it.
     """
-    return drawn(_chosen(written, first))
+    return drawn(_chosen(written))
 
 
 def drawn(chosen: Iterable[VideoFrame]) -> Stills:
@@ -70,16 +69,13 @@ def drawn(chosen: Iterable[VideoFrame]) -> Stills:
     return Stills(_jpeg(pictures[typical.pts or 0]), _jpeg(next(_filtered(cells, ("tile", grid)))))
 
 
-def _chosen(written: Written, first: VideoFrame | None) -> Iterator[VideoFrame]:
+def _chosen(written: Written) -> Iterator[VideoFrame]:
     """Up to twelve pictures, evenly spread."""
     segments = spread(len(written.files))
     if len(segments) >= _ENOUGH:
         yield from _decoded(_first_picture(written, n) for n in segments)
         return
     keyframes = [(n, number) for n in segments for number in range(len(_pictures(written, n).keyframes))]
-    if first is not None and len(keyframes) == 1:
-        yield first
-        return
     wanted = {keyframes[place] for place in spread(len(keyframes))}
     yield from _decoded(_keyframes(written, wanted))
 
