@@ -14,7 +14,7 @@ LIBRARIES := $(VIEWER)/static/vendor/.installed
 # recipe, which has to live until make has heard of it, is over. Where SIGQUIT is ignored, it fails as others do, with that line.
 QUIETLY_FAIL := { kill -QUIT $$PPID; sleep 1; [ -z "$$(trap -p QUIT)" ]; }
 
-.PHONY: help setup demo browser ray test bench fuzz torture cluster lint types imports check format lock wheel up down status clean
+.PHONY: help setup demo browser ray test again bench fuzz torture cluster lint types imports check format lock wheel up down status clean
 
 help: ## List these targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ demo: setup ## Start the stack, ingest a small directory (or DIR=…), show what
 
 test: setup ## Run all tests: real Postgres, real S3 server, real ffmpeg, real Dagster
 	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadgroup
+
+again: setup ## Run once more, one after the other, the tests that failed the last time
+	@$(BIN)/python -m pytest --last-failed --last-failed-no-failures none
 
 # Not every machine may or can install it: without it, the tests that play in a browser are skipped, and say so.
 browser: ## Install Debian's Chromium for the tests that play in a browser, where that is possible

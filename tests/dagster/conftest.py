@@ -6,7 +6,7 @@ import hashlib
 import secrets
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -230,28 +230,43 @@ EVERYTHING = ClaimBatches(
 
 
 @pytest.fixture(scope="session")
-def new_world(
+def new_worlds(
     new_database: Callable[[], str],
     s3_server: str,
     serve: Callable[[FastAPI], AbstractContextManager[str]],
+) -> Callable[[], AbstractContextManager[Callable[[], World]]]:
+    """Starts a BSS with a bucket and a database of its own, and gives what makes worlds there, each with an owner of
+    its own. They share all else with each other, and with nobody else."""
+
+    @contextmanager
+    def start() -> Iterator[Callable[[], World]]:
+        store = ObjectStore(open_client(), f"dagster-{secrets.token_hex(4)}")
+        store.create_bucket()
+        postgres_url = new_database()
+        migrate(postgres_url, schema=SERVER_SCHEMA, package="dreamlake_pipeline.server")
+        token = issue_token(SECRET, sub="pipeline", namespaces=["*"], scope=Scope.WRITE, ttl=3600)
+        app = create_app(Settings(postgres_url=postgres_url, auth_secret=SECRET, bucket=store.bucket))
+        with serve(app) as url, ServiceClient("BSS", url, token) as http, DagsterInstance.ephemeral() as instance:
+
+            def create() -> World:
+                # What other worlds left queued is offered now: it is not to stand before what this one queues.
+                pipeline = PipelineClient(http)
+                while pipeline.claim(EVERYTHING):
+                    pass
+                owner = f"o{secrets.token_hex(5)}"
+                return World(url, pipeline, http, store, postgres_url, token, instance, owner)
+
+            yield create
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def new_world(
+    new_worlds: Callable[[], AbstractContextManager[Callable[[], World]]],
 ) -> Iterator[Callable[[], World]]:
-    """Makes worlds with an owner of their own. They share all else with each other, and with nobody else."""
-    store = ObjectStore(open_client(), f"dagster-{secrets.token_hex(4)}")
-    store.create_bucket()
-    postgres_url = new_database()
-    migrate(postgres_url, schema=SERVER_SCHEMA, package="dreamlake_pipeline.server")
-    token = issue_token(SECRET, sub="pipeline", namespaces=["*"], scope=Scope.WRITE, ttl=3600)
-    app = create_app(Settings(postgres_url=postgres_url, auth_secret=SECRET, bucket=store.bucket))
-    with serve(app) as url, ServiceClient("BSS", url, token) as http, DagsterInstance.ephemeral() as instance:
-
-        def create() -> World:
-            # What other worlds left queued is offered now: it is not to stand before what this one queues.
-            pipeline = PipelineClient(http)
-            while pipeline.claim(EVERYTHING):
-                pass
-            owner = f"o{secrets.token_hex(5)}"
-            return World(url, pipeline, http, store, postgres_url, token, instance, owner)
-
+    """Makes worlds that look at what is their own owner's, and share a BSS with each other."""
+    with new_worlds() as create:
         yield create
 
 

@@ -86,6 +86,13 @@ def instance(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagsterInstan
         yield instance
 
 
+@pytest.fixture(scope="module")
+def new_world(new_worlds: Any) -> Iterator[Any]:
+    """The sensor asks for all that is due, whosever it is: what tests elsewhere put off would come due here."""
+    with new_worlds() as create:
+        yield create
+
+
 @pytest.fixture
 def sensor(world: Any, instance: DagsterInstance, monkeypatch: pytest.MonkeyPatch) -> Sensor:
     """One that does not take what other worlds were offered for lost."""
