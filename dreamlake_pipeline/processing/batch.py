@@ -22,7 +22,7 @@ from ..errors import DreamlakeError
 from ..kinds import Kind
 from ..media.run.workers import Workers
 from ..storage import ObjectStore
-from .bundle import bundles, fits, process_bundle
+from .bundle import Pace, bundles, fits, process_bundle
 from .faults import is_of_store
 from .hold import Hold
 from .index import Upsert
@@ -86,11 +86,14 @@ class BatchWork:
         small = [same[0] for same in groups if len(same) == 1 and fits(shop, same[0])]
         others = sorted((same for same in groups if len(same) > 1 or not fits(shop, same[0])), key=_size)
 
+        pace = Pace()
+
         def bundle(records: list[Record]) -> None:
-            outcomes, longer = process_bundle(shop, records, threads.lanes, threads.wires)
-            for record in longer:
-                self._done.put(_Longer([record], alike))
-            self._done.put(outcomes)
+            for part in pace.parts(records):
+                outcomes, longer = process_bundle(shop, part, threads.lanes, threads.wires)
+                for record in longer:
+                    self._done.put(_Longer([record], alike))
+                self._done.put(outcomes)
 
         def alike(same: list[Record]) -> None:
             for outcome in _process_alike(shop, same):

@@ -35,6 +35,7 @@ _MOST = 48
 _MOST_BYTES = 32 * 2**20  # they are in memory
 _LEAST_BUNDLES = 6  # so that some are made while others are published
 _FIRST = 3  # files of the first bundle, each of which is ready when all are
+_PART_SECONDS = 2.0  # of a part of a bundle: somebody watches how many are ready
 
 
 # What the content of a short video is (media/video/short.py), by its usual names. One of another name is as short, and
@@ -65,6 +66,24 @@ def bundles(records: Sequence[Record]) -> Iterator[list[Record]]:
         size += record.size or 0
     if bundle:
         yield bundle
+
+
+class Pace:
+    """Cuts bundles into parts that take two seconds at most, as the last ones went: how long a bundle takes depends on
+    the machine, and on what else it does."""
+
+    def __init__(self) -> None:
+        self._files = _MOST
+
+    def parts(self, bundle: list[Record]) -> Iterator[list[Record]]:
+        """The bundle in parts, each of which has been processed when the next one is asked for."""
+        left = bundle
+        while left:
+            part, left = left[: self._files], left[self._files :]
+            started = time.monotonic()
+            yield part
+            passed = max(time.monotonic() - started, 1e-3)
+            self._files = max(_FIRST, min(_MOST, int(len(part) * _PART_SECONDS / passed)))
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ import wave
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.kinds import Kind
 from dreamlake_pipeline.media.run import ffmpeg
 from dreamlake_pipeline.playback import PlaybackMode
+from dreamlake_pipeline.processing import bundle
 from dreamlake_pipeline.processing.batch import BatchWork
 from dreamlake_pipeline.processing.bundle import bundles, fits
 from dreamlake_pipeline.processing.hold import Hold
@@ -81,6 +83,27 @@ def test_the_first_bundles_are_small_and_each_file_is_in_one(count: int) -> None
     assert max(sizes[:1], default=0) <= 6 and max(sizes, default=0) <= 48
     assert sizes[:-1] == sorted(sizes[:-1])
     assert len(made) <= count / 48 + 9
+
+
+@pytest.mark.parametrize("seconds", [0.01, 0.2, 3.0])
+def test_a_slow_machine_reports_as_often_as_a_quick_one(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """A file takes so many seconds: no part takes longer than two, but for the few files that one has at least, and
+    none is smaller than that asks for."""
+    now = [0.0]
+    monkeypatch.setattr(bundle, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    records = [Record.model_construct(id=str(n), size=1000) for n in range(2000)]
+    made: list[Record] = []
+    parts: list[int] = []
+    pace = bundle.Pace()
+    for whole in bundles(records):
+        for part in pace.parts(whole):
+            made += part
+            parts.append(len(part))
+            now[0] += seconds * len(part)
+    assert made == records
+    most = max(3, min(48, int(2 / seconds)))
+    assert max(parts) <= most
+    assert len(parts) <= 2000 / most * 1.3 + 10
 
 
 def test_good_and_bad_files_come_out_as_if_alone(hold: Begin, shop: Workshop, object_store: ObjectStore) -> None:
