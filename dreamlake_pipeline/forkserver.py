@@ -19,7 +19,7 @@ import signal
 import socket
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
@@ -136,23 +136,14 @@ class ForkServer:
         connection.close()
 
     def _become_child(self, connection: socket.socket) -> NoReturn:
-        code = 1
-        try:
+        def work() -> int:
             # A session of its own: what is sent to the server's group, by a terminal or a supervisor, is not sent here.
             os.setsid()
             signal.set_wakeup_fd(-1)
-            for number in (signal.SIGTERM, signal.SIGCHLD):
-                signal.signal(number, signal.SIG_DFL)
-            signal.signal(signal.SIGINT, signal.default_int_handler)
-            code = self._do(connection)
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            with suppress(Exception):
-                sys.stdout.flush()
-                sys.stderr.flush()
-            # Nothing of the server is to be torn down in its copy.
-            os._exit(code)
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            return self._do(connection)
+
+        end_with(work)
 
     def _bury(self) -> None:
         ended = False
@@ -223,6 +214,25 @@ def end_with_parent(parent: int) -> None:
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it has ended already
         os._exit(1)
+
+
+def end_with(work: Callable[[], int]) -> NoReturn:
+    """Do what a fork is made for, with the signals of a new program, and end it with the exit code that comes of it.
+
+    Nothing of the process that it is a copy of is torn down.
+    """
+    code = 1
+    try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        code = work()
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with suppress(Exception):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
 
 
 def _stat(path: str) -> tuple[int, int] | None:

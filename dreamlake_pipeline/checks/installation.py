@@ -46,15 +46,7 @@ def _check(settings: Settings) -> Iterator[Finding]:
         yield from guarded("bucket", partial(bucket.check, settings.bucket, origin=_origin(settings.viewer_url)))
     else:
         yield left_out("bucket", "DREAMLAKE_BUCKET")
-    services_check = partial(
-        services.check,
-        bss_url=settings.bss_url,
-        remote=settings.remote,
-        api_key=settings.optional("api_key"),
-        namespace=settings.namespace,
-        is_pipeline=is_pipeline,
-    )
-    yield from guarded("services", services_check)
+    yield from guarded("services", partial(services.check, settings, is_pipeline=is_pipeline))
     for part, page in (("viewer", settings.viewer_url), ("dagster", settings.dagster_url)):
         if page:
             yield from guarded(part, partial(services.check_page, part, page))

@@ -43,15 +43,7 @@ def _check(settings: Settings) -> Iterator[Finding]:
     yield from guarded("postgres", partial(postgres.check, settings.require("postgres_url")))
     yield from guarded("dagster tables", partial(postgres.check_dagster, os.environ["DAGSTER_POSTGRES_URL"]))
     yield from guarded("bucket", partial(bucket.check, settings.bucket))
-    services_check = partial(
-        services.check,
-        bss_url=settings.bss_url,
-        remote=settings.remote,
-        api_key=settings.optional("api_key"),
-        namespace=settings.namespace,
-        is_pipeline=True,
-    )
-    yield from guarded("services", services_check)
+    yield from guarded("services", partial(services.check, settings, is_pipeline=True))
 
 
 def _ray() -> Finding:

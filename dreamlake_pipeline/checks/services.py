@@ -15,6 +15,7 @@ import httpx
 from .. import __version__, tls
 from ..ids import new_id
 from ..names import EVERY_NAMESPACE
+from ..settings import Settings
 from . import clock
 from .finding import Finding, first_line, left_out, ok, warning, wrong
 
@@ -22,11 +23,10 @@ _SECONDS = 5.0
 _TOKEN_DAYS = _CERTIFICATE_DAYS = 14
 
 
-def check(
-    *, bss_url: str | None, remote: str | None, api_key: str | None, namespace: str, is_pipeline: bool = False
-) -> Iterator[Finding]:
+def check(settings: Settings, *, is_pipeline: bool = False) -> Iterator[Finding]:
     """Both services: health, version, clock, certificate, and whether they take the token. The pipeline's token
-    (`is_pipeline`) has to write everywhere, a client's to reach the `namespace` that it uses."""
+    (`is_pipeline`) has to write everywhere, a client's to reach the namespace that it uses."""
+    bss_url, remote, api_key = settings.bss_url, settings.remote, settings.optional("api_key")
     with httpx.Client(verify=tls.context(), timeout=_SECONDS) as http:
         for part, url, variable, question in (
             ("BSS", bss_url, "DREAMLAKE_BSS_URL", f"/videos/{new_id()}"),
@@ -42,7 +42,7 @@ def check(
             yield from _health(part, url, *health)
             yield from _certificate(part, url)
             if api_key:
-                yield from _token(http, part, url, question, api_key, namespace, is_pipeline=is_pipeline)
+                yield from _token(http, part, url, question, api_key, settings.namespace, is_pipeline=is_pipeline)
     if not api_key and (bss_url or remote):
         yield left_out("token", "DREAMLAKE_API_KEY")
 

@@ -15,7 +15,6 @@ import signal
 import socket
 import sys
 import time
-import traceback
 from contextlib import suppress
 from typing import NoReturn
 
@@ -25,7 +24,7 @@ from dagster._grpc.types import ExecuteRunArgs
 from dagster._serdes import deserialize_value
 
 from .. import __version__
-from ..forkserver import adopt_orphans, end_with_parent
+from ..forkserver import adopt_orphans, end_with, end_with_parent
 from .run_server import NO_THREADS, execute
 from .watching import HOST_TAG
 
@@ -66,19 +65,8 @@ def _end_by(number: int) -> NoReturn:
 
 
 def _be_run(keeper: int, arguments: str) -> NoReturn:
-    code = 1
-    try:
-        end_with_parent(keeper)  # whose one thread waits for this
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        code = _execute(arguments)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        with suppress(Exception):
-            sys.stdout.flush()
-            sys.stderr.flush()
-        os._exit(code)
+    end_with_parent(keeper)  # whose one thread waits for this
+    end_with(lambda: _execute(arguments))
 
 
 def _execute(arguments: str) -> int:

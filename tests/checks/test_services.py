@@ -12,10 +12,12 @@ import pytest
 
 from dreamlake_pipeline.checks import Finding, Level, clock
 from dreamlake_pipeline.checks.services import check
+from dreamlake_pipeline.settings import Settings
 
 
-def found(**given: Any) -> dict[str, Finding]:
-    return {finding.part: finding for finding in check(**({"namespace": "lab"} | given))}
+def found(*, is_pipeline: bool = False, **given: Any) -> dict[str, Finding]:
+    settings = Settings(**({"namespace": "lab"} | given))
+    return {finding.part: finding for finding in check(settings, is_pipeline=is_pipeline)}
 
 
 def test_what_is_well(services: Any) -> None:
@@ -25,9 +27,8 @@ def test_what_is_well(services: Any) -> None:
 
 
 def test_a_machine_that_is_told_of_nothing() -> None:
-    assert {finding.level for finding in check(bss_url=None, remote=None, api_key=None, namespace="lab")} == {
-        Level.LEFT_OUT
-    }
+    findings = found(bss_url=None, remote=None, api_key=None)
+    assert {finding.level for finding in findings.values()} == {Level.LEFT_OUT}
 
 
 def test_nothing_answers(services: Any) -> None:
