@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from dataclasses import replace
 from itertools import groupby
@@ -93,11 +93,11 @@ class BatchWork:
                 outcomes, longer = process_bundle(shop, part, threads.lanes, threads.wires)
                 for record in longer:
                     self._done.put(_Longer([record], alike))
-                self._done.put(outcomes)
+                self._hand_over(outcomes)
 
         def alike(same: list[Record]) -> None:
             for outcome in _process_alike(shop, same):
-                self._done.put([outcome])
+                self._hand_over([outcome])
 
         for records in bundles(small):
             self._pending[threads.bundles.submit(self._told, bundle, records)] = records
@@ -111,6 +111,12 @@ class BatchWork:
         for future in self._pending:
             future.add_done_callback(self._ended.put)
         self._note_ended()
+
+    def _hand_over(self, outcomes: list[Outcome]) -> None:
+        """Have outcomes settled. When one could not reach the object store, that is looked at before others try."""
+        if self._look is not None and any(one.reason and is_of_store(one.reason) for one in outcomes):
+            self._look.begin()
+        self._done.put(outcomes)
 
     def _submit_longer(self, longer: _Longer) -> None:
         """Have items done that left their bundle."""
@@ -191,8 +197,6 @@ class BatchWork:
                     self._submit_longer(done)
                 else:
                     self._settling.add(done)
-                    if self._look is not None and any(one.reason and is_of_store(one.reason) for one in done):
-                        self._look.begin()
                 done = self._done.get_nowait()
         except Empty:
             self._note_ended()
@@ -267,7 +271,9 @@ class _Look:
         self._looked_at = time.monotonic()
 
     def check(self) -> None:
-        """Raise what was found out, if the store was away."""
+        """Raise what was found out, if the store was away. Who comes while it is looked at waits for what is found."""
+        if (looking := self._looking) is not None and not looking.done():
+            wait([looking], timeout=_LOOK_AGAIN)
         if self._away is not None:
             raise self._away
 
