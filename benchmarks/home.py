@@ -172,7 +172,9 @@ def running(folder: Path, *, definitions: str | None = None, **settings: str) ->
         # The stack's processes inherit the environment of whoever starts them.
         with patch.dict(os.environ, extra):
             stack = control.up(folder / "home", said.append)
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("DREAMLAKE_")} | stack.environment()
+        # Python keeps what it has compiled, as it does for whoever runs the commands.
+        foreign = {k: v for k, v in os.environ.items() if not k.startswith(("DREAMLAKE_", "PYTHONDONTWRITE"))}
+        environment = foreign | stack.environment()
         yield Home(stack, scratch, environment)
     finally:
         if stack is not None:

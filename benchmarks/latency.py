@@ -18,7 +18,6 @@ import psutil
 import yaml
 
 from dreamlake_pipeline.kinds import Kind
-from dreamlake_pipeline.settings import Settings
 
 from . import empty, inputs
 from .directories import wake
@@ -26,7 +25,8 @@ from .home import REPOSITORY, Home
 from .measure import BenchmarkError, Pairs, Sample, by_turns, end_tree, sampling, wait_until
 
 _SCHEMA = "bench_dagster"
-_GOLDEN = 0.618  # turns at these fractions of the sensor's interval meet it in every phase
+_LOOKS_EVERY = 5.0  # seconds between two looks of Dagster's own daemon which sensor is due
+_GOLDEN = 0.618  # turns at these fractions of that meet it in every phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def one_file(home: Home, *, repeats: int) -> OneFile:
 
 
 def _wait_for_phase(turn: int) -> None:
-    time.sleep(Settings().sensor_interval * (turn * _GOLDEN % 1))
+    time.sleep(_LOOKS_EVERY * (turn * _GOLDEN % 1))
 
 
 def _check_playable(home: Home, project: str) -> float:

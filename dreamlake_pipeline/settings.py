@@ -132,13 +132,13 @@ class Settings(BaseSettings):
     )
 
     # The pipeline
-    sensor_interval: int = Field(3, ge=1, description="Seconds between two ticks of the staging sensor.")
+    sensor_interval: int = Field(1, ge=1, description="Seconds between two ticks of the staging sensor.")
     sensor_wait: float = Field(
         4.4,
         ge=0,
         le=50,
-        description="Seconds, from its beginning, for which a tick of the staging sensor waits for a batch. Dagster "
-        "looks every 5 seconds which sensor is due: a little less than that, or than a multiple of it, leaves no gap.",
+        description="Seconds, from its beginning, for which a tick of the staging sensor waits for a batch. The "
+        "daemon looks every second which sensor is due: a little less than a multiple of that leaves a short gap.",
     )
     staging_grace: int = Field(
         10,

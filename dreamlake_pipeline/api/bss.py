@@ -475,6 +475,19 @@ class Records(Model):
     items: list[Record]
 
 
+class KnownRecords(Model):
+    """Records, and when each was updated last (`updatedAt`) as far as the asker knows; null: it knows nothing of it."""
+
+    known: dict[Id, Timestamp | None] = Field(min_length=1, max_length=1000)
+
+
+class ChangedRecords(Model):
+    """Which of `KnownRecords` were updated since, and which do not exist or may not be read by the caller."""
+
+    changed: list[Id]
+    gone: list[Id]
+
+
 MOST_LOGS = 100  # files of a call
 
 

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 from pydantic_core import to_json
 
-from .. import names
+from .. import names, startup
 from ..csv_options import check_csv_options
 from ..errors import DreamlakeError
 from ..filetypes import check_types
@@ -25,7 +25,9 @@ MOST_NOTE_CHARS = 4000
 class Model(BaseModel):
     """camelCase outside, snake_case inside."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore")
+    model_config = ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="ignore", defer_build=startup.builds_models_late
+    )
 
     def wire(self) -> dict[str, Any]:
         """The JSON object that travels: camelCase keys, times in RFC 3339, unset optionals left out."""

@@ -42,6 +42,7 @@ from .routes import (
 )
 from .series.tables import Footers
 from .timelines import TimelineCache
+from .waking import Wake
 
 # Seconds for which the object store may be silent, twice for most calls: a client waits 60 s for an answer.
 _STORE_SILENCE = 20.0
@@ -103,6 +104,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     service.state.database = engine
     service.state.origin = Origin(engine)
     service.state.presence = Presence()
+    service.state.wake = Wake()
     service.state.timelines = TimelineCache()
     service.state.footers = Footers()
     service.state.settings = settings

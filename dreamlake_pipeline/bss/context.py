@@ -12,20 +12,22 @@ from ..settings import Settings
 from ..storage import ObjectStore
 from .presence import Presence
 
+# These are coroutines because FastAPI has a thread call each dependency that is none.
 
-def _database(request: Request) -> Engine:
+
+async def _database(request: Request) -> Engine:
     return request.app.state.database
 
 
-def _store(request: Request) -> ObjectStore:
+async def _store(request: Request) -> ObjectStore:
     return request.app.state.store
 
 
-def _presence(request: Request) -> Presence:
+async def _presence(request: Request) -> Presence:
     return request.app.state.presence
 
 
-def _config(request: Request) -> Settings:
+async def _config(request: Request) -> Settings:
     return request.app.state.settings
 
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, text
 
 from .. import logs
-from ..api.bss import FileLog, Record, Status
+from ..api.bss import ChangedRecords, FileLog, Record, Status
 from ..api.common import Listing
 from ..api.pipeline import ResultKey
 from ..auth import Principal
@@ -275,6 +275,21 @@ def get_many(connection: Connection, ids: Sequence[str], caller: Principal) -> l
         {"ids": list(dict.fromkeys(ids))} | reach(caller),
     )
     return [_record(row) for row in rows.mappings()]
+
+
+def changed(connection: Connection, known: Mapping[str, datetime | None], caller: Principal) -> ChangedRecords:
+    """Which of the records, by id, were updated at another time than the known one, and which do not exist or lie in
+    no namespace that the caller reaches; in the order of `known`."""
+    rows = connection.execute(
+        text("""
+        SELECT asked.id, r.id IS NULL AS gone
+        FROM unnest(CAST(:ids AS text[]), CAST(:times AS timestamptz[])) WITH ORDINALITY AS asked(id, at, n)
+        LEFT JOIN records r ON r.id = asked.id AND (:everywhere OR r.owner = ANY(:namespaces))
+        WHERE r.updated_at IS DISTINCT FROM asked.at OR r.id IS NULL
+        ORDER BY asked.n"""),
+        {"ids": list(known), "times": list(known.values())} | reach(caller),
+    ).all()
+    return ChangedRecords(changed=[row.id for row in rows if not row.gone], gone=[row.id for row in rows if row.gone])
 
 
 def reachable(connection: Connection, ids: Sequence[str], caller: Principal) -> list[str]:

@@ -5,7 +5,6 @@ Nothing heavy is imported here or by a verb's module: a verb imports what it wor
 
 from __future__ import annotations
 
-import gc as collector
 import os
 import sys
 from collections.abc import Callable
@@ -99,9 +98,6 @@ def _root(
 
 def main() -> None:
     """The console script. Whatever happens, a user sees one line and gets an exit code of errors.py."""
-    # What a command makes is kept until it ends, or is freed by its reference count. Looking for cycles in it, and in
-    # all that is imported, takes a tenth of an ingest in which nothing is new.
-    collector.set_threshold(100_000, 50, 100)
     make_logs_visible()  # warnings of the client reach the terminal
     try:
         app()

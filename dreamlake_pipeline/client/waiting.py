@@ -7,6 +7,9 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from datetime import datetime
+from itertools import islice
+from typing import NamedTuple
 
 from ..api.bss import Record, Status
 from ..remote.away import Away
@@ -17,7 +20,10 @@ from .events import MOST_NAMES, FileEvent, FileStatus, Processing, Summary, Wait
 from .missing import no_ids
 from .telling import telling
 
-_POLL_SECONDS = (0.3, 2.0)  # first, and longest, pause between two questions for the states of records
+# The shortest, and the longest, pause between two questions for the states of records. Between them, it is a tenth of
+# the time in which nothing has changed, and the longer the more files are awaited.
+_POLL_SECONDS = (0.1, 2.0)
+_QUICK = 5000  # files for which a pause is a second
 
 
 def changes(
@@ -25,8 +31,8 @@ def changes(
 ) -> Iterator[Record | Processing | Waiting]:
     """Records as their status changes, until all of them are ready or failed, or `timeout` seconds passed.
 
-    A `Processing` comes between them at least twice a second, and a `Waiting` when BSS is away. Records that are gone
-    are no longer awaited; with `must_exist`, those that are not there at the start raise NOT_FOUND. Raises
+    A `Processing` comes between them at least every two seconds, and a `Waiting` when BSS is away. Records that are
+    gone are no longer awaited; with `must_exist`, those that are not there at the start raise NOT_FOUND. Raises
     DreamlakeError.
     """
     until = math.inf if timeout is None else time.monotonic() + timeout
@@ -58,52 +64,88 @@ def _end_of(record: Record, stored: FileEvent) -> FileEvent:
 def _changes(
     bss: BssClient, ids: Iterable[str], until: float, patience: Patience, *, must_exist: bool
 ) -> Iterator[Record | Processing]:
-    waiting: dict[str, Status | None] = dict.fromkeys(ids)
-    states: dict[str, int] = {}
+    waiting: dict[str, _Awaited | None] = dict.fromkeys(ids)
+    final: Counter[str] = Counter()
     changed_at = time.monotonic()
-    pause = _POLL_SECONDS[0]
     missing: list[str] = []
     while waiting:
         has_changed = False
-        made, put_off = 0, Counter[str]()
-        names: list[str] = []
         for some in in_slices(list(waiting)):
             try:
-                found = {record.id: record for record in bss.query(some)}
+                records, gone = _updated(bss, {record_id: waiting[record_id] for record_id in some})
             except Away:
                 if time.monotonic() < until:
                     raise
                 return
-            for record_id in some:
-                before, record = waiting[record_id], found.get(record_id)
-                if record is None:
-                    if before is None:
-                        missing.append(record_id)
-                    del waiting[record_id]
-                    continue
-                if record.status is Status.PROCESSING:
-                    made += record.reported_at is not None
-                    if record.reported_at is None and len(names) < MOST_NAMES:
-                        names.append(f"{record.episode}:{record.name}" if record.episode else record.name)
-                if record.status is Status.QUEUED and record.waiting is not None:
-                    put_off[record.waiting.code] += 1
-                if record.status is before:
+            for record_id in gone:
+                if waiting.pop(record_id) is None:
+                    missing.append(record_id)
+            for record in records:
+                before = waiting[record.id]
+                waiting[record.id] = _Awaited.of(record)
+                if before is not None and record.status is before.status:
                     continue
                 has_changed = True
-                if before is not None:
-                    states[before] -= 1
-                states[record.status] = states.get(record.status, 0) + 1
-                waiting[record_id] = record.status
                 if record.status.is_final:
-                    del waiting[record_id]
+                    final[record.status] += 1
+                    del waiting[record.id]
                 yield record
         if must_exist and missing:
             raise no_ids(missing)
         now = time.monotonic()
         if has_changed:
-            changed_at, pause = now, _POLL_SECONDS[0]
-        counts = {str(state): count for state, count in states.items() if count}
-        yield Processing(counts, now - changed_at, made, dict(put_off), tuple(names))
+            changed_at = now
+        yield _processing(waiting, final, now - changed_at)
+        pause = min(max(_POLL_SECONDS[0], 0.1 * (now - changed_at), len(waiting) / _QUICK), _POLL_SECONDS[1])
         if not waiting or now >= until or patience.stopping.wait(max(0.0, min(pause, until - now))):
             return
-        pause = min(pause * 1.3, _POLL_SECONDS[1])
+
+
+class _Awaited(NamedTuple):
+    """What is kept of a record that is awaited, of which there may be a hundred thousand."""
+
+    status: Status
+    updated_at: datetime
+    put_off: str | None
+    is_made: bool
+    name: str | None  # while its result is made
+
+    @classmethod
+    def of(cls, record: Record) -> _Awaited:
+        is_at_work, is_made = record.status is Status.PROCESSING, record.reported_at is not None
+        return cls(
+            status=record.status,
+            updated_at=record.updated_at,
+            put_off=record.waiting.code if record.status is Status.QUEUED and record.waiting is not None else None,
+            is_made=is_at_work and is_made,
+            name=_name(record) if is_at_work and not is_made else None,
+        )
+
+
+def _name(record: Record) -> str:
+    return f"{record.episode}:{record.name}" if record.episode else record.name
+
+
+def _updated(bss: BssClient, known: dict[str, _Awaited | None]) -> tuple[list[Record], list[str]]:
+    """Those of the records, by id, that are others than the known ones; and the ids of those that are gone."""
+    told = {record_id: one.updated_at for record_id, one in known.items() if one is not None}
+    asked = [record_id for record_id, one in known.items() if one is None]
+    gone = []
+    if told:
+        answer = bss.changed(told)
+        asked += answer.changed
+        gone += answer.gone
+    records = bss.query(asked) if asked else []
+    gone += set(asked).difference(record.id for record in records)
+    return records, gone
+
+
+def _processing(waiting: dict[str, _Awaited | None], final: Counter[str], seconds: float) -> Processing:
+    awaited = [one for one in waiting.values() if one is not None]
+    return Processing(
+        states=dict(final + Counter(str(one.status) for one in awaited)),
+        idle_seconds=seconds,
+        made=sum(one.is_made for one in awaited),
+        put_off=dict(Counter(one.put_off for one in awaited if one.put_off is not None)),
+        names=tuple(islice((one.name for one in awaited if one.name is not None), MOST_NAMES)),
+    )

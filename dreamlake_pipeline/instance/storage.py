@@ -27,7 +27,8 @@ class PooledPostgresStorage(DagsterPostgresStorage):
     def __init__(self, postgres_url: str, inst_data: ConfigurableClassData | None = None) -> None:
         # The tables are looked at once, when a process connects first.
         is_first = postgres_url not in _engines
-        super().__init__(postgres_url, should_autocreate_tables=is_first, inst_data=inst_data)
+        makes_tables = is_first and not _expected
+        super().__init__(postgres_url, should_autocreate_tables=makes_tables, inst_data=inst_data)
         engine = _engines.setdefault(postgres_url, _open_engine(postgres_url))
         parts: tuple[Any, ...] = (self._run_storage, self._event_log_storage, self._schedule_storage)
         for part in parts:
@@ -47,6 +48,13 @@ class PooledPostgresStorage(DagsterPostgresStorage):
 
 
 _engines: dict[str, Engine] = {}
+_expected: list[bool] = []
+
+
+def expect_tables() -> None:
+    """The tables are there: this process and its forks need not look, which takes 100 ms, nor make them. Whether they
+    are of the installed version is looked at all the same."""
+    _expected.append(True)
 
 
 def _open_engine(postgres_url: str) -> Engine:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 from ..api.bss import (
     AudioProcess,
+    ChangedRecords,
     ComparedFile,
     CompareFiles,
     CompletedPart,
@@ -25,6 +27,7 @@ from ..api.bss import (
     FoundUrls,
     HlsSplit,
     Ids,
+    KnownRecords,
     LogsOf,
     Move,
     Moved,
@@ -290,6 +293,10 @@ class BssClient:
     def query(self, ids: Sequence[str]) -> list[Record]:
         """Those of the records that exist and that the caller may read."""
         return self.http.post("/records/query", Ids(ids=list(ids)), Records).items
+
+    def changed(self, known: Mapping[str, datetime | None]) -> ChangedRecords:
+        """Which of these records, by id, were updated at another time than the known one, and which are gone."""
+        return self.http.post("/records/changed", KnownRecords(known=dict(known)), ChangedRecords)
 
     def logs(self, ids: Sequence[str]) -> dict[str, list[str]]:
         """A few lines that were logged of each of these files that failed, at most 100, by id; of some there are

@@ -109,7 +109,7 @@ def command(stack: Stack, name: str) -> list[str]:
         case "dagster-webserver":
             return ["dreamlake_pipeline.instance.webserver", *listen, *workspace]
         case "dagster-daemon":
-            return ["dagster._daemon", "run", *workspace]
+            return ["dreamlake_pipeline.instance.daemon", "run", *workspace]
     raise ValueError(f"the stack has no process {name!r}")
 
 

@@ -117,3 +117,22 @@ def test_delete_hides_a_record_and_keeps_what_it_has(api, files, owner, pipeline
     unknown = pipeline.post("/pipeline/staged/unknown", json={"keys": [key, key + "0"]}).json()
     assert unknown == {"keys": [key + "0"]}
     assert files.register("/videos", "/a.mp4", content)["status"] == "registered"
+
+
+def test_who_waits_is_told_which_records_were_updated(api, as_caller, files, owner) -> None:
+    ids = [files.register("/videos", f"/{n}.mp4")["id"] for n in range(3)]
+    nowhere = "0" * 24
+
+    def ask(known: dict[str, str | None]) -> dict[str, list[str]]:
+        return api.post("/records/changed", json={"known": known}).raise_for_status().json()
+
+    assert ask({ids[2]: None, nowhere: None, ids[0]: None}) == {"changed": [ids[2], ids[0]], "gone": [nowhere]}
+    known = {one["id"]: one["updatedAt"] for one in api.post("/records/query", json={"ids": ids}).json()["items"]}
+    assert ask(known) == {"changed": [], "gone": []}
+
+    assert api.post("/lambdas/hls-split", json={"videoId": ids[1]}).status_code == 202
+    assert ask(known) == {"changed": [ids[1]], "gone": []}
+    assert api.delete(f"/videos/{ids[0]}").status_code == 204
+    assert ask(known) == {"changed": [ids[1]], "gone": [ids[0]]}
+    other = as_caller(f"{owner}x").post("/records/changed", json={"known": known}).json()
+    assert other == {"changed": [], "gone": ids}

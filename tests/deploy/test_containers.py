@@ -238,7 +238,7 @@ def test_the_commands_of_all_are_the_same() -> None:
     assert {what: len(ways) for what, ways in told.items() if "migrations" not in what} == dict.fromkeys(
         [
             *(f"dreamlake_pipeline.{service}.app:create_app" for service in ("bss", "server", "viewer")),
-            *("dagster", "dagster._daemon", "dreamlake_pipeline.media.run.worker_server"),
+            *("dagster", "dreamlake_pipeline.instance.daemon", "dreamlake_pipeline.media.run.worker_server"),
             *("dreamlake_pipeline.instance.webserver", "dreamlake_pipeline.instance.run_server"),
         ],
         1,

@@ -88,6 +88,7 @@ def bodied(url: str) -> list[tuple[str, str, int]]:
 # A reader may ask these, and gives up its own token.
 READERS = (
     "/uploads/compare",
+    "/records/changed",
     "/records/logs",
     "/records/query",
     "/records/urls",

@@ -176,6 +176,7 @@ BSS = {
     "POST /records/undelete": Line(CHANGE, 200, _body(ids=["0" * 24])),
     "POST /records/urls": Line(ASK, 200, _body(ids=["0" * 24])),
     "POST /records/logs": Line(ASK, 200, _body(ids=["0" * 24])),
+    "POST /records/changed": Line(ASK, 200, _body(known={"0" * 24: None})),
     "POST /records/query": Line(ASK, 200, _body(ids=["0" * 24])),
     "POST /records/requeue": Line(CHANGE, 200, _body(ids=["0" * 24])),
     "POST /pipeline/staged/unknown": Line(PIPELINE, 200, _body(keys=[])),

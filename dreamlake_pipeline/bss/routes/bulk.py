@@ -8,12 +8,14 @@ from sqlalchemy import Engine
 
 from ...admission import MIB, Reader, Writer, most_bytes, new_router
 from ...api.bss import (
+    ChangedRecords,
     CompareFiles,
     Differences,
     FileLogs,
     FinishedUploads,
     FinishUploads,
     Ids,
+    KnownRecords,
     LogsOf,
     PlannedUploads,
     PlanUploads,
@@ -26,6 +28,7 @@ from ...longlists import LongList, answer_items
 from .. import bulk, journal, records
 from ..compare import compare
 from ..context import SOUND, Config, Database, Store
+from ..waking import WAKES
 
 routes = new_router(tags=["bulk"])
 
@@ -60,7 +63,7 @@ def plan(body: PlanUploads, caller: Writer, database: Database, store: Store, co
     summary="Complete, verify, register and queue",
     openapi_extra=most_bytes(32 * MIB),
     response_model_exclude_none=True,
-    dependencies=[SOUND],
+    dependencies=[SOUND, WAKES],
 )
 def finish(body: FinishUploads, caller: Writer, database: Database, store: Store) -> FinishedUploads:
     """Each file has its own outcome. Ready files stay ready; failed ones are queued again."""
@@ -74,6 +77,13 @@ def query(body: Ids, caller: Reader, database: Database) -> LongList:
     return _answer(body.ids, caller, database)
 
 
+@routes.post("/records/changed", summary="Which of many records were updated", openapi_extra=most_bytes(MIB))
+def changed(body: KnownRecords, caller: Reader, database: Database) -> ChangedRecords:
+    """Whoever waits for many files asks for these alone, and for nothing of those that are as they were."""
+    with database.connect() as connection:
+        return records.changed(connection, body.known, caller)
+
+
 @routes.post("/records/logs", summary="What was logged of files that failed")
 def logs(body: LogsOf, caller: Reader, database: Database) -> FileLogs:
     """A few lines of each, without secrets, in the order of the ids. What failed without a line of its own, as where
@@ -82,7 +92,7 @@ def logs(body: LogsOf, caller: Reader, database: Database) -> FileLogs:
         return FileLogs(items=records.logged(connection, body.ids, caller))
 
 
-@routes.post("/records/requeue", summary="Process again", response_model=Records)
+@routes.post("/records/requeue", summary="Process again", response_model=Records, dependencies=[WAKES])
 def requeue(body: Requeue, caller: Writer, database: Database, store: Store) -> LongList:
     """What failed or was never processed; with `force`, also what is ready. The records as they are then."""
     with database.begin() as connection:

@@ -19,6 +19,7 @@ from ...names import EVERY_NAMESPACE
 from .. import deletions, journal, moves, places, records, removal, underway
 from ..context import Config, Database, Store
 from ..places import Place
+from ..waking import WAKES
 
 routes = new_router(prefix="/records", tags=["records"])
 
@@ -120,7 +121,7 @@ def delete(body: Ids, caller: Writer, database: Database, store: Store) -> Delet
         return Deleted(ids=sorted(deletions.reachable(connection, body.ids, caller)))
 
 
-@routes.post("/undelete", summary="Restore records that were deleted")
+@routes.post("/undelete", summary="Restore records that were deleted", dependencies=[WAKES])
 def undelete(body: Undelete, caller: Writer, database: Database, store: Store) -> Undeleted:
     """They are as they were; what was not processed is queued. The index hears of it within two minutes; who wants it
     at once registers the files there, too."""

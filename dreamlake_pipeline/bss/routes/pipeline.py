@@ -45,8 +45,10 @@ from ...crashpoints import CrashPoint, reached
 from ...kinds import Kind
 from .. import batches, build, chunks, deletions, failures, journal, records, staged
 from ..context import SOUND, Database, ItsPresence, Store
+from ..waking import WAKES, ItsWake
 
-# Seconds between two looks of a claim that waits: each costs a millisecond or two.
+# Seconds between two looks of a claim that waits: each costs a millisecond or two. What this process queues is seen at
+# once; another process of BSS may queue something, and what was put off comes due.
 _LOOK_AGAIN = 0.3
 
 routes = new_router(prefix="/pipeline", tags=["pipeline"])
@@ -69,7 +71,7 @@ def unknown(body: StagedKeys, database: Database) -> UnknownKeys:
 @routes.post(
     "/staged/adopt",
     summary="Register staged objects, or remember that they are none of ours",
-    dependencies=[*_CHANGE, SOUND],
+    dependencies=[*_CHANGE, SOUND, WAKES],
     openapi_extra=most_bytes(16 * MIB),
 )
 def adopt(body: AdoptObjects, database: Database, store: Store) -> Adopted:
@@ -80,12 +82,13 @@ def adopt(body: AdoptObjects, database: Database, store: Store) -> Adopted:
 
 
 @routes.post("/batches/claim", summary="Batches to launch", dependencies=_CHANGE)
-def claim(body: ClaimBatches, database: Database, presence: ItsPresence) -> BatchOffers:
+def claim(body: ClaimBatches, database: Database, presence: ItsPresence, wake: ItsWake) -> BatchOffers:
     deadline = time.monotonic() + body.wait_seconds
     if body.build is not None:
         with database.begin() as connection:
             build.tell(connection, body.build)
     while True:
+        times = wake.times
         with database.begin() as connection:
             batches.make_claimable(connection, body)
         all_heard = presence.claimed(body.lease_seconds)
@@ -95,7 +98,7 @@ def claim(body: ClaimBatches, database: Database, presence: ItsPresence) -> Batc
                 reached(CrashPoint.BATCH_FORMED)
         if offers or time.monotonic() >= deadline:
             return BatchOffers(batches=offers)
-        time.sleep(min(_LOOK_AGAIN, max(0.0, deadline - time.monotonic())))
+        wake.wait(times, min(_LOOK_AGAIN, max(0.0, deadline - time.monotonic())))
 
 
 @routes.get("/build", summary="What the pipeline makes results with", dependencies=_LOOKUP)
@@ -113,7 +116,7 @@ def leased(database: Database) -> LeasedBatches:
 @routes.post(
     "/batches/release",
     summary="Attempts at batches that are known to be over",
-    dependencies=_CHANGE,
+    dependencies=[*_CHANGE, WAKES],
     openapi_extra=most_bytes(4 * MIB),
 )
 def release(body: ReleaseBatches, database: Database) -> Released:
@@ -158,7 +161,7 @@ def heartbeat(body: BatchRef, database: Database) -> Held:
         return Held(others_wait=batches.heartbeat(connection, body.partition, body.run_id, body.lease_seconds))
 
 
-@routes.post("/batches/give-back", summary="Items that the run will not work on", dependencies=_CHANGE)
+@routes.post("/batches/give-back", summary="Items that the run will not work on", dependencies=[*_CHANGE, WAKES])
 def give_back(body: GiveBack, database: Database) -> Success:
     with database.begin() as connection:
         batches.give_back(connection, body.partition, body.run_id, body.ids)
@@ -193,7 +196,7 @@ def results(body: ReportResults, database: Database, store: Store) -> Reported:
 @routes.post(
     "/batches/finish",
     summary="Items with results are indexed: they are ready",
-    dependencies=_CHANGE,
+    dependencies=[*_CHANGE, WAKES],
     openapi_extra=most_bytes(1 * MIB),
 )
 def finish(body: FinishBatch, database: Database) -> BatchSummary:

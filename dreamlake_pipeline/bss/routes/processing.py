@@ -10,8 +10,9 @@ from ...auth import Principal, Scope
 from ...kinds import Kind
 from .. import access, records
 from ..context import Database
+from ..waking import WAKES
 
-routes = new_router(prefix="/lambdas", tags=["processing"])
+routes = new_router(prefix="/lambdas", tags=["processing"], dependencies=[WAKES])
 
 
 @routes.post("/hls-split", summary="Queue a video for processing, again if it was processed before", status_code=202)

@@ -6,10 +6,14 @@ read what its parent knows.
 
 from __future__ import annotations
 
+import json
+import os
 import re
 import subprocess
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from functools import cache
+from pathlib import Path
 
 import imageio_ffmpeg
 
@@ -31,13 +35,13 @@ class Build:
     version: str
 
 
-_known: list[Build] = []
+_known: list[tuple[Build, tuple[int, ...] | None]] = []  # with the `_mark` of the file
 _in_worker: list[str] = []  # the path, in a worker
 
 
 def known() -> Build | None:
     """What this process knows of it so far."""
-    return _known[0] if _known else None
+    return _known[0][0] if _known else None
 
 
 def work_with(path: str) -> None:
@@ -48,7 +52,7 @@ def work_with(path: str) -> None:
 def tell(found: Build | None) -> None:
     """Have this process know what its run does."""
     if found is not None:
-        _known[:] = [found]
+        _known[:] = [(found, _mark(found.path))]
 
 
 @cache
@@ -61,9 +65,34 @@ def path() -> str:
 
 def build() -> Build:
     """The ffmpeg that `path` names. Raises DreamlakeError(STACK_FAILED) when it can't be run or has known holes."""
-    if not _known:
+    if not _known or (not _in_worker and _known[0][1] != _mark(path())):
         tell(look_at(_in_worker[0]) if _in_worker else _ask(path()))
-    return _known[0]
+    return _known[0][0]
+
+
+def _mark(path: str) -> tuple[int, ...] | None:
+    """What tells a file from another one that is put in its place."""
+    try:
+        stat = Path(path).stat()
+    except OSError:
+        return None
+    return (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+
+
+def learn() -> None:
+    """Have this process know `build()`, although it may start no thread and open no connection, which forks of it could
+    not share: a fork asks. Where that fails, whoever needs it asks then."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        with suppress(BaseException):
+            os.write(writer, json.dumps(asdict(build())).encode())
+        os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader) as told:
+        answer = told.read()
+    os.waitpid(child, 0)
+    tell(Build(**json.loads(answer)) if answer else None)
 
 
 def _ask(path: str) -> Build:

@@ -33,7 +33,8 @@ def new_router(tag: str) -> APIRouter:
     return admission.new_router(tags=[tag], responses=_ERRORS, generate_unique_id_function=_operation_id)
 
 
-def _engine(request: Request) -> Engine:
+async def _engine(request: Request) -> Engine:
+    # A coroutine, since FastAPI has a thread call each dependency that is none.
     engine: Engine = request.app.state.engine
     return engine
 
