@@ -180,7 +180,8 @@ class ForgetDeletions(Model):
 
 
 class BatchOffer(Model):
-    """A batch to launch: one attempt at it is one run with `run_key` = `{partition}#{attempt}`."""
+    """A batch to launch: one attempt at it is one run with `run_key` = `{partition}#{attempt}`, which works on `kinds`:
+    those of the files that are to be done."""
 
     partition: str
     owner: str
@@ -188,6 +189,7 @@ class BatchOffer(Model):
     attempt: int
     files: int
     bytes: int
+    kinds: list[Kind]
 
 
 class BatchOffers(Model):
@@ -250,7 +252,7 @@ class BeginBatch(Model):
     hands out all, `only` those named, done or not: what they had reported no longer counts.
 
     With `max_files` and `max_bytes`, a batch that no run has begun yet takes what was queued in its project since it
-    was formed, until it has so many or, with `slots`, its share of the work.
+    was formed, of the `kinds` that the run works on, until it has so many or, with `slots`, its share of the work.
     """
 
     partition: Printable
@@ -260,6 +262,7 @@ class BeginBatch(Model):
     max_files: int | None = Field(None, ge=1, le=2**31 - 1)
     max_bytes: int | None = Field(None, ge=1, le=2**63 - 1)
     slots: int | None = Field(None, ge=1, le=100_000)
+    kinds: list[Kind] = Field(default_factory=lambda: list(Kind))
     force: bool = False
     only: list[Id] = Field(default_factory=list)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -90,6 +90,7 @@ def hold_of(context: AssetExecutionContext, batch_tools: BatchTools, redo: Redo)
         max_files=_at_most(context.run, MOST_FILES_TAG, policy.batch_files),
         max_bytes=_at_most(context.run, MOST_BYTES_TAG, policy.batch_bytes),
         slots=policy.slots,
+        kinds=kinds_of_run(context),
     )
 
 
@@ -111,6 +112,14 @@ def moved_of(hold: Hold) -> MovedFiles | None:
     """Where files are that the batch of a run has had, and has no longer; None for the sensor's first offer of a batch,
     which nothing can have left."""
     return None if hold.attempt == 1 else hold.pipeline.moved(hold.partition)
+
+
+def assets_of(kinds: Collection[Kind]) -> list[AssetKey] | None:
+    """The assets of a run that works on files of these kinds; None when that is all of them. The others have no
+    materialization of the batch: nothing of it is theirs."""
+    if len(kinds) == len(_ASSETS):
+        return None
+    return [STAGING_OBJECTS, *(asset for kind, asset in _ASSETS.items() if kind in kinds), _INDEX]
 
 
 def takes_whole_batch(context: AssetExecutionContext) -> bool:

@@ -10,12 +10,13 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
 from ..api.bss import Record, Status
 from ..api.pipeline import BatchItems, ItemResult, Postponement
 from ..errors import Code, DreamlakeError
+from ..kinds import Kind
 from ..remote.pipeline import PipelineClient
 
 log = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ class Hold:
     After `turn_seconds` at the files of the batch, the run makes room for another owner who waits. `force` and `only`
     are what of the batch is to be done again. A run of an `attempt` takes no batch that was offered again since then.
     The first run of a batch fills it up to `max_files` and `max_bytes`, where both are given, or to its share of the
-    work for so many `slots`.
+    work for so many `slots`, with files of the `kinds` that it works on.
     """
 
     pipeline: PipelineClient
@@ -59,6 +60,7 @@ class Hold:
     max_files: int | None = None
     max_bytes: int | None = None
     slots: int | None = None
+    kinds: Collection[Kind] = tuple(Kind)
     _held_at: float = field(default=-math.inf, init=False)  # when BSS last said so
     _asking: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
@@ -76,6 +78,7 @@ class Hold:
             max_files=self.max_files,
             max_bytes=self.max_bytes,
             slots=self.slots,
+            kinds=self.kinds,
         )
         self._held_at = asked_at
         return taken

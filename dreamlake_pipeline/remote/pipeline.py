@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple, TypeVar
 
 from ..api.bss import Ids, Record, Records, Success
@@ -126,11 +126,12 @@ class PipelineClient:
         max_files: int | None = None,
         max_bytes: int | None = None,
         slots: int | None = None,
+        kinds: Iterable[Kind] = tuple(Kind),
     ) -> BatchItems:
         """Take the batch for a run: the items that are to be done. CONFLICT: `attempt` is not the latest.
 
         A batch that no run has begun yet is filled up to `max_files` and `max_bytes`, where both are given, or to its
-        share of the work for so many `slots`.
+        share of the work for so many `slots`, with files of `kinds`.
         """
         body = BeginBatch(
             partition=partition,
@@ -142,6 +143,7 @@ class PipelineClient:
             max_files=max_files,
             max_bytes=max_bytes,
             slots=slots,
+            kinds=sorted(kinds),
         )
         return self._http.post("/pipeline/batches/begin", body, BatchItems)
 

@@ -63,6 +63,7 @@ def test_from_queue_to_ready(api, files, owner, claim, begin, report, finish, pi
     [offer] = claim()
     assert offer == {
         "partition": offer["partition"], "owner": owner, "project": "lab", "attempt": 1, "files": 2, "bytes": 100,
+        "kinds": ["text-track"],
     }  # fmt: skip
     assert offer["partition"].startswith(f"{owner}/lab/20")
     assert claim() == []

@@ -101,3 +101,43 @@ def _staged_in(files: Files, project: str) -> str:
     data = files.store.read(f"{files.owner}/lab/staging/{content_hash}")
     files.store.put(f"{files.owner}/{project}/staging/{content_hash}", data, content_type="application/octet-stream")
     return content_hash
+
+
+@pytest.fixture
+def queued(files: Files) -> Callable[[int, str], list[str]]:
+    """Has so many files of a route wait."""
+
+    def made(count: int, route: str) -> list[str]:
+        ids = files.queued(count, route)
+        files.api.post("/records/requeue", json={"ids": ids}).raise_for_status()
+        return ids
+
+    return made
+
+
+def test_a_run_is_given_files_of_its_kinds_alone_and_no_other_kind_waits_for_it(
+    queued: Any, claim: Any, begin: Any
+) -> None:
+    sounds = queued(2, "/audio")
+    [offer] = claim(maxOpenPerOwner=2, settleSeconds=3600)
+    assert offer["kinds"] == ["audio"]
+    queued(2, "/text-tracks")
+    sounds += queued(2, "/audio")
+    assert _ids(begin(offer["partition"], kinds=offer["kinds"], **ROOM)) == sorted(sounds)
+    [other] = claim(maxOpenPerOwner=2, settleSeconds=3600)
+    assert other["kinds"] == ["text-track"] and other["files"] == 2
+    # There is a run for each of these kinds now: what comes is for the next one, when the project has settled.
+    queued(1, "/audio")
+    queued(1, "/text-tracks")
+    assert claim(maxOpenPerOwner=3, settleSeconds=3600) == []
+    [third] = claim(maxOpenPerOwner=3)
+    assert third["kinds"] == ["audio", "text-track"]
+
+
+def test_a_batch_is_offered_again_with_the_kinds_that_are_left(queued: Any, claim: Any, api: TestClient) -> None:
+    [_, text_track] = queued(1, "/audio") + queued(1, "/text-tracks")
+    [offer] = claim(leaseSeconds=0)
+    assert offer["kinds"] == ["audio", "text-track"]
+    api.delete(f"/text-tracks/{text_track}").raise_for_status()
+    [again] = claim()
+    assert (again["partition"], again["kinds"], again["files"]) == (offer["partition"], ["audio"], 1)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from dagster import DagsterInstance, SensorResult, SkipReason, build_sensor_context
+from dagster import AssetKey, DagsterInstance, SensorResult, SkipReason, build_sensor_context
 
 from dreamlake_pipeline import layout
 from dreamlake_pipeline.api.bss import Record
@@ -115,6 +115,8 @@ def test_queued_files_become_one_run(sensor: Sensor, samples: dict[str, bytes]) 
     assert request.partition_key is not None and request.partition_key.startswith(f"{sensor.world.owner}/lab/")
     assert request.run_key == f"{request.partition_key}#1"
     assert request.tags["dreamlake/files"] == "2"
+    steps = ("staging_objects", "text_tracks", "label_tracks", "dreamlake_index")
+    assert set(request.asset_selection or ()) == {AssetKey(step) for step in steps}
     added = [key for one in result.dynamic_partitions_requests or [] for key in one.partition_keys]
     assert request.partition_key in added
     assert sensor.requests() == []  # it is claimed

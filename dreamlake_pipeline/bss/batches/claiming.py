@@ -104,7 +104,8 @@ def _unfinished(connection: Connection, partitions: list[str]) -> Sequence[RowMa
     return (
         connection.execute(
             text("""
-            SELECT b.partition, b.owner, b.project, b.attempt, count(*) AS files, coalesce(sum(r.size), 0) AS bytes
+            SELECT b.partition, b.owner, b.project, b.attempt, count(*) AS files, coalesce(sum(r.size), 0) AS bytes,
+                array_agg(DISTINCT r.kind ORDER BY r.kind) AS kinds
             FROM batches b JOIN records r USING (partition)
             WHERE b.partition = ANY(:partitions) AND r.status IN ('queued', 'processing')
             GROUP BY b.partition ORDER BY b.partition"""),

@@ -17,6 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, text
 
 from ...api.pipeline import BatchOffer, BeginBatch, ClaimBatches
+from ...kinds import Kind
 from .places import Places
 from .rows import UNCLAIMED, insert, lock
 from .work import LEAST_WORK, SLOW_WORK, rates_for, share_of, work_of
@@ -70,6 +71,7 @@ def form(connection: Connection, limits: ClaimBatches, places: Places) -> BatchO
                 attempt=1,
                 files=len(picked),
                 bytes=sum(row.size for row in picked),
+                kinds=sorted({Kind(row.kind) for row in picked}),
             )
     return None
 
@@ -92,7 +94,7 @@ def fill(connection: Connection, asked: BeginBatch) -> None:
             SELECT count(*) AS files, coalesce(sum(r.size), 0) AS bytes, coalesce(sum({work_of("r")}), 0) AS work
             FROM records r {rates_for("r")} WHERE r.partition = :partition),
         first AS MATERIALIZED ({_FIRST}),
-        quick AS (SELECT * FROM first WHERE NOT ({_SUSPECT} OR {_SLOW})),
+        quick AS (SELECT * FROM first WHERE NOT ({_SUSPECT} OR {_SLOW}) AND kind = ANY(:kinds)),
         most AS (SELECT {share_of("(had.work + (SELECT coalesce(sum(work), 0) FROM quick))")} AS work FROM had),
         free AS (
             SELECT r.id, r.queued_at, coalesce(r.size, 0) AS size, q.work FROM quick q JOIN records r USING (id)
@@ -112,6 +114,7 @@ def fill(connection: Connection, asked: BeginBatch) -> None:
             "max_files": asked.max_files,
             "max_bytes": asked.max_bytes,
             "slots": asked.slots,
+            "kinds": list(asked.kinds),
         },
     )
 
@@ -120,8 +123,9 @@ def _ready(connection: Connection, limits: ClaimBatches, places: Places) -> Sequ
     """The projects that are ready for a batch, of owners who have room for one; that with the oldest file first.
 
     A project is ready when nothing was queued in it for the settling time, when it has enough for a full batch, when
-    its oldest file has waited for too long, or when no batch of it is at work: then somebody waits for this file, and
-    of a bulk ingest that goes on, each batch is what came while the last one was worked on. While its owner has idle
+    its oldest file has waited for too long, or when no batch of it that is at work has files of that one's kind: then
+    somebody waits for this file, and of a bulk ingest that goes on, each batch is what came while the last one was
+    worked on. While its owner has idle
     slots, the work of one batch is enough as well. What was queued at a time to come, by a clock that was set back
     since, has waited for long enough.
     """
@@ -130,18 +134,19 @@ def _ready(connection: Connection, limits: ClaimBatches, places: Places) -> Sequ
     return connection.execute(
         text(f"""
         WITH RECURSIVE waiting AS (
-            (SELECT owner, project, queued_at AS oldest FROM records WHERE {UNCLAIMED}
+            (SELECT owner, project, queued_at AS oldest, kind FROM records WHERE {UNCLAIMED}
              ORDER BY owner, project, queued_at LIMIT 1)
             UNION ALL
             SELECT following.* FROM waiting w CROSS JOIN LATERAL (
-                SELECT owner, project, queued_at FROM records
+                SELECT owner, project, queued_at, kind FROM records
                 WHERE {UNCLAIMED} AND (owner, project) > (w.owner, w.project)
                 ORDER BY owner, project, queued_at LIMIT 1) following)
         SELECT owner, project FROM waiting w
         WHERE owner <> ALL(:full) AND (oldest <= now() - make_interval(secs => :patience)
             OR oldest > now() + interval '1 minute'
             OR NOT EXISTS (SELECT FROM batches b WHERE b.owner = w.owner AND b.project = w.project
-                AND b.state = 'open')
+                AND b.state = 'open' AND EXISTS (SELECT FROM records r
+                    WHERE r.partition = b.partition AND r.kind = w.kind))
             OR (SELECT max(queued_at) FROM records r WHERE {UNCLAIMED}
                 AND r.owner = w.owner AND r.project = w.project) <= now() - make_interval(secs => :settle)
             OR (SELECT count(*) >= :max_files OR sum(size) >= :max_bytes FROM (
@@ -185,15 +190,15 @@ def _pick(
                 ORDER BY late DESC, CASE WHEN by_work THEN work END DESC, queued_at, id) AS rank FROM alike),
         most AS (SELECT {share_of("sum(work)")} AS work FROM alike),
         free AS (
-            SELECT k.id, k.rank, k.size, k.work, k.suspect OR k.slow AS apart FROM ranked k JOIN records r USING (id)
-            WHERE {_UNCLAIMED_R}
+            SELECT k.id, k.rank, k.kind, k.size, k.work, k.suspect OR k.slow AS apart
+            FROM ranked k JOIN records r USING (id) WHERE {_UNCLAIMED_R}
             ORDER BY k.rank LIMIT (SELECT CASE WHEN slow THEN :most_slow ELSE :max_files END FROM head)
             FOR UPDATE OF r SKIP LOCKED),
         counted AS (
             SELECT *, sum(size) OVER so_far AS bytes_so_far, sum(work) OVER so_far AS work_so_far,
                 row_number() OVER so_far AS n
             FROM free WINDOW so_far AS (ORDER BY rank))
-        SELECT c.id, c.size, c.apart FROM counted c CROSS JOIN most
+        SELECT c.id, c.kind, c.size, c.apart FROM counted c CROSS JOIN most
         WHERE c.bytes_so_far <= :max_bytes
             AND c.work_so_far <= greatest(most.work, 2 * (SELECT work FROM counted WHERE n = 1)) OR c.n = 1"""),  # noqa: S608
         {
