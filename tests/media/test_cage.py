@@ -9,7 +9,6 @@ import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 import timeit
 from collections.abc import Iterator
@@ -181,14 +180,6 @@ def test_a_process_is_no_bomb(aims: dict[str, Any]) -> None:
         if not limits.holds:
             pytest.skip(limits.why)
         assert attacked(workers, ["fork_many"], aims) == {"fork_many": None}
-
-
-@pytest.fixture
-def open_folder() -> Iterator[Path]:
-    """A folder to which other users come; pytest's own are closed to them."""
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o711)
-        yield Path(name)
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
+import signal
 import subprocess
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -25,6 +27,7 @@ from .cage.layer import Layer
 SAFE_RELEASES = {7: (7, 1, 5), 8: (8, 1, 3)}
 _OLDEST_MAJOR = min(SAFE_RELEASES)
 _SECONDS = 30
+_LEARNS_WITHIN = 5.0  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +84,7 @@ def _mark(path: str) -> tuple[int, ...] | None:
 
 def learn() -> None:
     """Have this process know `build()`, although it may start no thread and open no connection, which forks of it could
-    not share: a fork asks. Where that fails, whoever needs it asks then."""
+    not share: a fork asks. Where that fails, or takes long, whoever needs it asks then."""
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
@@ -89,10 +92,13 @@ def learn() -> None:
             os.write(writer, json.dumps(asdict(build())).encode())
         os._exit(0)
     os.close(writer)
-    with os.fdopen(reader) as told:
-        answer = told.read()
+    is_told, _, _ = select.select([reader], [], [], _LEARNS_WITHIN)
+    answer = os.read(reader, select.PIPE_BUF) if is_told else b""
+    os.close(reader)
+    os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
-    tell(Build(**json.loads(answer)) if answer else None)
+    with suppress(ValueError):
+        tell(Build(**json.loads(answer)))
 
 
 def _ask(path: str) -> Build:
