@@ -18,6 +18,7 @@ from .common import (
     FileTypes,
     Hash,
     Id,
+    Instant,
     Ladder,
     Model,
     Name,
@@ -475,10 +476,15 @@ class Records(Model):
     items: list[Record]
 
 
-class KnownRecords(Model):
-    """Records, and when each was updated last (`updatedAt`) as far as the asker knows; null: it knows nothing of it."""
+class KnownRecord(Model):
+    """A record, and when it was updated last as far as the asker knows; null: he knows nothing of it."""
 
-    known: dict[Id, Timestamp | None] = Field(min_length=1, max_length=1000)
+    id: Id
+    updated_at: Instant | None = None
+
+
+class KnownRecords(Model):
+    known: list[KnownRecord] = Field(min_length=1, max_length=1000)
 
 
 class ChangedRecords(Model):

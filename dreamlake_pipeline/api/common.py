@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
@@ -114,7 +114,7 @@ Timestamp = datetime
 def _check_instant(given: datetime) -> datetime:
     if not 1970 <= given.year < 2200:
         raise ValueError("lies before 1970 or after 2199")
-    return given
+    return given.astimezone(UTC)  # Postgres takes no offset of 16 hours or more
 
 
 # A time that a caller gives: with its offset from UTC, and in a year that every clock and database holds.

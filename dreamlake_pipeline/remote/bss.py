@@ -27,6 +27,7 @@ from ..api.bss import (
     FoundUrls,
     HlsSplit,
     Ids,
+    KnownRecord,
     KnownRecords,
     LogsOf,
     Move,
@@ -296,7 +297,8 @@ class BssClient:
 
     def changed(self, known: Mapping[str, datetime | None]) -> ChangedRecords:
         """Which of these records, by id, were updated at another time than the known one, and which are gone."""
-        return self.http.post("/records/changed", KnownRecords(known=dict(known)), ChangedRecords)
+        body = KnownRecords(known=[KnownRecord(id=id, updated_at=at) for id, at in known.items()])
+        return self.http.post("/records/changed", body, ChangedRecords)
 
     def logs(self, ids: Sequence[str]) -> dict[str, list[str]]:
         """A few lines that were logged of each of these files that failed, at most 100, by id; of some there are

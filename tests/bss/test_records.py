@@ -124,7 +124,8 @@ def test_who_waits_is_told_which_records_were_updated(api, as_caller, files, own
     nowhere = "0" * 24
 
     def ask(known: dict[str, str | None]) -> dict[str, list[str]]:
-        return api.post("/records/changed", json={"known": known}).raise_for_status().json()
+        body = {"known": [{"id": id, "updatedAt": at} for id, at in known.items()]}
+        return api.post("/records/changed", json=body).raise_for_status().json()
 
     assert ask({ids[2]: None, nowhere: None, ids[0]: None}) == {"changed": [ids[2], ids[0]], "gone": [nowhere]}
     known = {one["id"]: one["updatedAt"] for one in api.post("/records/query", json={"ids": ids}).json()["items"]}
@@ -134,5 +135,6 @@ def test_who_waits_is_told_which_records_were_updated(api, as_caller, files, own
     assert ask(known) == {"changed": [ids[1]], "gone": []}
     assert api.delete(f"/videos/{ids[0]}").status_code == 204
     assert ask(known) == {"changed": [ids[1]], "gone": [ids[0]]}
-    other = as_caller(f"{owner}x").post("/records/changed", json={"known": known}).json()
+    body = {"known": [{"id": id, "updatedAt": at} for id, at in known.items()]}
+    other = as_caller(f"{owner}x").post("/records/changed", json=body).json()
     assert other == {"changed": [], "gone": ids}

@@ -112,6 +112,7 @@ def test_filters(register: Register, asset: Make, episodes: Callable[..., list[A
     assert names(episodes(minLengthSec=6, maxLengthSec=49.9)) == []
     assert names(episodes(until=between)) == ["LÄNGE", "short"]
     assert names(episodes(since=between)) == ["labels", "broken"]
+    assert names(episodes(since="2026-01-01T00:00:00+20:00", until="2199-12-31T00:00:00-23:00"))  # as no place is
     assert names(episodes(q="ort")) == ["short"]
     assert names(episodes(q="gripper 100% STUCK_")) == ["short"]
     assert names(episodes(q="%")) == ["short"]

@@ -81,7 +81,7 @@ def query(body: Ids, caller: Reader, database: Database) -> LongList:
 def changed(body: KnownRecords, caller: Reader, database: Database) -> ChangedRecords:
     """Whoever waits for many files asks for these alone, and for nothing of those that are as they were."""
     with database.connect() as connection:
-        return records.changed(connection, body.known, caller)
+        return records.changed(connection, {one.id: one.updated_at for one in body.known}, caller)
 
 
 @routes.post("/records/logs", summary="What was logged of files that failed")
