@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import cache
 from itertools import islice, pairwise
 
 from .dialect import Row, Sort, sort_of
@@ -27,18 +28,21 @@ def find_body(rows: Sequence[Row], start: int, width: int, sorts: Sequence[Sort 
     typed = [column for column, sort in enumerate(sorts) if sort is not None]
     if not typed:
         return _find_body_of_text(rows, start, width)
-    counts = [_agreeing(row, width, typed, sorts) for row in rows]
-    body = next((index for index in range(start, len(rows)) if counts[index][0] and not counts[index][1]), None)
+    @cache
+    def count(index: int) -> tuple[int, int]:
+        return _agreeing(rows[index], width, typed, sorts)
+
+    body = next((index for index in range(start, len(rows)) if count(index)[0] and not count(index)[1]), None)
     if body is None:
         return min(start + 1, len(rows))
     while body > start and _lacks_values(rows, body - 1, width, sorts):
         body -= 1
-    while body > start and counts[body - 1][0] > counts[body - 1][1]:  # a value that is out of the ordinary
+    while body > start and count(body - 1)[0] > count(body - 1)[1]:  # a value that is out of the ordinary
         body -= 1
     above = body
-    while above > start and counts[above - 1][0]:
+    while above > start and count(above - 1)[0]:
         above -= 1
-    if start < above < body and not counts[above - 1][0] and _is_of_words(rows[above - 1]):
+    if start < above < body and not count(above - 1)[0] and _is_of_words(rows[above - 1]):
         body = above  # rows with values out of the ordinary right below a header
     if body == start and body + 1 < len(rows) and _is_numbered_header(rows[body], rows[body + 1 :], width, sorts):
         body += 1

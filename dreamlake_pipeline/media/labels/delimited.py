@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,6 +22,7 @@ from .form import COMMENT, SAMPLE_CHARS, SAMPLE_LINES, TEXT_FORMULA, Form, judge
 from .header import is_rule
 from .rows import Rows, unique_names
 
+_LINE = re.compile(r"[^\r\n]*(?:\r\n?|\n)|[^\r\n]+")
 _LOW_CERTAINTY = 0.5
 _MOST_LINES_OF_TEXT = 20  # that one value has without being taken for a quote that was never closed
 
@@ -231,10 +234,11 @@ def _skip_lines(blocks: Blocks, first_line: int) -> int:
     """Pass over the lines before `first_line`; the number of the line that comes next."""
     number = 1
     while number < first_line and (block := blocks.take()):
-        lines = split_lines(block)
-        passed = min(len(lines), first_line - number)
-        blocks.give_back("".join(lines[passed:]))
-        number += passed
+        passed = 0
+        for line in islice(_LINE.finditer(block), first_line - number):
+            passed = line.end()
+            number += 1
+        blocks.give_back(block[passed:])
     return number
 
 

@@ -43,6 +43,9 @@ _VALUES = {
     Sort.ODD: 0.2,
     Sort.QUOTED: 0.0,
 }
+_COLUMN = 0.35  # what a reading as one column is worth
+_PLAIN_ROWS = 20  # that tell what the values of a plain table are like
+_SURE = 0.75  # a reading whose score is this share of the best one's leaves no doubt about the best one
 _SINGLE_QUOTED = re.compile(r"(?<![^\s,;|])'(?:[^']|'')*'(?![^\s,;|])")  # a value in quotes, which may be doubled
 COMMENT = "comment"
 TEXT_FORMULA = re.compile(r'="([^"]*)"')
@@ -105,18 +108,27 @@ def judge(lines: Sequence[str], options: Mapping[str, str] | None = None) -> For
     hint, hinted = _find_hint(lines)
     if hint is not None:
         lines = [*lines[:hint], "\n", *lines[hint + 1 :]]
-    readings = sorted(
-        (_read(lines, dialect, prior) for dialect, prior in _candidates(lines, options, hinted)),
-        key=lambda reading: -reading.score,
-    )
+    readings: list[_Reading] = []
+    best_score = 0.0
+    for dialect, prior in _candidates(lines, options, hinted):
+        if _most(lines, dialect, prior) > _SURE * best_score:
+            readings.append(_read(lines, dialect, prior))
+            best_score = max(best_score, readings[-1].score)
+    readings.sort(key=lambda reading: -reading.score)
     best = readings[0]
     if not best.rows:
         return Form(best.dialect)
     second = max((one.score for one in readings if not _is_alike(one, best)), default=0.0)
-    certainty = best.agreement * min(1.0, 4 * (1 - second / best.score)) if best.score else 0.0
+    certainty = best.agreement * min(1.0, (1 - second / best.score) / (1 - _SURE)) if best.score else 0.0
     if best.dialect.delimiter == NO_DELIMITER and "delimiter" not in options:
         certainty *= column_of_decimals([line for line in lines if line.strip()]) or 1.0
     return _describe(lines, best, options, hint, skip, certainty)
+
+
+def _most(lines: Sequence[str], dialect: Dialect, prior: float) -> float:
+    """A score that a reading's can't pass: of one column, no reading has much."""
+    is_column = dialect.delimiter == NO_DELIMITER and not any(NO_DELIMITER in line for line in lines)
+    return _COLUMN * prior if is_column else prior
 
 
 def _is_alike(one: _Reading, best: _Reading) -> bool:
@@ -133,10 +145,27 @@ def _values(rows: Sequence[Row]) -> list[list[str]]:
 
 def looks_like_table(lines: Sequence[str]) -> bool:
     """Whether most of the lines are rows of a table of two or more columns."""
-    if sum(bool(line.strip()) for line in lines) < 2:
+    filled = [line for line in lines if line.strip()]
+    if len(filled) < 2:
         return False  # one line with a comma is a sentence as well
+    if any(_is_plain_table(filled, delimiter) for delimiter in _DELIMITERS):
+        return True
     form = judge(lines)
     return form.width > 1 and form.agreement >= 0.6
+
+
+def _is_plain_table(filled: Sequence[str], delimiter: str) -> bool:
+    """Whether there are three names or more, and as many cells in each line below them, half of which are values.
+
+    That reading scores more than any as one column can, and one that scores still more has most lines with it: it is a
+    table whichever `judge` takes, with much more work.
+    """
+    names, *rows = [line.rstrip("\r\n").split(delimiter) for line in filled]
+    if len(names) < 3 or any(len(row) != len(names) for row in rows):
+        return False
+    some = [cell for row in rows[:_PLAIN_ROWS] for cell in row]
+    named = all(sort_of(name.strip('"')) is Sort.WORD for name in names)
+    return named and 2 * sum(map(is_value, some)) >= len(some)
 
 
 def _find_hint(lines: Sequence[str]) -> tuple[int | None, str | None]:
@@ -258,7 +287,7 @@ def _read(lines: Sequence[str], dialect: Dialect, prior: float) -> _Reading:
     ]
     agreement = sum(fits[start:]) / len(fits[start:])
     score = prior * agreement**2 * (sum(values) / len(values) if values else 0.0)
-    score *= 1 - 0.3 / width if width > 1 else 0.35 if padding or dialect.delimiter == NO_DELIMITER else 0.25
+    score *= 1 - 0.3 / width if width > 1 else _COLUMN if padding or dialect.delimiter == NO_DELIMITER else 0.25
     score *= 1 - 0.3 * start / len(rows)
     if len(rows) - body < 2 < start or body >= len(rows):
         score *= 0.3  # next to nothing is left of the file

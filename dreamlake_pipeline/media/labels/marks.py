@@ -64,19 +64,21 @@ def find_marks(
     """The dialect with its decimal mark, and that of thousands where a number shows it; and what is to be told."""
     cells = [cell.strip() for row in body for cell in row]
     given = options.get("decimal")
-    marks = Counter(found[1] for cell in cells if (found := _GROUPED.fullmatch(cell)))
+    marked = [cell for cell in cells if "'" in cell or not cell.isascii()]
+    marks = Counter(found[1] for cell in marked if (found := _GROUPED.fullmatch(cell)))
     if marks:
         thousands = max(marks, key=marks.__getitem__)
         cells = [cell.replace(thousands, "") for cell in cells]
         comma = any(map(_DECIMAL_COMMA.fullmatch, cells)) and not any(map(_DECIMAL_POINT.fullmatch, cells))
         return replace(dialect, decimal=given or ("," if comma else "."), thousands=thousands), ()
-    commas = [cell for cell in cells if "," in cell and _DECIMAL_COMMA.fullmatch(cell)]
-    grouped = any(map(_GROUPED_POINT.fullmatch, cells))
-    points = sum(bool(_DECIMAL_POINT.fullmatch(cell)) for cell in cells if "." in cell)
+    with_commas = [cell for cell in cells if "," in cell]
+    commas = list(filter(_DECIMAL_COMMA.fullmatch, with_commas))
+    grouped = any(map(_GROUPED_POINT.fullmatch, with_commas))
+    points = sum(bool(_DECIMAL_POINT.fullmatch(cell)) for cell in cells if "." in cell) if commas else 0
     if given == "," or (not given and commas and not grouped and points < len(commas)):
         thousands_only = dialect.delimiter == "," and all(map(_THOUSAND.fullmatch, commas))
         if given or not thousands_only:
-            points_group = any(map(_GROUPED_COMMA.fullmatch, cells))
+            points_group = any(map(_GROUPED_COMMA.fullmatch, with_commas))
             doubt: tuple[str, ...] = ()
             if not given and dialect.delimiter == NO_DELIMITER and all(map(_THOUSAND.fullmatch, commas)):
                 doubt = (

@@ -97,6 +97,8 @@ def explain_no_text(source: Path, filename: str) -> str:
 
 def _is_nul_ended(head: bytes) -> bool:
     """Whether most lines of text have NULs before or behind their ends, and no other place has one."""
+    if b"\0" not in head:
+        return False
     runs = len(_NULS_AT_LINE_ENDS.findall(head))
     if runs < 2 or 2 * runs < max(head.count(b"\n"), head.count(b"\r")):
         return False
