@@ -20,10 +20,7 @@ from .events import MOST_NAMES, FileEvent, FileStatus, Processing, Summary, Wait
 from .missing import no_ids
 from .telling import telling
 
-# The shortest, and the longest, pause between two questions for the states of records. Between them, it is a tenth of
-# the time in which nothing has changed, and the longer the more files are awaited.
-_POLL_SECONDS = (0.1, 2.0)
-_QUICK = 5000  # files for which a pause is a second
+_POLL_SECONDS = (0.1, 2.0)  # the shortest, and the longest, pause between two questions for the states of records
 
 
 def changes(
@@ -96,9 +93,19 @@ def _changes(
         if has_changed:
             changed_at = now
         yield _processing(waiting, final, now - changed_at)
-        pause = min(max(_POLL_SECONDS[0], 0.1 * (now - changed_at), len(waiting) / _QUICK), _POLL_SECONDS[1])
+        pause = _pause(len(waiting), now - changed_at)
         if not waiting or now >= until or patience.stopping.wait(max(0.0, min(pause, until - now))):
             return
+
+
+def _pause(awaited: int, quiet: float) -> float:
+    """Seconds until the states of so many records are asked for again, after so many seconds without a change.
+
+    What is asked of many records costs what their processing could use: half a second for some hundred, more for many
+    thousand.
+    """
+    shortest, longest = _POLL_SECONDS
+    return min(max(shortest, 0.1 * quiet, min(awaited / 1000, 0.5), awaited / 5000), longest)
 
 
 class _Awaited(NamedTuple):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import math
+import random
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 
 from dreamlake_pipeline.errors import Code, DreamlakeError
 from dreamlake_pipeline.media.containers.sniff import sniff_file
+from dreamlake_pipeline.media.labels import form
 from dreamlake_pipeline.media.labels.dialect import Sort, sort_of
 from dreamlake_pipeline.media.labels.form import judge
 from dreamlake_pipeline.media.labels.make import LabelResult, make_label_track
@@ -517,3 +520,44 @@ def test_a_client_knows_it_for_a_table(tmp_path: Path, form: str) -> None:
     with (tmp_path / "a").open("rb") as file:
         found = sniff_file(file)
     assert found is not None and found.container == "csv"
+
+
+def _made_up(chance: random.Random) -> list[str]:
+    """A table as somebody may have written it, or nearly one."""
+    delimiter = chance.choice([",", ";", "\t", "|", " ", "  "])
+    words = ["cup", "it's", "'quoted", '"said"', "3,5", "1.234,5", "12:30", "2024-01-02", "true", "nan", "a;b", "x|y", "7", "8.25", "-0,5", "1,000", "#c", ",", "the,house"]
+    columns = [chance.choice(["number", "step", "word", "quoted"]) for _ in range(chance.randrange(1, 7))]
+    point = chance.choice([".", ".", ","])
+
+    def cell(column: str) -> str:
+        if column == "number":
+            return f"{chance.gauss(0, 9):.3f}".replace(".", point)
+        if column == "step":
+            return chance.choice(["go", "stop", "wait"])
+        word = chance.choice(words)
+        return word if column == "word" else f'"{word.replace(chr(34), 2 * chr(34))}"'
+
+    rows = [[cell(column) for column in columns] for _ in range(chance.choice([1, 3, 10, 40]))]
+    if chance.random() < 0.2:
+        rows[-1].pop()
+    if chance.random() < 0.7:
+        quote = chance.choice(["", '"'])
+        rows.insert(0, [f"{quote}{column}{at}{quote}" for at, column in enumerate(columns)])
+    title = chance.choice([[], [], [], ["# made by x\n"], ["Some title\n"], ["sep=;\n"]])
+    return [*title, *(f"{delimiter.join(row)}\n" for row in rows)]
+
+
+def test_readings_that_are_left_out_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The form is that which all readings together would have given; it may be surer of itself, never less sure."""
+    texts = [_made_up(random.Random(seed)) for seed in range(400)]
+    quick = [form.judge(lines) for lines in texts]
+    tables = [form.looks_like_table(lines) for lines in texts]
+    monkeypatch.setattr(form, "_most", lambda lines, dialect, prior: math.inf)
+    monkeypatch.setattr(form, "_reads_alike", lambda lines, dialect, most, read: False)
+    whole = [form.judge(lines) for lines in texts]
+    for lines, one, other in zip(texts, quick, whole, strict=True):
+        assert replace(one, certainty=other.certainty) == other, lines
+        assert one.certainty >= other.certainty, lines
+    assert tables == [
+        len(lines) > 1 and one.width > 1 and one.agreement >= 0.6 for lines, one in zip(texts, whole, strict=True)
+    ]

@@ -28,6 +28,7 @@ def find_body(rows: Sequence[Row], start: int, width: int, sorts: Sequence[Sort 
     typed = [column for column, sort in enumerate(sorts) if sort is not None]
     if not typed:
         return _find_body_of_text(rows, start, width)
+
     @cache
     def count(index: int) -> tuple[int, int]:
         return _agreeing(rows[index], width, typed, sorts)

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import product
+from itertools import product, repeat
 
 from ...csv_options import BLANKS, NONE, TAB
 from ..text.marks import is_whole
@@ -96,6 +96,7 @@ class _Reading:
     start: int
     body: int
     sorts: list[Sort | None]  # of each column: what most of its values are, None for text
+    sorts_in: Callable[[Row], list[Sort]]  # what the cells of one of the rows look like
     agreement: float
     score: float
 
@@ -111,7 +112,8 @@ def judge(lines: Sequence[str], options: Mapping[str, str] | None = None) -> For
     readings: list[_Reading] = []
     best_score = 0.0
     for dialect, prior in _candidates(lines, options, hinted):
-        if _most(lines, dialect, prior) > _SURE * best_score:
+        most = _most(lines, dialect, prior)
+        if most > _SURE * best_score and not any(_reads_alike(lines, dialect, most, one) for one in readings):
             readings.append(_read(lines, dialect, prior))
             best_score = max(best_score, readings[-1].score)
     readings.sort(key=lambda reading: -reading.score)
@@ -129,6 +131,17 @@ def _most(lines: Sequence[str], dialect: Dialect, prior: float) -> float:
     """A score that a reading's can't pass: of one column, no reading has much."""
     is_column = dialect.delimiter == NO_DELIMITER and not any(NO_DELIMITER in line for line in lines)
     return _COLUMN * prior if is_column else prior
+
+
+def _reads_alike(lines: Sequence[str], dialect: Dialect, most: float, read: _Reading) -> bool:
+    """Whether a dialect finds the values that a reading with a better score has found, since it differs in quotes
+    alone, and these are in the header alone."""
+    if most > read.score or replace(dialect, quote=read.dialect.quote, escape=read.dialect.escape) != read.dialect:
+        return False
+    if not 0 < read.body < len(read.rows):
+        return False
+    marks = {dialect.quote, dialect.escape, read.dialect.quote, read.dialect.escape} - {None}
+    return not any(mark in line for line in lines[read.rows[read.body].line :] for mark in marks if mark)
 
 
 def _is_alike(one: _Reading, best: _Reading) -> bool:
@@ -270,7 +283,7 @@ def _blanks_behind(text: str, delimiter: str, quote: str | None) -> list[bool]:
 def _read(lines: Sequence[str], dialect: Dialect, prior: float) -> _Reading:
     rows = split_rows(lines, dialect)
     if not rows:
-        return _Reading(dialect, rows, 0, 0, 0, 0, [], 0.0, 0.0)
+        return _Reading(dialect, rows, 0, 0, 0, 0, [], lambda _: [], 0.0, 0.0)
     late = rows[len(rows) // 2 :]
     widths, overall = (Counter(len(row.cells) for row in some if row.cells) for some in (late, rows))
     width = max(widths, key=lambda one: (widths[one], overall[one], one), default=1)
@@ -280,11 +293,17 @@ def _read(lines: Sequence[str], dialect: Dialect, prior: float) -> _Reading:
     start = _find_start(fits)
     judged = _judged(rows, start, width)
     looked_at = min(width, _MOST_COLUMNS)
-    sorts = [_sort_of_column([row.cells[column] for row in judged if row.cells]) for column in range(looked_at)]
+    known: dict[int, list[Sort]] = {}
+
+    def sorts_in_row(row: Row) -> list[Sort]:
+        if row.line not in known:
+            known[row.line] = sorts_in(row, looked_at, dialect)
+        return known[row.line]
+
+    columns = zip(*map(sorts_in_row, judged), strict=True) if judged else repeat((), looked_at)
+    sorts = [_sort_of_column(column) for column in columns]
     body = find_body(rows, start, width, sorts)
-    values = [
-        _VALUES[sort] for row in rows[body:] or judged if fit(row, width) for sort in sorts_in(row, looked_at, dialect)
-    ]
+    values = [_VALUES[sort] for row in rows[body:] or judged if fit(row, width) for sort in sorts_in_row(row)]
     agreement = sum(fits[start:]) / len(fits[start:])
     score = prior * agreement**2 * (sum(values) / len(values) if values else 0.0)
     score *= 1 - 0.3 / width if width > 1 else _COLUMN if padding or dialect.delimiter == NO_DELIMITER else 0.25
@@ -296,7 +315,7 @@ def _read(lines: Sequence[str], dialect: Dialect, prior: float) -> _Reading:
     if dialect.delimiter == BLANK and 2 * sum(sort is not None for sort in sorts) < looked_at:
         quoted = agreement == 1 and any(BLANK in cell for row in rows[body:] for cell in row.cells or ())
         score *= 1 if quoted else 0.3  # words of a sentence
-    return _Reading(dialect, rows, width, padding, start, body, sorts, agreement, score)
+    return _Reading(dialect, rows, width, padding, start, body, sorts, sorts_in_row, agreement, score)
 
 
 def _judged(rows: Sequence[Row], start: int, width: int) -> list[Row]:
@@ -327,8 +346,8 @@ def _find_start(fits: Sequence[bool]) -> int:
     return start
 
 
-def _sort_of_column(cells: Sequence[str]) -> Sort | None:
-    counts = Counter(map(sort_of, cells))
+def _sort_of_column(sorts: Sequence[Sort]) -> Sort | None:
+    counts = Counter(sorts)
     known = sum(counts.values()) - counts[Sort.EMPTY]
     for sort in (Sort.NUMBER, Sort.TIME, Sort.BOOL):
         if known and counts[sort] >= 0.6 * known:
@@ -343,14 +362,18 @@ def _describe(
     if _lost_header(best, header, options):
         certainty *= 0.5
     doubt = _doubt_header(best, header, options)
-    body = [row.cells for row in best.rows if row.line + 1 >= header.first_line and row.cells and fit(row, best.width)]
+    rows = [row for row in best.rows if row.line + 1 >= header.first_line and fit(row, best.width)]
+    body = [row.cells for row in rows if row.cells]
     names, padding = _close(header, best, body)
     dialect, doubts = find_marks(best.dialect, body, options)
     if header.line is None and "delimiter" not in options:
         doubts += doubt_commas(dialect, body)
     columns = [[row[column] for row in body] for column in range(min(len(best.sorts), len(names)))]
+    sorts = list(zip(*map(best.sorts_in, rows), strict=True)) or list(repeat((), len(columns)))
     numbers = frozenset(
-        column for column, cells in enumerate(columns) if _sort_of_column(cells) is Sort.NUMBER or not any(cells)
+        column
+        for column, cells in enumerate(columns)
+        if _sort_of_column(sorts[column]) is Sort.NUMBER or not any(cells)
     )
     skipped = dict.fromkeys(range(1, skip + 1), "asked for (skip)")
     for number, line in enumerate(lines[skip : header.first_line - 1], skip + 1):
