@@ -119,21 +119,23 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
     errors = {status: {"model": ErrorResponse} for status in (401, 403, 404, 409, 413, 422)}
     kinds = list(KINDS.values())
+    # Routes are looked through in this order for each request: what the pipeline and clients ask for all the time is
+    # found first.
     for routes in (
+        pipeline.routes,
+        bulk.routes,
         *(uploads.router(spec) for spec in kinds),
         playback.routes,
         series.routes,
         *(records.router(spec) for spec in kinds),
         processing.routes,
         projects.routes,
-        bulk.routes,
         deletion.routes,
         downloads.routes,
         staging.routes,
         garbage.routes,
         fsck.routes,
         rebuild.routes,
-        pipeline.routes,
     ):
         service.include_router(routes, responses=errors)  # type: ignore[arg-type]
     return service

@@ -58,6 +58,16 @@ def test_an_expired_token_is_refused_and_says_so() -> None:
     assert "expired" in str(refusal(issue(ttl=-CLOCK_SKEW - 5)))
 
 
+def test_what_was_accepted_is_refused_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a token claims is remembered; whether it holds is found out each time, and by which keys too."""
+    token, now = issue(ttl=60), time.time()
+    assert verify_token(SECRET, token).sub == "robot"
+    with pytest.raises(DreamlakeError):
+        verify_token(SECRET[::-1], token)
+    monkeypatch.setattr(time, "time", lambda: now + 60 + CLOCK_SKEW + 1)
+    assert "expired" in str(refusal(token))
+
+
 @pytest.mark.parametrize("claim", ["iat", "nbf", "exp"])
 @pytest.mark.parametrize("is_within", [True, False])
 def test_clocks_may_differ_a_little(claim: str, is_within: bool) -> None:
