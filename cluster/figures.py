@@ -61,9 +61,7 @@ def _measure(
     """The seconds from when the pipeline was let go until all files were ready; of heavy ones, on one core a node."""
     folder.mkdir(parents=True)
     most = max(4, files // _BATCHES) if is_heavy else _BATCH_FILES
-    with running(
-        folder, seed, say, nodes=nodes, spare=0, slots=slots, batch_files=most, is_pinned=is_heavy
-    ) as cluster:
+    with running(folder, seed, say, nodes=nodes, spare=0, slots=slots, batch_files=most, is_pinned=is_heavy) as cluster:
         make = heavy if is_heavy else mixed
         inputs = Inputs(folder / "inputs", seed)
         _pass(cluster, mixed(inputs, 0, _WARM), say)

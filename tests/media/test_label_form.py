@@ -525,7 +525,27 @@ def test_a_client_knows_it_for_a_table(tmp_path: Path, form: str) -> None:
 def _made_up(chance: random.Random) -> list[str]:
     """A table as somebody may have written it, or nearly one."""
     delimiter = chance.choice([",", ";", "\t", "|", " ", "  "])
-    words = ["cup", "it's", "'quoted", '"said"', "3,5", "1.234,5", "12:30", "2024-01-02", "true", "nan", "a;b", "x|y", "7", "8.25", "-0,5", "1,000", "#c", ",", "the,house"]
+    words = [
+        "cup",
+        "it's",
+        "'quoted",
+        '"said"',
+        "3,5",
+        "1.234,5",
+        "12:30",
+        "2024-01-02",
+        "true",
+        "nan",
+        "a;b",
+        "x|y",
+        "7",
+        "8.25",
+        "-0,5",
+        "1,000",
+        "#c",
+        ",",
+        "the,house",
+    ]
     columns = [chance.choice(["number", "step", "word", "quoted"]) for _ in range(chance.randrange(1, 7))]
     point = chance.choice([".", ".", ","])
 
